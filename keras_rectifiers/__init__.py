@@ -1,0 +1,45 @@
+"""Replace ReLU in saved Keras models, and watch for dead units.
+
+The names are imported when they are first used, so that the command line and
+the surgery on files never load Keras. Where Keras is loaded already, our layers
+are registered at once, so that `keras.saving.load_model` finds them.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+from keras_rectifiers._version import __version__
+
+#: Public name -> the module that defines it.
+_HOMES = {
+    "Diagnosis": "keras_rectifiers.activity.diagnose",
+    "Plan": "keras_rectifiers.surgery.plan",
+    "convert": "keras_rectifiers.surgery.convert",
+    "convert_file": "keras_rectifiers.surgery.convert",
+    "diagnose": "keras_rectifiers.activity.diagnose",
+    "finetune": "keras_rectifiers.training.finetune",
+    "plan": "keras_rectifiers.surgery.convert",
+    "verify": "keras_rectifiers.surgery.verify",
+}
+#: Public modules.
+_MODULES = ("callbacks", "layers")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name in _MODULES:
+        return importlib.import_module(f"keras_rectifiers.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if "keras" in sys.modules:
+    importlib.import_module("keras_rectifiers.layers")

@@ -1,0 +1,34 @@
+"""Every error that this package raises on purpose.
+
+Each message is whole sentences in the order: the rule, what was received, where,
+what to do next. The command line prints such a message on one line and exits
+with 2. Wrong Python arguments stay `ValueError` or `TypeError`.
+"""
+
+
+class RectifierError(Exception):
+    """Base of all errors of this package: catch it to catch them all."""
+
+
+class ArchiveError(RectifierError):
+    """A file is missing, damaged, foreign, or cannot be written."""
+
+
+class UnsupportedModelError(RectifierError):
+    """A model, or one layer of it, cannot be converted without losing something."""
+
+
+class SelectionError(RectifierError):
+    """A selection of sites matches nothing, or contradicts itself."""
+
+
+class PlanMismatchError(RectifierError):
+    """A plan does not fit the model that it is applied to."""
+
+
+class VerificationError(RectifierError):
+    """A converted model does not compute what it was promised to compute."""
+
+
+class DataError(RectifierError):
+    """A data set cannot be read, or does not fit the model."""

@@ -1,0 +1,1 @@
+"""Tables and other pictures of plans and diagnoses."""

@@ -1,0 +1,88 @@
+"""The rectifiers as plain data: names on disk, arguments, shapes of weights.
+
+File surgery writes layers through this module and never imports `keras` or
+`keras_rectifiers.layers`; a test holds both descriptions together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+#: Kinds of rectifier, in the words of the command line.
+RELU = "relu"
+LEAKY_RELU = "leaky_relu"
+PRELU = "prelu"
+
+#: Maas et al. 2013, section 2: the slope of Leaky ReLU.
+DEFAULT_NEGATIVE_SLOPE = 0.01
+#: With alpha 0 the converted model is the original, bit for bit.
+DEFAULT_ALPHA = 0.0
+
+#: On-disk format: never change these.
+PACKAGE = "keras_rectifiers"
+LAYERS_MODULE = "keras_rectifiers.layers"
+LEAKY_RELU_REGISTERED = "keras_rectifiers>LeakyReLU"
+PRELU_REGISTERED = "keras_rectifiers>PReLU"
+
+Shape = tuple[int | None, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rectifier:
+    """The function that one rectifier computes.
+
+    ``f(x) = min(x, max_value)`` for ``x > threshold``, else
+    ``negative_slope * (x - threshold)``.
+    """
+
+    #: `"relu"`, `"leaky_relu"` or `"prelu"`.
+    kind: str
+    #: Slope for negative input; for a PReLU its slopes are weights, and this is 0.
+    negative_slope: float = 0.0
+    #: Upper bound of the output, or None.
+    max_value: float | None = None
+    #: Input below which the negative branch applies.
+    threshold: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+    """A weight that a replacement adds: its shape and the value it starts at."""
+
+    name: str
+    shape: tuple[int, ...]
+    value: Any  # a float, or an array of `shape`
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+
+@dataclasses.dataclass(frozen=True)
+class Replacement:
+    """A layer to put in a rectifier's place, as it stands in a Keras config."""
+
+    module: str
+    class_name: str
+    registered_name: str | None
+    #: Constructor arguments without `name`, `trainable` and `dtype`.
+    config: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    #: New weights in the order in which the layer creates them.
+    weights: tuple[Weight, ...] = ()
+    #: Shape to build the layer with; None where it has no weights.
+    build_shape: Shape | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters that this replacement adds."""
+        return sum(weight.size for weight in self.weights)

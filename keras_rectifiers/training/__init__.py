@@ -1,0 +1,1 @@
+"""Fine-tuning a converted model."""
