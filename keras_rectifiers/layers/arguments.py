@@ -1,0 +1,125 @@
+"""Check the arguments of the layers: one sentence says the rule and the remedy."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+#: Value of `shared_axes`: one slope per channel.
+SPATIAL = "spatial"
+_DATA_FORMATS = ("channels_first", "channels_last")
+
+
+def finite_number(value: Any, argument: str, layer: str) -> float:
+    """The value as a Python float.
+
+    Args:
+        value: What the caller passed; NumPy scalars are numbers too.
+        argument: Name of the argument, for the message.
+        layer: Name of the layer's class, for the message.
+
+    Raises:
+        TypeError: If the value is no real number.
+        ValueError: If it is infinite or NaN.
+    """
+    # A bfloat16 scalar and a 0-d array are numbers without being `Real`.
+    scalar = isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0
+    if isinstance(value, bool) or not scalar:
+        raise TypeError(
+            f"{argument} of {layer} must be a number. Received: "
+            f"{argument}={value!r} (a {type(value).__name__}). Pass a float."
+        )
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(
+            f"{argument} of {layer} must be finite. Received: {argument}={value!r}. "
+            "Pass an ordinary float."
+        )
+    return number
+
+
+def upper_bound(value: Any, layer: str) -> float | None:
+    """`max_value` as a Python float above 0, or None for no bound.
+
+    Raises:
+        TypeError: If the value is neither None nor a real number.
+        ValueError: If it is not finite, or not above 0.
+    """
+    if value is None:
+        return None
+    bound = finite_number(value, "max_value", layer)
+    if bound <= 0:
+        raise ValueError(
+            f"max_value of {layer} must be above 0. Received: max_value={value!r}. "
+            "Pass None for no upper bound."
+        )
+    return bound
+
+
+def shared_axes(value: Any, layer: str) -> str | list[int] | None:
+    """`shared_axes` as `"spatial"`, None or a list of axes.
+
+    Raises:
+        TypeError: If an axis is no integer.
+        ValueError: If the word is unknown, or an axis is the batch axis.
+    """
+    if value is None or value == SPATIAL:
+        return value
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - a word of the right type, but unknown
+            f'shared_axes of {layer} must be "{SPATIAL}", None, an axis or a list of '
+            f"axes. Received: shared_axes={value!r}. "
+            f'Pass "{SPATIAL}" for one slope per channel.'
+        )
+    axes = list(value) if isinstance(value, Iterable) else [value]
+    for axis in axes:
+        if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
+            raise TypeError(
+                f"shared_axes of {layer} must hold integers. Received: "
+                f"shared_axes={value!r}. Count the batch axis as 0, or count "
+                "from the end with -1."
+            )
+        if axis == 0:
+            raise ValueError(
+                f"shared_axes of {layer} must not name the batch axis, which always "
+                f"shares its slopes. Received: shared_axes={value!r}. "
+                "Leave axis 0 out."
+            )
+    return [int(axis) for axis in axes]
+
+
+def positive_axes(axes: list[int], rank: int, layer: str) -> tuple[int, ...]:
+    """The axes counted from the front, in order.
+
+    Args:
+        axes: Axes, negative ones counted from the end.
+        rank: Rank of the input, batch axis included.
+        layer: Name of the layer, for the message.
+
+    Raises:
+        ValueError: If an axis does not exist, is the batch axis or is named twice.
+    """
+    front = [axis + rank if axis < 0 else axis for axis in axes]
+    if any(not 0 < axis < rank for axis in front) or len(set(front)) < len(front):
+        raise ValueError(
+            f"shared_axes of {layer} must name different axes of its input, and not "
+            f"the batch axis. Received: shared_axes={axes} for an input of rank "
+            f"{rank}. Choose among the axes 1 to {rank - 1}, or -1 to {1 - rank}."
+        )
+    return tuple(sorted(front))
+
+
+def data_format(value: Any, layer: str) -> str | None:
+    """`data_format` as one of Keras' two words, or None.
+
+    Raises:
+        ValueError: If it is another value.
+    """
+    if value is not None and value not in _DATA_FORMATS:
+        raise ValueError(
+            f"data_format of {layer} must be one of {_DATA_FORMATS}, or None. "
+            f"Received: data_format={value!r}. Pass None for the default of Keras."
+        )
+    return value

@@ -1,0 +1,126 @@
+"""PReLU: slopes for negative input that are learned."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Self
+
+import keras
+from keras import ops
+
+from keras_rectifiers import specs
+from keras_rectifiers.layers import arguments
+from keras_rectifiers.layers import kernels
+
+_MIN_RANK = 2
+
+
+@keras.saving.register_keras_serializable(package=specs.PACKAGE, name="PReLU")
+class PReLU(keras.layers.Layer):
+    """Rectifier whose slopes for negative input are learned, with an optional cap."""
+
+    # The module that a saved file names must not move with the source.
+    __module__ = specs.LAYERS_MODULE
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: str | int | list[int] | tuple[int, ...] | None = arguments.SPATIAL,
+        max_value: float | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        name = type(self).__name__
+        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+        self.alpha_regularizer = keras.regularizers.get(alpha_regularizer)
+        self.alpha_constraint = keras.constraints.get(alpha_constraint)
+        self.shared_axes = arguments.shared_axes(shared_axes, name)
+        self.max_value = arguments.upper_bound(max_value, name)
+        # Resolved here and saved resolved: a file must mean the same everywhere.
+        self.data_format = (
+            arguments.data_format(data_format, name) or keras.config.image_data_format()
+        )
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        rank = len(input_shape)
+        if rank < _MIN_RANK:
+            raise ValueError(
+                f"The input of PReLU must have a batch axis and at least one more. "
+                f"Received: input_shape={tuple(input_shape)} "
+                f'(layer "{self.name}"). Add an axis.'
+            )
+        axes = self._own_axes(rank)
+        lengths = {axis: input_shape[axis] for axis in axes}
+        unknown = [axis for axis, length in lengths.items() if length is None]
+        if unknown:
+            raise ValueError(
+                f"PReLU must know the length of each axis along which slopes differ. "
+                f"Received: input_shape={tuple(input_shape)}, unknown along axes "
+                f"{unknown}, with shared_axes={self.shared_axes} "
+                f'(layer "{self.name}"). '
+                "Share these axes, or fix their lengths."
+            )
+        if self.shared_axes == arguments.SPATIAL:
+            shape = tuple(lengths.values())
+            self.input_spec = keras.layers.InputSpec(
+                min_ndim=_MIN_RANK, axes={self._channel_axis: shape[0]}
+            )
+        else:
+            shape = tuple(lengths.get(axis, 1) for axis in range(1, rank))
+            self.input_spec = keras.layers.InputSpec(ndim=rank, axes=lengths)
+        self.alpha = self.add_weight(
+            name="alpha",
+            shape=shape,
+            initializer=self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+            # The kernel casts, so that the gradient is summed in full precision.
+            autocast=False,
+        )
+
+    @property
+    def _channel_axis(self) -> int:
+        return 1 if self.data_format == "channels_first" else -1
+
+    def _own_axes(self, rank: int) -> tuple[int, ...]:
+        """Axes along which slopes differ, counted from the front."""
+        if isinstance(self.shared_axes, str):
+            return (self._channel_axis % rank,)
+        shared = arguments.positive_axes(
+            list(self.shared_axes or ()), rank, type(self).__name__
+        )
+        return tuple(axis for axis in range(1, rank) if axis not in shared)
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        shape = tuple(self.alpha.shape)
+        if self.shared_axes == arguments.SPATIAL and self._channel_axis == 1:
+            shape += (1,) * (len(x.shape) - _MIN_RANK)
+        # The reshape also reads the variable: a kernel takes tensors only.
+        alpha = ops.reshape(self.alpha, shape)
+        return kernels.prelu(x, alpha, self.max_value)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
+            "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": keras.constraints.serialize(self.alpha_constraint),
+            "shared_axes": self.shared_axes,
+            "max_value": self.max_value,
+            "data_format": self.data_format,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        # A file that names no format must not mean what this machine prefers.
+        return cls(
+            **{**config, "data_format": config.get("data_format") or "channels_last"}
+        )
