@@ -1,0 +1,273 @@
+"""What goes into a rectifier's place: the `to=` of every command, as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers import specs
+from keras_rectifiers.specs import Replacement
+from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery.sites import Site
+
+#: Reads the slopes of the PReLU at a site, as an array.
+AlphaReader = Callable[[Site], Any]
+
+TARGETS = (specs.LEAKY_RELU, specs.PRELU)
+_KERAS_LAYERS = "keras.layers"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cannot:
+    """Why a site cannot be replaced as asked: a reason and one sentence."""
+
+    reason: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The `to=` of a plan with its options, checked.
+
+    Raises:
+        ValueError: An option is not finite, or does not go with `to`.
+        TypeError: `to` is neither a name, nor a layer, nor a callable.
+    """
+
+    to: Any
+    negative_slope: float | None = None
+    alpha: float | None = None
+    portable: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.to, str) and self.to not in TARGETS:
+            raise ValueError(
+                f"to must be one of {', '.join(map(repr, TARGETS))}, a layer, or a "
+                f"callable site -> layer. Received: to={self.to!r}."
+            )
+        if not isinstance(self.to, str) and not callable(self.to):
+            raise TypeError(
+                f"to must be one of {', '.join(map(repr, TARGETS))}, a layer, or a "
+                f"callable site -> layer. Received: to={self.to!r} of type "
+                f"{type(self.to).__name__}."
+            )
+        for name, goes_with in (
+            ("negative_slope", specs.LEAKY_RELU),
+            ("alpha", specs.PRELU),
+        ):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(
+                value, int | float | np.floating | np.integer
+            ):
+                raise TypeError(
+                    f"{name} must be a number. Received: {name}={value!r} of type "
+                    f"{type(value).__name__}."
+                )
+            if not math.isfinite(value):
+                raise ValueError(
+                    f"{name} must be finite. Received: {name}={value}. "
+                    "Pass 0 to keep the function of a plain ReLU."
+                )
+            if self.to != goes_with:
+                raise ValueError(
+                    f"{name} goes with to={goes_with!r} only. Received: "
+                    f"{name}={value} and to={self.label!r}."
+                )
+
+    @property
+    def label(self) -> str:
+        """The target's name for people."""
+        if isinstance(self.to, str):
+            return self.to
+        return getattr(self.to, "name", None) or getattr(
+            self.to, "__name__", type(self.to).__name__
+        )
+
+    def replacement(
+        self, site: Site, read_alpha: AlphaReader
+    ) -> tuple[Replacement, str] | Cannot:
+        """The layer for one site and a note about it, or why there is none."""
+        if site.threshold != 0:
+            return Cannot(
+                "threshold",
+                f"it jumps at {site.threshold:g}, which no Leaky ReLU or PReLU does",
+            )
+        if self.to == specs.LEAKY_RELU:
+            return self._leaky(site, read_alpha)
+        if self.to == specs.PRELU:
+            return self._prelu(site)
+        return self._template(site)
+
+    def _leaky(
+        self, site: Site, read_alpha: AlphaReader
+    ) -> tuple[Replacement, str] | Cannot:
+        slope, note = self.negative_slope, ""
+        if slope is None and site.kind == specs.LEAKY_RELU:
+            return Cannot("already", "it is a Leaky ReLU already")
+        if slope is None and site.kind == specs.PRELU:
+            alpha = np.asarray(read_alpha(site), dtype="float64")
+            slope = float(alpha.mean())
+            distance = float(np.abs(alpha - slope).max())
+            note = (
+                f"mean of {alpha.size} slopes; the furthest is {distance:.4g} away"
+            )
+        slope = float(specs.DEFAULT_NEGATIVE_SLOPE if slope is None else slope)
+        if not self.portable:
+            config = {"negative_slope": slope, "max_value": site.max_value}
+            return _ours("LeakyReLU", specs.LEAKY_RELU_REGISTERED, config), note
+        if site.max_value is None and slope >= 0:
+            return Replacement(
+                _KERAS_LAYERS, "LeakyReLU", None, {"negative_slope": slope}
+            ), note
+        if slope < 0:
+            return Cannot("portable", "stock Keras refuses negative slopes")
+        config = {
+            "max_value": site.max_value,
+            "negative_slope": slope,
+            "threshold": 0.0,
+        }
+        return Replacement(_KERAS_LAYERS, "ReLU", None, config), note
+
+    def _prelu(self, site: Site) -> tuple[Replacement, str] | Cannot:
+        if site.kind == specs.PRELU:
+            return Cannot("already", "it is a PReLU already")
+        if any(width is None for width in site.widths):
+            return Cannot("channels", "the model does not state its channels")
+        start, note = self.alpha, ""
+        if start is None and site.kind == specs.LEAKY_RELU:
+            start, note = site.negative_slope, "starts at the slope it had"
+        start = float(specs.DEFAULT_ALPHA if start is None else start)
+        shape = next(shape for shape in site.shapes if shape is not None)
+        replacement = (
+            _stock_prelu(site, shape, start)
+            if self.portable
+            else _our_prelu(site, shape, start)
+        )
+        return replacement if isinstance(replacement, Cannot) else (replacement, note)
+
+    def _template(self, site: Site) -> tuple[Replacement, str] | Cannot:
+        """A layer given as template, or made by a callable for this site."""
+        keras = sys.modules.get("keras")
+        layer = self.to
+        if keras is None or not isinstance(layer, keras.layers.Layer):
+            layer = layer(site)
+        if layer is None:
+            return Cannot("callable", "the callable left it alone")
+        if isinstance(layer, str):
+            return dataclasses.replace(self, to=layer).replacement(site, _no_alpha)
+        keras = sys.modules.get("keras")
+        if keras is None or not isinstance(layer, keras.layers.Layer):
+            raise TypeError(
+                "The callable given as to= must return a Keras layer, a name or None. "
+                f"Received: {layer!r} for the site {site.path!r}."
+            )
+        return _from_layer(layer, site, keras)
+
+
+def _ours(
+    class_name: str,
+    registered_name: str,
+    config: dict[str, Any],
+    weights: tuple[Weight, ...] = (),
+    build_shape: specs.Shape | None = None,
+) -> Replacement:
+    return Replacement(
+        specs.LAYERS_MODULE, class_name, registered_name, config, weights, build_shape
+    )
+
+
+def _our_prelu(site: Site, shape: specs.Shape, start: float) -> Replacement:
+    channels = shape[site.channel_axis]
+    config = {
+        "alpha_initializer": _initializer(start),
+        "alpha_regularizer": None,
+        "alpha_constraint": None,
+        "shared_axes": "spatial",
+        "max_value": site.max_value,
+        "data_format": "channels_first" if site.channel_axis == 1 else "channels_last",
+    }
+    weights = (Weight("alpha", (int(channels or 0),), start),)
+    build = _open(shape, site.channel_axis)
+    return _ours("PReLU", specs.PRELU_REGISTERED, config, weights, build)
+
+
+def _stock_prelu(
+    site: Site, shape: specs.Shape, start: float
+) -> Replacement | Cannot:
+    if site.max_value is not None:
+        return Cannot("portable", "stock Keras has no PReLU with an upper bound")
+    channel = site.channel_axis % len(shape)
+    shared = [axis for axis in range(1, len(shape)) if axis != channel]
+    sizes = tuple(
+        int(shape[axis] or 0) if axis == channel else 1
+        for axis in range(1, len(shape))
+    )
+    config = {
+        "alpha_initializer": _initializer(start),
+        "alpha_regularizer": None,
+        "alpha_constraint": None,
+        "shared_axes": shared or None,
+    }
+    return Replacement(
+        _KERAS_LAYERS,
+        "PReLU",
+        None,
+        config,
+        (Weight("alpha", sizes, start),),
+        _open(shape, site.channel_axis),
+    )
+
+
+def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
+    serialized = keras.saving.serialize_keras_object(layer)
+    config = {
+        key: value
+        for key, value in serialized["config"].items()
+        if key not in ("name", "trainable", "dtype")
+    }
+    shape = next((shape for shape in site.shapes if shape is not None), None)
+    copy = type(layer).from_config({**config, "dtype": site.dtype})
+    if shape is not None:
+        copy.build(shape)
+    weights = tuple(
+        Weight(weight.name, tuple(weight.shape), np.array(weight))
+        for weight in copy.weights
+    )
+    replacement = Replacement(
+        serialized["module"],
+        serialized["class_name"],
+        serialized["registered_name"],
+        config,
+        weights,
+        shape if weights else None,
+    )
+    return replacement, ""
+
+
+def _initializer(value: float) -> dict[str, Any]:
+    """An initializer that gives `value`, as Keras writes it."""
+    return {
+        "module": "keras.initializers",
+        "class_name": "Constant" if value else "Zeros",
+        "config": {"value": value} if value else {},
+        "registered_name": None,
+    }
+
+
+def _open(shape: specs.Shape, channel_axis: int) -> specs.Shape:
+    """The shape with every axis free but the channels."""
+    channel = channel_axis % len(shape)
+    return tuple(
+        length if axis == channel else None for axis, length in enumerate(shape)
+    )
+
+
+def _no_alpha(site: Site) -> Any:
+    raise TypeError(f"The slopes of {site.path!r} cannot be read here.")

@@ -1,0 +1,106 @@
+"""Which of the sites found are converted, and why the others are not."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from keras_rectifiers import specs
+from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.surgery.roles import HIDDEN
+from keras_rectifiers.surgery.roles import ROLES
+from keras_rectifiers.surgery.sites import Site
+
+KINDS = (specs.RELU, specs.LEAKY_RELU, specs.PRELU)
+_WILDCARDS = "*?["
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """The `of`, `include`, `exclude`, `where` and `roles` of a plan.
+
+    A pattern is a glob on the site's whole path, or on its last name where the
+    pattern has no `/`. A pattern without wildcards names its site, and so takes
+    it whatever its role.
+
+    Raises:
+        ValueError: An unknown kind or role.
+    """
+
+    of: tuple[str, ...] = (specs.RELU,)
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    where: Callable[[Site], bool] | None = None
+    roles: tuple[str, ...] = (HIDDEN,)
+
+    def __post_init__(self) -> None:
+        for name, known in (("of", KINDS), ("roles", ROLES)):
+            for value in getattr(self, name):
+                if value not in known:
+                    raise ValueError(
+                        f"{name} must be among {', '.join(map(repr, known))}. "
+                        f"Received: {name}={value!r}."
+                    )
+
+    def skips(self, site: Site) -> tuple[str, str] | None:
+        """Reason and detail where a site is left alone, None where it is taken."""
+        if site.kind not in self.of:
+            return "kind", f"it is a {site.kind}; of={'/'.join(self.of)}"
+        if self.include and not any(matches(site, each) for each in self.include):
+            return "include", "no include pattern matches it"
+        if any(matches(site, each) for each in self.exclude):
+            return "exclude", "an exclude pattern matches it"
+        named = any(
+            not set(each) & set(_WILDCARDS) and matches(site, each)
+            for each in self.include
+        )
+        if site.role not in self.roles and not named:
+            return site.role, site.evidence or f"its role is {site.role}"
+        if self.where is not None and not self.where(site):
+            return "where", "the predicate left it out"
+        return None
+
+    def check(self, sites: Sequence[Site]) -> None:
+        """Refuse patterns and predicates that match nothing.
+
+        Raises:
+            SelectionError: With the nearest names, where there are any.
+        """
+        for name in ("include", "exclude"):
+            for pattern in getattr(self, name):
+                if not any(matches(site, pattern) for site in sites):
+                    raise SelectionError(_no_match(name, pattern, sites))
+        narrowed = self.include or self.where is not None
+        if not narrowed or not sites:
+            return
+        reasons = {site.path: self.skips(site) for site in sites}
+        if all(reasons.values()):
+            shown = [
+                f"{path} ({reason[0]}: {reason[1]})"
+                for path, reason in reasons.items()
+                if reason is not None and reason[0] != "include"
+            ]
+            some = "; ".join(shown[:3]) or "none came near"
+            raise SelectionError(
+                "A selection must leave at least one site. Received: one that leaves "
+                f"none of {len(sites)}: {some}. Widen include, where or roles."
+            )
+
+
+def matches(site: Site, pattern: str) -> bool:
+    """Whether a pattern matches a site's path (or its last name)."""
+    path = site.path if "/" in pattern else site.path.rsplit("/", 1)[-1]
+    return fnmatchcase(site.path, pattern) or fnmatchcase(path, pattern)
+
+
+def _no_match(name: str, pattern: str, sites: Sequence[Site]) -> str:
+    paths = [site.path for site in sites]
+    near = difflib.get_close_matches(pattern, paths, n=3, cutoff=0.4) or paths[:3]
+    hint = f" Nearest: {', '.join(near)}." if near else " The model has none."
+    return (
+        f"Every {name} pattern must match a rectifier's path. Received: "
+        f"{name}={pattern!r}, which matches none of {len(paths)}.{hint}"
+    )

@@ -1,0 +1,210 @@
+"""Find every rectifier of a document: where it stands and what it computes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from keras_rectifiers import forms
+from keras_rectifiers.specs import Rectifier
+from keras_rectifiers.specs import Shape
+from keras_rectifiers.surgery import roles
+from keras_rectifiers.surgery import shapes
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.graph import Ref
+from keras_rectifiers.surgery.view import View
+
+LAYER = "layer"
+FUSED = "fused"
+OPERATION = "op"
+
+#: The config key of a fused rectifier, and the attribute it becomes.
+SLOT = "activation"
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """One rectifier of a model, as the user sees it."""
+
+    #: Names from inside the top model, joined by `/`; a fused rectifier has the
+    #: path of its host.
+    path: str
+    #: `"layer"`, `"fused"` (in a layer's `activation`) or `"op"`.
+    form: str
+    #: How it is written, such as `Conv2D(activation='relu')`.
+    spelling: str
+    #: `"relu"`, `"leaky_relu"` or `"prelu"`.
+    kind: str
+    #: Slope for negative input (0 for a PReLU, whose slopes are weights).
+    negative_slope: float
+    #: Upper bound of the output, or None.
+    max_value: float | None
+    #: Input below which the negative branch applies.
+    threshold: float
+    #: `"hidden"`, `"gate"`, `"output"`, `"guard"`, `"recurrent"` or `"custom"`.
+    role: str
+    #: Why it has this role; empty for a hidden activation.
+    evidence: str
+    #: Shape of the output, one for each call; None where the model does not say.
+    shapes: tuple[Shape | None, ...]
+    #: Axis of the channels: -1, or 1 for `channels_first`.
+    channel_axis: int
+    #: Name of the dtype policy, such as `"float32"` or `"mixed_float16"`.
+    dtype: str
+
+    @property
+    def channels(self) -> int | None:
+        """Number of channels, None where unknown or different between calls."""
+        widths = set(self.widths)
+        return widths.pop() if len(widths) == 1 else None
+
+    @property
+    def widths(self) -> tuple[int | None, ...]:
+        """Number of channels at each call."""
+        return tuple(
+            None if shape is None or len(shape) < 2 else shape[self.channel_axis]  # noqa: PLR2004
+            for shape in self.shapes
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A site and the places of the document where it stands (shared: several)."""
+
+    site: Site
+    places: tuple[Place, ...]
+    #: Operand that an operation rectifies.
+    operand: int = 0
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Group of the rectifier's weights in the weights file."""
+        slot = (SLOT,) if self.site.form == FUSED else ()
+        return (*self.places[0].group, *slot)
+
+
+def find(document: Entry) -> tuple[Found, ...]:
+    """Every rectifier of a model, in the order of its layers.
+
+    Args:
+        document: The config of a whole model; not changed.
+
+    Returns:
+        One `Found` for each rectifier. A layer that is shared between models
+        counts once.
+    """
+    view = View(document)
+    shared: dict[tuple[Any, ...], list[Place]] = {}
+    recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
+    for place in view.places[1:]:
+        known = _recognise(place, view)
+        if known is not None:
+            recognised.setdefault(place.identity, known)
+            shared.setdefault(place.identity, []).append(place)
+    return tuple(
+        _found(places, *recognised[identity], view)
+        for identity, places in shared.items()
+    )
+
+
+def _recognise(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
+    """Form, function and operand of the rectifier at a place, if one is there."""
+    entry, config = place.entry, place.config
+    class_name, module = str(entry["class_name"]), entry.get("module")
+    if forms.is_operation(module):
+        return _recognise_operation(place, view)
+    known = forms.recognise_layer(
+        class_name, module, entry.get("registered_name"), config
+    )
+    if known is not None:
+        return LAYER, known, 0
+    if class_name != "Activation":
+        known = forms.recognise_activation(config.get(SLOT))
+        if known is not None:
+            return FUSED, known, 0
+    return None
+
+
+def _recognise_operation(
+    place: Place, view: View
+) -> tuple[str, Rectifier, int] | None:
+    graph = view.graph_around(place)
+
+    def producer(tensor: Any) -> tuple[str, Sequence[Any]] | None:
+        if not isinstance(tensor, Ref) or tensor.name not in graph.entries:
+            return None
+        source = graph.entries[tensor.name]
+        return str(source["class_name"]), graph.arguments(tensor.name, tensor.node)
+
+    known = forms.recognise_operation(
+        str(place.entry["class_name"]),
+        place.entry.get("module"),
+        place.config,
+        graph.arguments(place.names[-1], 0),
+        producer,
+        lambda a, b: _tensor(a) == _tensor(b) is not None,
+    )
+    return None if known is None else (OPERATION, *known)
+
+
+def _tensor(value: Any) -> tuple[str, int, int] | None:
+    return (value.name, value.node, value.tensor) if isinstance(value, Ref) else None
+
+
+def _found(
+    places: list[Place], form: str, known: Rectifier, operand: int, view: View
+) -> Found:
+    place = places[0]
+    fused = form == FUSED
+    role, evidence = roles.role_of(places, known, view, fused=fused)
+    site = Site(
+        path=place.path,
+        form=form,
+        spelling=_spelling(place, form, known),
+        kind=known.kind,
+        negative_slope=known.negative_slope,
+        max_value=known.max_value,
+        threshold=known.threshold,
+        role=role,
+        evidence=evidence,
+        shapes=tuple(
+            shape
+            for each in places
+            for shape in shapes.output_shapes(each, view, fused=fused)
+        ),
+        channel_axis=shapes.channel_axis(place, view),
+        dtype=shapes.dtype_name(place, view, operand),
+    )
+    return Found(site, tuple(places), operand)
+
+
+def _spelling(place: Place, form: str, known: Rectifier) -> str:
+    class_name = str(place.entry["class_name"])
+    value = place.config.get(SLOT)
+    if form == FUSED or class_name == "Activation":
+        if isinstance(value, dict):
+            inner = value.get("class_name")
+            text = f"{inner}()" if inner != "function" else repr(value.get("config"))
+        else:
+            text = repr(value)
+        shown = text if class_name == "Activation" else f"{SLOT}={text}"
+        return f"{class_name}({shown})"
+    extra = {
+        "max_value": known.max_value,
+        "negative_slope": known.negative_slope or None,
+        "threshold": known.threshold or None,
+    }
+    given = [f"{key}={value:g}" for key, value in extra.items() if value is not None]
+    if form == LAYER:
+        return f"{class_name}({', '.join(given)})"
+    if class_name == "Maximum":
+        return "ops.maximum(x, 0)"
+    if class_name == "Where":
+        return "ops.where(x > 0, x, 0)"
+    if class_name == "Clip":
+        return f"ops.clip(x, 0, {known.max_value:g})"
+    if class_name == "ReLU":
+        return f"activations.relu({', '.join(['x', *given])})"
+    return f"ops.{'leaky_relu' if class_name == 'LeakyRelu' else class_name.lower()}(x)"

@@ -1,0 +1,44 @@
+"""A document with the graphs of its models, made once and asked often."""
+
+from __future__ import annotations
+
+from keras_rectifiers.surgery.document import Address
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import walk
+from keras_rectifiers.surgery.graph import Graph
+
+
+class View:
+    """Places and graphs of a document.
+
+    Args:
+        document: The config of a whole model; not changed.
+    """
+
+    def __init__(self, document: Entry) -> None:
+        self.places = tuple(walk(document))
+        self._graphs: dict[Address, Graph] = {}
+
+    def graph(self, model: Place) -> Graph:
+        """The graph of the model at a place."""
+        if model.address not in self._graphs:
+            self._graphs[model.address] = Graph(model.entry)
+        return self._graphs[model.address]
+
+    def graph_around(self, place: Place) -> Graph:
+        """The graph in which a layer or operation stands."""
+        home = self.member(place).parent
+        if home is None:
+            raise ValueError("The top model stands in no graph.")
+        return self.graph(home)
+
+    def member(self, place: Place) -> Place:
+        """The place itself, or the outermost wrapper around it.
+
+        Wrapped layers and cells have no edges of their own: their wrapper has.
+        """
+        while place.parent is not None and not is_model(place.parent.entry):
+            place = place.parent
+        return place
