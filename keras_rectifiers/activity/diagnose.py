@@ -1,0 +1,178 @@
+"""Run data through a model and say what its units do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from keras_rectifiers.activity import data as data_sets
+from keras_rectifiers.activity import rectifiers as live
+from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.activity.probe import Probe
+from keras_rectifiers.errors import DataError
+
+__all__ = ["Diagnosis", "Diagnostician", "diagnose"]
+
+
+def diagnose(
+    model: Any,
+    data: Any,
+    *,
+    batch_size: int = 32,
+    steps: int | None = None,
+    dormant_threshold: float = verdicts.DORMANT_THRESHOLD,
+    confidence: float = 0.95,
+) -> Diagnosis:
+    """Which units of a model are dead on some data.
+
+    The model runs in inference mode and is not changed. Memory is that of one
+    batch, however much data there is.
+
+    Args:
+        model: A Keras model: Functional, Sequential or subclassed.
+        data: An array, a tuple `(x, y)`, a dict or list of arrays, a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or
+            an iterator of batches. Labels are not used.
+        batch_size: Samples in a batch of arrays, default 32; data sets have their
+            own.
+        steps: Most batches to use, default all.
+        dormant_threshold: ReDo's tau, float >= 0, default 0.025.
+        confidence: Of the upper bounds, float in (0, 1), default 0.95.
+
+    Returns:
+        The diagnosis; for a model without rectifiers one without layers, which
+        says so when printed.
+
+    Raises:
+        DataError: If there is no data, or it does not fit the model.
+        TypeError: If the model or the data is something else.
+        ValueError: If a number is out of its range.
+    """
+    observer = Diagnostician(
+        model,
+        batch_size=batch_size,
+        steps=steps,
+        dormant_threshold=dormant_threshold,
+        confidence=confidence,
+    )
+    return observer.diagnose(data)
+
+
+class Diagnostician:
+    """`diagnose` for repeated use on one model: what it compiles, it keeps.
+
+    Args:
+        model: A Keras model; not changed. Its weights are read anew each time.
+        batch_size: See `diagnose`; so are the others.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        batch_size: int = 32,
+        steps: int | None = None,
+        dormant_threshold: float = verdicts.DORMANT_THRESHOLD,
+        confidence: float = 0.95,
+    ) -> None:
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                "model must be a keras.Model. "
+                f"Received: {type(model).__name__}. Load a file with "
+                "keras.saving.load_model first."
+            )
+        check_arguments(batch_size, steps, dormant_threshold, confidence)
+        self.model = model
+        self.batch_size = batch_size
+        self.steps = steps
+        self.dormant_threshold = dormant_threshold
+        self.confidence = confidence
+        self._probe: Probe | None = None
+
+    def diagnose(self, data: Any) -> Diagnosis:
+        """The diagnosis of the model as it is now.
+
+        Args:
+            data: See `diagnose`.
+        """
+        batches = data_sets.batches(data, batch_size=self.batch_size, steps=self.steps)
+        first = next(batches, None)
+        if first is None:
+            raise DataError(
+                "A diagnosis needs one batch at least. Received: data without "
+                "samples. Check the path, the filter or the generator."
+            )
+        data_sets.check_fits(self.model, first)
+        probe = self._prepared(first)
+        if not probe.rectifiers:
+            return Diagnosis(self.model.name, ())
+        measured = probe.measure(self._checked(first, batches))
+        seen = [each for each in probe.rectifiers if each.path in measured]
+        unseen = [each.path for each in probe.rectifiers if each.path not in measured]
+        layers = [self._layer(each, measured[each.path]) for each in seen]
+        return Diagnosis(self.model.name, tuple(layers), tuple(unseen))
+
+    def _prepared(self, first: Any) -> Probe:
+        """The compiled probe, made when the model is first seen with data."""
+        if self._probe is None:
+            if not _is_built(self.model):
+                self.model(keras.tree.map_structure(lambda leaf: leaf[:1], first))
+            self._probe = Probe(self.model, live.find(self.model))
+        return self._probe
+
+    def _checked(self, first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+        yield first
+        for batch in rest:
+            data_sets.check_fits(self.model, batch)
+            yield batch
+
+    def _layer(self, rectifier: live.LiveRectifier, statistics: Any) -> LayerDiagnosis:
+        slopes, keeps_gradient = rectifier.slopes(statistics.units)
+        function = rectifier.function
+        cap = function.max_value
+        return LayerDiagnosis(
+            layer=rectifier.path,
+            statistics=statistics,
+            slopes=slopes,
+            keeps_gradient=keeps_gradient,
+            cap=None if cap is None else cap - function.threshold,
+            dormant_threshold=self.dormant_threshold,
+            confidence=self.confidence,
+        )
+
+
+def check_arguments(
+    batch_size: int, steps: int | None, dormant_threshold: float, confidence: float
+) -> None:
+    """Refuse numbers that are out of their range.
+
+    Raises:
+        ValueError: Names the argument, its range and what was received.
+    """
+    if batch_size < 1:
+        raise ValueError(
+            f"batch_size must be at least 1. Received: batch_size={batch_size}."
+        )
+    if steps is not None and steps < 1:
+        raise ValueError(
+            f"steps must be at least 1. Received: steps={steps}. "
+            "Pass None for all the data."
+        )
+    if not dormant_threshold >= 0:
+        raise ValueError(
+            "dormant_threshold must be >= 0. "
+            f"Received: dormant_threshold={dormant_threshold}."
+        )
+    if not 0 < confidence < 1:
+        raise ValueError(
+            "confidence must lie between 0 and 1. "
+            f"Received: confidence={confidence}. Pass 0.95 for 95 %."
+        )
+
+
+def _is_built(model: Any) -> bool:
+    return all(layer.built for layer in model._flatten_layers())  # noqa: SLF001

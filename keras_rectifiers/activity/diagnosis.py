@@ -1,0 +1,199 @@
+"""A diagnosis: the units of a model, what they did, and what that means.
+
+Plain data; Keras is never imported here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import math
+from typing import Any
+
+from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.layer_diagnosis import COLUMNS
+from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """What the units of a model's rectifiers did on some data.
+
+    It prints as a table of layers. `a + b` is the diagnosis of both data sets.
+    A model without rectifiers has a diagnosis without layers.
+    """
+
+    #: Name of the model.
+    model: str
+    #: One entry for each rectifier that the model called, in its order.
+    layers: tuple[LayerDiagnosis, ...]
+    #: Paths of rectifiers that were found and never called on this data.
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each unit: `layer, unit, samples, fired, fired_fraction,
+        upper_bound, mean_abs, slope, verdict`.
+
+        Fractions are 0..1 of the samples; `slope` is that below the threshold.
+        """  # noqa: D205 - the keys are what matters
+        return [row for layer in self.layers for row in layer.rows()]
+
+    @property
+    def units(self) -> int:
+        """Number of units of all layers."""
+        return sum(layer.units for layer in self.layers)
+
+    def count(self, *words: str) -> int:
+        """Number of units with one of the verdicts, such as `"dead"`."""
+        return sum(layer.count(*words) for layer in self.layers)
+
+    @property
+    def dead_fraction(self) -> float:
+        """Share of all units that are dead, 0..1; 0 without units."""
+        return self.count(verdicts.DEAD) / max(self.units, 1)
+
+    @property
+    def silent_fraction(self) -> float:
+        """Share of all units that never fired (dead or leaking), 0..1."""
+        return self.count(verdicts.DEAD, verdicts.LEAKING) / max(self.units, 1)
+
+    def layer(self, path: str) -> LayerDiagnosis:
+        """The layer of a path.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        for layer in self.layers:
+            if layer.layer == path:
+                return layer
+        raise KeyError(
+            f"No rectifier {path!r} in this diagnosis. "
+            f"There are: {[layer.layer for layer in self.layers]}."
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Totals and one summary for each layer, as plain data."""
+        return {
+            "model": self.model,
+            "units": self.units,
+            "dead_fraction": self.dead_fraction,
+            "silent_fraction": self.silent_fraction,
+            "layers": [layer.summary() for layer in self.layers],
+            "unseen": list(self.unseen),
+        }
+
+    def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
+        """The diagnosis as JSON; numbers that are not finite become null.
+
+        Args:
+            rows: Whether to add one object for each unit. Default True.
+            indent: As in `json.dumps`.
+        """
+        data = self.summary()
+        if rows:
+            data["rows"] = [
+                {key: _plain(value) for key, value in row.items()} for row in self.rows
+            ]
+        return json.dumps(data, indent=indent, allow_nan=False)
+
+    def to_pandas(self) -> Any:
+        """The rows as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            raise ImportError(
+                "to_pandas() needs pandas. Install it with "
+                "`pip install keras_rectifiers[pandas]`, or use .rows."
+            ) from error
+        return pandas.DataFrame(self.rows, columns=list(COLUMNS))
+
+    def __add__(self, other: object) -> Diagnosis:
+        """The diagnosis on both data sets.
+
+        Raises:
+            ValueError: If the two are not of the same model.
+        """
+        if not isinstance(other, Diagnosis):
+            return NotImplemented
+        mine = {layer.layer: layer for layer in self.layers}
+        theirs = {layer.layer: layer for layer in other.layers}
+        if {*mine, *self.unseen} != {*theirs, *other.unseen}:
+            raise ValueError(
+                "Diagnoses add up for one model only. Received rectifiers: "
+                f"{sorted(mine)} and {sorted(theirs)}. "
+                "Merge diagnoses of the same model."
+            )
+        order = {**mine, **theirs}
+        merged = tuple(
+            mine[path] + theirs[path]
+            if path in mine and path in theirs
+            else order[path]
+            for path in order
+        )
+        unseen = tuple(path for path in self.unseen if path not in order)
+        return Diagnosis(self.model, merged, unseen)
+
+    def __str__(self) -> str:
+        if not self.layers:
+            return f"Model {self.model!r} has no rectifier that can be watched."
+        return "\n".join([_headline(self), "", *_table(self)])
+
+
+def _headline(diagnosis: Diagnosis) -> str:
+    samples = {layer.statistics.samples for layer in diagnosis.layers}
+    dead = diagnosis.count(verdicts.DEAD)
+    text = (
+        f"Model {diagnosis.model!r}: {dead} of {diagnosis.units} units are dead "
+        f"({diagnosis.dead_fraction:.1%}) on {max(samples)} samples."
+    )
+    silent = [
+        float(layer.upper_bound[layer.statistics.fired == 0].max())
+        for layer in diagnosis.layers
+        if (layer.statistics.fired == 0).any()
+    ]
+    if silent:
+        confidence = diagnosis.layers[0].confidence
+        text += (
+            f"\nA unit that never fired fires on less than {max(silent):.3g} of the "
+            f"samples ({confidence:.0%} confidence)."
+        )
+    if diagnosis.unseen:
+        text += f"\nNever called: {', '.join(diagnosis.unseen)}."
+    return text
+
+
+def _table(diagnosis: Diagnosis) -> list[str]:
+    words = [
+        word
+        for word in verdicts.VERDICTS
+        if word != verdicts.NOT_FINITE or diagnosis.count(word)
+    ]
+    lines = [["layer", "units", *words, "dead"]]
+    lines[0][-1] = "dead %"
+    lines += [
+        [
+            layer.layer,
+            str(layer.units),
+            *(str(layer.count(word)) for word in words),
+            f"{layer.dead_fraction:.1%}",
+        ]
+        for layer in diagnosis.layers
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,177 @@
+"""One compiled function of a batch: the model's forward pass and its statistics.
+
+The pass runs in inference mode. Activations are reduced inside the graph, so what
+leaves it is a few numbers per unit. The function reads the model's weights at each
+call, so it can be kept while the model trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.activity import reduce
+from keras_rectifiers.activity.rectifiers import LiveRectifier
+from keras_rectifiers.activity.statistics import UnitStatistics
+from keras_rectifiers.activity.tap import tap
+
+#: What one batch leaves behind: one list of reductions for each rectifier.
+_Raw = dict[str, list[dict[str, Any]]]
+
+
+class Probe:
+    """Measure the units of a model on batches of input.
+
+    Args:
+        model: A built Keras model; it is not changed.
+        rectifiers: The rectifiers to watch.
+    """
+
+    def __init__(self, model: Any, rectifiers: Iterable[LiveRectifier]) -> None:
+        self.model = model
+        self.rectifiers = tuple(rectifiers)
+        self._step: Callable[[Any], _Raw] = _COMPILERS[keras.backend.backend()](self)
+
+    def measure(self, batches: Iterable[Any]) -> dict[str, UnitStatistics]:
+        """The statistics of each rectifier over all batches.
+
+        Args:
+            batches: Inputs of the model, tensors or structures of tensors.
+
+        Returns:
+            Statistics by path; a rectifier that the model never called is absent.
+        """
+        if hasattr(self.model, "jax_state_sync"):
+            # While `fit` runs on JAX, the weights live outside the model.
+            self.model.jax_state_sync()
+        total: dict[str, UnitStatistics] = {}
+        pending: _Raw | None = None
+        for batch in batches:
+            # The next batch is dispatched before the last one is waited for.
+            following = self._step(batch)
+            _accumulate(total, pending)
+            pending = following
+        _accumulate(total, pending)
+        return total
+
+    def reductions(self, forward: Callable[[Any], Any], x: Any) -> _Raw:
+        """Run a forward pass under the tap and reduce what it shows.
+
+        Args:
+            forward: The model as a function of its input.
+            x: One batch.
+        """
+        batch = keras.ops.shape(keras.tree.flatten(x)[0])[0]
+        partials: dict[str, list[reduce.Partial]] = {}
+
+        def receive(rectifier: LiveRectifier, pre: Any, post: Any) -> None:
+            partial = reduce.per_sample(
+                pre,
+                post,
+                channel_axis=rectifier.channel_axis,
+                threshold=rectifier.function.threshold,
+                batch=batch,
+            )
+            calls = partials.setdefault(rectifier.path, [])
+            if calls and _same_samples(calls[-1], partial):
+                calls[-1] = reduce.join(calls[-1], partial)
+            else:
+                calls.append(partial)
+
+        with tap(self.rectifiers, receive):
+            forward(x)
+        return {
+            path: [reduce.over_batch(partial) for partial in calls]
+            for path, calls in partials.items()
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments that put the model into inference mode."""
+        takes_training = getattr(self.model, "_call_has_training_arg", True)
+        return {"training": False} if takes_training else {}
+
+
+def _same_samples(first: reduce.Partial, second: reduce.Partial) -> bool:
+    return bool(first["sum_abs"].shape[0] == second["sum_abs"].shape[0])
+
+
+def _accumulate(total: dict[str, UnitStatistics], raw: _Raw | None) -> None:
+    for path, calls in (raw or {}).items():
+        for call in calls:
+            statistics = _as_statistics(call)
+            before = total.get(path)
+            total[path] = statistics if before is None else before + statistics
+
+
+def _as_statistics(raw: dict[str, Any]) -> UnitStatistics:
+    floats = keras.ops.convert_to_numpy(raw["floats"]).astype(np.float64)
+    counts = keras.ops.convert_to_numpy(raw["counts"]).astype(np.int64)
+    samples = int(raw["samples"])
+    return UnitStatistics(
+        samples=samples,
+        positions=samples * int(raw["positions"]),
+        **dict(zip(reduce.FLOATS, floats, strict=True)),
+        **dict(zip(reduce.COUNTS, counts, strict=True)),
+    )
+
+
+def _with_tensorflow(probe: Probe) -> Callable[[Any], _Raw]:
+    import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
+
+    model = probe.model
+
+    def step(x: Any) -> _Raw:
+        return probe.reductions(lambda x: model(x, **probe.arguments()), x)
+
+    if model.run_eagerly:
+        return step
+    return tf.function(
+        step,
+        autograph=False,
+        # The last batch is often shorter: one more trace serves every length.
+        reduce_retracing=True,
+        jit_compile=bool(model.jit_compile),
+    )
+
+
+def _with_jax(probe: Probe) -> Callable[[Any], _Raw]:
+    import jax  # noqa: PLC0415 - only the backend in use is there
+
+    model = probe.model
+
+    def stateless(trainable: Any, others: Any, x: Any) -> _Raw:
+        return probe.reductions(
+            lambda x: model.stateless_call(trainable, others, x, **probe.arguments()),
+            x,
+        )
+
+    if not model.run_eagerly:
+        stateless = jax.jit(stateless)
+
+    def step(x: Any) -> _Raw:
+        trainable = [variable.value for variable in model.trainable_variables]
+        others = [variable.value for variable in model.non_trainable_variables]
+        return stateless(trainable, others, x)
+
+    return step
+
+
+def _with_torch(probe: Probe) -> Callable[[Any], _Raw]:
+    import torch  # noqa: PLC0415 - only the backend in use is there
+
+    @torch.no_grad()
+    def step(x: Any) -> _Raw:
+        return probe.reductions(lambda x: probe.model(x, **probe.arguments()), x)
+
+    return step
+
+
+_COMPILERS: dict[str, Callable[[Probe], Callable[[Any], _Raw]]] = {
+    "tensorflow": _with_tensorflow,
+    "jax": _with_jax,
+    "torch": _with_torch,
+}

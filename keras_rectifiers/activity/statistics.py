@@ -1,0 +1,132 @@
+"""Counts and sums of one rectifier's units, which add up.
+
+Plain numpy: statistics of batches, calls, shards, replicas, workers and resumed
+runs all combine by `+`. Keras is never imported here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+_ADDED = (
+    "samples",
+    "positions",
+    "fired",
+    "fired_positions",
+    "not_finite",
+    "sum_abs",
+    "sum_squares",
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class UnitStatistics:
+    """What the units (channels) of one rectifier did on some data.
+
+    `x` is the pre-activation minus the rectifier's threshold, `h` the
+    post-activation. Arrays have shape `(units,)`. Addition is exact for counts and
+    extremes; sums are rounded to float64 at each addition.
+    """
+
+    #: Samples seen (rows of the batch axis).
+    samples: int
+    #: Values seen of each unit: samples times spatial positions and calls.
+    positions: int
+    #: Samples in which x > 0 at one position at least.
+    fired: Counts
+    #: Positions with x > 0.
+    fired_positions: Counts
+    #: Samples in which h was NaN or infinite at some position; these count in
+    #: `samples`, `fired` and `fired_positions`, and not in sums and extremes.
+    not_finite: Counts
+    #: Sum of |h| over positions.
+    sum_abs: Values
+    #: Sum of h squared over positions.
+    sum_squares: Values
+    #: Least x, inf where nothing was seen.
+    minimum: Values
+    #: Greatest x, -inf where nothing was seen.
+    maximum: Values
+
+    @classmethod
+    def empty(cls, units: int) -> Self:
+        """The statistic of no data: `a + empty == a`.
+
+        Args:
+            units: Number of units.
+        """
+        counts = np.zeros(units, np.int64)
+        sums = np.zeros(units, np.float64)
+        low, high = np.full(units, np.inf), np.full(units, -np.inf)
+        return cls(0, 0, counts, counts, counts, sums, sums, low, high)
+
+    @property
+    def units(self) -> int:
+        """Number of units."""
+        return len(self.fired)
+
+    @property
+    def fired_fraction(self) -> Values:
+        """Share of the samples in which each unit fired, 0..1; NaN without data."""
+        return np.asarray(self.fired / _or_nan(self.samples), np.float64)
+
+    @property
+    def mean_abs(self) -> Values:
+        """Mean of |h| over the positions of finite samples; NaN without any."""
+        return np.asarray(self.sum_abs / _or_nan(self._finite_positions))
+
+    @property
+    def mean_square(self) -> Values:
+        """Mean of h squared over the positions of finite samples."""
+        return np.asarray(self.sum_squares / _or_nan(self._finite_positions))
+
+    @property
+    def _finite_positions(self) -> Values:
+        per_sample = self.positions / max(self.samples, 1)
+        return np.asarray((self.samples - self.not_finite) * per_sample)
+
+    def __add__(self, other: object) -> Self:
+        """The statistic of both data sets.
+
+        Raises:
+            ValueError: If the numbers of units differ.
+        """
+        if not isinstance(other, UnitStatistics):
+            return NotImplemented
+        if other.units != self.units:
+            raise ValueError(
+                "Statistics add up for the same units only. "
+                f"Received: {self.units} and {other.units} units. "
+                "Merge statistics of the same rectifier of the same model."
+            )
+        added: dict[str, Any] = {
+            name: getattr(self, name) + getattr(other, name) for name in _ADDED
+        }
+        return type(self)(
+            **added,
+            minimum=np.minimum(self.minimum, other.minimum),
+            maximum=np.maximum(self.maximum, other.maximum),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, UnitStatistics):
+            return NotImplemented
+        return all(
+            np.array_equal(getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _or_nan(value: Any) -> Any:
+    """Zero as NaN, so that a ratio without data is NaN and warns nobody."""
+    return np.where(value == 0, np.nan, value)
