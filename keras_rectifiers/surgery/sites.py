@@ -75,8 +75,25 @@ class Found:
 
     site: Site
     places: tuple[Place, ...]
+    #: Number of calls at each place.
+    calls: tuple[int, ...]
     #: Operand that an operation rectifies.
     operand: int = 0
+
+    @property
+    def uses(self) -> tuple[int, ...]:
+        """For each call, the number of the use that it belongs to.
+
+        Calls at different widths are different uses, since slopes belong to
+        channels. So are a bare rectifier's calls in different models: Keras
+        cannot revive a layer that a model shares with a model inside it.
+        """
+        owners = [i for i, calls in enumerate(self.calls) for _ in range(calls)]
+        if self.site.form == FUSED:
+            owners = [0] * len(owners)
+        keys = list(zip(owners, self.site.widths, strict=True))
+        numbers = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        return tuple(numbers[key] for key in keys)
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -159,6 +176,7 @@ def _found(
     place = places[0]
     fused = form == FUSED
     role, evidence = roles.role_of(places, known, view, fused=fused)
+    called = [shapes.output_shapes(each, view, fused=fused) for each in places]
     site = Site(
         path=place.path,
         form=form,
@@ -169,15 +187,11 @@ def _found(
         threshold=known.threshold,
         role=role,
         evidence=evidence,
-        shapes=tuple(
-            shape
-            for each in places
-            for shape in shapes.output_shapes(each, view, fused=fused)
-        ),
+        shapes=tuple(shape for each in called for shape in each),
         channel_axis=shapes.channel_axis(place, view),
         dtype=shapes.dtype_name(place, view, operand),
     )
-    return Found(site, tuple(places), operand)
+    return Found(site, tuple(places), tuple(len(each) for each in called), operand)
 
 
 def _spelling(place: Place, form: str, known: Rectifier) -> str:

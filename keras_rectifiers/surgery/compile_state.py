@@ -1,0 +1,58 @@
+"""Carry what `compile` gave a model: optimizer with state, loss, metrics, flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_rectifiers.surgery import optimizer_state
+
+
+def carry(
+    old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]
+) -> None:
+    """Compile a model as another is compiled, and move the optimizer's state.
+
+    The loss is taken over as the same object (it has no state); optimizer and
+    metrics are made anew, so that the two models share nothing that trains.
+
+    Args:
+        old: The original; where it is not compiled, nothing happens.
+        new: The rebuilt model.
+        pairs: (old, new) variables.
+    """
+    if not old.compiled:
+        return
+    settings = dict(old._compile_config.config)
+    settings["optimizer"] = _copy(old.optimizer)
+    for key in ("metrics", "weighted_metrics"):
+        settings[key] = keras.tree.map_structure(_copy_metric, settings[key])
+    # The optimizer is wrapped for loss scaling already, where it was.
+    new.compile(**settings, auto_scale_loss=False)
+    if old.optimizer is None or not old.optimizer.built:
+        return
+    if not new.optimizer.built:
+        new.optimizer.build(new.trainable_variables)
+    optimizer_state.carry(old.optimizer, new.optimizer, pairs)
+
+
+def _copy(optimizer: Any) -> Any:
+    if optimizer is None:
+        return None
+    schedule = getattr(optimizer, "_learning_rate", None)
+    known = {type(thing).__name__: type(thing) for thing in (optimizer, schedule)}
+    with keras.saving.custom_object_scope(known):
+        return type(optimizer).from_config(optimizer.get_config())
+
+
+def _copy_metric(metric: Any) -> Any:
+    if not isinstance(metric, keras.metrics.Metric):
+        return metric
+    function = getattr(metric, "_fn", None)
+    known = {type(metric).__name__: type(metric)}
+    if function is not None:
+        known[getattr(function, "__name__", "fn")] = function
+    with keras.saving.custom_object_scope(known):
+        return type(metric).from_config(metric.get_config())

@@ -1,0 +1,316 @@
+"""The plan of a conversion: what is replaced by what, and what is left, and why.
+
+A plan is plain data without tensors. It prints as a table, travels as JSON, and
+serves a live model and a file alike. Keras is never imported to make one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers import specs
+from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.specs import Replacement
+from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.replacements import AlphaReader
+from keras_rectifiers.surgery.replacements import Cannot
+from keras_rectifiers.surgery.replacements import Target
+from keras_rectifiers.surgery.selection import Selection
+from keras_rectifiers.surgery.sites import Found
+from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.surgery.sites import find
+
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One site and what replaces it."""
+
+    site: Site
+    #: One replacement for each use: a PReLU for each width at which the site is
+    #: called. Without weights one serves all.
+    replacements: tuple[Replacement, ...]
+    #: What is worth knowing about this step; often empty.
+    note: str = ""
+
+    @property
+    def replacement(self) -> Replacement:
+        """The replacement at the first call."""
+        return self.replacements[0]
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters that this step adds."""
+        return sum(each.parameters for each in self.replacements)
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """One site that is left as it is."""
+
+    site: Site
+    #: One word: a role, `"kind"`, `"include"`, `"exclude"`, `"where"`,
+    #: `"already"`, `"threshold"`, `"channels"`, `"portable"` or `"callable"`.
+    reason: str
+    #: The same in words.
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a conversion does to each rectifier of a model."""
+
+    #: Name of the model.
+    model: str
+    #: The target: `"leaky_relu"`, `"prelu"` or the name of a template.
+    to: str
+    steps: tuple[Step, ...]
+    skips: tuple[Skip, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters that the whole plan adds."""
+        return sum(step.parameters for step in self.steps)
+
+    def apply(self, model: Any) -> Any:
+        """Convert a live model; the original is unchanged, use the return value.
+
+        Args:
+            model: The `keras.Model` that the plan was made for, or its equal.
+
+        Raises:
+            PlanMismatchError: The model's rectifiers are not those of the plan.
+        """
+        from keras_rectifiers.surgery.live import apply  # noqa: PLC0415 (Keras)
+
+        return apply(model, self)
+
+    def apply_file(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        """Convert a `.keras` file into another; the source is never changed.
+
+        Args:
+            source: The file that the plan was made for, or its equal.
+            target: The file to write.
+            overwrite: Whether an existing target may be replaced.
+
+        Raises:
+            PlanMismatchError: The file's rectifiers are not those of the plan.
+            ArchiveError: A file cannot be read or written.
+        """
+        from keras_rectifiers.surgery.archive import apply  # noqa: PLC0415 (h5py)
+
+        apply(source, target, self, overwrite=overwrite)
+
+    def to_json(self) -> str:
+        """The plan as JSON text; `from_json` gives an equal plan."""
+        data = {"format": _FORMAT, **dataclasses.asdict(self)}
+        return json.dumps(data, default=_plain, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """The plan that `to_json` wrote.
+
+        Raises:
+            PlanMismatchError: The text is not such a plan.
+        """
+        try:
+            data = json.loads(text)
+            if data["format"] != _FORMAT:
+                raise PlanMismatchError(
+                    f"A plan must have format {_FORMAT}. Received: format "
+                    f"{data['format']!r}. Make the plan again with this version."
+                )
+            return cls(
+                data["model"],
+                data["to"],
+                tuple(_step(step) for step in data["steps"]),
+                tuple(
+                    Skip(_site(skip["site"]), skip["reason"], skip["detail"])
+                    for skip in data["skips"]
+                ),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PlanMismatchError(
+                f"A plan must be JSON written by Plan.to_json. Received: text that "
+                f"does not fit ({type(error).__name__}: {error})."
+            ) from error
+
+    def __str__(self) -> str:
+        lines = [f"Plan for {self.model!r}: {self.summary}"]
+        if self.steps:
+            head = ("path", "form", "role", "shape", "replaced by", "parameters")
+            rows = [
+                (
+                    step.site.path,
+                    step.site.spelling,
+                    step.site.role,
+                    shape_text(step.site.shapes),
+                    replacement_text(step.replacement),
+                    f"+{step.parameters:,}" if step.parameters else "",
+                )
+                for step in self.steps
+            ]
+            lines += ["", *_table(head, rows)]
+            lines += [
+                f"  {step.site.path}: {step.note}" for step in self.steps if step.note
+            ]
+        if self.skips:
+            head = ("left as it is", "form", "reason", "why")
+            rows = [
+                (skip.site.path, skip.site.spelling, skip.reason, skip.detail)
+                for skip in self.skips
+            ]
+            lines += ["", *_table(head, rows)]
+        return "\n".join(lines)
+
+    @property
+    def summary(self) -> str:
+        """One line: how many are replaced, by what, how many are left."""
+        if not self.steps and not self.skips:
+            return "no rectifier found."
+        names = Counter(step.replacement.class_name for step in self.steps)
+        made = ", ".join(f"{count} by {name}" for name, count in names.items())
+        left = Counter(skip.reason for skip in self.skips)
+        kept = ", ".join(f"{count} {reason}" for reason, count in left.items())
+        return (
+            f"{len(self.steps)} of {len(self.steps) + len(self.skips)} rectifiers "
+            f"replaced{f' ({made})' if made else ''}, "
+            f"{self.parameters:,} parameters added"
+            f"{f'; left: {kept}' if kept else ''}."
+        )
+
+
+def make_plan(
+    document: Entry, target: Target, selection: Selection, read_alpha: AlphaReader
+) -> Plan:
+    """Plan the conversion of a document.
+
+    Args:
+        document: The config of a whole model; not changed.
+        target: What replaces the rectifiers.
+        selection: Which ones.
+        read_alpha: Gives the slopes of an existing PReLU.
+
+    Raises:
+        SelectionError: The selection matches nothing.
+    """
+    found = find(document)
+    selection.check([each.site for each in found])
+    steps: list[Step] = []
+    skips: list[Skip] = []
+    for each in found:
+        reason = selection.skips(each.site)
+        made = Cannot(*reason) if reason else _step_for(each, target, read_alpha)
+        if isinstance(made, Cannot):
+            skips.append(Skip(each.site, made.reason, made.detail))
+        else:
+            steps.append(made)
+    return Plan(name_of(document), target.label, tuple(steps), tuple(skips))
+
+
+def _step_for(found: Found, target: Target, read_alpha: AlphaReader) -> Step | Cannot:
+    replacements: list[Replacement] = []
+    note = ""
+    first = {use: call for call, use in reversed(list(enumerate(found.uses)))}
+    for _, call in sorted(first.items()):
+        alone = dataclasses.replace(found.site, shapes=(found.site.shapes[call],))
+        made = target.replacement(alone, read_alpha)
+        if isinstance(made, Cannot):
+            return made
+        replacements.append(made[0])
+        note = note or made[1]
+    if not replacements[0].weights:
+        return Step(found.site, tuple(replacements[:1]), note)
+    if len(replacements) > 1:
+        note = "; ".join(filter(None, (note, f"becomes {len(replacements)} layers")))
+    return Step(found.site, tuple(replacements), note)
+
+
+def shape_text(shapes: Sequence[specs.Shape | None]) -> str:
+    """Shapes for people: `?` for a free axis, the batch left out."""
+    texts = dict.fromkeys(
+        "unknown"
+        if shape is None
+        else "×".join("?" if axis is None else str(axis) for axis in shape[1:])
+        for shape in shapes
+    )
+    return " and ".join(texts)
+
+
+def replacement_text(replacement: Replacement) -> str:
+    """A replacement for people: its class and what is not a default."""
+    config = replacement.config
+    parts = []
+    if "negative_slope" in config:
+        parts.append(f"{config['negative_slope']:g}")
+    for weight in replacement.weights:
+        start = np.asarray(weight.value)
+        shown = f"{start:g}" if start.ndim == 0 else "own"
+        parts.append(f"{weight.name}={shown}")
+    if config.get("max_value") is not None:
+        parts.append(f"max_value={config['max_value']:g}")
+    stock = "keras." if replacement.module.startswith("keras.") else ""
+    return f"{stock}{replacement.class_name}({', '.join(parts)})"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in (head, *rows)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} does not belong in a plan.")
+
+
+def _step(data: dict[str, Any]) -> Step:
+    replacements = tuple(_replacement(each) for each in data["replacements"])
+    if not replacements:
+        raise ValueError("a step without a replacement")
+    return Step(_site(data["site"]), replacements, data["note"])
+
+
+def _site(data: dict[str, Any]) -> Site:
+    shapes = tuple(None if shape is None else tuple(shape) for shape in data["shapes"])
+    return Site(**{**data, "shapes": shapes})
+
+
+def _replacement(data: dict[str, Any]) -> Replacement:
+    weights = tuple(
+        Weight(weight["name"], tuple(weight["shape"]), weight["value"])
+        for weight in data["weights"]
+    )
+    build = data["build_shape"]
+    return Replacement(
+        **{
+            **data,
+            "weights": weights,
+            "build_shape": None if build is None else tuple(build),
+        }
+    )

@@ -1,0 +1,228 @@
+"""Rewrite a document by a plan: each planned site replaced exactly once.
+
+A fused rectifier is replaced in its slot, so that no edge of the graph moves; a
+layer keeps its name; an operation becomes a layer of the same name. The document
+that comes in is not changed.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+
+from keras_rectifiers import specs
+from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.specs import Replacement
+from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery.document import Address
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import at
+from keras_rectifiers.surgery.document import is_functional
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import layers_of
+from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.document import walk
+from keras_rectifiers.surgery.graph import layer_order
+from keras_rectifiers.surgery.graph import nodes_of
+from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.plan import Step
+from keras_rectifiers.surgery.sites import FUSED
+from keras_rectifiers.surgery.sites import OPERATION
+from keras_rectifiers.surgery.sites import SLOT
+from keras_rectifiers.surgery.sites import Found
+from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.unshare import split_calls
+
+#: Path of a layer, and the slot of it that holds a rectifier (or `""`).
+Holder = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewritten:
+    """A new document and what became of the weights around it."""
+
+    document: Entry
+    #: Every layer (and slot) that is a replacement now, and the weights it needs.
+    replaced: dict[Holder, tuple[Weight, ...]]
+    #: Rectifiers whose old weights are gone.
+    removed: frozenset[Holder]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """One place to change; `which` names the replacement for each of its calls."""
+
+    place: Place
+    found: Found
+    step: Step
+    which: tuple[int, ...]
+
+
+def rewrite(document: Entry, plan: Plan) -> Rewritten:
+    """Put a plan's replacements into a document.
+
+    Args:
+        document: The config of a whole model; not changed.
+        plan: A plan made for this document, or for its equal.
+
+    Returns:
+        The new document, the weights that it needs and those that it lost.
+
+    Raises:
+        PlanMismatchError: A planned site is not there, or differs.
+    """
+    jobs = list(_jobs(document, plan))
+    new = copy.deepcopy(document)
+    replaced: dict[Holder, tuple[Weight, ...]] = {}
+    removed = {
+        (job.place.path, _slot(job.found))
+        for job in jobs
+        if job.found.site.kind == specs.PRELU
+    }
+    models: dict[Address, None] = {}
+    for job in jobs:
+        shared = _slot(job.found) and job.place is not job.found.places[0]
+        holders = _do(new, job)
+        if not shared:  # a shared host is stored and paired at its first place
+            replaced |= holders
+        if job.place.parent is not None and is_model(job.place.parent.entry):
+            models.setdefault(job.place.parent.address)
+    for address in models:
+        _tidy(at(new, address))
+    _check(new, jobs)
+    return Rewritten(new, replaced, frozenset(removed))
+
+
+def _jobs(document: Entry, plan: Plan) -> Iterator[_Job]:
+    """Every place that the plan changes, last place first.
+
+    A split inserts entries, which moves only what follows it.
+    """
+    found = {each.site.path: each for each in find(document)}
+    order = {place.address: index for index, place in enumerate(walk(document))}
+    jobs = []
+    for step in plan.steps:
+        here = found.get(step.site.path)
+        if here is None or _key(here) != (
+            step.site.form,
+            step.site.kind,
+            step.site.widths,
+        ):
+            there = "no rectifier" if here is None else here.site.spelling
+            raise PlanMismatchError(
+                f"A plan must be applied to the model that it was made for. "
+                f"Received: {step.site.spelling} at {step.site.path!r} in the plan, "
+                f"{there} in the model. Make the plan again from this model."
+            )
+        several = len(step.replacements) > 1
+        which = here.uses if several else (0,) * len(here.uses)
+        start = 0
+        for place, calls in zip(here.places, here.calls, strict=True):
+            jobs.append(_Job(place, here, step, which[start : start + calls]))
+            start += calls
+    return iter(sorted(jobs, key=lambda job: -order[job.place.address]))
+
+
+def _key(found: Found) -> tuple[str, str, tuple[int | None, ...]]:
+    return found.site.form, found.site.kind, found.site.widths
+
+
+def _slot(found: Found) -> str:
+    return SLOT if found.site.form == FUSED else ""
+
+
+def _do(new: Entry, job: _Job) -> dict[Holder, tuple[Weight, ...]]:
+    """Change one place; returns the weights that each holder needs."""
+    place, site = job.place, job.found.site
+    entry = at(new, place.address)
+    replacements = [job.step.replacements[index] for index in job.which]
+    if site.form == FUSED:
+        trainable = entry["config"].get("trainable", True)
+        entry["config"][SLOT] = _layer(
+            replacements[0], SLOT, site.dtype, trainable=trainable
+        )
+        return {(place.path, SLOT): replacements[0].weights}
+    if site.form == OPERATION:
+        _keep_operand(entry, job.found.operand)
+    if len(job.found.places) > 1:
+        entry.pop("shared_object_id", None)  # each place has its own layer now
+    entries = [entry]
+    if len(set(job.which)) > 1 and place.parent is not None:
+        entries += split_calls(at(new, place.parent.address), entry, job.which)
+    holders = {}
+    used = dict.fromkeys(job.which)
+    for each, index in zip(entries, used, strict=True):
+        replacement = job.step.replacements[index]
+        _become(each, replacement, site.dtype)
+        path = "/".join((*place.names[:-1], name_of(each)))
+        holders[path, ""] = replacement.weights
+    return holders
+
+
+def _become(entry: Entry, replacement: Replacement, dtype: str) -> None:
+    """Turn a layer or an operation into the replacement, name and calls kept."""
+    trainable = entry["config"].get("trainable", True)
+    layer = _layer(replacement, name_of(entry), dtype, trainable=trainable)
+    entry.pop("build_config", None)
+    entry.update(layer)
+
+
+def _layer(
+    replacement: Replacement, name: str, dtype: str, *, trainable: bool
+) -> Entry:
+    """A replacement as Keras writes a layer."""
+    layer = {
+        "module": replacement.module,
+        "class_name": replacement.class_name,
+        "config": {
+            "name": name,
+            "trainable": trainable,
+            "dtype": {
+                "module": "keras",
+                "class_name": "DTypePolicy",
+                "config": {"name": dtype},
+                "registered_name": None,
+            },
+            **copy.deepcopy(dict(replacement.config)),
+        },
+        "registered_name": replacement.registered_name,
+    }
+    if replacement.build_shape is not None:
+        # Without it the weights would appear at the first call only, after the
+        # optimizer was built.
+        layer["build_config"] = {"input_shape": list(replacement.build_shape)}
+    return layer
+
+
+def _keep_operand(entry: Entry, operand: int) -> None:
+    """Leave an operation's calls only the tensor that it rectifies."""
+    for node in nodes_of(entry):
+        node["args"] = [node["args"][operand]]
+        node["kwargs"] = {}
+
+
+def _tidy(model: Entry) -> None:
+    """Order a model's entries as Keras would, and drop what nothing uses."""
+    if not is_functional(model):
+        return
+    entries = {name_of(entry): entry for entry in layers_of(model)}
+    model["config"]["layers"] = [entries[name] for name in layer_order(model)]
+
+
+def _check(new: Entry, jobs: list[_Job]) -> None:
+    """Each planned place holds its replacement now: neither none nor another."""
+    places = {place.path: place for place in walk(new)}
+    for job in jobs:
+        place = places.get(job.place.path)
+        entry = place.entry if place is not None else {}
+        if _slot(job.found):
+            entry = entry.get("config", {}).get(SLOT, {})
+        wanted = {replacement.class_name for replacement in job.step.replacements}
+        if entry.get("class_name") not in wanted:
+            raise PlanMismatchError(
+                f"Each planned site must be replaced exactly once. Received: "
+                f"{entry.get('class_name')!r} at {job.place.path!r} after the rewrite. "
+                "Please report this model."
+            )
