@@ -1,0 +1,64 @@
+"""Choose a Keras backend that is installed, and keep it quiet, before it loads."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+from keras_rectifiers.cli.screen import tame_warnings
+from keras_rectifiers.errors import RectifierError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+#: Log levels of TensorFlow's and XLA's C++ parts: errors only.
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
+
+
+def prepare_backend() -> str:
+    """Set the environment for the first import of Keras; return the backend.
+
+    The choice is `KERAS_BACKEND`, then Keras' own configuration file, then
+    whichever backend is installed.
+
+    Raises:
+        RectifierError: No backend is installed, or the one asked for is not.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    tame_warnings()
+    asked = os.environ.get("KERAS_BACKEND")
+    if asked:
+        if asked in BACKENDS and not _installed(asked):
+            raise RectifierError(
+                f"The Keras backend must be installed. Received: KERAS_BACKEND="
+                f'{asked}. Install it with pip install "keras_rectifiers[{asked}]", '
+                "or unset KERAS_BACKEND."
+            )
+        return asked
+    configured = _configured()
+    installed = [name for name in (configured, *BACKENDS) if _installed(name)]
+    if not installed:
+        raise RectifierError(
+            "This command runs the model, for which Keras needs a backend, and "
+            "none of TensorFlow, JAX and torch is installed. Install one with "
+            'pip install "keras_rectifiers[tensorflow]".'
+        )
+    os.environ["KERAS_BACKEND"] = installed[0]
+    return installed[0]
+
+
+def _configured() -> str:
+    """The backend that Keras' configuration file names."""
+    home = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
+    try:
+        settings = json.loads((Path(home) / "keras.json").read_text())
+        name = str(settings.get("backend", BACKENDS[0]))
+    except (OSError, ValueError, AttributeError):
+        return BACKENDS[0]
+    return name if name in BACKENDS else BACKENDS[0]
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None

@@ -1,0 +1,199 @@
+"""`keras-rectifiers convert`: replace the rectifiers of a saved model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_rectifiers.cli.options import TARGETS
+from keras_rectifiers.cli.options import force_option
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import selection
+from keras_rectifiers.cli.options import selection_options
+from keras_rectifiers.cli.options import slope_options
+from keras_rectifiers.cli.options import slopes
+
+
+@click.command("convert", short_help="Replace ReLU in a saved model.")
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument(
+    "target", metavar="DST", type=click.Path(path_type=Path), required=False
+)
+@click.option(
+    "--to",
+    type=click.Choice(TARGETS),
+    default="prelu",
+    show_default=True,
+    help="What takes the rectifiers' place.",
+)
+@slope_options
+@selection_options
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Use stock Keras layers where they can express the rectifier, so that the "
+    "file opens without this package.",
+)
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write the plan as JSON to FILE.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan and write nothing (but --manifest)."
+)
+@click.option(
+    "--verify",
+    "verified",
+    is_flag=True,
+    help="Run both models on the same inputs before DST is put in place: every "
+    "weight must be the same, and with a slope of 0 every output, bit for bit.",
+)
+@force_option
+@import_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    source: Path,
+    target: Path | None,
+    to: str,
+    negative_slope: float | None,
+    alpha: float | None,
+    of: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    roles: tuple[str, ...],
+    portable: bool,
+    manifest: Path | None,
+    dry_run: bool,
+    verified: bool,
+    force: bool,
+    imports: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Replace the ReLUs of SRC and write the result to DST.
+
+    The work is done on the file: the model is neither loaded nor run (but by
+    --verify), and its weights are copied as they are. SRC is never changed.
+    """
+    from keras_rectifiers.cli.models import check_model_file
+    from keras_rectifiers.cli.targets import check_target
+    from keras_rectifiers.cli.targets import write_text
+    from keras_rectifiers.surgery.convert import plan
+
+    if target is None and not dry_run:
+        raise click.UsageError("Missing argument 'DST' (or use --dry-run).")
+    if dry_run and verified:
+        raise click.UsageError("--verify needs the file that --dry-run does not write.")
+    choice = {
+        **selection(of, include, exclude, roles),
+        **slopes(to, negative_slope, alpha),
+        "portable": portable,
+    }
+    check_model_file(source)
+    if manifest is not None:
+        check_target(manifest, force=force, source=source)
+    verification = None
+    if target is None or dry_run:
+        made = plan(source, to, **choice)
+    else:
+        made, verification = _convert(
+            source, target, to, choice, force=force, verified=verified, imports=imports
+        )
+    if manifest is not None:
+        write_text(manifest, made.to_json(), force=force)
+    kept = verification is None or promise_kept(verification, made, choice)
+    _show(made, verification, None if dry_run or not kept else target, as_json=as_json)
+    if not kept:
+        ctx.exit(1)
+
+
+def _convert(
+    source: Path,
+    target: Path,
+    to: str,
+    choice: dict[str, Any],
+    *,
+    force: bool,
+    verified: bool,
+    imports: tuple[str, ...],
+) -> tuple[Any, Any]:
+    """Convert; with `verified`, put the target in place only if it is right."""
+    from keras_rectifiers.cli.targets import check_target
+    from keras_rectifiers.surgery.convert import convert_file
+
+    check_target(target, force=force, source=source)
+    if not verified:
+        return convert_file(source, target, to, overwrite=force, **choice), None
+    from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.cli.targets import replacing
+
+    prepare_backend()
+    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.surgery.verify import verify
+
+    import_modules(imports)
+    with replacing(target, force=force) as temporary:
+        made = convert_file(source, temporary, to, **choice)
+        verification = verify(source, temporary)
+        if not promise_kept(verification, made, choice):
+            temporary.unlink()
+    return made, verification
+
+
+def promise_kept(verification: Any, plan: Any, choice: dict[str, Any]) -> bool:
+    """Whether a conversion holds what it promises.
+
+    Every weight must be carried. Outputs must be bit-equal where the replacements
+    compute the function of what they replace: slopes of 0 in place of ReLU.
+
+    Args:
+        verification: What `verify` found.
+        plan: The plan that was applied.
+        choice: The arguments of that plan.
+    """
+    if not verification.weights_equal:
+        return False
+    return verification.bit_equal or not preserves_function(plan, choice)
+
+
+def preserves_function(plan: Any, choice: dict[str, Any]) -> bool:
+    """Whether a plan promises the same outputs, bit for bit."""
+    if not plan.steps:
+        return True
+    if any(step.site.kind != "relu" for step in plan.steps):
+        return False
+    if plan.to == "prelu":
+        return choice.get("alpha", 0.0) == 0
+    return choice.get("negative_slope") == 0
+
+
+def _show(plan: Any, verification: Any, target: Path | None, *, as_json: bool) -> None:
+    import dataclasses
+
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.report.tables import plan_tables
+
+    if as_json:
+        result = {
+            "plan": json.loads(plan.to_json()),
+            "target": None if target is None else str(target),
+            "verification": verification and dataclasses.asdict(verification),
+        }
+        show_json(result)
+        return
+    lines = [] if verification is None else [str(verification)]
+    if target is not None:
+        lines.append(f"Written: {target}")
+    elif verification is not None:
+        lines.append("The converted model does not hold its promise: nothing written.")
+    else:
+        lines.append("Nothing written (--dry-run).")
+    show([*plan_tables(plan), *lines])

@@ -1,0 +1,173 @@
+"""`keras-rectifiers finetune`: convert a model and train it further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_rectifiers.cli.options import TARGETS
+from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import data_options
+from keras_rectifiers.cli.options import force_option
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import selection
+from keras_rectifiers.cli.options import selection_options
+from keras_rectifiers.cli.options import slope_options
+from keras_rectifiers.cli.options import slopes
+
+
+@click.command("finetune", short_help="Convert a model and train it on your data.")
+@click.argument("model", type=click.Path(path_type=Path))
+@data_options
+@click.option(
+    "--out",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DST",
+    help="The .keras file to write.",
+)
+@click.option(
+    "--to",
+    type=click.Choice((*TARGETS, "none")),
+    default="prelu",
+    show_default=True,
+    help="What takes the rectifiers' place; none trains the model as it is.",
+)
+@slope_options
+@selection_options
+@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=Finite(0, above=True),
+    help="Default: that of the model's optimizer, or 0.001.",
+)
+@click.option(
+    "--loss",
+    help="Loss for a model that is not compiled with one, such as "
+    "sparse_categorical_crossentropy or mse; starts a new Adam.",
+)
+@click.option(
+    "--validation-split",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the samples held out to measure, where there is no x_test.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@force_option
+@import_option
+@json_option
+def command(
+    model: Path,
+    target: Path,
+    to: str,
+    spec: str,
+    scale: float,
+    batch_size: int,
+    negative_slope: float | None,
+    alpha: float | None,
+    of: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    roles: tuple[str, ...],
+    epochs: int,
+    learning_rate: float | None,
+    loss: str | None,
+    validation_split: float,
+    seed: int,
+    force: bool,
+    imports: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Convert MODEL, train it on DATA, and watch its units come back.
+
+    A compiled model goes on with its own loss and optimizer. MODEL is not changed.
+    """
+    from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.cli.models import check_model_file
+    from keras_rectifiers.cli.targets import check_keras_name
+    from keras_rectifiers.cli.targets import check_target
+
+    choice = {
+        **selection(of, include, exclude, roles),
+        **slopes(to, negative_slope, alpha),
+    }
+    if to == "none" and choice:
+        raise click.UsageError("--to none replaces nothing: leave the selection out.")
+    check_model_file(model)
+    check_keras_name(target)
+    check_target(target, force=force, source=model)
+    prepare_backend()
+    from keras_rectifiers import data as data_sets
+    from keras_rectifiers.cli.models import load_model
+    from keras_rectifiers.cli.progress import epochs_shown
+    from keras_rectifiers.errors import RectifierError
+    from keras_rectifiers.training.finetune import finetune
+
+    _check_loss(loss)
+    loaded = load_model(model, imports, compiled=loss is None)
+    if loss is None and getattr(loaded, "loss", None) is None:
+        raise RectifierError(
+            f"Training needs a loss. Received: {str(model)!r}, which is not compiled "
+            "with one, and no --loss. Add, for example, --loss "
+            "sparse_categorical_crossentropy (labels as numbers of classes)."
+        )
+    data = data_sets.load(spec, loaded, scale=scale, labels=True)
+    with epochs_shown(epochs) as shown:
+        result = finetune(
+            loaded,
+            data,
+            to=None if to == "none" else to,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            loss=loss,
+            batch_size=batch_size,
+            validation_split=validation_split,
+            seed=seed,
+            callbacks=[shown],
+            **choice,
+        )
+    _save(result.model, target, force=force)
+    _show(result, target, as_json=as_json)
+
+
+def _check_loss(loss: str | None) -> None:
+    """Refuse a loss that Keras does not know, naming the nearest."""
+    import difflib
+
+    import keras
+
+    from keras_rectifiers.errors import RectifierError
+
+    if loss is None:
+        return
+    try:
+        keras.losses.get(loss)
+    except ValueError:
+        near = difflib.get_close_matches(loss, dir(keras.losses), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise RectifierError(
+            f"--loss must be a loss that Keras knows. Received: {loss!r}.{hint}"
+        ) from None
+
+
+def _save(model: Any, target: Path, *, force: bool) -> None:
+    from keras_rectifiers.cli.targets import replacing
+
+    with replacing(target, force=force) as temporary:
+        model.save(temporary)
+
+
+def _show(result: Any, target: Path, *, as_json: bool) -> None:
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.report.tables import finetune_tables
+
+    if as_json:
+        show_json({**result.to_dict(), "target": str(target)})
+    else:
+        show([*finetune_tables(result), f"Written: {target}"])

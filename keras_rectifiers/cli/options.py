@@ -1,0 +1,185 @@
+"""The options that several commands share, with the same words everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+#: Roles of a rectifier that can be selected.
+ROLES = ("hidden", "gate", "output", "guard", "recurrent", "custom")
+#: Kinds of rectifier that can be replaced.
+KINDS = ("relu", "leaky_relu", "prelu")
+#: What a rectifier can be replaced by.
+TARGETS = ("leaky_relu", "prelu")
+
+Decorated = Callable[..., Any]
+
+
+class Finite(click.ParamType[float]):
+    """A number that is neither infinite nor NaN, with optional bounds."""
+
+    name = "number"
+
+    def __init__(self, minimum: float | None = None, *, above: bool = False) -> None:
+        self.minimum = minimum
+        self.above = above
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse, and refuse what is not a finite number in the bounds."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        if self.minimum is not None and (
+            number < self.minimum or (self.above and number == self.minimum)
+        ):
+            relation = "greater than" if self.above else "at least"
+            self.fail(f"{value!r} is not {relation} {self.minimum:g}.", param, ctx)
+        return number
+
+
+def json_option(function: Decorated) -> Decorated:
+    """`--json`."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the result as JSON on stdout; messages go to stderr.",
+    )(function)
+
+
+def force_option(function: Decorated) -> Decorated:
+    """`--force`."""
+    return click.option(
+        "--force", is_flag=True, help="Replace files that exist already."
+    )(function)
+
+
+def import_option(function: Decorated) -> Decorated:
+    """`--import`."""
+    return click.option(
+        "--import",
+        "imports",
+        multiple=True,
+        metavar="MODULE",
+        help="Python module to import first: it registers the model's own classes. "
+        "Repeatable.",
+    )(function)
+
+
+def selection_options(function: Decorated) -> Decorated:
+    """`--of`, `--include`, `--exclude`, `--role`."""
+    for option in (
+        click.option(
+            "--role",
+            "roles",
+            multiple=True,
+            type=click.Choice(ROLES),
+            help="Role of the rectifiers to select (default: hidden). Repeatable.",
+        ),
+        click.option(
+            "--exclude",
+            multiple=True,
+            metavar="GLOB",
+            help="Leave rectifiers whose path matches. Repeatable.",
+        ),
+        click.option(
+            "--include",
+            multiple=True,
+            metavar="GLOB",
+            help="Select only rectifiers whose path matches. Repeatable.",
+        ),
+        click.option(
+            "--of",
+            multiple=True,
+            type=click.Choice(KINDS),
+            help="Kind of rectifier to replace (default: relu). Repeatable.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def slope_options(function: Decorated) -> Decorated:
+    """`--negative-slope`, `--alpha`."""
+    for option in (
+        click.option(
+            "--alpha",
+            type=Finite(),
+            help="First slope of each channel of a PReLU (default: 0, which keeps "
+            "the model's function bit for bit).",
+        ),
+        click.option(
+            "--negative-slope",
+            type=Finite(),
+            help="Slope of a Leaky ReLU for x < 0 (default: 0.01).",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def data_options(function: Decorated) -> Decorated:
+    """`--data`, `--scale`, `--batch-size`."""
+    for option in (
+        click.option(
+            "--batch-size",
+            type=click.IntRange(min=1),
+            default=32,
+            show_default=True,
+            help="Samples in each step.",
+        ),
+        click.option(
+            "--scale",
+            type=Finite(0, above=True),
+            default=1.0,
+            help="Multiply the inputs by this, such as 0.00392157 for images in "
+            "0..255 where the model expects 0..1 (default: 1).",
+        ),
+        click.option(
+            "--data",
+            "spec",
+            required=True,
+            metavar="DATA",
+            help=".npz (x, y or x_train, y_train, x_test, y_test), .npy, a folder of "
+            "images, or package.module:function that returns a data set.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def selection(
+    of: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    roles: tuple[str, ...],
+) -> dict[str, Any]:
+    """The selection as arguments of `plan`, without what was not given."""
+    given = {"of": of, "include": include, "exclude": exclude, "roles": roles}
+    return {name: list(value) for name, value in given.items() if value}
+
+
+def slopes(
+    to: str, negative_slope: float | None, alpha: float | None
+) -> dict[str, float]:
+    """The slopes as arguments of `plan`; a slope of the other kind is an error."""
+    if alpha is not None and to != "prelu":
+        raise click.UsageError(
+            "--alpha is the first slope of a PReLU: use it with --to prelu, or "
+            "--negative-slope with --to leaky_relu."
+        )
+    if negative_slope is not None and to != "leaky_relu":
+        raise click.UsageError(
+            "--negative-slope is the slope of a Leaky ReLU: use it with --to "
+            "leaky_relu, or --alpha with --to prelu."
+        )
+    given = {"negative_slope": negative_slope, "alpha": alpha}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,100 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+from rich.progress import BarColumn
+from rich.progress import MofNCompleteColumn
+from rich.progress import Progress
+from rich.progress import TextColumn
+from rich.progress import TimeRemainingColumn
+
+from keras_rectifiers.cli.screen import console
+from keras_rectifiers.cli.screen import say
+
+
+@contextlib.contextmanager
+def counted(items: Any, total: int | None) -> Iterator[Any]:
+    """Show a bar while items are iterated; without a terminal, nothing.
+
+    Args:
+        items: What is iterated; given back as it is where no total is known.
+        total: Number of items, or None.
+    """
+    if total is None:
+        yield items
+        return
+    with _progress() as progress:
+        yield _counting(items, progress, progress.add_task("batches", total=total))
+
+
+def _counting(items: Iterable[Any], progress: Progress, task: Any) -> Iterator[Any]:
+    for item in items:
+        yield item
+        progress.advance(task)
+
+
+def epoch_line(epoch: int, epochs: int, logs: Mapping[str, Any]) -> str:
+    """One epoch in words: the loss, the metrics, and the units.
+
+    Args:
+        epoch: Number of the epoch, from 1.
+        epochs: Number of all.
+        logs: Keras' logs of the epoch, with the fractions of the monitor.
+    """
+    parts = [f"epoch {epoch}/{epochs}"]
+    for name, value in logs.items():
+        if "/" in name or name.endswith("_fraction") or name == "learning_rate":
+            continue
+        parts.append(f"{name} {float(value):.4g}")
+    parts += [
+        f"{name} {float(logs[f'{name}_fraction']):.1%}"
+        for name in ("dead", "silent")
+        if f"{name}_fraction" in logs
+    ]
+    return "  ".join(parts)
+
+
+@contextlib.contextmanager
+def epochs_shown(epochs: int, label: str = "fine-tuning") -> Iterator[Any]:
+    """A Keras callback that shows each epoch: a line, and a bar on a terminal.
+
+    Args:
+        epochs: Number of epochs.
+        label: What is going on.
+    """
+    import keras
+
+    with _progress() as progress:
+        task = progress.add_task(label, total=epochs)
+
+        class Shown(keras.callbacks.Callback):
+            """Tells each epoch as it ends."""
+
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                line = epoch_line(epoch + 1, epochs, logs or {})
+                if progress.disable:
+                    say(f"{label}: {line}")
+                else:
+                    progress.console.print(f"{label}: {line}", markup=False)
+                progress.advance(task)
+
+        yield Shown()
+
+
+def _progress() -> Progress:
+    screen = console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )

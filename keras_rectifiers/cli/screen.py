@@ -1,0 +1,75 @@
+"""What the commands put on the screen: results on stdout, the rest on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+#: Columns of output that does not go to a terminal: a line is never cut there.
+_PLAIN_WIDTH = 10_000
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that is plain text where its stream is not a terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=stream, highlight=False, width=_PLAIN_WIDTH, color_system=None)
+
+
+def show(renderables: Iterable[Any]) -> None:
+    """Print renderables on stdout; tables lose their frame outside a terminal."""
+    out = console()
+    for renderable in renderables:
+        if isinstance(renderable, Table) and not out.is_terminal:
+            renderable.box = None
+        if isinstance(renderable, str):
+            out.print(renderable, markup=False)
+        else:
+            out.print(renderable)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON on stdout; numbers that JSON lacks become null.
+
+    Args:
+        value: Plain data, or a JSON text.
+    """
+    if isinstance(value, str):
+        value = json.loads(value)
+    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False, default=str))
+
+
+def say(message: str) -> None:
+    """Tell something that is not the result: one line on stderr."""
+    click.echo(message, err=True)
+
+
+def tame_warnings() -> None:
+    """Show each Python warning as one line on stderr, without its source line."""
+
+    def show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
+        if not issubclass(category, (DeprecationWarning, FutureWarning)):
+            say("Warning: " + " ".join(str(message).split()))
+
+    warnings.showwarning = show_warning
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return _plain(value.item())
+    return value

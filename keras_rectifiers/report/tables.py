@@ -1,0 +1,228 @@
+"""Results as rich renderables: a plan, a diagnosis, a comparison of models.
+
+Nothing is printed here. Each function returns a list of tables and lines of plain
+text (`str`), in the order in which they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from keras_rectifiers.activity.diagnosis import Diagnosis
+    from keras_rectifiers.surgery.plan import Plan
+    from keras_rectifiers.training.finetune import FinetuneResult
+
+#: Verdicts in the columns of a diagnosis, after `layer` and `units`.
+_VERDICTS = ("dead", "leaking", "dormant", "linear", "alive")
+
+#: Share of dead units from which a layer stands out.
+_MANY = 0.1
+
+
+def plan_tables(plan: Plan) -> list[Any]:
+    """A plan: what is replaced by what, then what is left and why.
+
+    Args:
+        plan: The plan.
+    """
+    from keras_rectifiers.surgery.plan import replacement_text  # noqa: PLC0415
+    from keras_rectifiers.surgery.plan import shape_text  # noqa: PLC0415
+
+    parts: list[Any] = [f"{plan.model}: {plan.summary}"]
+    if plan.steps:
+        parts.append(
+            _table(
+                ("path", "form", "role", "shape", "replaced by", "+parameters"),
+                (
+                    (
+                        step.site.path,
+                        step.site.spelling,
+                        step.site.role,
+                        shape_text(step.site.shapes),
+                        replacement_text(step.replacement),
+                        f"{step.parameters:,}",
+                    )
+                    for step in plan.steps
+                ),
+                numbers=("+parameters",),
+            )
+        )
+        parts += [f"{step.site.path}: {step.note}" for step in plan.steps if step.note]
+    if plan.skips:
+        parts.append(
+            _table(
+                ("left as it is", "form", "role", "shape", "reason", "why"),
+                (
+                    (
+                        skip.site.path,
+                        skip.site.spelling,
+                        skip.site.role,
+                        shape_text(skip.site.shapes),
+                        skip.reason,
+                        skip.detail,
+                    )
+                    for skip in plan.skips
+                ),
+            )
+        )
+    return parts
+
+
+def diagnosis_tables(diagnosis: Diagnosis) -> list[Any]:
+    """A diagnosis: one line for each layer, the worst first, and what it allows.
+
+    Args:
+        diagnosis: The diagnosis.
+    """
+    if not diagnosis.layers:
+        return [f"{diagnosis.model}: no rectifier was found, so there are no verdicts."]
+    layers = sorted(
+        diagnosis.layers,
+        key=lambda layer: (layer.not_finite, layer.dead_fraction, layer.leaking),
+        reverse=True,
+    )
+    broken = any(layer.not_finite for layer in layers)
+    verdicts = (*(("not_finite",) if broken else ()), *_VERDICTS)
+    head = ("layer", "units", *verdicts, "dead share")
+    table = _table(
+        head,
+        (
+            (
+                layer.layer,
+                f"{layer.units:,}",
+                *(f"{layer.count(verdict):,}" for verdict in verdicts),
+                _share(layer.dead_fraction),
+            )
+            for layer in layers
+        ),
+        numbers=head[1:],
+        footer=(
+            "all layers",
+            f"{diagnosis.units:,}",
+            *(f"{diagnosis.count(verdict):,}" for verdict in verdicts),
+            _share(diagnosis.dead_fraction),
+        ),
+    )
+    dead = diagnosis.count("dead")
+    headline = (
+        f"{diagnosis.model}: {dead:,} of {diagnosis.units:,} units are dead "
+        f"({diagnosis.dead_fraction:.1%})."
+    )
+    parts: list[Any] = [
+        headline,
+        table,
+        _bound(diagnosis),
+    ]
+    if diagnosis.unseen:
+        parts.append("Never called on these data: " + ", ".join(diagnosis.unseen))
+    return parts
+
+
+def comparison_table(
+    rows: Iterable[Mapping[str, Any]], title: str | None = None
+) -> list[Any]:
+    """Several models side by side.
+
+    Args:
+        rows: Mappings with the keys `model` (text), `accuracy` (0..1), `units`,
+            `dead` and `silent` (numbers of units).
+        title: Line above the table.
+    """
+    head = ("model", "test accuracy", "dead units", "silent units")
+    table = _table(
+        head,
+        (
+            (
+                str(row["model"]),
+                f"{row['accuracy']:.1%}",
+                _of(row["dead"], row["units"]),
+                _of(row["silent"], row["units"]),
+            )
+            for row in rows
+        ),
+        numbers=head[1:],
+    )
+    return [*([title] if title else []), table]
+
+
+def finetune_tables(result: FinetuneResult) -> list[Any]:
+    """A fine-tuning run: each metric, and the units, before and after.
+
+    Args:
+        result: What `finetune` returned.
+    """
+    names = {
+        "dead_fraction": "dead units (no gradient)",
+        "silent_fraction": "silent units (never fired)",
+    }
+    table = _table(
+        ("", "before", "after"),
+        (
+            (names.get(name, name), *(_number(name, each[name]) for each in pair))
+            for pair in ((result.before, result.after),)
+            for name in result.before
+        ),
+        numbers=("before", "after"),
+    )
+    plan = (
+        [] if result.plan is None else [f"{result.plan.model}: {result.plan.summary}"]
+    )
+    return [*plan, f"Metrics on the {result.evaluated_on}:", table]
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.1%}" if name.endswith("_fraction") else f"{value:.4g}"
+
+
+def _bound(diagnosis: Diagnosis) -> str:
+    """What "never" means for the number of samples seen."""
+    samples = min(layer.statistics.samples for layer in diagnosis.layers)
+    confidence = diagnosis.layers[0].confidence
+    never = float(
+        min(bound for layer in diagnosis.layers for bound in layer.upper_bound)
+    )
+    return (
+        f"Dead: never positive on {samples:,} samples, and no slope. A unit that never "
+        f"fired on so many fires on less than {never:.2%} of all "
+        f"({confidence:.0%} confidence)."
+    )
+
+
+def _table(
+    head: tuple[str, ...],
+    rows: Iterable[tuple[Any, ...]],
+    *,
+    numbers: tuple[str, ...] = (),
+    footer: tuple[Any, ...] | None = None,
+) -> Table:
+    table = Table(show_footer=footer is not None)
+    for index, name in enumerate(head):
+        table.add_column(
+            name,
+            footer="" if footer is None else _text(footer[index]),
+            justify="right" if name in numbers else "left",
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*map(_text, row))
+    return table
+
+
+def _text(value: Any) -> Text:
+    """Text as it is: names may hold brackets, which are rich's markup."""
+    return value if isinstance(value, Text) else Text(str(value))
+
+
+def _share(fraction: float) -> Text:
+    return Text(f"{fraction:.1%}", style="bold red" if fraction >= _MANY else "")
+
+
+def _of(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} ({count / max(total, 1):.1%})"

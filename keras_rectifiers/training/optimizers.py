@@ -1,0 +1,99 @@
+"""The optimizer of a fine-tuning run: what `compile` gave the model, or Adam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+#: Keras' own default for Adam.
+DEFAULT_LEARNING_RATE = 0.001
+
+
+def prepare(
+    model: Any,
+    *,
+    loss: Any = None,
+    metrics: Any = None,
+    learning_rate: float | None = None,
+) -> None:
+    """Compile a model for fine-tuning, keeping what it is compiled with.
+
+    A compiled model without a new `loss` keeps its optimizer with its state, its
+    loss and its metrics. Any other is compiled with Adam. The slopes of PReLUs get
+    no weight decay: it would pull them back to 0, which is a dead unit.
+
+    Args:
+        model: The model, changed in place.
+        loss: A loss as `keras.Model.compile` takes it; None keeps the model's.
+        metrics: Metrics for a model that is compiled here; None for accuracy
+            where the loss is a cross-entropy.
+        learning_rate: Float > 0; None keeps the optimizer's, or 0.001.
+
+    Raises:
+        ValueError: No loss at all, or a learning rate on top of a schedule.
+    """
+    if loss is None and getattr(model, "loss", None) is None:
+        raise ValueError(
+            "Fine-tuning with labels needs a loss. Received: a model that is not "
+            "compiled with one, and loss=None. Give loss= (on the command line "
+            "--loss), such as sparse_categorical_crossentropy."
+        )
+    if loss is not None:
+        optimizer = keras.optimizers.Adam(learning_rate or DEFAULT_LEARNING_RATE)
+        exclude_slopes_from_decay(optimizer, model)
+        model.compile(optimizer, loss, default_metrics(loss, metrics))
+        return
+    without_decay = exclude_slopes_from_decay(model.optimizer, model)
+    if without_decay is not model.optimizer:
+        model.optimizer = without_decay
+        model.train_function = None
+    if learning_rate is not None:
+        _set_learning_rate(model.optimizer, learning_rate)
+
+
+def default_metrics(loss: Any, metrics: Any) -> Any:
+    """The metrics that were given, or accuracy for a cross-entropy."""
+    if metrics is not None:
+        return metrics
+    name = loss if isinstance(loss, str) else type(loss).__name__
+    return ["accuracy"] if "crossentropy" in name.lower() else None
+
+
+def exclude_slopes_from_decay(optimizer: Any, model: Any) -> Any:
+    """The optimizer, with the model's PReLU slopes free of weight decay.
+
+    Keras takes such an exclusion before an optimizer is built only: one that is
+    built is made anew, with its state.
+
+    Args:
+        optimizer: An optimizer; a loss-scaling one is looked into.
+        model: Its model.
+    """
+    slopes = [
+        variable for variable in model.trainable_variables if variable.name == "alpha"
+    ]
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if not slopes or not getattr(inner, "weight_decay", None):
+        return optimizer
+    if not inner.built:
+        inner.exclude_from_weight_decay(var_list=slopes)
+        return optimizer
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    getattr(fresh, "inner_optimizer", fresh).exclude_from_weight_decay(var_list=slopes)
+    fresh.build(model.trainable_variables)
+    for new, old in zip(fresh.variables, optimizer.variables, strict=True):
+        new.assign(old)
+    return fresh
+
+
+def _set_learning_rate(optimizer: Any, learning_rate: float) -> None:
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    try:
+        inner.learning_rate = learning_rate
+    except TypeError as error:
+        raise ValueError(
+            "learning_rate replaces a number. Received: learning_rate="
+            f"{learning_rate} for an optimizer with a schedule. Leave it out to "
+            "follow the schedule, or give loss= to start a new optimizer."
+        ) from error

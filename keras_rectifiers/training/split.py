@@ -1,0 +1,128 @@
+"""Divide data into what is trained on, what is measured, and what is watched."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.data import Data
+from keras_rectifiers.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parts:
+    """Training and evaluation data of one run."""
+
+    #: What the model trains on.
+    train: Data
+    #: What its metrics are measured on, None for the training data.
+    test: Data | None
+    #: What the metrics are measured on, in words.
+    evaluated_on: str
+    #: Samples in a step, for arrays.
+    batch_size: int
+
+    def training(self) -> dict[str, Any]:
+        """Arguments of `keras.Model.fit`."""
+        arguments = self._arguments(self.train)
+        if self.test is not None:
+            arguments["validation_data"] = (self.test.x, self.test.y)
+        return arguments
+
+    def evaluation(self) -> dict[str, Any]:
+        """Arguments of `keras.Model.evaluate`."""
+        return self._arguments(self.test or self.train)
+
+    def probe(self, limit: int) -> Any:
+        """At most `limit` inputs of the training data, in memory."""
+        if not self.train.is_stream:
+            return self.train.limited(limit).x
+        return _head(self.train.x, limit)
+
+    def _arguments(self, data: Data) -> dict[str, Any]:
+        if data.is_stream:
+            return {"x": data.x}
+        return {"x": data.x, "y": data.y, "batch_size": self.batch_size}
+
+
+def split(data: Data, share: float, batch_size: int, seed: int) -> Parts:
+    """Hold out test arrays, or a random share of the samples.
+
+    Args:
+        data: Arrays with labels, or a data set object of batches.
+        share: Part of the samples to hold out, 0..1; 0 for none. Data with test
+            arrays of their own, and data set objects, are not divided.
+        batch_size: Samples in a step.
+        seed: Of the random choice.
+
+    Raises:
+        DataError: Arrays without labels, or a data set that can be read only once.
+    """
+    if data.is_stream:
+        if isinstance(data.x, Iterator):
+            raise DataError(
+                "Training reads its data several times. Received: a "
+                f"{type(data.x).__name__} from {data.source!r}, which can be read "
+                "once. Return a tf.data.Dataset, PyDataset, DataLoader or (x, y)."
+            )
+        return Parts(data, None, "training data", batch_size)
+    if data.y is None:
+        raise DataError(
+            f"Training needs labels, and {data.source!r} has none. Give (x, y)."
+        )
+    if data.x_test is not None:
+        test = Data(data.x_test, data.y_test, source=data.source)
+        train = dataclasses.replace(data, x_test=None, y_test=None)
+        return Parts(train, test, "test data", batch_size)
+    samples = data.samples or 0
+    held_out = round(samples * share)
+    if held_out in (0, samples):
+        return Parts(data, None, "training data", batch_size)
+    # Keras' own validation_split takes the last samples: in a file that is sorted
+    # by class those are one class.
+    order = np.random.default_rng(seed).permutation(samples)
+    test = _taken(data, np.sort(order[:held_out]))
+    return Parts(
+        _taken(data, np.sort(order[held_out:])), test, "validation split", batch_size
+    )
+
+
+def _taken(data: Data, index: np.ndarray) -> Data:
+    x = (
+        {name: array[index] for name, array in data.x.items()}
+        if isinstance(data.x, Mapping)
+        else data.x[index]
+    )
+    return Data(x, None if data.y is None else data.y[index], source=data.source)
+
+
+def _head(stream: Any, limit: int) -> Any:
+    """The first inputs of a data set object, at most `limit` of them."""
+    if isinstance(stream, keras.utils.PyDataset):
+        batches: Any = (stream[i] for i in range(stream.num_batches or 1))
+    else:
+        batches = iter(stream)
+    taken: list[Any] = []
+    samples = 0
+    for batch in batches:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        taken.append(keras.tree.map_structure(_as_array, x))
+        samples += len(keras.tree.flatten(taken[-1])[0])
+        if samples >= limit:
+            break
+    if not taken:
+        raise DataError(
+            "Training needs one batch at least. Received: an empty data set."
+        )
+    return keras.tree.map_structure(
+        lambda *parts: np.concatenate(parts)[:limit], *taken
+    )
+
+
+def _as_array(value: Any) -> np.ndarray:
+    return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(value))
