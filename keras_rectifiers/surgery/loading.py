@@ -1,0 +1,91 @@
+"""Load and save models with Keras, with errors that say what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import keras_rectifiers.layers  # noqa: F401 (registers the layers)
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.surgery.files import check_target
+from keras_rectifiers.surgery.files import replacing
+
+
+def load(path: str | os.PathLike[str]) -> keras.Model:
+    """Load a model with Keras; nothing in the file runs (safe mode).
+
+    Args:
+        path: A `.keras` or a whole-model `.h5` file, whatever it is called.
+
+    Raises:
+        ArchiveError: The file is missing, damaged, or holds only weights.
+        UnsupportedModelError: It names a class that is not known here.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.exists():
+        kind = "a folder" if path.is_dir() else "missing"
+        raise ArchiveError(
+            f"A model must be an existing file. Received: {str(path)!r}, which is "
+            f"{kind}. Check the path."
+        )
+    try:
+        return _load(path)
+    except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
+        raise _explained(path, error) from error
+
+
+def save(
+    model: keras.Model, target: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Save a model as `.keras`, whole or not at all.
+
+    Raises:
+        ArchiveError: The target exists, or cannot be written.
+    """
+    check_target(None, target, overwrite=overwrite)
+    if Path(target).suffix != ".keras":
+        raise ArchiveError(
+            "A model is saved as .keras. Received: the target "
+            f"{str(target)!r}. Name a file that ends in .keras."
+        )
+    with replacing(target, overwrite=overwrite, suffix=".keras") as temporary:
+        model.save(temporary)
+
+
+def _load(path: Path) -> Any:
+    if path.suffix in (".keras", ".h5", ".hdf5"):
+        try:
+            return keras.saving.load_model(path)
+        except (ValueError, TypeError):
+            # Old files name losses and metrics that Keras 3 cannot find; the
+            # model itself may be fine.
+            return keras.saving.load_model(path, compile=False)
+    raise ArchiveError(
+        "A model file must end in .keras, .h5 or .hdf5, or Keras does not open it. "
+        f"Received: {str(path)!r}. Rename it."
+    )
+
+
+def _explained(path: Path, error: Exception) -> Exception:
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else type(error).__name__
+    if "No model config found" in text:
+        return ArchiveError(
+            f"A model file must hold the model's config. Received: {str(path)!r}, "
+            "which holds weights only. Load them into their model, and save that."
+        )
+    if "Could not locate" in text or "Unknown layer" in text:
+        return UnsupportedModelError(
+            "Every class in a file must be known to be built. Received: "
+            f"{str(path)!r}: {first.split(' Make sure')[0]} Import the module that "
+            "registers it, and use the Python functions; convert passes unknown "
+            "classes through without building them."
+        )
+    return ArchiveError(
+        f"Keras must be able to open the file. Received: {str(path)!r}, for which it "
+        f"says: {first}"
+    )

@@ -1,0 +1,236 @@
+"""Copy the members of a zip archive as raw bytes, and patch one on the way.
+
+Python's zipfile has no raw copy: it would unpack and pack each member. Here the
+bytes go from file to file inside the kernel, and only check sums are computed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import os
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from keras_rectifiers.errors import ArchiveError
+
+_CHUNK = 1 << 20
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_DATA_DESCRIPTOR = 0x08
+_ENCRYPTED = 0x01
+#: Members that grow while they are patched get 64-bit sizes well before 4 GiB.
+_ZIP64_FROM = 1 << 31
+
+
+class Window(io.RawIOBase):
+    """The bytes of a file from an offset on, as a file of its own."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        super().__init__()
+        self._file, self._start, self.size = file, start, size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}
+        self._position = base[whence] + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        view = memoryview(buffer).cast("B")
+        length = max(0, min(len(view), self.size - self._position))
+        self._file.seek(self._start + self._position)
+        data = self._file.read(length)
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        self._file.seek(self._start + self._position)
+        length = self._file.write(data)
+        self._position += length
+        self.size = max(self.size, self._position)
+        return length
+
+    def truncate(self, size: int | None = None) -> int:
+        self.size = self._position if size is None else size
+        self._file.truncate(self._start + self.size)
+        return self.size
+
+    def flush(self) -> None:
+        if not self._file.closed:
+            self._file.flush()
+
+
+def data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
+    """Where a member's bytes begin.
+
+    Raises:
+        ArchiveError: There is no member where the directory says.
+    """
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL_HEADER.size + 4)[: 30]
+    if len(header) < 30 or header[:4] != b"PK\x03\x04":  # noqa: PLR2004
+        raise ArchiveError(
+            f"A member must begin with its header. Received: none for "
+            f"{info.filename!r}. The file is damaged."
+        )
+    name, extra = struct.unpack("<HH", header[26:30])
+    return info.header_offset + 30 + name + extra
+
+
+def check_member(info: zipfile.ZipInfo) -> None:
+    """Refuse members that Keras never writes and that cannot be copied safely."""
+    if info.flag_bits & _ENCRYPTED:
+        raise ArchiveError(
+            f"Members must not be encrypted. Received: {info.filename!r}, which is. "
+            "The file is not one that Keras wrote."
+        )
+
+
+def copy_member(
+    source: BinaryIO, target: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> None:
+    """Copy a member as it is, packed or not, and check its sum where it is plain.
+
+    Raises:
+        ArchiveError: The bytes are cut off, or do not have the stated sum.
+    """
+    file = _file_of(target)
+    start = data_offset(source, info)
+    with _member(target, info, info.compress_size, info.file_size) as new:
+        begin = file.tell()
+        _copy_bytes(source, start, file, info.compress_size, info.filename)
+        new.CRC = info.CRC
+        if info.compress_type == zipfile.ZIP_STORED:
+            _expect(info, _crc(file, begin, info.compress_size))
+        file.seek(begin + info.compress_size)
+
+
+@contextlib.contextmanager
+def patched_member(
+    source: BinaryIO, target: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> Iterator[Window]:
+    """Copy a member unpacked, and give a window on the copy to change it in.
+
+    It must be the last member: the window may grow.
+
+    Raises:
+        ArchiveError: The bytes are cut off, or do not have the stated sum.
+    """
+    file = _file_of(target)
+    with _member(target, info, info.file_size, info.file_size) as new:
+        new.compress_type = zipfile.ZIP_STORED
+        begin = file.tell()
+        if info.compress_type == zipfile.ZIP_STORED:
+            start = data_offset(source, info)
+            _copy_bytes(source, start, file, info.file_size, info.filename)
+        else:
+            with zipfile.ZipFile(source) as archive, archive.open(info) as packed:
+                shutil.copyfileobj(packed, file, _CHUNK)
+        _expect(info, _crc(file, begin, info.file_size))
+        window = Window(file, begin, info.file_size)
+        yield window
+        new.CRC = _crc(file, begin, window.size)
+        new.file_size = new.compress_size = window.size
+        file.seek(begin + window.size)
+
+
+@contextlib.contextmanager
+def _member(
+    target: zipfile.ZipFile, info: zipfile.ZipInfo, packed: int, size: int
+) -> Iterator[zipfile.ZipInfo]:
+    """Room for a member: a header first, which is written again at the end."""
+    file = _file_of(target)
+    new = copy.copy(info)
+    new.flag_bits &= ~_DATA_DESCRIPTOR
+    new.extra = b""
+    new.compress_size, new.file_size = packed, size
+    file.seek(target.start_dir)
+    new.header_offset = file.tell()
+    zip64 = max(packed, size) >= _ZIP64_FROM
+    file.write(new.FileHeader(zip64=zip64))
+    yield new
+    end = file.tell()
+    file.seek(new.header_offset)
+    file.write(new.FileHeader(zip64=zip64))
+    file.seek(end)
+    target.filelist.append(new)
+    target.NameToInfo[new.filename] = new
+    target.start_dir = end
+    target._didModify = True  # noqa: SLF001 (so that close() writes the directory)
+
+
+def _file_of(target: zipfile.ZipFile) -> BinaryIO:
+    file = target.fp
+    if file is None:
+        raise ValueError("The archive is closed.")
+    return file  # type: ignore[return-value]
+
+
+def _copy_bytes(
+    source: BinaryIO, start: int, target: BinaryIO, length: int, name: str
+) -> None:
+    target.flush()
+    position, left = target.tell(), length
+    copy_range = getattr(os, "copy_file_range", None)
+    done = 0
+    while left and copy_range is not None:
+        try:
+            count = copy_range(
+                source.fileno(), target.fileno(), left, start + done, position + done
+            )
+        except OSError:  # not between these two file systems
+            break
+        if count == 0:
+            break
+        done, left = done + count, left - count
+    source.seek(start + done)
+    target.seek(position + done)
+    while left:
+        data = source.read(min(_CHUNK, left))
+        if not data:
+            raise ArchiveError(
+                f"A member must be as long as the archive says. Received: "
+                f"{name!r}, of which {left} bytes are missing. The file is cut off."
+            )
+        target.write(data)
+        left -= len(data)
+
+
+def _crc(file: BinaryIO, start: int, length: int) -> int:
+    file.seek(start)
+    crc, left = 0, length
+    buffer = bytearray(_CHUNK)
+    view = memoryview(buffer)
+    while left:
+        count = file.readinto(view[: min(_CHUNK, left)])  # type: ignore[attr-defined]
+        if not count:
+            break
+        crc = zlib.crc32(view[:count], crc)
+        left -= count
+    return crc
+
+
+def _expect(info: zipfile.ZipInfo, crc: int) -> None:
+    if crc != info.CRC:
+        raise ArchiveError(
+            f"A member must have the check sum that the archive states. Received: "
+            f"{info.filename!r} with another. The file is damaged."
+        )
