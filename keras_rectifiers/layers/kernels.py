@@ -6,6 +6,7 @@ wrong where it matters to a dying unit: at 0, at -inf and at slope 0.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -13,7 +14,12 @@ import ml_dtypes
 import numpy as np
 from keras import ops
 
+from keras_rectifiers.layers import primitives
+
 _HALF = ("float16", "bfloat16")
+#: Neighbouring positions that are summed side by side: enough to fill the vector
+#: registers, few enough to stay in the first-level cache.
+_MAX_FOLD = 64
 
 
 def leaky_relu(x: Any, slope: float, max_value: float | None = None) -> Any:
@@ -22,27 +28,24 @@ def leaky_relu(x: Any, slope: float, max_value: float | None = None) -> Any:
     Args:
         x: Floating point tensor of any shape.
         slope: Slope for `x <= 0`, any finite number.
-        max_value: Upper bound of the result, or None.
+        max_value: Upper bound of the result, above 0, or None.
 
     Returns:
-        Tensor like `x`. Its gradient is 1 for `x > 0`, else `slope`; 0 from
-        `max_value` on.
+        Tensor like `x`. Its gradient is 1 for `x > 0`, else `slope`; 0 wherever the
+        result has reached `max_value`. With slope 0 it is Keras' own ReLU.
     """
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    slope = _rounded(slope, dtype)
+    slope = _rounded(slope, keras.backend.standardize_dtype(x.dtype))
     if slope == 0:
-        return relu(x, max_value)
+        return keras.activations.relu(x, max_value=max_value)
 
     @ops.custom_gradient
     def kernel(x: Any) -> tuple[Any, Any]:
-        # max(x, slope * x) picks the right branch for every slope up to 1.
-        choose = ops.maximum if slope <= 1 else ops.minimum
-        y = _capped(choose(x, slope * x), max_value)
+        y = _capped(primitives.leaky(x, slope), max_value)
 
         def gradient(*args: Any, upstream: Any = None) -> Any:
             dy = args[0] if upstream is None else upstream
             dy = _below_cap(dy, y, max_value)
-            return ops.where(x > 0, dy, slope * dy)
+            return primitives.leaky_gradient(dy, x, slope)
 
         return y, gradient
 
@@ -56,33 +59,37 @@ def prelu(x: Any, alpha: Any, max_value: float | None = None) -> Any:
         x: Floating point tensor of any shape.
         alpha: Slopes for `x <= 0`, a tensor that broadcasts to the shape of `x`,
             of the same or of a wider dtype.
-        max_value: Upper bound of the result, or None.
+        max_value: Upper bound of the result, above 0, or None.
 
     Returns:
         Tensor like `x`. Its gradient for `x` is that of `leaky_relu`; its gradient
-        for `alpha`, of alpha's dtype, is the sum of `dy * x` over `x <= 0`.
+        for `alpha`, in alpha's dtype, is the sum of `dy * x` over the `x <= 0` that
+        share a slope. A term is 0 where `dy` is 0, also at `x = -inf`.
     """
 
     @ops.custom_gradient
     def kernel(x: Any, alpha: Any) -> tuple[Any, Any]:
-        slope = ops.cast(alpha, x.dtype)
-        negative = ops.minimum(x, 0)
-        y = _capped(ops.relu(x) + _product(negative, slope), max_value)
+        slope = _slopes(x, alpha)
+        y = _capped(primitives.scaled(x, slope), max_value)
 
         def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any]:
-            dy = args[0] if upstream is None else upstream
+            if upstream is None:
+                inputs, slopes, dy = (x, alpha), slope, args[0]
+            else:
+                # Torch hands the inputs back: only these carry second derivatives.
+                inputs, slopes, dy = args, _slopes(*args), upstream
             dy = _below_cap(dy, y, max_value)
-            dx = ops.where(x > 0, dy, _product(dy, slope))
-            return dx, _slope_gradient(negative, dy, alpha)
+            return primitives.product(dy, slopes), _slope_gradient(*inputs, dy)
 
         return y, gradient
 
     return kernel(x, alpha)
 
 
-def relu(x: Any, max_value: float | None = None) -> Any:
-    """Keras' own ReLU: what the kernels have to equal, bit for bit, at slope 0."""
-    return keras.activations.relu(x, max_value=max_value)
+def _slopes(x: Any, alpha: Any) -> Any:
+    """The slope that applies at each position."""
+    # NaN is not <= 0: it meets slope 1 and stays NaN, also where alpha is 0.
+    return ops.where(x <= 0, ops.cast(alpha, x.dtype), ops.ones((), x.dtype))
 
 
 def _rounded(number: float, dtype: str) -> float:
@@ -91,28 +98,50 @@ def _rounded(number: float, dtype: str) -> float:
     return float(np.asarray(number).astype(kind))
 
 
-def _product(factor: Any, weight: Any) -> Any:
-    """`factor * weight`, and 0 wherever `weight` is 0, also for inf and NaN."""
-    # Adding -0.0 changes no number, not even the sign of a zero.
-    return ops.where(weight == 0, ops.cast(-0.0, factor.dtype), factor * weight)
-
-
 def _capped(y: Any, max_value: float | None) -> Any:
     return y if max_value is None else ops.minimum(y, max_value)
 
 
 def _below_cap(dy: Any, y: Any, max_value: float | None) -> Any:
+    """`dy` where the cap does not hold the result, else 0."""
     if max_value is None:
         return dy
-    return ops.where(y >= max_value, ops.zeros_like(dy), dy)
+    # Asked this way round, NaN is not at the cap and keeps its gradient.
+    return ops.where(y >= ops.cast(max_value, y.dtype), ops.zeros_like(dy), dy)
 
 
-def _slope_gradient(negative: Any, dy: Any, alpha: Any) -> Any:
-    """Sum of `negative * dy` over the axes that share a slope."""
+def _slope_gradient(x: Any, alpha: Any, dy: Any) -> Any:
+    """Sum of `dy * min(x, 0)` over the axes that share a slope."""
+    negative = ops.minimum(x, 0)
     if keras.backend.standardize_dtype(dy.dtype) in _HALF:
         # Thousands of positions share a slope: a half float would saturate.
         negative, dy = ops.cast(negative, "float32"), ops.cast(dy, "float32")
-    shape = (1,) * (len(dy.shape) - len(alpha.shape)) + tuple(alpha.shape)
-    axes = tuple(axis for axis, length in enumerate(shape) if length == 1)
-    total = ops.sum(_product(negative, dy), axis=axes)
-    return ops.cast(ops.reshape(total, alpha.shape), alpha.dtype)
+    terms = primitives.product(negative, dy)
+    if len(alpha.shape) == 1:
+        total = _sum_per_channel(terms)
+    else:
+        shape = (1,) * (len(terms.shape) - len(alpha.shape)) + tuple(alpha.shape)
+        shared = tuple(axis for axis, length in enumerate(shape) if length == 1)
+        total = ops.reshape(ops.sum(terms, axis=shared), alpha.shape)
+    return ops.cast(total, alpha.dtype)
+
+
+def _sum_per_channel(terms: Any) -> Any:
+    """Sum over all axes but the last, in two stages.
+
+    A narrow matrix is slow to sum over its rows: XLA walks it one column at a time.
+    So neighbouring positions are first folded into columns, and unfolded after.
+    """
+    channels = terms.shape[-1]
+    fold = _fold(terms.shape[-2]) if len(terms.shape) > 2 else 1  # noqa: PLR2004
+    folded = primitives.column_sums(ops.reshape(terms, (-1, fold * channels)))
+    if fold == 1:
+        return folded
+    return ops.sum(ops.reshape(folded, (fold, channels)), axis=0)
+
+
+def _fold(length: int | None) -> int:
+    """The largest divisor of an axis' length that is no wider than the limit."""
+    if not length:
+        return 1
+    return max(math.gcd(length, width) for width in range(1, _MAX_FOLD + 1))

@@ -17,7 +17,63 @@ _MIN_RANK = 2
 
 @keras.saving.register_keras_serializable(package=specs.PACKAGE, name="PReLU")
 class PReLU(keras.layers.Layer):
-    """Rectifier whose slopes for negative input are learned, with an optional cap."""
+    """Rectifier whose slopes for negative input are learned, with an optional cap.
+
+    Value: `f(x) = min(x, max_value)` for `x > 0`, else `min(alpha * x, max_value)`.
+    Gradient for `x`: 1 for `x > 0`, else `alpha`. Gradient for `alpha`: the sum of
+    `dy * x` over the `x <= 0` that share the slope, so a slope of 0 still learns.
+    Both are 0 where the value has reached `max_value`.
+
+    At 0 the gradient is `alpha`, on every backend. At -inf the value is 0 where
+    `alpha` is 0, else `alpha * -inf`; its term in alpha's gradient is 0 where `dy`
+    is 0. NaN stays NaN and passes its gradient on. Where `alpha` is 0, or the
+    compute dtype rounds it to 0, the value is that of `keras.ops.relu`, bit for bit.
+
+    Input: rank 2 or more, floating point, `(batch, ..., channels)`, or
+    `(batch, channels, ...)` for `data_format="channels_first"`. Output: the same
+    shape, in the compute dtype. Lengths may be None along shared axes. Masks are
+    passed on. `alpha` is kept, and its gradient summed, in the variable dtype:
+    float32 under a mixed policy.
+
+    Args:
+        alpha_initializer: Starting slopes. Defaults to `"zeros"`: the layer starts
+            as a ReLU. (The paper starts at 0.25.)
+        alpha_regularizer: Regularizer of the slopes. Defaults to None.
+        alpha_constraint: Constraint of the slopes. Defaults to None.
+        shared_axes: Axes along which positions share a slope. `"spatial"`, the
+            default: all but batch and channels, `alpha` is a vector of shape
+            `(channels,)`, and the layer takes input of any rank. (In
+            `keras.layers.PReLU` no axis is shared by default.) None: one slope for
+            each unit. An axis or a list of axes, negative ones counted from the
+            end: these. In the last two cases `alpha` has the shape of the input
+            without the batch axis, with 1 for shared axes.
+        max_value: Upper bound of the output, a finite number above 0. Defaults to
+            None, no bound.
+        data_format: `"channels_last"` or `"channels_first"`: where `"spatial"`
+            finds the channels. Defaults to None: what
+            `keras.config.image_data_format()` says now; the layer's config states
+            the answer. A config that states none means `"channels_last"`.
+        **kwargs: Arguments of every Keras layer, such as `name` and `dtype`.
+
+    Raises:
+        TypeError: If `max_value` is no number, or an axis no integer.
+        ValueError: If `max_value` is not finite and above 0, an axis is the batch
+            axis or does not exist, or a length is None along an axis that is not
+            shared.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_rectifiers
+        >>> layer = keras_rectifiers.layers.PReLU(alpha_initializer="ones")
+        >>> print(np.array(layer(np.array([[-4.0, 0.0, 2.0]]))))
+        [[-4.  0.  2.]]
+        >>> layer.alpha.shape
+        (3,)
+
+    Reference:
+        He, Zhang, Ren and Sun 2015, "Delving Deep into Rectifiers",
+        arXiv:1502.01852, section 2.1, equations 1 and 9.
+    """
 
     # The module that a saved file names must not move with the source.
     __module__ = specs.LAYERS_MODULE
@@ -113,7 +169,11 @@ class PReLU(keras.layers.Layer):
             "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
             "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
             "alpha_constraint": keras.constraints.serialize(self.alpha_constraint),
-            "shared_axes": self.shared_axes,
+            "shared_axes": (
+                self.shared_axes
+                if self.shared_axes is None or isinstance(self.shared_axes, str)
+                else list(self.shared_axes)
+            ),
             "max_value": self.max_value,
             "data_format": self.data_format,
         }
