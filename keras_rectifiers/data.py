@@ -12,6 +12,8 @@ import importlib
 import math
 import re
 import sys
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,19 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 MAX_EXPANSION = 1100
 
 Shape = tuple[int | None, ...]
+
+#: What the readers raise on a file that is damaged, encrypted or of another kind.
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,8 +184,6 @@ def _load_file(path: Path, inputs: Mapping[str, Shape]) -> Data:
 
 def _load_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of a `.npz`, each held against its declared size first."""
-    import zipfile
-
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -184,7 +197,7 @@ def _load_npz(path: Path) -> dict[str, np.ndarray]:
                     )
                 with archive.open(member) as file:
                     _check_header(file, member.file_size, name)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise DataError(
             f"The file {str(path)!r} is damaged or is no .npz ({error}). Save it "
             "again with numpy.savez."
@@ -207,7 +220,7 @@ def _check_header(file: Any, size: int, name: str) -> None:
             else np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = header(file)
-    except (ValueError, TypeError, SyntaxError, EOFError) as error:
+    except _DAMAGE as error:
         raise DataError(
             f"The array {name!r} is damaged or is no .npy ({error}). Save it again "
             "with numpy.save."
@@ -226,12 +239,9 @@ def _check_header(file: Any, size: int, name: str) -> None:
 
 
 def _read(read: Any, path: Path) -> Any:
-    import zipfile
-    import zlib
-
     try:
         return read()
-    except (ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DataError(
             f"The file {str(path)!r} is damaged ({error}). Save it again."
         ) from error

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
 import json
 import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from keras_rectifiers.cli.screen import say
 from keras_rectifiers.cli.screen import tame_warnings
 from keras_rectifiers.errors import RectifierError
 
@@ -16,11 +23,38 @@ BACKENDS = ("tensorflow", "jax", "torch")
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 
 
+#: Lines of information and warning that C++ writes whatever its log level is.
+_CHATTER = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} [\d:.]+ ")
+
+
 def prepare_backend() -> str:
-    """Set the environment for the first import of Keras; return the backend.
+    """Import Keras with a backend that is installed; return the backend's name.
 
     The choice is `KERAS_BACKEND`, then Keras' own configuration file, then
     whichever backend is installed.
+
+    Raises:
+        RectifierError: No backend is installed, or the one asked for is not.
+    """
+    backend = choose_backend()
+    if "keras" in sys.modules:
+        return backend
+    with without_chatter():
+        try:
+            importlib.import_module("keras")
+            if _installed("tensorflow"):
+                # Whatever its backend, Keras loads it as soon as a model gets data.
+                importlib.import_module("tensorflow")
+        except ImportError as error:
+            raise RectifierError(
+                f"Keras cannot be imported with the backend {backend!r} ({error}). "
+                f'Repair it with pip install --upgrade "keras_rectifiers[{backend}]".'
+            ) from error
+    return backend
+
+
+def choose_backend() -> str:
+    """Set the environment for the first import of Keras; return the backend.
 
     Raises:
         RectifierError: No backend is installed, or the one asked for is not.
@@ -47,6 +81,29 @@ def prepare_backend() -> str:
         )
     os.environ["KERAS_BACKEND"] = installed[0]
     return installed[0]
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Hold back what C++ writes to stderr; at the end show what is not chatter."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    with tempfile.TemporaryFile("w+", errors="replace") as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held:
+                if line.strip() and not _CHATTER.match(line):
+                    say(line.rstrip())
 
 
 def _configured() -> str:

@@ -42,7 +42,7 @@ def prepare(
     if loss is not None:
         optimizer = keras.optimizers.Adam(learning_rate or DEFAULT_LEARNING_RATE)
         exclude_slopes_from_decay(optimizer, model)
-        model.compile(optimizer, loss, default_metrics(loss, metrics))
+        model.compile(optimizer, loss, metrics=default_metrics(loss, metrics))
         return
     without_decay = exclude_slopes_from_decay(model.optimizer, model)
     if without_decay is not model.optimizer:

@@ -1,0 +1,182 @@
+"""The demo, step by step: diagnose, convert, verify, fine-tune, compare, save.
+
+It does what a user would do, through the same functions. The untouched ReLU model
+is trained alike (same seed, steps, optimizer and learning rate): what is gained
+over it is due to the conversion, not to more training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from keras_rectifiers import data as data_sets
+from keras_rectifiers import demo
+from keras_rectifiers.errors import ArchiveError
+
+EPOCHS = 10
+
+#: Names of the files that the demo leaves in its folder.
+ORIGINAL = "dying_digits.keras"
+IMAGES = "digits.npz"
+CONVERTED = "digits_prelu.keras"
+FINETUNED = "digits_prelu_finetuned.keras"
+FILES = (ORIGINAL, IMAGES, CONVERTED, FINETUNED)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One model of the comparison."""
+
+    model: str
+    #: Share of the test images that are classified right, 0..1.
+    accuracy: float
+    #: Units of all rectifiers.
+    units: int
+    #: Never positive on the training images, and no gradient.
+    dead: int
+    #: Never positive on the training images, with or without gradient.
+    silent: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Story:
+    """What the demo found and made."""
+
+    rows: tuple[Row, ...]
+    #: Of the original on its training images.
+    diagnosis: Any
+    #: The plan of the conversion.
+    plan: Any
+    #: Original against converted model.
+    verification: Any
+    #: Logs of each epoch of the PReLU and of the ReLU model.
+    epochs: dict[str, tuple[Any, ...]]
+    #: What was written.
+    files: tuple[Path, ...]
+
+
+#: Shows the epochs of a run: takes its label, gives a Keras callback.
+Watch = Callable[[str], AbstractContextManager[Any]]
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Refuse a folder in which something would be lost.
+
+    Raises:
+        ArchiveError: The path is a file, or a file of the demo is there already.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ArchiveError(
+            f"The demo needs a folder. Received: the file {str(folder)!r}. Choose "
+            "another with --out."
+        )
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and not force:
+        raise ArchiveError(
+            f"The folder {str(folder)!r} holds {there[0]!r} already. Choose another "
+            "with --out, or use --force to replace the demo's files."
+        )
+
+
+def run(
+    folder: Path,
+    *,
+    force: bool = False,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    show: Callable[[list[Any]], None],
+    watch: Watch,
+) -> Story:
+    """Run the demo.
+
+    Args:
+        folder: Where the files go; made if it is not there.
+        force: Whether the demo's own files there may be replaced.
+        epochs: Epochs of each fine-tuning run.
+        seed: Of the order of samples.
+        show: Takes renderables and lines to show as they come.
+        watch: Shows the epochs of a run.
+
+    Raises:
+        ArchiveError: A file of the demo is there already.
+    """
+    from keras_rectifiers.activity.diagnose import diagnose  # noqa: PLC0415
+    from keras_rectifiers.surgery.convert import convert_file  # noqa: PLC0415
+    from keras_rectifiers.surgery.verify import verify  # noqa: PLC0415
+
+    check_folder(folder, force=force)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(demo.MODEL, folder / ORIGINAL)
+    shutil.copyfile(demo.DATA, folder / IMAGES)
+    model = _load(folder / ORIGINAL)
+    data = data_sets.load(str(folder / IMAGES), model, labels=True)
+    diagnosis = diagnose(model, data.x, batch_size=256)
+    show([diagnosis])
+    plan = convert_file(folder / ORIGINAL, folder / CONVERTED, "prelu", overwrite=force)
+    show([plan])
+    verification = verify(folder / ORIGINAL, folder / CONVERTED, data.x_test)
+    show([verification])
+    converted = _load(folder / CONVERTED)
+    runs = {
+        name: _finetuned(start, name, data, epochs, seed, watch)
+        for name, start in (("PReLU", converted), ("ReLU", model))
+    }
+    runs["PReLU"].model.save(folder / FINETUNED)
+    models = {
+        "original (ReLU)": model,
+        "converted (PReLU, alpha 0)": converted,
+        "fine-tuned PReLU": runs["PReLU"].model,
+        "fine-tuned ReLU, for comparison": runs["ReLU"].model,
+    }
+    return Story(
+        tuple(_row(name, each, data) for name, each in models.items()),
+        diagnosis,
+        plan,
+        verification,
+        {name: result.history for name, result in runs.items()},
+        tuple(folder / name for name in FILES),
+    )
+
+
+def _load(path: Path) -> Any:
+    import keras  # noqa: PLC0415
+
+    import keras_rectifiers.layers  # noqa: F401, PLC0415 - registers the layers
+
+    return keras.saving.load_model(path)
+
+
+def _finetuned(
+    model: Any, name: str, data: Any, epochs: int, seed: int, watch: Watch
+) -> Any:
+    from keras_rectifiers.training.finetune import finetune  # noqa: PLC0415
+
+    with watch(name) as callback:
+        return finetune(
+            model,
+            data,
+            to=None,
+            epochs=epochs,
+            seed=seed,
+            probe=data.x,
+            callbacks=[callback],
+        )
+
+
+def _row(name: str, model: Any, data: Any) -> Row:
+    from keras_rectifiers.activity.diagnose import diagnose  # noqa: PLC0415
+
+    found = diagnose(model, data.x, batch_size=256)
+    metrics = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
+    return Row(
+        name,
+        float(metrics["accuracy"]),
+        found.units,
+        found.count("dead"),
+        found.count("dead", "leaking"),
+    )
