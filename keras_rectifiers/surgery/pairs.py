@@ -22,16 +22,25 @@ from keras_rectifiers.surgery.sites import SLOT
 class Pairs:
     """Variables of two models that belong together."""
 
-    #: (old, new) variables: weights, then the states of seed generators.
-    moved: tuple[tuple[Any, Any], ...]
+    #: (old, new) weights.
+    weights: tuple[tuple[Any, Any], ...]
+    #: (old, new) states of seed generators.
+    seeds: tuple[tuple[Any, Any], ...]
     #: New variables that have no old one.
     added: tuple[Any, ...]
     #: (path, old layer, new layer)
     layers: tuple[tuple[str, Any, Any], ...]
+    #: Paths of what was replaced.
+    changed: tuple[str, ...]
+
+    @property
+    def moved(self) -> tuple[tuple[Any, Any], ...]:
+        """All (old, new) variables: weights and seed states."""
+        return (*self.weights, *self.seeds)
 
 
 def pair(
-    old: keras.Model, new: keras.Model, *, replaced: Iterable[Holder] = ()
+    old: keras.Model, new: keras.Model, *, replaced: Iterable[Holder] | None = None
 ) -> Pairs:
     """Pair the variables of a model with those of its rewritten twin.
 
@@ -40,19 +49,28 @@ def pair(
         new: The model made from the rewritten document.
         replaced: Layers (and slots) of `new` that are replacements: their
             variables, and those of what they replaced, have no counterpart.
+            Where it is not given, the layers whose class differs are taken.
 
     Raises:
         UnsupportedModelError: A layer's variables differ in number or shape.
     """
-    walker = _Walker(frozenset(replaced))
+    walker = _Walker(None if replaced is None else frozenset(replaced))
     walker.layer((), old, new)
-    return Pairs(tuple(walker.moved), tuple(walker.added), tuple(walker.layers))
+    return Pairs(
+        tuple(walker.weights),
+        tuple(walker.seeds),
+        tuple(walker.added),
+        tuple(walker.layers),
+        tuple(walker.changed),
+    )
 
 
 class _Walker:
-    def __init__(self, replaced: frozenset[Holder]) -> None:
+    def __init__(self, replaced: frozenset[Holder] | None) -> None:
         self.replaced = replaced
-        self.moved: list[tuple[Any, Any]] = []
+        self.changed: list[str] = []
+        self.weights: list[tuple[Any, Any]] = []
+        self.seeds: list[tuple[Any, Any]] = []
         self.added: list[Any] = []
         self.layers: list[tuple[str, Any, Any]] = []
         self._seen: set[int] = set()
@@ -64,27 +82,25 @@ class _Walker:
         self._seen.add(id(old))
         path = "/".join(names)
         self.layers.append((path, old, new))
-        if (path, "") in self.replaced:
+        if self._is_replaced(path, "", old, new):
+            self.changed.append(path)
             self.added += new.variables
             return
-        if (path, SLOT) in self.replaced:
-            slot = getattr(new, SLOT)
-            self.added += slot.variables
-            self._aside |= {id(slot), id(getattr(old, SLOT, None))}
-        self._match(path, _own(old), _own(new))
+        before, slot = getattr(old, SLOT, None), getattr(new, SLOT, None)
+        if self._is_replaced(path, SLOT, before, slot):
+            self.changed.append(path)
+            self.added += getattr(slot, "variables", [])
+            self._aside |= {id(slot), id(before)}
+        self.weights += _match(path, _own(old), _own(new))
+        self.seeds += _match(path, _states(old), _states(new))
         self._children(names, old, new)
 
-    def _match(self, path: str, olds: list[Any], news: list[Any]) -> None:
-        shapes = [tuple(variable.shape) for variable in olds]
-        if shapes != [tuple(variable.shape) for variable in news]:
-            raise UnsupportedModelError(
-                "A layer rebuilt from its config must have the variables of the "
-                f"original. Received: shapes {shapes} in the original and "
-                f"{[tuple(variable.shape) for variable in news]} in the rebuilt "
-                f"layer, at {path or 'the model itself'!r}. Build the model before "
-                "you convert it, or leave this layer's model out."
-            )
-        self.moved += zip(olds, news, strict=True)
+    def _is_replaced(self, path: str, slot: str, old: Any, new: Any) -> bool:
+        if self.replaced is not None:
+            return (path, slot) in self.replaced
+        if slot and not isinstance(new, keras.layers.Layer):
+            return isinstance(old, keras.layers.Layer)
+        return type(old) is not type(new)
 
     def _children(self, names: tuple[str, ...], old: Any, new: Any) -> None:
         olds, news = list(self._sublayers(old)), list(self._sublayers(new))
@@ -96,8 +112,10 @@ class _Walker:
                     raise UnsupportedModelError(_lost(names, layer))
                 self.layer((*names, layer.name), layer, twin)
             for layer in by_name.values():  # was an operation, or was split off
-                if ("/".join((*names, layer.name)), "") not in self.replaced:
+                path = "/".join((*names, layer.name))
+                if self.replaced is not None and (path, "") not in self.replaced:
                     raise UnsupportedModelError(_lost(names, layer))
+                self.changed.append(path)
                 self.added += layer.variables
             return
         if len(olds) != len(news):
@@ -112,10 +130,26 @@ class _Walker:
                 yield child
 
 
+def _match(path: str, olds: list[Any], news: list[Any]) -> list[tuple[Any, Any]]:
+    before = [tuple(variable.shape) for variable in olds]
+    after = [tuple(variable.shape) for variable in news]
+    if before != after:
+        raise UnsupportedModelError(
+            "A layer rebuilt from its config must have the variables of the original. "
+            f"Received: shapes {before} in the original and {after} in the rebuilt "
+            f"layer, at {path or 'the top of the model'!r}. Build the model before "
+            "you convert it, and give custom classes a get_config that describes "
+            "them whole."
+        )
+    return list(zip(olds, news, strict=True))
+
+
 def _own(layer: Any) -> list[Any]:
-    """A layer's own variables and the states of its own seed generators."""
-    own = [*layer._trainable_variables, *layer._non_trainable_variables]
-    return own + [generator.state for generator in layer._seed_generators]
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def _states(layer: Any) -> list[Any]:
+    return [generator.state for generator in layer._seed_generators]
 
 
 def _lost(names: tuple[str, ...], layer: Any) -> str:

@@ -1,0 +1,196 @@
+"""Prove what a conversion left alone: every weight, and the function itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.errors import VerificationError
+from keras_rectifiers.surgery import loading
+from keras_rectifiers.surgery.pairs import pair
+
+#: Samples that are made up where none are given.
+_SAMPLES = 8
+#: Length given to axes that a model leaves open.
+_FREE_AXIS = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What a comparison of two models found."""
+
+    #: Whether all outputs are the same bytes.
+    bit_equal: bool
+    #: Largest absolute difference between outputs (NaN where only one is NaN).
+    max_difference: float
+    #: Largest absolute output of the original, to see the difference against.
+    scale: float
+    #: Samples that went through both models.
+    samples: int
+    #: Output arrays that were compared.
+    outputs: int
+    #: Variables of the original that were compared, byte for byte; seed states
+    #: among them where both models are live.
+    weights: int
+    #: Whether they are all the same.
+    weights_equal: bool
+    #: Paths of the variables that differ.
+    differing: tuple[str, ...]
+    #: Paths of the layers that were replaced.
+    replaced: tuple[str, ...]
+
+    def require(self) -> None:
+        """Raise unless weights and outputs are all the same.
+
+        Raises:
+            VerificationError: Something differs; says what.
+        """
+        if not (self.bit_equal and self.weights_equal):
+            raise VerificationError(
+                "A conversion that keeps the function must keep every bit. "
+                f"Received: {self}"
+            )
+
+    def __str__(self) -> str:
+        weights = (
+            f"all {self.weights} variables unchanged"
+            if self.weights_equal
+            else f"{len(self.differing)} of {self.weights} variables differ "
+            f"({', '.join(self.differing[:3])})"
+        )
+        outputs = (
+            "bit-equal"
+            if self.bit_equal
+            else f"differ by at most {self.max_difference:.3g} "
+            f"(outputs reach {self.scale:.3g})"
+        )
+        return (
+            f"{len(self.replaced)} rectifiers replaced, {weights}; outputs on "
+            f"{self.samples} samples {outputs}."
+        )
+
+
+def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
+    """Compare a converted model with its original.
+
+    Every variable of the original is looked up in the converted model and
+    compared byte for byte; then both models predict the same inputs.
+
+    Args:
+        original: A `keras.Model` or the path of one.
+        converted: The converted model or its path.
+        inputs: What `original.predict` takes. Where it is not given, 8 samples
+            are made up with a fixed seed: normal numbers, or valid indices where
+            an input feeds an embedding.
+
+    Returns:
+        A `Verification`; print it, or call its `require()`.
+
+    Raises:
+        VerificationError: The two are not the same model but for rectifiers.
+        ValueError: `inputs` must be given, since they cannot be made up.
+    """
+    stored = any(isinstance(each, str | os.PathLike) for each in (original, converted))
+    original, converted = _model(original), _model(converted)
+    try:
+        pairs = pair(original, converted)
+    except UnsupportedModelError as error:
+        raise VerificationError(
+            f"The two models must be the same but for their rectifiers. {error}"
+        ) from error
+    # Keras stores no seed states, so each load draws new ones.
+    compared = pairs.weights if stored else pairs.moved
+    differing = tuple(
+        variable.path for variable, twin in compared if not _same(variable, twin)
+    )
+    given = make_inputs(original) if inputs is None else inputs
+    before = _outputs(original, given)
+    after = _outputs(converted, given)
+    return Verification(
+        bit_equal=len(before) == len(after)
+        and all(
+            a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+            for a, b in zip(before, after, strict=False)
+        ),
+        max_difference=max(map(_distance, before, after), default=0.0),
+        scale=max((float(np.nanmax(np.abs(a), initial=0)) for a in before), default=0),
+        samples=len(keras.tree.flatten(given)[0]),
+        outputs=len(before),
+        weights=len(compared),
+        weights_equal=not differing,
+        differing=differing,
+        replaced=pairs.changed,
+    )
+
+
+def make_inputs(model: keras.Model, samples: int = _SAMPLES, seed: int = 0) -> Any:
+    """Inputs of the right structure, made up with a fixed seed.
+
+    Raises:
+        ValueError: The model is not built, or takes strings.
+    """
+    if not getattr(model, "inputs", None):
+        raise ValueError(
+            "inputs must be given for a model that does not know its own. Received: "
+            f"inputs=None for {model.name!r}. Pass what its predict takes."
+        )
+    rng = np.random.default_rng(seed)
+    indices = _index_limits(model)
+
+    def make(tensor: Any) -> np.ndarray:
+        shape = [samples] + [_FREE_AXIS if n is None else n for n in tensor.shape[1:]]
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        if dtype == "string":
+            raise ValueError(
+                "inputs must be given for a model that takes strings. Received: "
+                f"inputs=None for {model.name!r}."
+            )
+        if id(tensor) in indices or "int" in dtype or dtype == "bool":
+            limit = indices.get(id(tensor), 2)
+            return rng.integers(0, limit, shape).astype(dtype)
+        return rng.standard_normal(shape).astype(dtype)
+
+    structure = getattr(model, "_inputs_struct", model.inputs)
+    made = keras.tree.map_structure(make, structure)
+    return made[0] if isinstance(made, list) and len(made) == 1 else made
+
+
+def _index_limits(model: keras.Model) -> dict[int, int]:
+    """For each tensor that feeds an embedding, the number of its rows."""
+    limits: dict[int, int] = {}
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.Embedding):
+            for node in layer._inbound_nodes:
+                for tensor in node.input_tensors:
+                    known = limits.get(id(tensor), layer.input_dim)
+                    limits[id(tensor)] = min(known, layer.input_dim)
+    return limits
+
+
+def _model(model: Any) -> keras.Model:
+    return loading.load(model) if isinstance(model, str | os.PathLike) else model
+
+
+def _outputs(model: keras.Model, inputs: Any) -> list[np.ndarray]:
+    predicted = model.predict(inputs, verbose=0)
+    return [np.asarray(output) for output in keras.tree.flatten(predicted)]
+
+
+def _same(variable: Any, twin: Any) -> bool:
+    a = keras.ops.convert_to_numpy(variable)
+    b = keras.ops.convert_to_numpy(twin)
+    return a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    if a.shape != b.shape:
+        return float("nan")
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(a.astype("float64") - b.astype("float64"))
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    return float(np.max(np.where(same, 0.0, difference), initial=0.0))
