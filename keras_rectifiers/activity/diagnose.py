@@ -132,14 +132,12 @@ class Diagnostician:
 
     def _layer(self, rectifier: live.LiveRectifier, statistics: Any) -> LayerDiagnosis:
         slopes, keeps_gradient = rectifier.slopes(statistics.units)
-        function = rectifier.function
-        cap = function.max_value
         return LayerDiagnosis(
             layer=rectifier.path,
             statistics=statistics,
             slopes=slopes,
             keeps_gradient=keeps_gradient,
-            cap=None if cap is None else cap - function.threshold,
+            cap=rectifier.function.max_value,
             dormant_threshold=self.dormant_threshold,
             confidence=self.confidence,
         )

@@ -42,7 +42,7 @@ class LayerDiagnosis:
     slopes: Values
     #: Whether a gradient flows below the threshold, shape `(units,)`.
     keeps_gradient: npt.NDArray[np.bool_]
-    #: Value above which the rectifier is flat, measured from its threshold.
+    #: Upper bound of the output, or None.
     cap: float | None = None
     #: ReDo's tau.
     dormant_threshold: float = verdicts.DORMANT_THRESHOLD

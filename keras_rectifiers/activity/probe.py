@@ -67,15 +67,12 @@ class Probe:
         """
         batch = keras.ops.shape(keras.tree.flatten(x)[0])[0]
         partials: dict[str, list[reduce.Partial]] = {}
+        scope = _scope(keras.tree.flatten(x)[0])
 
         def receive(rectifier: LiveRectifier, pre: Any, post: Any) -> None:
-            partial = reduce.per_sample(
-                pre,
-                post,
-                channel_axis=rectifier.channel_axis,
-                threshold=rectifier.function.threshold,
-                batch=batch,
-            )
+            if _scope(post) is not scope:
+                return  # a value inside a loop or branch cannot leave it
+            partial = reduce.per_sample(rectifier, pre, post, batch)
             calls = partials.setdefault(rectifier.path, [])
             if calls and _same_samples(calls[-1], partial):
                 calls[-1] = reduce.join(calls[-1], partial)
@@ -93,6 +90,13 @@ class Probe:
         """Keyword arguments that put the model into inference mode."""
         takes_training = getattr(self.model, "_call_has_training_arg", True)
         return {"training": False} if takes_training else {}
+
+
+def _scope(tensor: Any) -> Any:
+    """The graph or trace that a tensor lives in; None for a plain value."""
+    if keras.backend.backend() == "tensorflow":
+        return getattr(tensor, "graph", None) if hasattr(tensor, "op") else None
+    return getattr(tensor, "_trace", None)  # only a tracer of JAX has one
 
 
 def _same_samples(first: reduce.Partial, second: reduce.Partial) -> bool:
@@ -122,20 +126,38 @@ def _as_statistics(raw: dict[str, Any]) -> UnitStatistics:
 def _with_tensorflow(probe: Probe) -> Callable[[Any], _Raw]:
     import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
 
-    model = probe.model
+    def eager(x: Any) -> _Raw:
+        return probe.reductions(lambda x: probe.model(x, **probe.arguments()), x)
+
+    if probe.model.run_eagerly:
+        return eager
+    jit_compile = bool(probe.model.jit_compile)
+    traced: dict[Any, Callable[..., _Raw]] = {}
 
     def step(x: Any) -> _Raw:
-        return probe.reductions(lambda x: model(x, **probe.arguments()), x)
+        flat = keras.tree.flatten(x)
+        specs = tuple(_any_batch(tf.type_spec_from_value(leaf)) for leaf in flat)
+        if specs not in traced:
+            function = tf.function(
+                lambda *flat: eager(keras.tree.pack_sequence_as(x, flat)),
+                autograph=False,
+                jit_compile=jit_compile,
+            )
+            traced[specs] = function.get_concrete_function(*specs)
+        return traced[specs](*flat)
 
-    if model.run_eagerly:
-        return step
-    return tf.function(
-        step,
-        autograph=False,
-        # The last batch is often shorter: one more trace serves every length.
-        reduce_retracing=True,
-        jit_compile=bool(model.jit_compile),
-    )
+    return step
+
+
+def _any_batch(spec: Any) -> Any:
+    """A tensor's spec that serves every length of batch, so that one trace does.
+
+    The other axes stay fixed: an open time axis would make Keras run
+    `TimeDistributed` in a loop, where no tensor can be seen from outside.
+    """
+    if type(spec).__name__ != "TensorSpec" or not spec.shape.rank:
+        return spec
+    return type(spec)([None, *spec.shape[1:]], spec.dtype)
 
 
 def _with_jax(probe: Probe) -> Callable[[Any], _Raw]:

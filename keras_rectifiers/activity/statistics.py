@@ -33,7 +33,7 @@ class UnitStatistics:
 
     `x` is the pre-activation minus the rectifier's threshold, `h` the
     post-activation. Arrays have shape `(units,)`. Addition is exact for counts and
-    extremes; sums are rounded to float64 at each addition.
+    maxima; sums are rounded to float64 at each addition.
     """
 
     #: Samples seen (rows of the batch axis).
@@ -44,16 +44,14 @@ class UnitStatistics:
     fired: Counts
     #: Positions with x > 0.
     fired_positions: Counts
-    #: Samples in which h was NaN or infinite at some position; these count in
-    #: `samples`, `fired` and `fired_positions`, and not in sums and extremes.
+    #: Samples in which h was NaN or infinite at some position; they count in
+    #: `samples` and `positions`, and nowhere else.
     not_finite: Counts
     #: Sum of |h| over positions.
     sum_abs: Values
     #: Sum of h squared over positions.
     sum_squares: Values
-    #: Least x, inf where nothing was seen.
-    minimum: Values
-    #: Greatest x, -inf where nothing was seen.
+    #: Greatest h, -inf where nothing was seen.
     maximum: Values
 
     @classmethod
@@ -65,8 +63,8 @@ class UnitStatistics:
         """
         counts = np.zeros(units, np.int64)
         sums = np.zeros(units, np.float64)
-        low, high = np.full(units, np.inf), np.full(units, -np.inf)
-        return cls(0, 0, counts, counts, counts, sums, sums, low, high)
+        nothing = np.full(units, -np.inf)
+        return cls(0, 0, counts, counts, counts, sums, sums, nothing)
 
     @property
     def units(self) -> int:
@@ -81,15 +79,16 @@ class UnitStatistics:
     @property
     def mean_abs(self) -> Values:
         """Mean of |h| over the positions of finite samples; NaN without any."""
-        return np.asarray(self.sum_abs / _or_nan(self._finite_positions))
+        return np.asarray(self.sum_abs / _or_nan(self.finite_positions))
 
     @property
     def mean_square(self) -> Values:
         """Mean of h squared over the positions of finite samples."""
-        return np.asarray(self.sum_squares / _or_nan(self._finite_positions))
+        return np.asarray(self.sum_squares / _or_nan(self.finite_positions))
 
     @property
-    def _finite_positions(self) -> Values:
+    def finite_positions(self) -> Values:
+        """Values of each unit in samples that were finite throughout."""
         per_sample = self.positions / max(self.samples, 1)
         return np.asarray((self.samples - self.not_finite) * per_sample)
 
@@ -112,7 +111,6 @@ class UnitStatistics:
         }
         return type(self)(
             **added,
-            minimum=np.minimum(self.minimum, other.minimum),
             maximum=np.maximum(self.maximum, other.maximum),
         )
 

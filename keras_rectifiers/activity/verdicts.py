@@ -22,7 +22,7 @@ DEAD = "dead"
 LEAKING = "leaking"
 #: Fired, but its mean output is next to nothing beside its layer's (ReDo).
 DORMANT = "dormant"
-#: Never negative and never capped: the rectifier does nothing.
+#: Positive at every position and never capped: the rectifier does nothing.
 LINEAR = "linear"
 #: None of the others.
 ALIVE = "alive"
@@ -35,6 +35,9 @@ VERDICTS = (NOT_FINITE, DEAD, LEAKING, DORMANT, LINEAR, ALIVE)
 DORMANT_THRESHOLD = 0.025
 #: Keeps the score finite in a layer whose mean is 0.
 _EPSILON = 1e-9
+
+#: Half precision rounds a cap by at most this share (bfloat16).
+_ROUNDING = 2.0**-7
 
 #: Steps of Newton's method; each is bracketed, so the worst case is bisection.
 _NEWTON_STEPS = 200
@@ -56,7 +59,7 @@ def verdicts(
     Args:
         statistics: What the units did; at least one sample.
         keeps_gradient: Shape `(units,)`: whether the slope below 0 is not 0.
-        cap: Value of x above which the rectifier is flat, or None.
+        cap: Upper bound of the output, or None.
         dormant_threshold: ReDo's tau: a unit that fired is dormant where
             `dormancy_score` is at most this. Float >= 0, default 0.025.
 
@@ -70,9 +73,9 @@ def verdicts(
     """
     silent = statistics.fired == 0
     dormant = dormancy_score(statistics) <= dormant_threshold
-    linear = statistics.minimum >= 0
+    linear = statistics.fired_positions == statistics.finite_positions
     if cap is not None:
-        linear &= statistics.maximum <= cap
+        linear &= statistics.maximum < cap * (1 - _ROUNDING)
     return np.select(
         [
             statistics.not_finite > 0,
@@ -153,7 +156,7 @@ def _beta_quantile(probability: float, a: Values, b: Values) -> Values:
         step = x - error / np.maximum(slope, _TINY)
         inside = (step > low) & (step < high)
         following = np.where(inside, step, (low + high) / 2)
-        if np.all(np.abs(following - x) <= 1e-14 * x):
+        if np.all(np.abs(following - x) <= 1e-13 * x):
             return following
         x = following
     return x
