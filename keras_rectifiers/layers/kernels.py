@@ -69,27 +69,22 @@ def prelu(x: Any, alpha: Any, max_value: float | None = None) -> Any:
 
     @ops.custom_gradient
     def kernel(x: Any, alpha: Any) -> tuple[Any, Any]:
-        slope = _slopes(x, alpha)
-        y = _capped(primitives.scaled(x, slope), max_value)
+        uncapped, slopes = primitives.prelu(x, ops.cast(alpha, x.dtype))
+        y = _capped(uncapped, max_value)
 
         def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any]:
-            if upstream is None:
-                inputs, slopes, dy = (x, alpha), slope, args[0]
-            else:
-                # Torch hands the inputs back: only these carry second derivatives.
-                inputs, slopes, dy = args, _slopes(*args), upstream
+            # Torch hands the inputs back: only these carry second derivatives.
+            inputs, dy = ((x, alpha), *args) if upstream is None else (args, upstream)
             dy = _below_cap(dy, y, max_value)
-            return primitives.product(dy, slopes), _slope_gradient(*inputs, dy)
+            slope = slopes
+            if slope is None:
+                slope = primitives.slopes(inputs[0], ops.cast(inputs[1], x.dtype))
+            alpha_gradient = _slope_gradient(inputs[0], inputs[1], dy)
+            return primitives.product(dy, slope), alpha_gradient
 
         return y, gradient
 
     return kernel(x, alpha)
-
-
-def _slopes(x: Any, alpha: Any) -> Any:
-    """The slope that applies at each position."""
-    # NaN is not <= 0: it meets slope 1 and stays NaN, also where alpha is 0.
-    return ops.where(x <= 0, ops.cast(alpha, x.dtype), ops.ones((), x.dtype))
 
 
 def _rounded(number: float, dtype: str) -> float:

@@ -29,20 +29,43 @@ def product(factor: Any, weight: Any) -> Any:
     """
     if _BACKEND == "tensorflow":
         return tf.math.multiply_no_nan(factor, weight)
+    if _BACKEND == "torch":
+        # `torch.where` branches at each element on a CPU; this one is vectorised.
+        return torch.ops.aten.threshold_backward(factor, weight.abs(), 0) * weight
     return ops.where(weight == 0, ops.zeros_like(factor), factor * weight)
 
 
-def scaled(x: Any, slope: Any) -> Any:
-    """`x * slope`, and exactly `relu(x)` wherever `slope` is 0.
+def slopes(x: Any, alpha: Any) -> Any:
+    """The slope that applies at each position: `alpha if x <= 0 else 1`."""
+    # NaN is not <= 0: it meets slope 1 and stays NaN, also where alpha is 0.
+    if _BACKEND == "torch":
+        negative = (x <= 0).to(x.dtype)
+        return torch.addcmul(1 - negative, negative, alpha)
+    return ops.where(x <= 0, alpha, ops.ones((), x.dtype))
+
+
+def prelu(x: Any, alpha: Any) -> tuple[Any, Any]:
+    """`x if x > 0 else alpha * x`, and exactly `relu(x)` wherever `alpha` is 0.
 
     Args:
         x: Floating point tensor.
-        slope: Tensor of the same shape and dtype, 0 only where `x <= 0`.
+        alpha: Tensor of the same dtype that broadcasts to the shape of `x`.
+
+    Returns:
+        The value, and the `slopes` if they are a by-product, else None.
     """
+    if _BACKEND == "torch":
+        # The bound keeps 0 * -inf away. Adding -0.0 changes no bit of a ReLU.
+        lowest, none = (
+            alpha.new_tensor(v) for v in (torch.finfo(x.dtype).min, -torch.inf)
+        )
+        bound = torch.where(alpha == 0, lowest, none)
+        negative = torch.maximum(x.clamp(max=-0.0), bound)
+        return torch.relu(x) + negative * alpha, None
+    slope = slopes(x, alpha)
     if _BACKEND == "tensorflow":
-        return tf.math.multiply_no_nan(x, slope)
-    # Torch keeps -0.0 in some lanes: with its own ReLU we do so in the same ones.
-    return ops.where(slope == 0, ops.relu(x), x * slope)
+        return tf.math.multiply_no_nan(x, slope), slope
+    return ops.where(slope == 0, ops.relu(x), x * slope), slope
 
 
 def leaky(x: Any, slope: float) -> Any:
