@@ -71,9 +71,8 @@ def classifier() -> keras.Model:
 
 
 def compiled(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> keras.Model:
-    model.compile(
-        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    """The same model, ready to train with an optimizer."""
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -101,9 +100,10 @@ def train_into_dying(data: dict[str, np.ndarray], seed: int) -> keras.Model | No
 
 
 def accuracy(model: keras.Model, data: dict[str, np.ndarray]) -> float:
-    return model.evaluate(
-        data["x_test"], data["y_test"], verbose=0, return_dict=True
-    )["accuracy"]
+    """Share of the test images that are classified right."""
+    return model.evaluate(data["x_test"], data["y_test"], verbose=0, return_dict=True)[
+        "accuracy"
+    ]
 
 
 def spread(data: dict[str, np.ndarray], seeds: int, runs: int = 2) -> None:

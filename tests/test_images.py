@@ -26,16 +26,16 @@ def test_folders_are_classes(classes):
     """One folder for each class gives labels in the order of the names."""
     x, y = load_folder(classes, {"image": (None, 4, 5, 3)})
 
-    assert (6, 4, 5, 3) == x.shape
-    assert [0, 0, 0, 1, 1, 1] == y.tolist()
-    assert [255, 0, 0] == x[0, 0, 0].tolist()
+    assert x.shape == (6, 4, 5, 3)
+    assert y.tolist() == [0, 0, 0, 1, 1, 1]
+    assert x[0, 0, 0].tolist() == [255, 0, 0]
 
 
 def test_gray_models_get_gray_images(classes):
     """A model with one channel gets one channel."""
     x, _ = load_folder(classes, {"image": (None, 4, 5, 1)})
 
-    assert (6, 4, 5, 1) == x.shape
+    assert x.shape == (6, 4, 5, 1)
 
 
 def test_flat_folders_have_no_labels(tmp_path):
@@ -44,7 +44,7 @@ def test_flat_folders_have_no_labels(tmp_path):
 
     x, y = load_folder(tmp_path, {"image": (None, None, None, 3)})
 
-    assert (1, 6, 10, 3) == x.shape
+    assert x.shape == (1, 6, 10, 3)
     assert y is None
 
 
@@ -52,8 +52,8 @@ def test_a_limit_keeps_all_classes(classes):
     """A limit takes images from the first class to the last."""
     x, y = load_folder(classes, {}, limit=2)
 
-    assert 2 == len(x)
-    assert [0, 1] == y.tolist()
+    assert len(x) == 2
+    assert y.tolist() == [0, 1]
 
 
 def test_an_empty_folder_is_refused(tmp_path):

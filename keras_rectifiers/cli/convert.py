@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,9 @@ def command(
     The work is done on the file: the model is neither loaded nor run (but by
     --verify), and its weights are copied as they are. SRC is never changed.
     """
-    from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.cli.targets import check_target
-    from keras_rectifiers.cli.targets import write_text
-    from keras_rectifiers.surgery.convert import plan
+    from keras_rectifiers.cli.models import plan_file
+    from keras_rectifiers.surgery.files import check_target
+    from keras_rectifiers.surgery.files import replacing
 
     if target is None and not dry_run:
         raise click.UsageError("Missing argument 'DST' (or use --dry-run).")
@@ -96,18 +96,18 @@ def command(
         **slopes(to, negative_slope, alpha),
         "portable": portable,
     }
-    check_model_file(source)
     if manifest is not None:
-        check_target(manifest, force=force, source=source)
+        check_target(source, manifest, overwrite=force)
     verification = None
     if target is None or dry_run:
-        made = plan(source, to, **choice)
+        made = plan_file(source, to, **choice)
     else:
         made, verification = _convert(
             source, target, to, choice, force=force, verified=verified, imports=imports
         )
     if manifest is not None:
-        write_text(manifest, made.to_json(), force=force)
+        with replacing(manifest, overwrite=force) as temporary:
+            temporary.write_text(made.to_json(), encoding="utf-8")
     kept = verification is None or promise_kept(verification, made, choice)
     _show(made, verification, None if dry_run or not kept else target, as_json=as_json)
     if not kept:
@@ -125,25 +125,29 @@ def _convert(
     imports: tuple[str, ...],
 ) -> tuple[Any, Any]:
     """Convert; with `verified`, put the target in place only if it is right."""
-    from keras_rectifiers.cli.targets import check_target
+    from keras_rectifiers.cli.models import prepare_for
     from keras_rectifiers.surgery.convert import convert_file
+    from keras_rectifiers.surgery.files import check_target
+    from keras_rectifiers.surgery.files import replacing
 
-    check_target(target, force=force, source=source)
+    prepare_for(source)
+    check_target(source, target, overwrite=force)
     if not verified:
         return convert_file(source, target, to, overwrite=force, **choice), None
     from keras_rectifiers.cli.backend import prepare_backend
-    from keras_rectifiers.cli.targets import replacing
 
     prepare_backend()
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.surgery.verify import verify
 
-    import_modules(imports)
-    with replacing(target, force=force) as temporary:
-        made = convert_file(source, temporary, to, **choice)
-        verification = verify(source, temporary)
-        if not promise_kept(verification, made, choice):
-            temporary.unlink()
+    original = load_model(source, imports)
+    with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
+        trial = Path(folder) / "trial.keras"
+        made = convert_file(source, trial, to, **choice)
+        verification = verify(original, load_model(trial))
+        if promise_kept(verification, made, choice):
+            with replacing(target, overwrite=force) as temporary:
+                trial.replace(temporary)
     return made, verification
 
 

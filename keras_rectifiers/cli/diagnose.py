@@ -60,7 +60,7 @@ def command(
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import diagnosis_tables
 
-    loaded = load_model(model, imports, compiled=False)
+    loaded = load_model(model, imports)
     data = data_sets.load(spec, loaded, scale=scale, limit=limit)
     steps = None if limit is None else -(-limit // batch_size)
     with counted(_batches(data, batch_size), _steps(data, batch_size)) as batches:

@@ -89,8 +89,7 @@ def command(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.cli.targets import check_keras_name
-    from keras_rectifiers.cli.targets import check_target
+    from keras_rectifiers.surgery.files import check_target
 
     choice = {
         **selection(of, include, exclude, roles),
@@ -99,17 +98,19 @@ def command(
     if to == "none" and choice:
         raise click.UsageError("--to none replaces nothing: leave the selection out.")
     check_model_file(model)
-    check_keras_name(target)
-    check_target(target, force=force, source=model)
+    check_target(model, target, overwrite=force)
+    if target.suffix != ".keras":
+        raise click.UsageError(f"--out must end in .keras. Received: {str(target)!r}.")
     prepare_backend()
     from keras_rectifiers import data as data_sets
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.cli.progress import epochs_shown
     from keras_rectifiers.errors import RectifierError
+    from keras_rectifiers.surgery.loading import save
     from keras_rectifiers.training.finetune import finetune
 
     _check_loss(loss)
-    loaded = load_model(model, imports, compiled=loss is None)
+    loaded = load_model(model, imports)
     if loss is None and getattr(loaded, "loss", None) is None:
         raise RectifierError(
             f"Training needs a loss. Received: {str(model)!r}, which is not compiled "
@@ -131,7 +132,7 @@ def command(
             callbacks=[shown],
             **choice,
         )
-    _save(result.model, target, force=force)
+    save(result.model, target, overwrite=force)
     _show(result, target, as_json=as_json)
 
 
@@ -153,13 +154,6 @@ def _check_loss(loss: str | None) -> None:
         raise RectifierError(
             f"--loss must be a loss that Keras knows. Received: {loss!r}.{hint}"
         ) from None
-
-
-def _save(model: Any, target: Path, *, force: bool) -> None:
-    from keras_rectifiers.cli.targets import replacing
-
-    with replacing(target, force=force) as temporary:
-        model.save(temporary)
 
 
 def _show(result: Any, target: Path, *, as_json: bool) -> None:

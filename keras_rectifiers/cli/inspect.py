@@ -26,16 +26,14 @@ def command(
     """List the rectifiers of MODEL, their roles, and what `convert` would do.
 
     Only the file's description of the model is read: it is neither loaded nor
-    run, and Keras is not imported.
+    run, and Keras is not imported (but for a legacy .h5, which only Keras reads).
     """
-    from keras_rectifiers.cli.models import check_model_file
+    from keras_rectifiers.cli.models import plan_file
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import plan_tables
-    from keras_rectifiers.surgery.convert import plan
 
-    check_model_file(model)
-    found = plan(model, **selection(of, include, exclude, roles))
+    found = plan_file(model, "prelu", **selection(of, include, exclude, roles))
     if as_json:
         show_json(found.to_json())
     else:

@@ -1,59 +1,50 @@
-"""Load a saved model for the commands that have to run it."""
+"""Load a saved model for the commands that have to run it, or only plan it."""
 
 from __future__ import annotations
 
 import importlib
 import re
 import sys
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from keras_rectifiers.cli.screen import say
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 
+#: How Keras names a class or function that it does not find.
 _UNKNOWN_CLASS = re.compile(
-    r"(?:Could not locate class|Unknown layer:|Could not locate function|"
-    r"Unknown \w+:) '?([\w.>]+)'?"
+    r"(?:Could not locate (?:class|function)|Unknown \w+:) '?([\w.>]+)"
 )
 
 
 def check_model_file(path: Path) -> None:
-    """Refuse, in one sentence, a path that holds no whole Keras model.
+    """Refuse, before a backend is imported, a path that cannot be a model.
 
     Raises:
-        ArchiveError: Nothing is there, a folder, a weights-only file, or a file
-            of another kind.
+        ArchiveError: Nothing is there, a folder, or a weights-only file.
     """
-    name = str(path)
     if not path.exists():
-        raise ArchiveError(f"The model {name!r} does not exist. Check the path.")
+        raise ArchiveError(f"The model {str(path)!r} does not exist. Check the path.")
     if path.is_dir():
         raise ArchiveError(
-            f"The model must be a .keras file. Received: the folder {name!r}. Load "
-            "it where it was made and save it with model.save('model.keras')."
+            f"The model must be a .keras file. Received: the folder {str(path)!r}. "
+            "Load it where it was made, and save it with model.save('model.keras')."
         )
-    if name.endswith(".weights.h5"):
+    if path.name.endswith(".weights.h5"):
         raise ArchiveError(
-            f"The file {name!r} holds weights only, without the model. Build the "
+            f"The file {str(path)!r} holds weights only, without the model. Build the "
             "model, load the weights, and save it with model.save('model.keras')."
-        )
-    if path.suffix not in (".keras", ".h5", ".hdf5"):
-        raise ArchiveError(
-            "A model is read from a .keras file (or a legacy .h5). Received: "
-            f"{name!r}. Save it with model.save('model.keras')."
-        )
-    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-        raise ArchiveError(
-            f"The file {name!r} is damaged or is not a .keras archive. Fetch or "
-            "save it again."
         )
 
 
 def import_modules(names: Iterable[str]) -> None:
-    """Import the modules of `--import`, so that they register their classes."""
+    """Import the modules of `--import`, so that they register their classes.
+
+    Raises:
+        UnsupportedModelError: A module cannot be imported.
+    """
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -62,70 +53,69 @@ def import_modules(names: Iterable[str]) -> None:
             importlib.import_module(name)
         except Exception as error:
             raise UnsupportedModelError(
-                f"The module of --import cannot be imported. Received: {name!r}, "
+                f"The module of --import must be importable. Received: {name!r}, "
                 f"which raises {type(error).__name__}: {error}."
             ) from error
 
 
-def load_model(path: Path, imports: Iterable[str] = (), *, compiled: bool) -> Any:
-    """Load a model with our layers registered.
+def load_model(path: Path, imports: Iterable[str] = ()) -> Any:
+    """Load a model; the backend must be prepared.
 
     Args:
         path: A `.keras` or legacy `.h5` file.
         imports: Modules that register the model's own classes.
-        compiled: Whether to restore loss, metrics and optimizer. Where a file's
-            cannot be restored, the model comes uncompiled, with a line on stderr.
 
     Raises:
         ArchiveError: The path holds no whole Keras model.
         UnsupportedModelError: The model needs a class or code that is not known.
     """
+    from keras_rectifiers.surgery import loading
+
     check_model_file(path)
-    importlib.import_module("keras_rectifiers.layers")
     import_modules(imports)
-    import keras
-
     try:
-        if not compiled:
-            return keras.saving.load_model(path, compile=False)
-        try:
-            return keras.saving.load_model(path)
-        except Exception as error:  # noqa: BLE001 - the second try tells the reason
-            model = keras.saving.load_model(path, compile=False)
-            say(
-                "Warning: the model's loss and optimizer cannot be restored, it "
-                f"starts without them ({_first_line(error)})"
-            )
-            return model
+        return loading.load(path)
+    except RectifierError as error:
+        unknown = _UNKNOWN_CLASS.search(str(error.__cause__))
+        if unknown is None:
+            raise
+        raise UnsupportedModelError(
+            f"Every class of a model must be known to build it. Received: "
+            f"{unknown[1]!r} in {str(path)!r}. Name the module that registers it with "
+            "--import MODULE (`inspect`, and `convert` without --verify, need none)."
+        ) from error
     except Exception as error:
-        raise _explained(path, error) from error
-
-
-def _explained(path: Path, error: Exception) -> Exception:
-    """Keras' error as one sentence with a remedy."""
-    text = str(error)
-    unknown = _UNKNOWN_CLASS.search(text)
-    if unknown:
-        return UnsupportedModelError(
-            f"The model {str(path)!r} uses {unknown[1]!r}, which is not known here. "
-            "Name the module that registers it with --import MODULE (`convert` "
-            "without --verify needs no such module)."
-        )
-    if "Lambda" in text or "lambda" in text:
-        return UnsupportedModelError(
-            f"The model {str(path)!r} holds Python code (a Lambda layer), which is "
-            "not run. Replace the Lambda by a registered layer and save it again."
-        )
-    if isinstance(error, (OSError, zipfile.BadZipFile, KeyError)):
-        return ArchiveError(
+        text = str(error).strip() or type(error).__name__
+        raise ArchiveError(
             f"The model {str(path)!r} is damaged or is no Keras model "
-            f"({_first_line(error)}). Fetch or save it again."
-        )
-    return UnsupportedModelError(
-        f"The model {str(path)!r} cannot be loaded: {_first_line(error)}"
-    )
+            f"({text.splitlines()[0]}). Fetch or save it again."
+        ) from error
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def plan_file(path: Path, to: str, **choice: Any) -> Any:
+    """The plan for a file: without Keras, but for a legacy `.h5`.
+
+    Args:
+        path: A `.keras` or whole-model `.h5` file.
+        to: What takes the rectifiers' place.
+        **choice: As `keras_rectifiers.plan` takes it.
+    """
+    from keras_rectifiers.surgery.convert import plan
+
+    prepare_for(path)
+    return plan(load_model(path) if _is_hdf5(path) else path, to, **choice)
+
+
+def prepare_for(path: Path) -> None:
+    """Prepare a backend where a file can be read by Keras only."""
+    from keras_rectifiers.cli.backend import prepare_backend
+
+    check_model_file(path)
+    if _is_hdf5(path):
+        prepare_backend()
+
+
+def _is_hdf5(path: Path) -> bool:
+    from keras_rectifiers.surgery.archive import is_hdf5
+
+    return is_hdf5(path)

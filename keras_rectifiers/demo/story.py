@@ -107,13 +107,15 @@ def run(
     """
     from keras_rectifiers.activity.diagnose import diagnose  # noqa: PLC0415
     from keras_rectifiers.surgery.convert import convert_file  # noqa: PLC0415
+    from keras_rectifiers.surgery.loading import load  # noqa: PLC0415
+    from keras_rectifiers.surgery.loading import save  # noqa: PLC0415
     from keras_rectifiers.surgery.verify import verify  # noqa: PLC0415
 
     check_folder(folder, force=force)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(demo.MODEL, folder / ORIGINAL)
     shutil.copyfile(demo.DATA, folder / IMAGES)
-    model = _load(folder / ORIGINAL)
+    model = load(folder / ORIGINAL)
     data = data_sets.load(str(folder / IMAGES), model, labels=True)
     diagnosis = diagnose(model, data.x, batch_size=256)
     show([diagnosis])
@@ -121,12 +123,12 @@ def run(
     show([plan])
     verification = verify(folder / ORIGINAL, folder / CONVERTED, data.x_test)
     show([verification])
-    converted = _load(folder / CONVERTED)
+    converted = load(folder / CONVERTED)
     runs = {
         name: _finetuned(start, name, data, epochs, seed, watch)
         for name, start in (("PReLU", converted), ("ReLU", model))
     }
-    runs["PReLU"].model.save(folder / FINETUNED)
+    save(runs["PReLU"].model, folder / FINETUNED, overwrite=force)
     models = {
         "original (ReLU)": model,
         "converted (PReLU, alpha 0)": converted,
@@ -141,14 +143,6 @@ def run(
         {name: result.history for name, result in runs.items()},
         tuple(folder / name for name in FILES),
     )
-
-
-def _load(path: Path) -> Any:
-    import keras  # noqa: PLC0415
-
-    import keras_rectifiers.layers  # noqa: F401, PLC0415 - registers the layers
-
-    return keras.saving.load_model(path)
 
 
 def _finetuned(

@@ -1,0 +1,190 @@
+import json
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rectifiers.cli.convert import preserves_function
+from keras_rectifiers.cli.convert import promise_kept
+from keras_rectifiers.surgery.convert import plan
+
+
+def _predictions(path, x):
+    return keras.saving.load_model(path).predict(x, verbose=0)
+
+
+def test_the_converted_file_is_the_same_function(run, made, tmp_path):
+    """With alpha 0 the new file computes what the old one did, bit for bit."""
+    result = run("convert", made / "model.keras", "out.keras", "--verify")
+
+    x = np.load(made / "inputs.npy")
+    assert result.exit_code == 0, result.output
+    assert "bit-equal" in result.stdout
+    before = _predictions(made / "model.keras", x)
+    np.testing.assert_array_equal(before, _predictions(tmp_path / "out.keras", x))
+
+
+def test_a_slope_is_verified_by_its_weights(run, made, tmp_path):
+    """A slope changes the outputs: then only the weights are promised."""
+    arguments = ("--to", "leaky_relu", "--negative-slope", "0.3", "--verify")
+    result = run("convert", made / "model.keras", "out.keras", *arguments, "--json")
+
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["verification"]["weights_equal"]
+    assert not found["verification"]["bit_equal"]
+    assert found["target"] == "out.keras"
+    layer = keras.saving.load_model(tmp_path / "out.keras").get_layer("rectified")
+    assert layer.negative_slope == pytest.approx(0.3)
+
+
+def test_a_dry_run_writes_nothing(run, made, tmp_path):
+    """--dry-run shows the plan, and needs no target."""
+    result = run("convert", made / "model.keras", "--dry-run")
+
+    assert result.exit_code == 0
+    assert "Nothing written" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_manifest_is_the_plan(run, made, tmp_path):
+    """--manifest writes the plan that was carried out."""
+    run("convert", made / "model.keras", "out.keras", "--manifest", "plan.json")
+
+    manifest = json.loads((tmp_path / "plan.json").read_text())
+    assert [step["site"]["path"] for step in manifest["steps"]] == [
+        "first",
+        "rectified",
+    ]
+
+
+def test_force_replaces_a_file(run, made, tmp_path):
+    """--force replaces an existing target."""
+    (tmp_path / "out.keras").write_text("old")
+
+    assert run("convert", made / "model.keras", "out.keras", "--force").exit_code == 0
+    assert keras.saving.load_model(tmp_path / "out.keras").name == "small"
+
+
+def test_unknown_classes_pass_through(run, made, tmp_path):
+    """A file with a class that is not known here is converted all the same."""
+    assert run("convert", made / "unknown.keras", "out.keras").exit_code == 0
+    assert (tmp_path / "out.keras").exists()
+
+
+def test_a_model_without_relu_is_copied(run, made, tmp_path):
+    """Nothing to replace is no error; the copy is the model."""
+    result = run("convert", made / "plain.keras", "out.keras", "--verify")
+
+    assert result.exit_code == 0, result.output
+    assert "no rectifier found" in result.stdout
+    assert (tmp_path / "out.keras").exists()
+
+
+def test_a_broken_promise_writes_nothing(run, made, tmp_path, monkeypatch):
+    """If verification fails, the exit code is 1 and an old target stays."""
+    (tmp_path / "out.keras").write_text("old")
+    monkeypatch.setattr(
+        "keras_rectifiers.cli.convert.promise_kept", lambda *_: False
+    )
+
+    result = run("convert", made / "model.keras", "out.keras", "--verify", "--force")
+
+    assert result.exit_code == 1
+    assert "does not hold its promise" in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["out.keras"]
+    assert (tmp_path / "out.keras").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("to", "choice", "preserved"),
+    [
+        ("prelu", {}, True),
+        ("prelu", {"alpha": 0.25}, False),
+        ("leaky_relu", {}, False),
+        ("leaky_relu", {"negative_slope": 0.0}, True),
+    ],
+)
+def test_what_is_promised(made, to, choice, preserved):
+    """Only slopes of 0 promise the same outputs; weights are always promised."""
+    made_plan = plan(made / "model.keras", to, **choice)
+    changed = SimpleNamespace(weights_equal=True, bit_equal=False)
+    lost = SimpleNamespace(weights_equal=False, bit_equal=True)
+
+    assert preserves_function(made_plan, choice) is preserved
+    assert promise_kept(changed, made_plan, choice) is not preserved
+    assert not promise_kept(lost, made_plan, choice)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--to", "swish"], "'leaky_relu', 'prelu'"),
+        (["--to", "leaky_relu", "--negative-slope", "nan"], "not a finite number"),
+        (["--alpha", "inf"], "not a finite number"),
+        (["--alpha", "much"], "not a number"),
+        (["--negative-slope", "0.1"], "--to leaky_relu"),
+        (["--to", "leaky_relu", "--alpha", "0.1"], "--to prelu"),
+        (["--role", "boss"], "'hidden'"),
+        (["--dry-run", "--verify"], "--verify"),
+        (["--include", "secnd"], "rectified"),
+    ],
+)
+def test_wrong_options_are_explained(fails, made, arguments, part):
+    """An option out of its range is named, with what it may be."""
+    assert part in fails("convert", made / "model.keras", "out.keras", *arguments)
+
+
+def test_the_target_is_needed(fails, made):
+    """Without a target and without --dry-run nothing is done."""
+    assert "DST" in fails("convert", made / "model.keras")
+
+
+def test_an_existing_target_is_refused(fails, made, tmp_path):
+    """An existing file stays as it is, with or without --verify."""
+    (tmp_path / "out.keras").write_text("mine")
+
+    for options in ([], ["--verify"]):
+        error = fails("convert", made / "model.keras", "out.keras", *options)
+        assert "--force" in error
+    assert (tmp_path / "out.keras").read_text() == "mine"
+
+
+def test_an_existing_manifest_is_refused_before_any_work(fails, made, tmp_path):
+    """An existing manifest stops the command before the model is written."""
+    (tmp_path / "plan.json").write_text("mine")
+
+    fails("convert", made / "model.keras", "out.keras", "--manifest", "plan.json")
+
+    assert (tmp_path / "plan.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("options", [[], ["--verify"], ["--verify", "--force"]])
+def test_the_target_must_not_be_the_source(fails, made, tmp_path, options):
+    """Converting a file onto itself is refused, with --force too."""
+    content = (made / "model.keras").read_bytes()
+    (tmp_path / "m.keras").write_bytes(content)
+
+    assert "source" in fails("convert", "m.keras", "./m.keras", "--force", *options)
+    assert (tmp_path / "m.keras").read_bytes() == content
+
+
+@pytest.mark.parametrize("target", ["nowhere/out.keras", "."])
+def test_a_target_that_cannot_be_written_is_refused(fails, made, target):
+    """A folder as target, or one in a folder that is not there, is refused."""
+    assert "folder" in fails("convert", made / "model.keras", target)
+
+
+@pytest.mark.parametrize("name", ["cut.keras", "text.keras", "only.weights.h5"])
+def test_damaged_sources_leave_nothing_behind(fails, made, name):
+    """A source that is no whole model gives one sentence and no target."""
+    fails("convert", made / name, "out.keras")
+
+
+def test_verify_names_a_class_that_it_cannot_build(fails, made):
+    """--verify has to build the model: it names the class and the option."""
+    error = fails("convert", made / "unknown.keras", "out.keras", "--verify")
+
+    assert "Tripled" in error
+    assert "--import" in error

@@ -1,0 +1,87 @@
+import json
+
+import keras
+import pytest
+
+from keras_rectifiers.demo.story import FILES
+from keras_rectifiers.demo.story import FINETUNED
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """One whole run of the demo: its result and its folder."""
+    from click.testing import CliRunner
+
+    from keras_rectifiers.cli.main import main
+
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    result = CliRunner().invoke(main, ["demo", "--out", str(folder), "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout), folder
+
+
+def test_the_original_is_really_dying(story):
+    """Most hidden units of the shipped model are dead, and it is hurt, not lost."""
+    original = story[0]["models"][0]
+
+    assert 0.4 < original["dead"] / original["units"] < 0.85
+    assert 0.3 < original["accuracy"] < 0.8
+
+
+def test_the_converted_model_is_the_same_function(story):
+    """The conversion is bit-equal: accuracy and units are those of the original."""
+    original, converted = story[0]["models"][:2]
+
+    assert story[0]["verification"]["bit_equal"]
+    assert {**converted, "model": ""} == {**original, "model": ""}
+
+
+def test_fine_tuning_brings_units_back(story):
+    """PReLU has no dead unit, fewer silent ones, and beats ReLU trained alike."""
+    original, _, prelu, relu = story[0]["models"]
+
+    assert prelu["dead"] == 0
+    assert prelu["silent"] < relu["silent"] <= original["silent"]
+    assert prelu["accuracy"] > relu["accuracy"] > original["accuracy"]
+
+
+def test_both_runs_are_shown_by_epoch(story):
+    """Both runs have as many epochs, each with the share of silent units."""
+    epochs = story[0]["epochs"]
+
+    assert len(epochs["PReLU"]) == len(epochs["ReLU"]) == 10
+    assert all("silent_fraction" in logs for logs in epochs["PReLU"])
+
+
+def test_everything_is_left_in_the_folder(story):
+    """The folder has the models and the images, and the result loads."""
+    assert sorted(FILES) == sorted(path.name for path in story[1].iterdir())
+    assert keras.saving.load_model(story[1] / FINETUNED).compiled
+
+
+def test_a_second_run_replaces_nothing(fails, story):
+    """A folder with the files of the demo is refused without --force."""
+    before = {path: path.stat().st_mtime_ns for path in story[1].iterdir()}
+
+    assert "--force" in fails("demo", "--out", story[1])
+    assert before == {path: path.stat().st_mtime_ns for path in story[1].iterdir()}
+
+
+def test_a_file_is_no_folder(fails, tmp_path):
+    """A file as --out is refused."""
+    (tmp_path / "out").write_text("mine")
+
+    assert "--out" in fails("demo", "--out", "out")
+
+
+def test_the_screen_shows_one_comparison(run):
+    """Without --json one table compares the four models."""
+    result = run("demo", "--epochs", "1")
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0, result.output
+    start = next(i for i, line in enumerate(lines) if "test accuracy" in line)
+    shown = " ".join(lines[start:])
+    for text in ("original (ReLU)", "converted (PReLU", "fine-tuned PReLU", "Dead:"):
+        assert text in shown
+    assert "fine-tuning PReLU: epoch 1/1" in result.stderr

@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+
+def test_it_counts_dead_units(run, made):
+    """The table has a line for each layer and the number of dead units."""
+    result = run("diagnose", made / "model.keras", "--data", made / "data.npz")
+
+    assert result.exit_code == 0, result.output
+    first = next(
+        line.split() for line in result.stdout.splitlines() if "first" in line.split()
+    )
+    assert first[1:3] == ["8", "4"]
+    assert "never positive on 90 samples" in result.stdout
+
+
+def test_json_has_a_row_for_each_unit(run, made):
+    """--json gives the layers, and one row for each unit."""
+    result = run(
+        "diagnose", made / "model.keras", "--data", made / "inputs.npy", "--json"
+    )
+
+    found = json.loads(result.stdout)
+    assert len(found["rows"]) == 14
+    assert [row["verdict"] for row in found["rows"][:4]] == ["dead"] * 4
+
+
+@pytest.mark.parametrize(("threshold", "code"), [("0.2", 1), ("0.99", 0)])
+def test_the_exit_code_tells_a_finding(run, made, threshold, code):
+    """--fail-above exits with 1 if more units are dead, with 0 if not."""
+    result = run(
+        *("diagnose", made / "model.keras", "--data", made / "data.npz"),
+        *("--fail-above", threshold),
+    )
+
+    assert result.exit_code == code
+
+
+def test_a_limit_takes_fewer_samples(run, made):
+    """--limit uses that many samples."""
+    result = run(
+        *("diagnose", made / "model.keras", "--data", made / "data.npz"),
+        *("--limit", "10", "--json"),
+    )
+
+    assert json.loads(result.stdout)["layers"][0]["samples"] == 10
+
+
+def test_a_function_may_give_the_data(run, made, tmp_path, monkeypatch):
+    """package.module:function is called for a data set; --limit counts batches."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "streamed_inputs.py").write_text(
+        "import keras, numpy as np\n"
+        "class Batches(keras.utils.PyDataset):\n"
+        "    num_batches = 3\n"
+        "    def __getitem__(self, index):\n"
+        "        return np.ones((8, 4), 'float32'), np.zeros(8)\n"
+    )
+
+    result = run(
+        *("diagnose", made / "model.keras", "--data", "streamed_inputs:Batches"),
+        *("--limit", "16", "--batch-size", "8", "--json"),
+    )
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["layers"][0]["samples"] == 16
+
+
+def test_a_model_without_relu_is_no_error(run, made):
+    """Without a rectifier there are no verdicts, and no error."""
+    result = run("diagnose", made / "plain.keras", "--data", made / "data.npz")
+
+    assert result.exit_code == 0
+    assert "no rectifier" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "part"),
+    [
+        ("missing.keras", "data.npz", "does not exist"),
+        ("cut.keras", "data.npz", "cut.keras"),
+        ("only.weights.h5", "data.npz", "weights only"),
+        ("unknown.keras", "data.npz", "'Tripled'"),
+        ("model.keras", "missing.npz", "do not exist"),
+        ("model.keras", "odd.npz", "'images'"),
+        ("model.keras", "wide.npz", "samples of 7"),
+    ],
+)
+def test_bad_input_is_explained(fails, made, model, data, part):
+    """A model or data that do not serve give one sentence and exit code 2."""
+    assert part in fails("diagnose", made / model, "--data", made / data)
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "some"])
+def test_the_threshold_must_be_a_share(fails, made, value):
+    """A threshold that is no finite number of at least 0 is refused."""
+    fails(
+        *("diagnose", made / "model.keras", "--data", made / "data.npz"),
+        f"--fail-above={value}",
+    )

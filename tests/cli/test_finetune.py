@@ -1,0 +1,126 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def finetune(run, made):
+    """Fine-tune the shared model on the shared data, for one epoch."""
+
+    def call(*options, model="model.keras", data="data.npz"):
+        return run(
+            *("finetune", made / model, "--data", made / data, "--out", "out.keras"),
+            *("--epochs", "1", *options),
+        )
+
+    return call
+
+
+def test_the_model_is_converted_trained_and_saved(finetune, made, tmp_path):
+    """The file has PReLUs whose slopes have moved, and loads."""
+    result = finetune()
+
+    model = keras.saving.load_model(tmp_path / "out.keras")
+    slopes = np.asarray(model.get_layer("rectified").alpha)
+    assert result.exit_code == 0, result.output
+    assert np.any(slopes != 0)
+    assert "silent units" in result.stdout
+    assert "epoch 1/1" in result.stderr
+    assert "silent" in result.stderr
+
+
+def test_json_has_before_after_and_epochs(finetune):
+    """With --json stdout is the result, and the epochs go to stderr."""
+    result = finetune("--json")
+
+    found = json.loads(result.stdout)
+    assert found["before"]["dead_fraction"] > 0
+    assert found["after"]["dead_fraction"] == 0
+    assert len(found["epochs"]) == 1
+    assert found["target"] == "out.keras"
+
+
+def test_the_seed_decides_the_run(finetune):
+    """The same seed gives the same run."""
+    runs = [json.loads(finetune("--json", "--force").stdout) for _ in range(2)]
+
+    assert runs[0] == runs[1]
+
+
+def test_to_none_keeps_the_relus(finetune, tmp_path):
+    """--to none trains the model as it is."""
+    assert finetune("--to", "none").exit_code == 0
+    layer = keras.saving.load_model(tmp_path / "out.keras").get_layer("rectified")
+    assert type(layer) is keras.layers.ReLU
+
+
+def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
+    """--loss compiles a model that is not, and the file is compiled with it."""
+    loss = "sparse_categorical_crossentropy"
+    result = finetune("--loss", loss, model="uncompiled.keras")
+
+    assert result.exit_code == 0, result.output
+    assert "accuracy" in result.stdout
+    assert keras.saving.load_model(tmp_path / "out.keras").loss == loss
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "options", "part"),
+    [
+        ("missing.keras", "data.npz", [], "does not exist"),
+        ("unknown.keras", "data.npz", ["--loss", "mse"], "'Tripled'"),
+        ("uncompiled.keras", "data.npz", [], "--loss"),
+        ("uncompiled.keras", "data.npz", ["--loss", "ms"], "Did you mean 'mse'?"),
+        ("model.keras", "inputs.npy", [], "labels"),
+        ("model.keras", "wide.npz", [], "samples of 7"),
+        ("model.keras", "data.npz", ["--learning-rate", "0"], "greater than 0"),
+        ("model.keras", "data.npz", ["--validation-split", "1"], "0<=x<1"),
+        ("model.keras", "data.npz", ["--include", "nothing"], "rectified"),
+        ("model.keras", "data.npz", ["--to", "none", "--of", "relu"], "--to none"),
+    ],
+)
+def test_bad_input_is_explained(fails, made, model, data, options, part):
+    """What cannot be trained gives one sentence, exit code 2 and no file."""
+    error = fails(
+        *("finetune", made / model, "--data", made / data, "--out", "o.keras"),
+        *options,
+    )
+
+    assert part in error
+
+
+def test_a_run_that_diverges_is_not_saved(run, made, tmp_path):
+    """A loss that becomes NaN ends the run with a remedy, and without a file."""
+    result = run(
+        *("finetune", made / "model.keras", "--data", made / "data.npz"),
+        *("--out", "out.keras", "--loss", "mse", "--learning-rate", "1e38"),
+    )
+
+    assert result.exit_code == 2, result.output
+    assert "--learning-rate" in result.stderr
+    assert not (tmp_path / "out.keras").exists()
+
+
+@pytest.mark.parametrize("out", ["out.h5", "out"])
+def test_the_target_must_be_a_keras_file(fails, made, out):
+    """A target that Keras could not open again is refused before training."""
+    error = fails(
+        "finetune", made / "model.keras", "--data", made / "data.npz", "--out", out
+    )
+
+    assert ".keras" in error
+
+
+def test_an_existing_target_is_refused_before_training(fails, made, tmp_path):
+    """An existing file stays as it is."""
+    (tmp_path / "out.keras").write_text("mine")
+
+    error = fails(
+        *("finetune", made / "model.keras", "--data", made / "data.npz"),
+        *("--out", "out.keras"),
+    )
+
+    assert "--force" in error
+    assert (tmp_path / "out.keras").read_text() == "mine"

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+
+def test_it_lists_path_form_role_and_shape(run, made):
+    """Each rectifier stands in a line of its own."""
+    lines = run("inspect", made / "model.keras").stdout.splitlines()
+
+    first = next(line for line in lines if line.strip().startswith("first"))
+    assert "Dense(activation='relu')" in first
+    assert "hidden" in first
+    assert "PReLU(alpha=0)" in first
+    assert any(line.strip().startswith("rectified") for line in lines)
+
+
+def test_json_is_the_plan(run, made):
+    """--json prints the plan that Plan.from_json reads."""
+    from keras_rectifiers.surgery.plan import Plan
+
+    plan = Plan.from_json(run("inspect", made / "model.keras", "--json").stdout)
+
+    assert [step.site.path for step in plan.steps] == ["first", "rectified"]
+
+
+def test_a_model_without_relu_is_no_error(run, made):
+    """A model with nothing to replace exits with 0 and says so."""
+    result = run("inspect", made / "plain.keras")
+
+    assert result.exit_code == 0
+    assert "no rectifier found" in result.stdout
+
+
+def test_unknown_classes_are_no_obstacle(run, made):
+    """A class that is not known here is looked past: nothing is built."""
+    result = run("inspect", made / "unknown.keras", "--json")
+
+    assert len(json.loads(result.stdout)["steps"]) == 2
+
+
+def test_selection_narrows_the_list(run, made):
+    """--include and --exclude choose by path."""
+    result = run("inspect", made / "model.keras", "--include", "rect*", "--json")
+
+    plan = json.loads(result.stdout)
+    assert [step["site"]["path"] for step in plan["steps"]] == ["rectified"]
+
+
+def test_a_legacy_file_is_inspected_too(run, made):
+    """A whole-model .h5 is read with Keras."""
+    result = run("inspect", made / "legacy.h5", "--json")
+
+    assert len(json.loads(result.stdout)["steps"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("missing.keras", "does not exist"),
+        ("", "folder"),
+        ("only.weights.h5", "weights only"),
+        ("cut.keras", "damaged"),
+        ("text.keras", "zip archive"),
+    ],
+)
+def test_what_is_no_model_is_explained(fails, made, name, part):
+    """A path without a whole model gives one sentence and exit code 2."""
+    assert part in fails("inspect", made / name)
+
+
+def test_a_selection_that_matches_nothing_names_the_nearest(fails, made):
+    """A pattern without a match is an error with the names that are there."""
+    error = fails("inspect", made / "model.keras", "--include", "rectifyed")
+
+    assert "rectified" in error

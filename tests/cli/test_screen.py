@@ -1,0 +1,51 @@
+import json
+import math
+import warnings
+
+import numpy as np
+import pytest
+from rich.table import Table
+
+from keras_rectifiers.cli import screen
+
+
+def test_numbers_that_json_lacks_become_null(capsys):
+    """NaN, infinities and numpy numbers come out as plain JSON."""
+    screen.show_json({"a": math.nan, "b": [math.inf, np.float32(0.5)], "c": (1, None)})
+
+    assert json.loads(capsys.readouterr().out) == {
+        "a": None,
+        "b": [None, 0.5],
+        "c": [1, None],
+    }
+
+
+def test_lines_are_whole_outside_a_terminal(capsys):
+    """A table that goes into a pipe has no frame, and no line is cut."""
+    table = Table("name")
+    table.add_row("x" * 300)
+
+    screen.show([table, "[not markup]"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.strip() for line in lines] == ["name", "x" * 300, "[not markup]"]
+
+
+def test_warnings_are_one_line(capsys, monkeypatch):
+    """A warning is shown in one line; those for developers are not."""
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        screen.tame_warnings()
+        warnings.warn("two\n lines", UserWarning, stacklevel=1)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+
+    assert capsys.readouterr().err == "Warning: two lines\n"
+
+
+@pytest.mark.parametrize("value", ['{"a": 1}', {"a": 1}])
+def test_json_text_passes(capsys, value):
+    """JSON text is printed as the value that it stands for."""
+    screen.show_json(value)
+
+    assert json.loads(capsys.readouterr().out) == {"a": 1}
