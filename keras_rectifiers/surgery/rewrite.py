@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 
 from keras_rectifiers import specs
@@ -101,6 +102,14 @@ def _jobs(document: Entry, plan: Plan) -> Iterator[_Job]:
     A split inserts entries, which moves only what follows it.
     """
     found = {each.site.path: each for each in find(document)}
+    twice = [
+        path for path, n in Counter(s.site.path for s in plan.steps).items() if n > 1
+    ]
+    if twice:
+        raise PlanMismatchError(
+            "A plan must name each site once. Received: several steps for "
+            f"{twice[0]!r}. Make the plan again from this model."
+        )
     order = {place.address: index for index, place in enumerate(walk(document))}
     jobs = []
     for step in plan.steps:
