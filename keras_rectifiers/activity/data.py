@@ -17,6 +17,8 @@ _KINDS = (
     "an array, a tuple (x, y), a dict or list of arrays, a tf.data.Dataset, a "
     "keras.utils.PyDataset, a torch DataLoader, or an iterator of batches"
 )
+#: Iterable, but what they give are no batches.
+_NO_BATCHES = (str, bytes, Mapping, list, tuple)
 
 
 def batches(data: Any, *, batch_size: int, steps: int | None) -> Iterator[Any]:
@@ -112,12 +114,12 @@ def _raw_batches(data: Any, batch_size: int, steps: int | None) -> Iterator[Any]
                 "Pass steps=."
             )
         return iter(data)
+    if isinstance(data, list) and data and all(isinstance(x, tuple) for x in data):
+        return iter(data)  # batches (x, y); several inputs are a list of arrays
     leaves = keras.tree.flatten(data)
     if leaves and all(_is_array(leaf) for leaf in leaves):
         return _from_arrays(data, leaves, batch_size)
-    if isinstance(data, Iterable) and not isinstance(data, str | bytes | Mapping):
-        if isinstance(data, list | tuple) and not (leaves and _has_arrays(data)):
-            raise _not_data(data)
+    if isinstance(data, Iterable) and not isinstance(data, _NO_BATCHES):
         return iter(data)
     raise _not_data(data)
 
@@ -127,10 +129,6 @@ def _not_data(data: Any) -> TypeError:
         f"data must be {_KINDS}. Received: {type(data).__name__}. "
         "Load it first, for instance with numpy.load."
     )
-
-
-def _has_arrays(data: Any) -> bool:
-    return any(_is_array(leaf) for leaf in keras.tree.flatten(data))
 
 
 def _is_array(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,10 +108,12 @@ class Diagnostician:
                 "samples. Check the path, the filter or the generator."
             )
         data_sets.check_fits(self.model, first)
-        probe = self._prepared(first)
-        if not probe.rectifiers:
-            return Diagnosis(self.model.name, ())
-        measured = probe.measure(self._checked(first, batches))
+        with _explained(self.model):
+            probe = self._prepared(first)
+            if not probe.rectifiers:
+                return Diagnosis(self.model.name, ())
+            measured = probe.measure([first])
+        measured = probe.measure(self._checked(batches), measured)
         seen = [each for each in probe.rectifiers if each.path in measured]
         unseen = [each.path for each in probe.rectifiers if each.path not in measured]
         layers = [self._layer(each, measured[each.path]) for each in seen]
@@ -124,9 +127,8 @@ class Diagnostician:
             self._probe = Probe(self.model, live.find(self.model))
         return self._probe
 
-    def _checked(self, first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-        yield first
-        for batch in rest:
+    def _checked(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
             data_sets.check_fits(self.model, batch)
             yield batch
 
@@ -170,6 +172,21 @@ def check_arguments(
             "confidence must lie between 0 and 1. "
             f"Received: confidence={confidence}. Pass 0.95 for 95 %."
         )
+
+
+@contextlib.contextmanager
+def _explained(model: Any) -> Iterator[None]:
+    """Say of a model that declares no inputs that it may be the data."""
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError) as error:
+        if getattr(model, "inputs", None):
+            raise
+        raise DataError(
+            f"The model must be able to compute the data. Received: a batch that "
+            f"{type(model).__name__} {model.name!r} does not accept: {error} "
+            "Check the shape and the keys of the data."
+        ) from error
 
 
 def _is_built(model: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -36,11 +37,16 @@ class Probe:
         self.rectifiers = tuple(rectifiers)
         self._step: Callable[[Any], _Raw] = _COMPILERS[keras.backend.backend()](self)
 
-    def measure(self, batches: Iterable[Any]) -> dict[str, UnitStatistics]:
+    def measure(
+        self,
+        batches: Iterable[Any],
+        before: Mapping[str, UnitStatistics] | None = None,
+    ) -> dict[str, UnitStatistics]:
         """The statistics of each rectifier over all batches.
 
         Args:
             batches: Inputs of the model, tensors or structures of tensors.
+            before: Statistics to add to; not changed.
 
         Returns:
             Statistics by path; a rectifier that the model never called is absent.
@@ -48,7 +54,7 @@ class Probe:
         if hasattr(self.model, "jax_state_sync"):
             # While `fit` runs on JAX, the weights live outside the model.
             self.model.jax_state_sync()
-        total: dict[str, UnitStatistics] = {}
+        total = dict(before or {})
         pending: _Raw | None = None
         for batch in batches:
             # The next batch is dispatched before the last one is waited for.

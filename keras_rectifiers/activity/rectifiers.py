@@ -163,6 +163,8 @@ def _recognise(member: Any) -> tuple[str, Rectifier, int] | None:
 
 
 def _serialized(activation: Any) -> Any:
+    if getattr(activation, "__name__", None) == "<lambda>":
+        return None  # Keras would warn that it cannot be loaded
     try:
         return keras.activations.serialize(activation)
     except (ValueError, TypeError, NotImplementedError):

@@ -107,8 +107,8 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
         self.diagnosis: Diagnosis | None = None
         self._diagnostician: Diagnostician | None = None
-        #: Epochs finished, and steps since the last measurement between steps.
-        self._epoch = 0
+        #: Epochs finished, None before the first begins (Keras tells it then).
+        self._epoch: int | None = None
         self._steps_before = 0
         self._last_batch = -1
         if every_steps is not None:
@@ -125,19 +125,20 @@ class DeadUnitMonitor(keras.callbacks.Callback):
                 "a layer, or leave the callback out."
             )
         self.history = []
-        self._epoch = self._steps_before = 0
+        self._epoch = None
+        self._steps_before = 0
         self._diagnostician = Diagnostician(self.model, **self._options)
         self._measure()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if len(self.history) == 1:
+        if self._epoch is None:
             self.history[0]["epoch"] = epoch  # a resumed run does not begin at 0
         self._epoch = epoch
         self._last_batch = -1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch + 1
-        if self._epoch % self.every == 0:
+        if (epoch + 1) % self.every == 0:
             self._measure()
         if logs is not None and self.diagnosis is not None:
             logs.update(self._figures(self.diagnosis))
@@ -157,11 +158,11 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         # Read after the diagnosis: on JAX that brings the optimizer's state home.
         step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
         self.history.append(
-            {"epoch": self._epoch, "step": step, **self.diagnosis.summary()}
+            {"epoch": self._epoch or 0, "step": step, **self.diagnosis.summary()}
         )
         if self.verbose:
             print(  # noqa: T201 - what verbose=1 asks for
-                f"\nEpoch {self._epoch}: {self.diagnosis.dead_fraction:.1%} of "
+                f"\nEpoch {self._epoch or 0}: {self.diagnosis.dead_fraction:.1%} of "
                 f"{self.diagnosis.units} units are dead, "
                 f"{self.diagnosis.silent_fraction:.1%} never fired."
             )
