@@ -149,7 +149,8 @@ def _check_loss(loss: str | None) -> None:
     try:
         keras.losses.get(loss)
     except ValueError:
-        near = difflib.get_close_matches(loss, dir(keras.losses), n=1)
+        names = ["mse", "mae", *(name for name in dir(keras.losses) if name[0] != "_")]
+        near = difflib.get_close_matches(loss, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise RectifierError(
             f"--loss must be a loss that Keras knows. Received: {loss!r}.{hint}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -15,6 +16,10 @@ from rich.table import Table
 
 #: Columns of output that does not go to a terminal: a line is never cut there.
 _PLAIN_WIDTH = 10_000
+
+#: What Keras says of an optimizer that was saved before its first step, and so
+#: had no state (two variables: the steps and the learning rate) to lose.
+_NOTHING_LOST = re.compile(r"whereas the saved optimizer has [012] variables")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -57,8 +62,10 @@ def tame_warnings() -> None:
     """Show each Python warning as one line on stderr, without its source line."""
 
     def show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
-        if not issubclass(category, (DeprecationWarning, FutureWarning)):
-            say("Warning: " + " ".join(str(message).split()))
+        text = " ".join(str(message).split())
+        developers = issubclass(category, (DeprecationWarning, FutureWarning))
+        if not developers and not _NOTHING_LOST.search(text):
+            say(f"Warning: {text}")
 
     warnings.showwarning = show_warning
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_rectifiers.data import Data
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.training.labels import check_labels
 from keras_rectifiers.training.optimizers import prepare
 from keras_rectifiers.training.split import split
 
@@ -98,6 +99,7 @@ def finetune(
 
     Raises:
         ValueError: A number out of its range, or no loss.
+        DataError: The data have no labels, or labels that do not fit the loss.
         RectifierError: The loss became NaN or infinite.
     """
     _check(epochs, learning_rate, validation_split)
@@ -106,7 +108,10 @@ def finetune(
     changed, plan = _converted(model, to, selection)
     prepare(changed, loss=loss, metrics=metrics, learning_rate=learning_rate)
     watched = parts.probe(PROBE_SAMPLES) if probe is None else probe
-    before = {**_evaluate(changed, parts), **_fractions(changed, watched)}
+    measured = check_labels(
+        changed, parts.test or parts.train, lambda: _evaluate(changed, parts)
+    )
+    before = {**measured, **_fractions(changed, watched)}
     watchers = _watchers(watched, callbacks, seen="dead_fraction" in before)
     logs = _fit(changed, parts, epochs, watchers, verbose)
     after = {**_evaluate(changed, parts), **_fractions(changed, watched)}
@@ -171,7 +176,18 @@ def _watchers(probe: Any, callbacks: Iterable[Any], *, seen: bool) -> list[Any]:
     from keras_rectifiers.callbacks import DeadUnitMonitor  # noqa: PLC0415
 
     monitor = [DeadUnitMonitor(probe, batch_size=256)] if seen else []
-    return [*monitor, keras.callbacks.TerminateOnNaN(), *callbacks]
+    return [*monitor, _StopWhereNotFinite(), *callbacks]
+
+
+class _StopWhereNotFinite(keras.callbacks.Callback):
+    """Ends training after an epoch without a finite loss, silently.
+
+    Keras' own `TerminateOnNaN` prints to stdout, where the result belongs.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not math.isfinite(float((logs or {}).get("loss", 0.0))):
+            self.model.stop_training = True
 
 
 def _fit(

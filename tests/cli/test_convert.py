@@ -85,9 +85,7 @@ def test_a_model_without_relu_is_copied(run, made, tmp_path):
 def test_a_broken_promise_writes_nothing(run, made, tmp_path, monkeypatch):
     """If verification fails, the exit code is 1 and an old target stays."""
     (tmp_path / "out.keras").write_text("old")
-    monkeypatch.setattr(
-        "keras_rectifiers.cli.convert.promise_kept", lambda *_: False
-    )
+    monkeypatch.setattr("keras_rectifiers.cli.convert.promise_kept", lambda *_: False)
 
     result = run("convert", made / "model.keras", "out.keras", "--verify", "--force")
 

@@ -49,3 +49,16 @@ def test_json_text_passes(capsys, value):
     screen.show_json(value)
 
     assert json.loads(capsys.readouterr().out) == {"a": 1}
+
+
+def test_an_optimizer_without_state_is_no_warning(capsys, monkeypatch):
+    """A model that was compiled and never trained is loaded without a word."""
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    text = "it has 14 variables whereas the saved optimizer has {} variables. "
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        screen.tame_warnings()
+        warnings.warn(text.format(2), UserWarning, stacklevel=1)
+        warnings.warn(text.format(9), UserWarning, stacklevel=1)
+
+    assert capsys.readouterr().err.count("Warning") == 1

@@ -1,0 +1,134 @@
+import io
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_rectifiers.activity.diagnose import diagnose
+from keras_rectifiers.report.tables import comparison_table
+from keras_rectifiers.report.tables import diagnosis_tables
+from keras_rectifiers.report.tables import finetune_tables
+from keras_rectifiers.report.tables import plan_tables
+from keras_rectifiers.surgery.convert import plan
+from keras_rectifiers.training.finetune import FinetuneResult
+
+
+def _lines(parts):
+    file = io.StringIO()
+    console = Console(file=file, width=160, color_system=None)
+    for part in parts:
+        console.print(part)
+    return [line.strip(" │┃") for line in file.getvalue().splitlines()]
+
+
+def _cells(lines, first):
+    line = next(line for line in lines if line.split()[:1] == [first])
+    return [cell.strip() for cell in line.replace("┃", "│").split("│")]
+
+
+@pytest.fixture(scope="module")
+def model():
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(8, activation="relu", name="first"),
+        keras.layers.Dense(4, activation="relu", name="worst"),
+        keras.layers.Dense(2, activation="relu", name="out"),
+    ]
+    made = keras.Sequential(layers, name="small")
+    made.layers[0].bias.assign([-100.0] * 2 + [5.0] * 6)
+    made.layers[1].bias.assign([-1000.0] * 3 + [5.0])
+    return made
+
+
+@pytest.fixture(scope="module")
+def diagnosed(model):
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
+    return _lines(diagnosis_tables(diagnose(model, x)))
+
+
+def test_a_plan_says_what_is_replaced_and_what_is_left(model):
+    """Replaced sites stand with their parameters, the others with the reason."""
+    lines = _lines(plan_tables(plan(model, "prelu")))
+
+    assert _cells(lines, "worst") == [
+        "worst",
+        "Dense(activation='relu')",
+        "hidden",
+        "4",
+        "PReLU(alpha=0)",
+        "4",
+    ]
+    assert _cells(lines, "out")[2:5] == ["output", "2", "output"]
+
+
+def test_names_are_no_markup():
+    """Brackets in a layer's name are shown as they are."""
+    layers = [keras.layers.ReLU(name="[bold]_one"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+
+    lines = _lines(plan_tables(plan(model, "leaky_relu")))
+
+    assert _cells(lines, "[bold]_one")[0] == "[bold]_one"
+
+
+def test_the_worst_layer_comes_first(diagnosed):
+    """Layers are in the order of their share of dead units."""
+    rows = [line.split()[0] for line in diagnosed if line.split()[1:2] == ["│"]]
+
+    assert rows.index("worst") < rows.index("first")
+
+
+def test_a_diagnosis_counts_and_sums(diagnosed):
+    """Each layer has its counts and its share, and the last line the sums."""
+    assert _cells(diagnosed, "worst")[:3] == ["worst", "4", "3"]
+    assert _cells(diagnosed, "worst")[-1] == "75.0%"
+    total = next(line for line in diagnosed if line.startswith("all layers"))
+    assert [cell.strip() for cell in total.split("│")][1] == "14"
+
+
+def test_a_diagnosis_says_what_its_samples_allow(diagnosed):
+    """The bound is 1 - 0.05 ** (1 / n): 5.82 % for 50 samples."""
+    assert any("50 samples" in line and "5.82%" in line for line in diagnosed)
+
+
+def test_a_model_without_rectifiers_says_so():
+    """Without a rectifier there is a sentence and no empty table."""
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="plain")
+
+    lines = _lines(diagnosis_tables(diagnose(plain, np.zeros((3, 4), "float32"))))
+
+    assert lines == ["plain: no rectifier was found, so there are no verdicts."]
+
+
+def test_a_comparison_has_a_line_for_each_model():
+    """Accuracy, dead and silent units stand beside the model's name."""
+    row = {"model": "original", "accuracy": 0.5, "units": 8, "dead": 2, "silent": 4}
+
+    lines = _lines(comparison_table([row], "Title"))
+
+    assert lines[0] == "Title"
+    assert _cells(lines, "original") == [
+        "original",
+        "50.0%",
+        "2 of 8 (25.0%)",
+        "4 of 8 (50.0%)",
+    ]
+
+
+def test_a_fine_tuning_run_has_before_and_after():
+    """Metrics are numbers, and shares of units are percentages."""
+    result = FinetuneResult(
+        model=None,
+        plan=None,
+        before={"loss": 1.25, "dead_fraction": 0.5},
+        after={"loss": 0.75, "dead_fraction": 0.0},
+        history=(),
+        evaluated_on="test data",
+    )
+
+    lines = _lines(finetune_tables(result))
+
+    assert lines[0] == "Metrics on the test data:"
+    assert _cells(lines, "loss") == ["loss", "1.25", "0.75"]
+    assert _cells(lines, "dead") == ["dead units (no gradient)", "50.0%", "0.0%"]
