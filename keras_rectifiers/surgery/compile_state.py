@@ -10,9 +10,7 @@ import keras
 from keras_rectifiers.surgery import optimizer_state
 
 
-def carry(
-    old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]
-) -> None:
+def carry(old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]) -> None:
     """Compile a model as another is compiled, and move the optimizer's state.
 
     The loss is taken over as the same object (it has no state); optimizer and

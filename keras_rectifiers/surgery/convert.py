@@ -66,8 +66,11 @@ def plan(
     Example:
         >>> import keras, keras_rectifiers
         >>> model = keras.Sequential(
-        ...     [keras.Input((4,)), keras.layers.Dense(8, activation="relu", name="h"),
-        ...      keras.layers.Dense(2)]
+        ...     [
+        ...         keras.Input((4,)),
+        ...         keras.layers.Dense(8, activation="relu", name="h"),
+        ...         keras.layers.Dense(2),
+        ...     ]
         ... )
         >>> keras_rectifiers.plan(model, "leaky_relu").steps[0].site.path
         'h'
@@ -140,7 +143,7 @@ def convert_file(
         ValueError: An option is out of its range.
     """
     archive.check_target(source, target, overwrite=overwrite)
-    if archive.is_hdf5(source):
+    if archive.is_hdf5(Path(source)):
         return _convert_loaded(Path(source), Path(target), to, overwrite, options)
     made = plan(source, to, **options)
     archive.apply(source, target, made, overwrite=overwrite)

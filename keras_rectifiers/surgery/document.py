@@ -186,9 +186,7 @@ def _members(place: Place, key: Address, group: tuple[str, ...]) -> Iterator[Pla
         yield _place(place, entry, (*key, index), stored)
 
 
-def _place(
-    parent: Place, entry: Entry, key: Address, group: tuple[str, ...]
-) -> Place:
+def _place(parent: Place, entry: Entry, key: Address, group: tuple[str, ...]) -> Place:
     name = name_of(entry)
     shared = entry.get("shared_object_id")
     own = not isinstance(shared, int | str)

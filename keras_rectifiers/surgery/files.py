@@ -24,12 +24,17 @@ def check_target(
             folder does not exist or cannot be written.
     """
     path = Path(target)
-    if source is not None and path.exists() and Path(source).exists():
-        if path.samefile(source):
-            raise ArchiveError(
-                "The target must be another file than the source. Received: "
-                f"{str(path)!r} for both. Name a new file."
-            )
+    try:
+        same = source is not None and path.samefile(source)
+    except FileNotFoundError:
+        same = False
+    except (OSError, ValueError) as error:  # a name too long, or with a null byte
+        raise ArchiveError(_unwritable(path, error)) from error
+    if same:
+        raise ArchiveError(
+            "The target must be another file than the source. Received: "
+            f"{str(path)!r} for both. Name a new file."
+        )
     if path.is_dir():
         raise ArchiveError(
             f"The target must be a file. Received: the folder {str(path)!r}. "
@@ -39,6 +44,11 @@ def check_target(
         raise ArchiveError(
             f"The target must not exist. Received: {str(path)!r}, which does. "
             "Name a new file, or pass overwrite=True (--force) to replace it."
+        )
+    if path.exists() and not path.is_file():
+        raise ArchiveError(
+            f"The target must be a file. Received: {str(path)!r}, which is a device or "
+            "a pipe. Name a new file."
         )
     folder = path.parent
     if not folder.is_dir():
@@ -115,8 +125,8 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _unwritable(path: Path, error: OSError) -> str:
+def _unwritable(path: Path, error: Exception) -> str:
     return (
         f"The target must be writable. Received: {str(path)!r}, which failed with "
-        f"{error.strerror or error}. Nothing was left behind."
+        f"{getattr(error, 'strerror', None) or error}. Nothing was left behind."
     )

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import is_functional
@@ -135,9 +136,7 @@ def end_refs(model: Entry, key: str) -> Iterator[Ref]:
     Keras counts the calls of a nested Functional from 1 there, and from 0 in
     `inbound_nodes`; here they count from 0 everywhere.
     """
-    functional = {
-        name_of(entry) for entry in layers_of(model) if is_functional(entry)
-    }
+    functional = {name_of(entry) for entry in layers_of(model) if is_functional(entry)}
     for name, node, tensor in _leaves(config_of(model).get(key)):
         yield Ref(name, node - 1 if name in functional else node, tensor)
 
@@ -173,6 +172,7 @@ def _depth_first(
     """Nodes from inputs to outputs, and when each operation was first met."""
     finished: dict[Node, None] = {}
     stopped: set[Node] = set()
+    waiting: set[Node] = set()
     met: dict[str, int] = {}
     for output in outputs:
         stack: list[tuple[Node, Iterator[Node]]] = []
@@ -183,6 +183,7 @@ def _depth_first(
                 if not stack:
                     break
                 done, pending = stack.pop()
+                waiting.discard(done)
                 finished.setdefault(done)
                 continue
             if node in finished or node in stopped:
@@ -190,7 +191,13 @@ def _depth_first(
             if node in inputs and parents.get(node):
                 stopped.add(node)  # an intermediate tensor used as input
                 continue
+            if node in waiting:
+                raise ArchiveError(
+                    "The graph of a model must not have a cycle. Received: one "
+                    f"through {node[0]!r}. The file is not one that Keras wrote."
+                )
             met.setdefault(node[0], len(met))
+            waiting.add(node)
             stack.append((node, pending))
             pending = iter(parents.get(node, []))
             # A loop cannot be walked; Keras refuses such a file when it loads.

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers import forms
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.sites import SLOT
@@ -81,6 +82,8 @@ class _Walker:
             return
         self._seen.add(id(old))
         path = "/".join(names)
+        if isinstance(old, keras.Model) != isinstance(new, keras.Model):
+            raise UnsupportedModelError(_lost(names, old))
         self.layers.append((path, old, new))
         if self._is_replaced(path, "", old, new):
             self.changed.append(path)
@@ -98,30 +101,20 @@ class _Walker:
     def _is_replaced(self, path: str, slot: str, old: Any, new: Any) -> bool:
         if self.replaced is not None:
             return (path, slot) in self.replaced
-        if slot and not isinstance(new, keras.layers.Layer):
-            return isinstance(old, keras.layers.Layer)
-        return type(old) is not type(new)
+        if type(old) is type(new):
+            return False
+        if slot:
+            return isinstance(old, keras.layers.Layer) or isinstance(
+                new, keras.layers.Layer
+            )
+        return _rectifies(old)
 
-    def _children(self, names: tuple[str, ...], old: Any, new: Any) -> None:
-        olds, news = list(self._sublayers(old)), list(self._sublayers(new))
-        if isinstance(old, keras.Model):
-            by_name = {layer.name: layer for layer in news}
-            for layer in olds:
-                twin = by_name.pop(layer.name, None)
-                if twin is None:
-                    raise UnsupportedModelError(_lost(names, layer))
-                self.layer((*names, layer.name), layer, twin)
-            for layer in by_name.values():  # was an operation, or was split off
-                path = "/".join((*names, layer.name))
-                if self.replaced is not None and (path, "") not in self.replaced:
-                    raise UnsupportedModelError(_lost(names, layer))
-                self.changed.append(path)
-                self.added += layer.variables
-            return
-        if len(olds) != len(news):
-            raise UnsupportedModelError(_lost(names, old))
-        for layer, twin in zip(olds, news, strict=True):
-            self.layer((*names, layer.name), layer, twin)
+    def _may_be_new(self, path: str, layer: Any, old: Any) -> bool:
+        """Whether a layer was an operation before, or was split off."""
+        if self.replaced is not None:
+            return (path, "") in self.replaced
+        operations = {each.name for each in getattr(old, "operations", ())}
+        return layer.name in operations or layer.name.rpartition("_")[0] in operations
 
     def _sublayers(self, layer: Any) -> Iterator[Any]:
         children = layer.layers if isinstance(layer, keras.Model) else layer._layers
@@ -150,6 +143,18 @@ def _own(layer: Any) -> list[Any]:
 
 def _states(layer: Any) -> list[Any]:
     return [generator.state for generator in layer._seed_generators]
+
+
+def _rectifies(layer: Any) -> bool:
+    if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
+        return False
+    known = forms.recognise_layer(
+        type(layer).__name__,
+        "keras" if type(layer).__module__.startswith("keras.") else "",
+        keras.saving.get_registered_name(type(layer)),
+        layer.get_config(),
+    )
+    return known is not None
 
 
 def _lost(names: tuple[str, ...], layer: Any) -> str:

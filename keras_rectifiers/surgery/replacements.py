@@ -115,9 +115,7 @@ class Target:
             alpha = np.asarray(read_alpha(site), dtype="float64")
             slope = float(alpha.mean())
             distance = float(np.abs(alpha - slope).max())
-            note = (
-                f"mean of {alpha.size} slopes; the furthest is {distance:.4g} away"
-            )
+            note = f"mean of {alpha.size} slopes; the furthest is {distance:.4g} away"
         slope = float(specs.DEFAULT_NEGATIVE_SLOPE if slope is None else slope)
         if not self.portable:
             config = {"negative_slope": slope, "max_value": site.max_value}
@@ -198,16 +196,13 @@ def _our_prelu(site: Site, shape: specs.Shape, start: float) -> Replacement:
     return _ours("PReLU", specs.PRELU_REGISTERED, config, weights, build)
 
 
-def _stock_prelu(
-    site: Site, shape: specs.Shape, start: float
-) -> Replacement | Cannot:
+def _stock_prelu(site: Site, shape: specs.Shape, start: float) -> Replacement | Cannot:
     if site.max_value is not None:
         return Cannot("portable", "stock Keras has no PReLU with an upper bound")
     channel = site.channel_axis % len(shape)
     shared = [axis for axis in range(1, len(shape)) if axis != channel]
     sizes = tuple(
-        int(shape[axis] or 0) if axis == channel else 1
-        for axis in range(1, len(shape))
+        int(shape[axis] or 0) if axis == channel else 1 for axis in range(1, len(shape))
     )
     config = {
         "alpha_initializer": _initializer(start),

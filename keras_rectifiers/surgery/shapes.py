@@ -32,9 +32,7 @@ _KEEPS_CHANNELS = ("MaxPool", "AveragePool", "ZeroPadding", "UpSampling", "Cropp
 _POLICY_OF = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
 
 
-def output_shapes(
-    place: Place, view: View, *, fused: bool
-) -> tuple[Shape | None, ...]:
+def output_shapes(place: Place, view: View, *, fused: bool) -> tuple[Shape | None, ...]:
     """The output's shape at each call of a layer, None where unknown."""
     member = view.member(place)
     graph, name = view.graph_around(place), member.names[-1]

@@ -144,9 +144,7 @@ def _recognise(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
     return None
 
 
-def _recognise_operation(
-    place: Place, view: View
-) -> tuple[str, Rectifier, int] | None:
+def _recognise_operation(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
     graph = view.graph_around(place)
 
     def producer(tensor: Any) -> tuple[str, Sequence[Any]] | None:

@@ -23,10 +23,21 @@ class SlotLayout:
     header: int
     #: For each block, the start values of the slots of one variable.
     blocks: tuple[tuple[float | str, ...], ...]
+    #: Counters after the blocks.
+    trailer: int = 0
 
     def total(self, variables: int) -> int:
         """Number of optimizer variables for so many trainable variables."""
-        return self.header + variables * sum(len(block) for block in self.blocks)
+        slots = variables * sum(len(block) for block in self.blocks)
+        return self.header + slots + self.trailer
+
+    def wrapped(self) -> SlotLayout:
+        """The layout of the LossScaleOptimizer around this one.
+
+        It stores its own counters (iteration, rate, step counter, scale) and
+        then the variables of the optimizer inside it once more.
+        """
+        return dataclasses.replace(self, header=self.header + 4)
 
 
 Blocks = Callable[[Mapping[str, Any]], list[tuple[float | str, ...]]]
@@ -73,4 +84,5 @@ def slot_layout(optimizer: Mapping[str, Any]) -> SlotLayout | None:
     if config.get("gradient_accumulation_steps"):
         first.append((0.0,))
     scheduled = isinstance(config.get("learning_rate"), Mapping)
-    return SlotLayout(1 if scheduled else 2, (*first, *blocks(config)))
+    trailer = 1 if optimizer.get("class_name") == "Nadam" else 0  # its product
+    return SlotLayout(1 if scheduled else 2, (*first, *blocks(config)), trailer)

@@ -85,7 +85,7 @@ def data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
         ArchiveError: There is no member where the directory says.
     """
     file.seek(info.header_offset)
-    header = file.read(_LOCAL_HEADER.size + 4)[: 30]
+    header = file.read(_LOCAL_HEADER.size + 4)[:30]
     if len(header) < 30 or header[:4] != b"PK\x03\x04":  # noqa: PLR2004
         raise ArchiveError(
             f"A member must begin with its header. Received: none for "
@@ -101,6 +101,19 @@ def check_member(info: zipfile.ZipInfo) -> None:
         raise ArchiveError(
             f"Members must not be encrypted. Received: {info.filename!r}, which is. "
             "The file is not one that Keras wrote."
+        )
+    stored = info.compress_type == zipfile.ZIP_STORED
+    if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
+        raise ArchiveError(
+            "Members must be stored or deflated. Received: "
+            f"{info.filename!r}, packed by method {info.compress_type}. Pack the "
+            "archive again without compression."
+        )
+    if stored and info.compress_size != info.file_size:
+        raise ArchiveError(
+            "A stored member must have one size. Received: "
+            f"{info.filename!r} of {info.compress_size} and {info.file_size} bytes. "
+            "The file is damaged, or not one that Keras wrote."
         )
 
 

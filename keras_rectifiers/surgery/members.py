@@ -1,0 +1,200 @@
+"""Open an untrusted `.keras` file, and read its texts, behind caps.
+
+Members are read by exact name and never extracted; sizes are checked before
+anything is allocated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from typing import BinaryIO
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.surgery import zipcopy
+
+#: The largest config that is read; ResNet152's has 0.5 MB.
+MAX_CONFIG_BYTES = 256 << 20
+#: Packed data does not expand further than this unless it is meant to.
+MAX_EXPANSION = 200
+#: ... and what is smaller than this may expand as it likes.
+SMALL = 1 << 20
+MAX_MEMBERS = 100_000
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+Members = tuple[zipfile.ZipInfo, ...]
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 files do, whatever its name."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(HDF5)) == HDF5
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading.
+
+    Raises:
+        ArchiveError: It is missing, a folder, a device, or cannot be read.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ArchiveError(
+                f"A model must be one file. Received: the folder {str(path)!r}. A "
+                "SavedModel folder must be saved as .keras first."
+            )
+        if not stat.S_ISREG(mode):
+            raise ArchiveError(
+                f"A model must be a regular file. Received: {str(path)!r}, which is a "
+                "device or a pipe. Copy its content to a file."
+            )
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise ArchiveError(
+            f"The model file must exist. Received: {str(path)!r}, which does not. "
+            "Check the path."
+        ) from error
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise ArchiveError(
+            f"The model file must be readable. Received: {str(path)!r}, which failed "
+            f"with {told}. Check the path and its permissions."
+        ) from error
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def open_zip(file: BinaryIO, path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive.
+
+    Raises:
+        ArchiveError: It is HDF5, cut off, damaged, or something else.
+    """
+    magic = file.read(len(HDF5))
+    if magic == HDF5:
+        raise ArchiveError(
+            "A .keras file must be a zip archive. Received: "
+            f"{str(path)!r}, which is HDF5: a whole-model .h5 (convert takes it, and "
+            "loads it with Keras) or weights only (load them into their model)."
+        )
+    try:
+        archive = zipfile.ZipFile(file)
+    except (
+        zipfile.BadZipFile,
+        struct.error,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
+        cut = magic.startswith(b"PK")
+        raise ArchiveError(
+            f"A .keras file must be a whole zip archive. Received: {str(path)!r}, "
+            f"which is {'damaged or cut off' if cut else 'something else'} "
+            f"({error}). Take another copy of it."
+        ) from error
+    with archive:
+        yield archive
+
+
+def members_of(archive: zipfile.ZipFile, path: Path) -> Members:
+    """The members of an archive, all of them safe to copy.
+
+    Raises:
+        ArchiveError: There are too many, a name is there twice, they overlap, or
+            one is encrypted or packed in a way that Keras does not know.
+    """
+    members = tuple(archive.infolist())
+    names = [info.filename for info in members]
+    if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
+        raise ArchiveError(
+            "A .keras file must hold each member once. Received: "
+            f"{str(path)!r} with {len(names)} members of {len(set(names))} names. "
+            "The file is not one that Keras wrote."
+        )
+    for info in members:
+        zipcopy.check_member(info)
+        if info.file_size > max(SMALL, MAX_EXPANSION * info.compress_size):
+            raise ArchiveError(
+                f"A member must not expand more than {MAX_EXPANSION}-fold. Received: "
+                f"{info.filename!r} in {str(path)!r}, of {info.compress_size} bytes "
+                f"that would become {info.file_size}. The file is not one that Keras "
+                "wrote."
+            )
+    _check_places(members, archive.start_dir, path)
+    return members
+
+
+def read_json(
+    archive: zipfile.ZipFile, members: Members, name: str, path: Path
+) -> dict[str, Any]:
+    """The object in a member of JSON text.
+
+    Raises:
+        ArchiveError: The member is missing, too large, damaged, or no object.
+    """
+    info = next((info for info in members if info.filename == name), None)
+    if info is None:
+        raise ArchiveError(
+            f"A .keras file must hold {name!r}. Received: {str(path)!r}, which holds "
+            f"{', '.join(sorted(each.filename for each in members)[:5]) or 'nothing'}. "
+            "It is not a saved Keras model."
+        )
+    if info.file_size > MAX_CONFIG_BYTES:
+        raise ArchiveError(
+            f"{name} must be at most {MAX_CONFIG_BYTES} bytes. Received: "
+            f"{info.file_size} in {str(path)!r}. The file is not one that Keras wrote."
+        )
+    try:
+        with archive.open(info) as member:
+            text = member.read(MAX_CONFIG_BYTES + 1)
+        value = json.loads(text)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        struct.error,
+    ) as error:  # a RecursionError is a RuntimeError
+        raise ArchiveError(
+            f"{name} must be readable JSON. Received: {str(path)!r}, whose {name} is "
+            f"not ({type(error).__name__}: {error}). The file is damaged."
+        ) from error
+    if not isinstance(value, dict):
+        raise ArchiveError(
+            f"{name} must hold an object. Received: a {type(value).__name__} in "
+            f"{str(path)!r}. The file is not one that Keras wrote."
+        )
+    return value
+
+
+def _check_places(members: Members, end: int, path: Path) -> None:
+    """Members follow each other; overlapping ones would multiply when copied."""
+    position = 0
+    for info in sorted(members, key=lambda info: info.header_offset):
+        start = info.header_offset
+        if start < position or start + info.compress_size > end:
+            raise ArchiveError(
+                "The members of a .keras file must follow each other. Received: "
+                f"{info.filename!r} in {str(path)!r}, which overlaps another or leads "
+                "out of the file. The file is damaged, or not one that Keras wrote."
+            )
+        position = start + info.compress_size

@@ -1,0 +1,486 @@
+"""Conversion of live models: nothing is lost, nothing is shared."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras import ops
+
+import keras_rectifiers
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.errors import VerificationError
+
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(1e-2),
+    "amsgrad": lambda: keras.optimizers.Adam(1e-2, amsgrad=True),
+    "adamw_ema": lambda: keras.optimizers.AdamW(1e-2, use_ema=True, ema_momentum=0.9),
+    "nesterov": lambda: keras.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
+    "sgd": lambda: keras.optimizers.SGD(1e-2),
+    "rmsprop": lambda: keras.optimizers.RMSprop(1e-2, momentum=0.5, centered=True),
+    "adagrad": lambda: keras.optimizers.Adagrad(1e-2),
+    "adadelta": lambda: keras.optimizers.Adadelta(1.0),
+    "adamax": lambda: keras.optimizers.Adamax(1e-2),
+    "nadam": lambda: keras.optimizers.Nadam(1e-2),
+    "ftrl": lambda: keras.optimizers.Ftrl(1e-2),
+    "lion": lambda: keras.optimizers.Lion(1e-3),
+    "lamb": lambda: keras.optimizers.Lamb(1e-2),
+    "adafactor": lambda: keras.optimizers.Adafactor(1e-2),
+    "muon": lambda: keras.optimizers.Muon(1e-2),
+    "accumulating": lambda: keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2),
+    "scheduled": lambda: keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(1e-2, 100)
+    ),
+    "loss_scaled": lambda: keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.Adam(1e-2)
+    ),
+}
+#: What file surgery can carry: the others are refused by name.
+FILED = sorted(set(OPTIMIZERS) - {"adafactor", "muon"})
+
+
+def small_model(optimizer=None):
+    """Convolution, normalization and dropout, fused and bare rectifiers."""
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.ReLU(name="rectify")(x)
+    x = layers.Dropout(0.4, name="drop")(x)
+    x = layers.Dense(6, activation="relu", name="dense")(layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Dense(3, name="logits")(x), name="small")
+    if optimizer is not None:
+        model.compile(
+            optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+    return model
+
+
+def batches(count=4):
+    """Fixed batches of images and labels."""
+    rng = np.random.default_rng(5)
+    return [
+        (
+            rng.normal(size=(16, 8, 8, 3)).astype("float32"),
+            rng.integers(0, 3, 16).astype("int32"),
+        )
+        for _ in range(count)
+    ]
+
+
+def train(model, data):
+    """The loss of each batch."""
+    return [float(model.train_on_batch(x, y, return_dict=True)["loss"]) for x, y in data]
+
+
+def freeze_slopes(model):
+    """Hold every slope of a converted model at its value."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras_rectifiers.layers.PReLU):
+            layer.trainable = False
+            layer.alpha.trainable = False
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+@pytest.mark.parametrize("to", ["leaky_relu", "prelu"])
+def test_training_goes_on_bit_for_bit_after_a_conversion(name, to):
+    """With slope 0 the converted model's next losses are the original's."""
+    model = small_model(OPTIMIZERS[name]())
+    train(model, batches())
+    options = {"negative_slope": 0.0} if to == "leaky_relu" else {}
+    # A frozen PReLU must not exist when the optimizer is built: freeze by
+    # a constraint instead, which holds alpha at zero.
+    target = to if to == "leaky_relu" else _held_prelu
+    converted = keras_rectifiers.convert(model, target, **options)
+
+    expected = train(model, batches())
+    actual = train(converted, batches())
+
+    assert actual == expected
+
+
+@keras.saving.register_keras_serializable("tests")
+class AtZero(keras.constraints.Constraint):
+    """Hold a weight at zero."""
+
+    def __call__(self, w):
+        return ops.zeros_like(w)
+
+
+def _held_prelu(site):
+    return keras_rectifiers.layers.PReLU(alpha_constraint=AtZero())
+
+
+def test_a_trainable_slope_leaves_the_first_loss_as_it_was():
+    """The first loss after a conversion is the original's; alpha has slots."""
+    model = small_model(OPTIMIZERS["adam"]())
+    train(model, batches())
+    converted = keras_rectifiers.convert(model)
+    before = len(model.optimizer.variables)
+
+    expected = train(model, batches(2))
+    actual = train(converted, batches(2))
+
+    assert actual[0] == expected[0]
+    assert len(converted.optimizer.variables) == before + 2 * 3
+    slopes = [w for w in converted.trainable_weights if w.name == "alpha"]
+    assert all(np.any(keras.ops.convert_to_numpy(slope) != 0) for slope in slopes)
+
+
+def test_the_original_is_left_as_it_was():
+    """Converting and training the copy changes nothing in the original."""
+    model = small_model(OPTIMIZERS["adam"]())
+    train(model, batches())
+    weights = [w.tobytes() for w in model.get_weights()]
+    slots = [np.asarray(v).tobytes() for v in model.optimizer.variables]
+    config = model.to_json()
+
+    train(keras_rectifiers.convert(model), batches())
+
+    assert [w.tobytes() for w in model.get_weights()] == weights
+    assert [np.asarray(v).tobytes() for v in model.optimizer.variables] == slots
+    assert model.to_json() == config
+
+
+def test_names_flags_and_policies_are_carried():
+    """Names, trainable flags, dtype policies and compile settings stay."""
+    model = small_model(OPTIMIZERS["adam"]())
+    model.get_layer("conv").trainable = False
+    model.get_layer("norm").dtype_policy = "float32"
+
+    converted = keras_rectifiers.convert(model)
+
+    assert converted.name == "small"
+    assert [each.name for each in converted.layers] == [
+        each.name for each in model.layers
+    ]
+    assert not converted.get_layer("conv").trainable
+    assert converted.get_layer("dense").trainable
+    assert converted.input_names if hasattr(converted, "input_names") else True
+    assert isinstance(converted.optimizer, keras.optimizers.Adam)
+    assert converted.metrics_names == model.metrics_names
+
+
+def test_a_frozen_model_stays_frozen():
+    """model.trainable = False comes back as it was."""
+    model = small_model()
+    model.trainable = False
+
+    converted = keras_rectifiers.convert(model)
+
+    assert converted.trainable is False
+    assert converted.trainable_variables == []
+
+
+def test_mixed_precision_is_carried():
+    """Inserted rectifiers have the policy of their place, not the global one."""
+    inputs = keras.Input((5,))
+    policy = "mixed_float16"
+    x = layers.Dense(4, activation="relu", dtype=policy, name="fused")(inputs)
+    x = layers.ReLU(dtype=policy, name="bare")(layers.Dense(4, dtype=policy)(x))
+    model = keras.Model(inputs, layers.Dense(2, dtype="float32")(ops.relu(x)))
+    x = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
+
+    converted = keras_rectifiers.convert(model)
+
+    bare = converted.get_layer("bare")
+    assert (bare.compute_dtype, bare.variable_dtype) == ("float16", "float32")
+    assert converted.get_layer("fused").activation.dtype_policy.name == policy
+    assert converted.predict(x, verbose=0).tobytes() == (
+        model.predict(x, verbose=0).tobytes()
+    )
+
+
+def test_python_functions_in_lambda_layers_are_taken_over():
+    """A Lambda with a Python lambda computes with the very same function."""
+    inputs = keras.Input((4,))
+    doubled = layers.Lambda(lambda t: t * 2 + 1, name="twice")
+    x = doubled(layers.Dense(4, activation="relu")(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    nodes = len(doubled._inbound_nodes)
+
+    converted = keras_rectifiers.convert(model)
+
+    assert converted.get_layer("twice").function is doubled.function
+    assert converted.get_layer("twice") is not doubled
+    assert len(doubled._inbound_nodes) == nodes
+    assert keras_rectifiers.verify(model, converted).bit_equal
+
+
+class Unregistered(layers.Layer):
+    """A custom layer that nobody registered, with a config of its own."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.units))
+
+    def call(self, inputs):
+        return ops.matmul(inputs, self.kernel)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def test_classes_that_nobody_registered_are_carried():
+    """A live model brings its own classes along."""
+    inputs = keras.Input((4,))
+    x = layers.ReLU()(Unregistered(3, name="own")(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+
+    converted = keras_rectifiers.convert(model)
+
+    assert type(converted.get_layer("own")) is Unregistered
+    verification = keras_rectifiers.verify(model, converted)
+    assert verification.bit_equal
+    assert verification.weights_equal
+
+
+class NoConfig(layers.Layer):
+    """A layer whose arguments cannot be guessed."""
+
+    def __init__(self, table, **kwargs):
+        super().__init__(**kwargs)
+        self.table = table
+
+    def call(self, inputs):
+        return inputs * self.table.shape[0]
+
+
+def test_a_layer_without_a_config_is_refused_by_name():
+    """What would be lost is named, and nothing is made."""
+    inputs = keras.Input((4,))
+    x = NoConfig(np.ones((3, 3), "float32"), name="mystery")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(layers.ReLU()(x)))
+
+    with pytest.raises(UnsupportedModelError, match="mystery|NoConfig"):
+        keras_rectifiers.convert(model)
+
+
+class Subclassed(keras.Model):
+    """A model whose layers are made in Python code."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2, activation="relu")
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def test_a_subclassed_model_is_refused_with_what_to_do():
+    """A model with its own call() has no document to rewrite."""
+    with pytest.raises(UnsupportedModelError, match="Python code"):
+        keras_rectifiers.convert(Subclassed())
+
+
+def test_something_that_is_no_model_is_a_type_error():
+    """The message says what a model is."""
+    with pytest.raises(TypeError, match=r"keras\.Model or a path"):
+        keras_rectifiers.plan(42)
+
+
+def test_nested_structures_of_outputs_are_kept():
+    """Tuples and dicts of outputs come back as they were."""
+    inputs = {"a": keras.Input((3,), name="a"), "b": keras.Input((3,), name="b")}
+    x = layers.Dense(4, activation="relu")(layers.Add()(list(inputs.values())))
+    outputs = {"y": layers.Dense(2)(x), "z": (layers.Dense(1)(x), [ops.relu(x) * 2])}
+    model = keras.Model(inputs, outputs)
+    data = {key: np.ones((2, 3), "float32") for key in inputs}
+
+    converted = keras_rectifiers.convert(model)
+
+    expected, actual = model.predict(data, verbose=0), converted.predict(data, verbose=0)
+    keras.tree.assert_same_structure(expected, actual)
+    assert keras_rectifiers.verify(model, converted, data).bit_equal
+
+
+def test_leaky_becomes_prelu_with_its_slope():
+    """of='leaky_relu' keeps each slope as the first alpha."""
+    inputs = keras.Input((4,))
+    x = layers.LeakyReLU(negative_slope=0.2, name="leaky")(layers.Dense(3)(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+
+    converted = keras_rectifiers.convert(model, "prelu", of="leaky_relu")
+
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(converted.get_layer("leaky").alpha),
+        np.full(3, 0.2, "float32"),
+    )
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype("float32")
+    np.testing.assert_allclose(
+        converted.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6
+    )
+
+
+def test_prelu_becomes_leaky_at_its_mean_slope_and_says_how_far_that_is():
+    """The note names the largest distance from the mean."""
+    inputs = keras.Input((4,))
+    x = keras_rectifiers.layers.PReLU(name="learnt")(layers.Dense(2)(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    model.get_layer("learnt").alpha.assign([0.1, 0.3])
+
+    plan = keras_rectifiers.plan(model, "leaky_relu", of="prelu")
+
+    assert plan.steps[0].replacement.config["negative_slope"] == pytest.approx(0.2)
+    assert "furthest is 0.1 away" in plan.steps[0].note
+
+
+def test_a_rectifier_called_at_two_widths_becomes_two_prelus():
+    """Slopes belong to channels: each width gets its own layer."""
+    shared = layers.ReLU(name="shared")
+    inputs = keras.Input((4,))
+    x = shared(layers.Dense(3)(inputs))
+    x = shared(layers.Dense(5)(x))
+    x = shared(layers.Dense(3)(x))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+
+    converted = keras_rectifiers.convert(model)
+
+    assert converted.get_layer("shared").alpha.shape == (3,)
+    assert converted.get_layer("shared_1").alpha.shape == (5,)
+    assert keras_rectifiers.verify(model, converted).bit_equal
+
+
+def test_a_rectifier_shared_with_a_nested_model_is_converted_in_both():
+    """Keras cannot revive such a model from its own file; the conversion can."""
+    shared = layers.ReLU(name="shared")
+    inner_in = keras.Input((3,))
+    inner = keras.Model(inner_in, shared(layers.Dense(3)(inner_in)), name="inner")
+    inputs = keras.Input((3,))
+    x = layers.Dense(4)(inner(shared(layers.Dense(3)(inputs))))
+    model = keras.Model(inputs, x)
+
+    for to, options in (("prelu", {}), ("leaky_relu", {"negative_slope": 0.0})):
+        converted = keras_rectifiers.convert(model, to, **options)
+        assert keras_rectifiers.verify(model, converted).bit_equal
+
+
+def test_a_template_layer_goes_into_every_site():
+    """to= takes any Keras layer, and copies it for each site."""
+    model = small_model()
+
+    converted = keras_rectifiers.convert(model, layers.ELU(alpha=0.5))
+
+    assert isinstance(converted.get_layer("rectify"), layers.ELU)
+    assert isinstance(converted.get_layer("conv").activation, layers.ELU)
+    assert converted.get_layer("rectify") is not converted.get_layer("conv").activation
+
+
+def test_a_callable_chooses_for_each_site():
+    """A callable may return a layer, a name, or None to leave a site alone."""
+    model = small_model()
+    choices = {"conv": "leaky_relu", "rectify": None, "dense": layers.ELU()}
+
+    plan = keras_rectifiers.plan(model, lambda site: choices[site.path])
+
+    assert {step.site.path for step in plan.steps} == {"conv", "dense"}
+    assert [skip.reason for skip in plan.skips] == ["callable"]
+
+
+def test_portable_models_open_without_this_package():
+    """portable=True writes stock Keras layers only, and keeps every bit."""
+    model = small_model()
+    for to, options in (("prelu", {}), ("leaky_relu", {"negative_slope": 0.0})):
+        converted = keras_rectifiers.convert(model, to, portable=True, **options)
+
+        assert "keras_rectifiers" not in converted.to_json()
+        assert keras_rectifiers.verify(model, converted).bit_equal
+
+
+def test_wrappers_and_recurrent_layers():
+    """Wrapped rectifiers are converted; recurrent ones only on request."""
+    inputs = keras.Input((5, 6))
+    x = layers.TimeDistributed(layers.Dense(4, activation="relu"), name="td")(inputs)
+    x = layers.TimeDistributed(layers.ReLU(), name="tr")(x)
+    x = layers.Bidirectional(layers.LSTM(3, activation="relu"), name="bi")(x)
+    model = keras.Model(inputs, layers.Dense(2)(x))
+
+    plan = keras_rectifiers.plan(model)
+    every = keras_rectifiers.plan(model, roles=("hidden", "recurrent"))
+
+    assert [step.site.path for step in plan.steps] == ["td/dense", "tr/re_lu"] or (
+        len(plan.steps) == 2
+    )
+    assert {skip.reason for skip in plan.skips} == {"recurrent"}
+    assert keras_rectifiers.verify(model, plan.apply(model)).bit_equal
+    converted = every.apply(model)
+    assert sum(w.name == "alpha" for w in converted.trainable_weights) == 4
+    x = np.random.default_rng(0).normal(size=(4, 5, 6)).astype("float32")
+    np.testing.assert_allclose(
+        converted.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6
+    )
+
+
+def test_a_quantized_host_gets_a_plain_rectifier():
+    """An int8 host's own policy would not suit an activation."""
+    inputs = keras.Input((4,))
+    x = layers.Dense(8, activation="relu", name="host")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    model.quantize("int8")
+
+    converted = keras_rectifiers.convert(model)
+
+    assert converted.get_layer("host").activation.dtype_policy.name == "float32"
+    assert keras_rectifiers.verify(model, converted).bit_equal
+
+
+def test_verify_tells_a_changed_weight_by_name():
+    """One changed number is found and named."""
+    model = small_model()
+    converted = keras_rectifiers.convert(model)
+    bias = converted.get_layer("logits").bias
+    bias.assign(keras.ops.convert_to_numpy(bias) + 1e-3)
+
+    verification = keras_rectifiers.verify(model, converted)
+
+    assert not verification.weights_equal
+    assert not verification.bit_equal
+    assert verification.max_difference == pytest.approx(1e-3, rel=0.01)
+    assert any("logits" in path for path in verification.differing)
+    with pytest.raises(VerificationError, match="logits"):
+        verification.require()
+
+
+def test_verify_refuses_two_different_models():
+    """Models that differ in more than rectifiers are not compared."""
+    other = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])
+
+    with pytest.raises(VerificationError, match="same but for"):
+        keras_rectifiers.verify(small_model(), other)
+
+
+@pytest.mark.parametrize("name", FILED)
+def test_an_optimizer_in_a_file_is_carried_like_a_live_one(name, tmp_path):
+    """The slots in the converted file are those of the live conversion."""
+    model = small_model(OPTIMIZERS[name]())
+    train(model, batches())
+    model.save(tmp_path / "a.keras")
+    live = keras_rectifiers.convert(model, alpha=0.25)
+
+    keras_rectifiers.convert_file(
+        tmp_path / "a.keras", tmp_path / "b.keras", alpha=0.25
+    )
+
+    filed = keras.saving.load_model(tmp_path / "b.keras")
+    assert len(filed.optimizer.variables) == len(live.optimizer.variables)
+    for ours, theirs in zip(
+        filed.optimizer.variables, live.optimizer.variables, strict=True
+    ):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+@pytest.mark.parametrize("name", ["adafactor", "muon"])
+def test_an_optimizer_that_cannot_be_carried_in_a_file_is_refused(name, tmp_path):
+    """Nothing is written, and the sentence names the way that works."""
+    model = small_model(OPTIMIZERS[name]())
+    train(model, batches(1))
+    model.save(tmp_path / "a.keras")
+
+    with pytest.raises(UnsupportedModelError, match=r"keras_rectifiers\.convert"):
+        keras_rectifiers.convert_file(tmp_path / "a.keras", tmp_path / "b.keras")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
