@@ -94,7 +94,7 @@ def _rounded(number: float, dtype: str) -> float:
 
 
 def _capped(y: Any, max_value: float | None) -> Any:
-    return y if max_value is None else ops.minimum(y, max_value)
+    return y if max_value is None else primitives.at_most(y, max_value)
 
 
 def _below_cap(dy: Any, y: Any, max_value: float | None) -> Any:
@@ -107,7 +107,7 @@ def _below_cap(dy: Any, y: Any, max_value: float | None) -> Any:
 
 def _slope_gradient(x: Any, alpha: Any, dy: Any) -> Any:
     """Sum of `dy * min(x, 0)` over the axes that share a slope."""
-    negative = ops.minimum(x, 0)
+    negative = primitives.at_most(x, 0.0)
     if keras.backend.standardize_dtype(dy.dtype) in _HALF:
         # Thousands of positions share a slope: a half float would saturate.
         negative, dy = ops.cast(negative, "float32"), ops.cast(dy, "float32")

@@ -41,10 +41,11 @@ class LeakyReLU(keras.layers.Layer):
         ValueError: If one is not finite, or `max_value` not above 0.
 
     Example:
-        >>> import numpy as np
+        >>> import keras
         >>> import keras_rectifiers
         >>> layer = keras_rectifiers.layers.LeakyReLU(0.5, max_value=6.0)
-        >>> print(np.array(layer(np.array([-4.0, 0.0, 2.0, 9.0]))))
+        >>> y = layer(keras.ops.array([-4.0, 0.0, 2.0, 9.0]))
+        >>> print(keras.ops.convert_to_numpy(y))
         [-2.  0.  2.  6.]
 
     Reference:

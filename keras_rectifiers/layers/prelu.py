@@ -27,7 +27,8 @@ class PReLU(keras.layers.Layer):
     At 0 the gradient is `alpha`, on every backend. At -inf the value is 0 where
     `alpha` is 0, else `alpha * -inf`; its term in alpha's gradient is 0 where `dy`
     is 0. NaN stays NaN and passes its gradient on. Where `alpha` is 0, or the
-    compute dtype rounds it to 0, the value is that of `keras.ops.relu`, bit for bit.
+    compute dtype rounds it to 0, the value is that of `keras.ops.relu`, bit for bit
+    (but that on TensorFlow -0.0 becomes 0.0 in every lane, where ReLU keeps some).
 
     Input: rank 2 or more, floating point, `(batch, ..., channels)`, or
     `(batch, channels, ...)` for `data_format="channels_first"`. Output: the same
@@ -62,12 +63,13 @@ class PReLU(keras.layers.Layer):
             shared.
 
     Example:
-        >>> import numpy as np
+        >>> import keras
         >>> import keras_rectifiers
         >>> layer = keras_rectifiers.layers.PReLU(alpha_initializer="ones")
-        >>> print(np.array(layer(np.array([[-4.0, 0.0, 2.0]]))))
+        >>> y = layer(keras.ops.array([[-4.0, 0.0, 2.0]]))
+        >>> print(keras.ops.convert_to_numpy(y))
         [[-4.  0.  2.]]
-        >>> layer.alpha.shape
+        >>> tuple(layer.alpha.shape)
         (3,)
 
     Reference:

@@ -20,6 +20,14 @@ elif _BACKEND == "torch":
     import torch
 
 
+def at_most(x: Any, bound: float) -> Any:
+    """`min(x, bound)`; NaN stays NaN."""
+    if _BACKEND == "torch":
+        # On torch, `keras.ops.minimum` turns float64 into float32.
+        return x.clamp(max=bound)
+    return ops.minimum(x, bound)
+
+
 def product(factor: Any, weight: Any) -> Any:
     """`factor * weight`, and 0 wherever `weight` is 0, also for inf and NaN.
 
@@ -45,7 +53,10 @@ def slopes(x: Any, alpha: Any) -> Any:
 
 
 def prelu(x: Any, alpha: Any) -> tuple[Any, Any]:
-    """`x if x > 0 else alpha * x`, and exactly `relu(x)` wherever `alpha` is 0.
+    """`x if x > 0 else alpha * x`, and `relu(x)` wherever `alpha` is 0.
+
+    Bit for bit, but for one case: TensorFlow's ReLU keeps the sign of -0.0 in some
+    lanes and drops it in others; here it is dropped in all of them.
 
     Args:
         x: Floating point tensor.
@@ -70,7 +81,8 @@ def prelu(x: Any, alpha: Any) -> tuple[Any, Any]:
 
 def leaky(x: Any, slope: float) -> Any:
     """`x if x > 0 else slope * x`, for a slope other than 0."""
-    if _BACKEND == "tensorflow":
+    # TensorFlow's operation keeps the slope in float32: too coarse for float64.
+    if _BACKEND == "tensorflow" and x.dtype != tf.float64:
         return tf.nn.leaky_relu(x, slope)
     if _BACKEND == "torch":
         return torch.nn.functional.leaky_relu(x, slope)
@@ -80,7 +92,7 @@ def leaky(x: Any, slope: float) -> Any:
 
 def leaky_gradient(dy: Any, x: Any, slope: float) -> Any:
     """`dy if x > 0 else slope * dy`."""
-    if _BACKEND == "tensorflow":
+    if _BACKEND == "tensorflow" and x.dtype != tf.float64:
         return tf.raw_ops.LeakyReluGrad(gradients=dy, features=x, alpha=slope)
     if _BACKEND == "torch":
         return torch.ops.aten.leaky_relu_backward(dy, x, slope, False)

@@ -1,0 +1,35 @@
+"""Set-up that every test shares: a quiet backend, and the same numbers each time.
+
+The tests run on the backend that KERAS_BACKEND names (by default TensorFlow).
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# No test needs an accelerator, and rounding differs there.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import hypothesis
+import keras
+import numpy as np
+import pytest
+
+# Compiling a graph makes the first example slow; a deadline would be a coin toss.
+hypothesis.settings.register_profile(
+    "quiet", deadline=None, derandomize=True, max_examples=40
+)
+hypothesis.settings.load_profile("quiet")
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_each_time():
+    """Seed every generator, and silence Keras' progress bars."""
+    keras.utils.set_random_seed(7)
+    keras.utils.disable_interactive_logging()
+
+
+@pytest.fixture
+def rng():
+    """A seeded NumPy generator."""
+    return np.random.default_rng(7)

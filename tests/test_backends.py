@@ -1,0 +1,39 @@
+"""The layers and what watches them, on the backends that this run does not use."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+BACKENDS = ("tensorflow", "jax", "torch")
+#: Folders whose tests hold on every backend.
+FOLDERS = ("layers", "activity", "callbacks")
+#: Set for the runs that this test starts, so that they do not start others.
+INNER_RUN = "KERAS_RECTIFIERS_INNER_TEST_RUN"
+
+
+@pytest.mark.skipif(INNER_RUN in os.environ, reason="this is a run inside a run")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_other_backend(backend):
+    """The backend-neutral tests pass on each backend that is installed."""
+    if backend == keras.config.backend():
+        pytest.skip(f"the outer run is on {backend} already")
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f'{backend} is not installed: pip install "{backend}" to test it')
+    tests = pathlib.Path(__file__).parent
+    folders = [tests / folder for folder in FOLDERS if (tests / folder).is_dir()]
+
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders],
+        cwd=tests.parent,
+        env={**os.environ, "KERAS_BACKEND": backend, INNER_RUN: "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
