@@ -144,10 +144,12 @@ def _write_weights(
     if not weights_file.needs_edit(archive.document, rewritten):
         zipcopy.copy_member(archive.file, new, info)
         return
-    damaged = wellformed.reading(archive.path, WEIGHTS)
-    with damaged, zipcopy.patched_member(archive.file, new, info) as window:
-        with _open_weights(window, archive.path, "r+") as file:
-            weights_file.edit(file, archive.document, rewritten)
+    with (
+        wellformed.reading(archive.path, WEIGHTS),
+        zipcopy.patched_member(archive.file, new, info) as window,
+        _open_weights(window, archive.path, "r+") as file,
+    ):
+        weights_file.edit(file, archive.document, rewritten)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,8 @@ def check_links(file: h5py.File) -> None:
     """Refuse links that lead out of the file, as Keras does.
 
     Raises:
-        ArchiveError: An external or soft link, or a virtual or external dataset.
+        ArchiveError: An external or soft link, a virtual or external dataset, or a
+            group with two names.
     """
     pending, seen = [file["/"]], set()
     while pending:

@@ -66,13 +66,28 @@ def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
         )
 
 
-def read_alpha(file: h5py.File, group: tuple[str, ...]) -> np.ndarray:
-    """The slopes of a PReLU stored in a group."""
+def read_alpha(file: h5py.File, group: tuple[str, ...], size: int) -> np.ndarray:
+    """The slopes of a PReLU stored in a group.
+
+    Args:
+        file: The open weights file.
+        group: The PReLU's group.
+        size: Length of the weights file in bytes.
+
+    Raises:
+        ArchiveError: There are none, or more than the file has room for.
+    """
     name = "/".join((*group, "vars", "0"))
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
         raise ArchiveError(
             f"A PReLU must have its slopes in the weights. Received: none at {name!r}."
+        )
+    if dataset.nbytes > size or dataset.dtype.kind not in "fV":
+        raise ArchiveError(
+            "The slopes of a PReLU must be stored plainly. Received: "
+            f"{dataset.nbytes} bytes of {dataset.dtype} at {name!r}, in a file of "
+            f"{size} bytes. The file is not one that Keras wrote."
         )
     return np.asarray(dataset)
 

@@ -84,9 +84,7 @@ def check(document: Entry, path: Path) -> None:
         ArchiveError: Says which layer is malformed, and how.
     """
     with reading(path, "config.json"):
-        count = 0
-        for place in walk(document):
-            count += 1
+        for count, place in enumerate(walk(document), 1):
             _require(count <= MAX_PLACES, place, f"more than {MAX_PLACES} layers")
             _check_entry(place)
             if is_model(place.entry):
