@@ -109,6 +109,27 @@ class _Walker:
             )
         return _rectifies(old)
 
+    def _children(self, names: tuple[str, ...], old: Any, new: Any) -> None:
+        olds, news = list(self._sublayers(old)), list(self._sublayers(new))
+        if isinstance(old, keras.Model):
+            by_name = {layer.name: layer for layer in news}
+            for layer in olds:
+                twin = by_name.pop(layer.name, None)
+                if twin is None:
+                    raise UnsupportedModelError(_lost(names, layer))
+                self.layer((*names, layer.name), layer, twin)
+            for layer in by_name.values():
+                path = "/".join((*names, layer.name))
+                if not self._may_be_new(path, layer, old):
+                    raise UnsupportedModelError(_lost(names, layer))
+                self.changed.append(path)
+                self.added += layer.variables
+            return
+        if len(olds) != len(news):
+            raise UnsupportedModelError(_lost(names, old))
+        for layer, twin in zip(olds, news, strict=True):
+            self.layer((*names, layer.name), layer, twin)
+
     def _may_be_new(self, path: str, layer: Any, old: Any) -> bool:
         """Whether a layer was an operation before, or was split off."""
         if self.replaced is not None:
