@@ -26,9 +26,10 @@ class Diagnosis:
 
     #: Name of the model.
     model: str
-    #: One entry for each rectifier that the model called, in its order.
+    #: One entry for each rectifier that was seen, in the model's order.
     layers: tuple[LayerDiagnosis, ...]
-    #: Paths of rectifiers that were found and never called on this data.
+    #: Paths of rectifiers that were found and not seen: never called on this data,
+    #: or only inside a loop of the compiled graph.
     unseen: tuple[str, ...] = ()
 
     @property
@@ -153,18 +154,18 @@ def _headline(diagnosis: Diagnosis) -> str:
         f"({diagnosis.dead_fraction:.1%}) on {max(samples)} samples."
     )
     silent = [
-        float(layer.upper_bound[layer.statistics.fired == 0].max())
-        for layer in diagnosis.layers
-        if (layer.statistics.fired == 0).any()
+        layer for layer in diagnosis.layers if (layer.statistics.fired == 0).any()
     ]
     if silent:
-        confidence = diagnosis.layers[0].confidence
+        confidence = silent[0].confidence
+        fewest = min(layer.statistics.samples for layer in silent)
+        bound = float(verdicts.upper_bound(0, fewest, confidence))
         text += (
-            f"\nA unit that never fired fires on less than {max(silent):.3g} of the "
+            f"\nA unit that never fired fires on less than {bound:.3g} of the "
             f"samples ({confidence:.0%} confidence)."
         )
     if diagnosis.unseen:
-        text += f"\nNever called: {', '.join(diagnosis.unseen)}."
+        text += f"\nNot seen: {', '.join(diagnosis.unseen)}."
     return text
 
 

@@ -71,7 +71,8 @@ def join(first: Partial, second: Partial) -> Partial:
 def over_batch(partial: Partial) -> dict[str, Any]:
     """Reduce partials over the samples.
 
-    Samples with a value that is not finite count in `not_finite` only.
+    Samples with a value that is not finite count in `not_finite` only. Masked time
+    steps are positions like any other.
 
     Returns:
         `floats` (3, units), `counts` (3, units) int32, `samples` and `positions`

@@ -133,7 +133,7 @@ def test_printed_diagnosis_is_a_table_of_layers():
             "A unit that never fired fires on less than 0.259 of the samples "
             "(95% confidence)."
         ),
-        "Never called: gone.",
+        "Not seen: gone.",
         "",
         "layer  units  dead  leaking  dormant  linear  alive  dead %",
         "conv1      2     1        0        0       0      1   50.0%",

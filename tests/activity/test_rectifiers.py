@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from keras import ops
 from keras_rectifiers.activity import rectifiers
 from keras_rectifiers.layers import LeakyReLU
 from keras_rectifiers.layers import PReLU
+from keras_rectifiers.surgery import sites
 
 
 def _paths(model):
@@ -112,6 +115,31 @@ def test_nested_models_and_wrappers_name_the_way_inside():
     model = keras.Model(inputs, layers.ReLU(name="r")(inner(inputs)), name="top")
 
     assert _paths(model) == [("encoder/td/dense", "fused"), ("r", "layer")]
+
+
+def test_paths_are_those_of_surgery():
+    """What is watched and what is converted is called by the same name."""
+    inner = keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            layers.TimeDistributed(layers.Dense(3, activation="relu")),
+            layers.ReLU(),
+        ],
+        name="inner",
+    )
+    inputs = keras.Input((5, 4))
+    x = inner(inputs)
+    x = ops.maximum(0.0, layers.Dense(3, activation=PReLU())(x))
+    x = layers.Bidirectional(layers.LSTM(3))(x)
+    model = keras.Model(inputs, layers.Dense(2, activation="leaky_relu")(x))
+    document = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
+
+    found = rectifiers.find(model)
+
+    assert [(each.path, each.form, each.channel_axis) for each in found] == [
+        (each.site.path, each.site.form, each.site.channel_axis)
+        for each in sites.find(document)
+    ]
 
 
 def test_shared_layer_counts_once():
