@@ -116,6 +116,6 @@ def prepare_for(path: Path) -> None:
 
 
 def _is_hdf5(path: Path) -> bool:
-    from keras_rectifiers.surgery.archive import is_hdf5
+    from keras_rectifiers.surgery.members import is_hdf5
 
     return is_hdf5(path)

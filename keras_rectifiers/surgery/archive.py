@@ -23,9 +23,8 @@ from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery import zipcopy
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.files import check_target as check_target
+from keras_rectifiers.surgery.files import check_target
 from keras_rectifiers.surgery.files import replacing
-from keras_rectifiers.surgery.members import is_hdf5 as is_hdf5
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site

@@ -10,6 +10,8 @@ from typing import Any
 
 from keras_rectifiers import specs
 from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery.files import check_target
+from keras_rectifiers.surgery.members import is_hdf5
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
@@ -142,8 +144,8 @@ def convert_file(
         SelectionError: The selection matches nothing.
         ValueError: An option is out of its range.
     """
-    archive.check_target(source, target, overwrite=overwrite)
-    if archive.is_hdf5(Path(source)):
+    check_target(source, target, overwrite=overwrite)
+    if is_hdf5(Path(source)):
         return _convert_loaded(Path(source), Path(target), to, overwrite, options)
     made = plan(source, to, **options)
     archive.apply(source, target, made, overwrite=overwrite)
