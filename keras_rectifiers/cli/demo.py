@@ -21,8 +21,20 @@ from keras_rectifiers.cli.options import json_option
     metavar="DIR",
     help="Folder for the models and the images.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Passes over the images, for each of the two models.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the order of images.",
+)
 @force_option
 @json_option
 def command(folder: Path, epochs: int, seed: int, force: bool, as_json: bool) -> None:

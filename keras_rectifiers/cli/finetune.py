@@ -39,7 +39,13 @@ from keras_rectifiers.cli.options import slopes
 )
 @slope_options
 @selection_options
-@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Passes over the data.",
+)
 @click.option(
     "--learning-rate",
     type=Finite(0, above=True),
@@ -57,7 +63,13 @@ from keras_rectifiers.cli.options import slopes
     show_default=True,
     help="Share of the samples held out to measure, where there is no x_test.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the order of samples, the split and dropout.",
+)
 @force_option
 @import_option
 @json_option

@@ -83,7 +83,7 @@ def exclude_slopes_from_decay(optimizer: Any, model: Any) -> Any:
     getattr(fresh, "inner_optimizer", fresh).exclude_from_weight_decay(var_list=slopes)
     fresh.build(model.trainable_variables)
     for new, old in zip(fresh.variables, optimizer.variables, strict=True):
-        new.assign(old)
+        new.assign(keras.ops.convert_to_numpy(old))
     return fresh
 
 
