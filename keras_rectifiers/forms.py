@@ -126,29 +126,48 @@ def recognise_operation(
     """
     if not is_operation(module) or not operands:
         return None
-    if class_name == "Relu":
-        return Rectifier(RELU), 0
-    if class_name == "Relu6":
-        return Rectifier(RELU, max_value=6.0), 0
-    if class_name == "ReLU":
-        return _relu(config), 0
-    if class_name == "LeakyRelu":
-        return Rectifier(LEAKY_RELU, _number(config.get("negative_slope")) or 0.0), 0
-    if class_name == "Clip":
-        return _clip(config, operands)
-    if class_name == "Maximum" and len(operands) == 2:  # noqa: PLR2004
-        numbers = [_number(operand) for operand in operands]
-        if numbers[1] == 0 and numbers[0] is None:
+    match class_name:
+        case "Relu":
             return Rectifier(RELU), 0
-        if numbers[0] == 0 and numbers[1] is None:
-            return Rectifier(RELU), 1
-    if class_name == "Where" and len(operands) == 3:  # noqa: PLR2004
-        condition, x, otherwise = operands
-        if _number(otherwise) == 0 and _number(x) is None:
-            test = producer(condition)
-            if test is not None and _is_positive_test(*test, x, same):
-                return Rectifier(RELU), 1
+        case "Relu6":
+            return Rectifier(RELU, max_value=6.0), 0
+        case "ReLU":
+            return _relu(config), 0
+        case "LeakyRelu":
+            slope = _number(config.get("negative_slope")) or 0.0
+            return Rectifier(LEAKY_RELU, slope), 0
+        case "Clip":
+            return _clip(config, operands)
+        case "Maximum":
+            return _maximum(operands)
+        case "Where":
+            return _where(operands, producer, same)
     return None
+
+
+def _maximum(operands: Sequence[Any]) -> tuple[Rectifier, int] | None:
+    numbers = [_number(operand) for operand in operands]
+    if numbers == [None, 0]:
+        return Rectifier(RELU), 0
+    if numbers == [0, None]:
+        return Rectifier(RELU), 1
+    return None
+
+
+def _where(
+    operands: Sequence[Any],
+    producer: Callable[[Any], tuple[str, Sequence[Any]] | None],
+    same: Callable[[Any, Any], bool],
+) -> tuple[Rectifier, int] | None:
+    if len(operands) != 3:  # noqa: PLR2004
+        return None
+    condition, x, otherwise = operands
+    if _number(otherwise) != 0 or _number(x) is not None:
+        return None
+    test = producer(condition)
+    if test is None or not _is_positive_test(*test, x, same):
+        return None
+    return Rectifier(RELU), 1
 
 
 def _relu(config: Mapping[str, Any]) -> Rectifier:

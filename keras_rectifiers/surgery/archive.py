@@ -30,6 +30,8 @@ from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
 
+__all__ = ["Archive", "apply", "check_target", "is_hdf5", "read"]
+
 CONFIG = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"

@@ -7,6 +7,7 @@ Both answer the same questions here.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +58,7 @@ class Graph:
             self.outputs = [ref.source for ref in end_refs(model, "output_layers")]
         else:
             names = [name_of(entry) for entry in self.chain]
-            for name, following in zip(names, names[1:], strict=False):
+            for name, following in itertools.pairwise(names):
                 self._consumers[name, 0] = [(following, 0)]
             self.outputs = [(names[-1], 0)] if names else []
 
@@ -86,7 +87,7 @@ class Graph:
     def inputs(self, name: str, node: int) -> list[Ref]:
         """All tensors that one call takes, in Keras' order."""
         if not self.functional:
-            return [value for value in self.arguments(name, node)]
+            return list(self.arguments(name, node))
         nodes = nodes_of(self.entries[name])
         return list(node_refs(nodes[node])) if node < len(nodes) else []
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import walk
-
-Group = tuple[str, ...]
 
 
 def stored(document: Entry) -> Iterator[Place]:
@@ -24,22 +23,35 @@ def stored(document: Entry) -> Iterator[Place]:
         yield place
 
 
-def moves(old: Entry, new: Entry) -> list[tuple[Group, Group, Place]]:
-    """Groups that have another name in the new document.
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """A group that has another name in the new document."""
 
-    Classes are counted within each model, so a new class shifts others.
+    #: The old name, inside the groups as they are once the outer ones moved.
+    source: str
+    target: str
+    #: Where the layer stood in the old document.
+    place: Place
 
-    Returns:
-        (old group, new group, new place), outer groups first; the old group is
-        given as it is once the groups around it have moved.
+    @property
+    def depth(self) -> int:
+        """How many groups are around it."""
+        return self.target.count("/")
+
+
+def moves(old: Entry, new: Entry) -> list[Move]:
+    """The groups to rename, since a new class shifts others of its name.
+
+    Classes are counted within each model.
     """
     before = {place.path: place for place in stored(old)}
     found = []
     for place in stored(new):
         twin = before.get(place.path)
-        if twin is None or not place.group:
+        if twin is None or not place.group or not twin.group:
             continue
-        around, name = place.group[:-1], twin.group[-1]
-        if name != place.group[-1]:
-            found.append(((*around, name), place.group, place))
+        *around, name = place.group
+        if name != twin.group[-1]:
+            source = "/".join((*around, twin.group[-1]))
+            found.append(Move(source, "/".join(place.group), twin))
     return found

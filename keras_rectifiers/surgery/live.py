@@ -183,10 +183,13 @@ def _named(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, parts) and not _is_keras(type(value)):
         yield keras.saving.get_registered_name(type(value)), type(value)
         yield type(value).__name__, type(value)
-    elif hasattr(value, "__code__") and not _is_keras(value):
-        if value.__name__ != "<lambda>":
-            yield keras.saving.get_registered_name(value), value
-            yield value.__name__, value
+    elif (
+        hasattr(value, "__code__")
+        and not _is_keras(value)
+        and value.__name__ != "<lambda>"
+    ):
+        yield keras.saving.get_registered_name(value), value
+        yield value.__name__, value
 
 
 def _is_keras(thing: Any) -> bool:

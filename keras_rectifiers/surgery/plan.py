@@ -61,7 +61,7 @@ class Skip:
 
     site: Site
     #: One word: a role, `"kind"`, `"include"`, `"exclude"`, `"where"`,
-    #: `"already"`, `"threshold"`, `"channels"`, `"portable"` or `"callable"`.
+    #: `"already"`, `"threshold"`, `"channels"`, `"slopes"`, `"portable"` or `"callable"`.
     reason: str
     #: The same in words.
     detail: str
@@ -172,12 +172,12 @@ class Plan:
                 f"  {step.site.path}: {step.note}" for step in self.steps if step.note
             ]
         if self.skips:
-            head = ("left as it is", "form", "reason", "why")
-            rows = [
+            heads = ("left as it is", "form", "reason", "why")
+            left = [
                 (skip.site.path, skip.site.spelling, skip.reason, skip.detail)
                 for skip in self.skips
             ]
-            lines += ["", *_table(head, rows)]
+            lines += ["", *_table(heads, left)]
         return "\n".join(lines)
 
     @property
@@ -248,7 +248,7 @@ def shape_text(shapes: Sequence[specs.Shape | None]) -> str:
     texts = dict.fromkeys(
         "unknown"
         if shape is None
-        else "×".join("?" if axis is None else str(axis) for axis in shape[1:])
+        else "×".join("?" if axis is None else str(axis) for axis in shape[1:])  # noqa: RUF001
         for shape in shapes
     )
     return " and ".join(texts)

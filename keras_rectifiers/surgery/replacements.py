@@ -86,9 +86,8 @@ class Target:
         """The target's name for people."""
         if isinstance(self.to, str):
             return self.to
-        return getattr(self.to, "name", None) or getattr(
-            self.to, "__name__", type(self.to).__name__
-        )
+        name = getattr(self.to, "name", None) or getattr(self.to, "__name__", None)
+        return str(name or type(self.to).__name__)
 
     def replacement(
         self, site: Site, read_alpha: AlphaReader
@@ -114,6 +113,8 @@ class Target:
         if slope is None and site.kind == specs.PRELU:
             alpha = np.asarray(read_alpha(site), dtype="float64")
             slope = float(alpha.mean())
+            if not math.isfinite(slope):
+                return Cannot("slopes", "its slopes are not finite, so have no mean")
             distance = float(np.abs(alpha - slope).max())
             note = f"mean of {alpha.size} slopes; the furthest is {distance:.4g} away"
         slope = float(specs.DEFAULT_NEGATIVE_SLOPE if slope is None else slope)

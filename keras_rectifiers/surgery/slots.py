@@ -7,7 +7,6 @@ block after another, each with the slots of every trainable variable in turn.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,26 +39,32 @@ class SlotLayout:
         return dataclasses.replace(self, header=self.header + 4)
 
 
-Blocks = Callable[[Mapping[str, Any]], list[tuple[float | str, ...]]]
+#: The slots that one variable has in one block, by their start values.
+Block = tuple[float | str, ...]
 
-#: Class of optimizer -> its blocks after averages and accumulated gradients.
-_BLOCKS: dict[str, Blocks] = {
-    "SGD": lambda c: [(0.0,)] if c.get("momentum") else [],
-    "Adam": lambda c: [(0.0, 0.0)] + ([(0.0,)] if c.get("amsgrad") else []),
-    "RMSprop": lambda c: (
-        [(0.0,)]
-        + ([(0.0,)] if c.get("momentum") else [])
-        + ([(0.0,)] if c.get("centered") else [])
-    ),
-    "Adagrad": lambda c: [(float(c["initial_accumulator_value"]),)],
-    "Adadelta": lambda c: [(0.0, 0.0)],
-    "Adamax": lambda c: [(0.0, 0.0)],
-    "Nadam": lambda c: [(0.0, 0.0)],
-    "Ftrl": lambda c: [(float(c["initial_accumulator_value"]), 0.0)],
-    "Lion": lambda c: [(0.0,)],
-    "Lamb": lambda c: [(0.0, 0.0)],
-}
-_BLOCKS["AdamW"] = _BLOCKS["Adam"]
+_ONE: Block = (0.0,)
+_TWO: Block = (0.0, 0.0)
+
+
+def _blocks(class_name: str, config: Mapping[str, Any]) -> list[Block] | None:
+    """The blocks of an optimizer after averages and accumulated gradients."""
+    match class_name:
+        case "SGD":
+            return [_ONE] if config.get("momentum") else []
+        case "Adam" | "AdamW":
+            return [_TWO, _ONE] if config.get("amsgrad") else [_TWO]
+        case "RMSprop":
+            further = ("momentum", "centered")
+            return [_ONE, *(_ONE for key in further if config.get(key))]
+        case "Adagrad":
+            return [(float(config["initial_accumulator_value"]),)]
+        case "Ftrl":
+            return [(float(config["initial_accumulator_value"]), 0.0)]
+        case "Adadelta" | "Adamax" | "Nadam" | "Lamb":
+            return [_TWO]
+        case "Lion":
+            return [_ONE]
+    return None
 
 
 def slot_layout(optimizer: Mapping[str, Any]) -> SlotLayout | None:
@@ -75,14 +80,14 @@ def slot_layout(optimizer: Mapping[str, Any]) -> SlotLayout | None:
     if optimizer.get("class_name") == "LossScaleOptimizer":
         inner = config.get("inner_optimizer")
         return slot_layout(inner) if isinstance(inner, Mapping) else None
-    blocks = _BLOCKS.get(str(optimizer.get("class_name")))
+    blocks = _blocks(str(optimizer.get("class_name")), config)
     if blocks is None:
         return None
-    first: list[tuple[float | str, ...]] = []
+    first: list[Block] = []
     if config.get("use_ema"):
         first.append((OWN_VALUE,))
     if config.get("gradient_accumulation_steps"):
         first.append((0.0,))
     scheduled = isinstance(config.get("learning_rate"), Mapping)
     trailer = 1 if optimizer.get("class_name") == "Nadam" else 0  # its product
-    return SlotLayout(1 if scheduled else 2, (*first, *blocks(config)), trailer)
+    return SlotLayout(1 if scheduled else 2, (*first, *blocks), trailer)

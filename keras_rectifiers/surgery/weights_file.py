@@ -14,6 +14,7 @@ from keras_rectifiers.surgery import optimizer_file
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.layout import Move
 from keras_rectifiers.surgery.layout import moves
 from keras_rectifiers.surgery.layout import stored
 from keras_rectifiers.surgery.rewrite import Holder
@@ -30,8 +31,8 @@ def needs_edit(old: Entry, rewritten: Rewritten) -> bool:
     if rewritten.removed or any(rewritten.replaced.values()):
         return True
     return any(
-        place.entry["class_name"] not in _WEIGHTLESS
-        for _, _, place in moves(old, rewritten.document)
+        move.place.entry["class_name"] not in _WEIGHTLESS
+        for move in moves(old, rewritten.document)
     )
 
 
@@ -83,7 +84,8 @@ def read_alpha(file: h5py.File, group: tuple[str, ...], size: int) -> np.ndarray
         raise ArchiveError(
             f"A PReLU must have its slopes in the weights. Received: none at {name!r}."
         )
-    if dataset.nbytes > size or dataset.dtype.kind not in "fV":
+    plain = dataset.dtype.kind in "fV" and 0 < dataset.nbytes <= size
+    if not plain:
         raise ArchiveError(
             "The slopes of a PReLU must be stored plainly. Received: "
             f"{dataset.nbytes} bytes of {dataset.dtype} at {name!r}, in a file of "
@@ -105,28 +107,33 @@ def _drop(file: h5py.File, old: Entry, holder: Holder) -> None:
 
 def _move_groups(file: h5py.File, old: Entry, new: Entry) -> None:
     """Rename groups, outer ones first, through free names."""
-    by_depth: dict[int, list[tuple[str, str, Place]]] = {}
-    for source, target, place in moves(old, new):
-        names = ("/".join(source), "/".join(target), place)
-        by_depth.setdefault(len(target), []).append(names)
+    by_depth: dict[int, list[Move]] = {}
+    for move in moves(old, new):
+        by_depth.setdefault(move.depth, []).append(move)
     for _, batch in sorted(by_depth.items()):
-        waiting = []
-        for number, (source, target, place) in enumerate(batch):
-            if source in file:
-                aside = f"{target.rsplit('/', 1)[0]}/__moving_{number}"
-                file.move(source, aside)
-                waiting.append((aside, target))
-            elif place.entry["class_name"] not in _WEIGHTLESS:
-                raise ArchiveError(_missing(source, place))
+        waiting: list[tuple[str, str]] = []
+        for number, move in enumerate(batch):
+            if move.source in file:
+                aside = f"{move.target.rpartition('/')[0]}/__moving_{number}"
+                file.move(move.source, aside)
+                waiting.append((aside, move.target))
+            elif move.place.entry["class_name"] not in _WEIGHTLESS:
+                raise ArchiveError(_missing(move.source, move.place))
         for aside, target in waiting:
-            if target in file:
-                if any(True for _ in hdf5.datasets(file[target])):
-                    raise ArchiveError(
-                        f"A group of the weights file must belong to one layer. "
-                        f"Received: {target!r}, which two layers claim."
-                    )
-                del file[target]  # left behind by a layer without weights
+            _free(file, target)
             file.move(aside, target)
+
+
+def _free(file: h5py.File, name: str) -> None:
+    """Drop an empty group that a layer without weights left behind."""
+    if name not in file:
+        return
+    if any(True for _ in hdf5.datasets(file[name])):
+        raise ArchiveError(
+            "A group of the weights file must belong to one layer. Received: "
+            f"{name!r}, which two layers claim. The file is damaged."
+        )
+    del file[name]
 
 
 def _missing(group: str, place: Place) -> str:

@@ -86,9 +86,9 @@ def check(document: Entry, path: Path) -> None:
     with reading(path, "config.json"):
         for count, place in enumerate(walk(document), 1):
             _require(count <= MAX_PLACES, place, f"more than {MAX_PLACES} layers")
-            _check_entry(place)
+            _check_entry(place.entry, place)
             if is_model(place.entry):
-                _check_names(place)
+                _check_members(place)
             if is_functional(place.entry):
                 _check_graph(place)
         for found in find(document):
@@ -102,8 +102,7 @@ def check(document: Entry, path: Path) -> None:
                     )
 
 
-def _check_entry(place: Place) -> None:
-    entry = place.entry
+def _check_entry(entry: Entry, place: Place) -> None:
     for key, kinds in (
         ("class_name", str),
         ("config", dict),
@@ -115,9 +114,10 @@ def _check_entry(place: Place) -> None:
         _require(isinstance(value, kinds), place, f"{key}={_short(value)}")
 
 
-def _check_names(place: Place) -> None:
+def _check_members(place: Place) -> None:
     seen = set()
     for entry in layers_of(place.entry):
+        _check_entry(entry, place)
         name = entry.get("name", entry["config"].get("name"))
         _require(isinstance(name, str), place, f"a layer named {_short(name)}")
         _require("/" not in name, place, f"a layer named {_short(name)}")

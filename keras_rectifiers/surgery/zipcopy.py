@@ -187,7 +187,8 @@ def _member(
     target.filelist.append(new)
     target.NameToInfo[new.filename] = new
     target.start_dir = end
-    target._didModify = True  # noqa: SLF001 (so that close() writes the directory)
+    # So that close() writes the directory.
+    target._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _file_of(target: zipfile.ZipFile) -> BinaryIO:

@@ -71,15 +71,8 @@ def batches(count=4):
 
 def train(model, data):
     """The loss of each batch."""
-    return [float(model.train_on_batch(x, y, return_dict=True)["loss"]) for x, y in data]
-
-
-def freeze_slopes(model):
-    """Hold every slope of a converted model at its value."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras_rectifiers.layers.PReLU):
-            layer.trainable = False
-            layer.alpha.trainable = False
+    logs = [model.train_on_batch(x, y, return_dict=True) for x, y in data]
+    return [float(each["loss"]) for each in logs]
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
@@ -157,7 +150,7 @@ def test_names_flags_and_policies_are_carried():
     ]
     assert not converted.get_layer("conv").trainable
     assert converted.get_layer("dense").trainable
-    assert converted.input_names if hasattr(converted, "input_names") else True
+    assert converted.inputs[0].name == model.inputs[0].name
     assert isinstance(converted.optimizer, keras.optimizers.Adam)
     assert converted.metrics_names == model.metrics_names
 
@@ -256,7 +249,7 @@ def test_a_layer_without_a_config_is_refused_by_name():
     x = NoConfig(np.ones((3, 3), "float32"), name="mystery")(inputs)
     model = keras.Model(inputs, layers.Dense(2)(layers.ReLU()(x)))
 
-    with pytest.raises(UnsupportedModelError, match="mystery|NoConfig"):
+    with pytest.raises(UnsupportedModelError, match=r"mystery|NoConfig"):
         keras_rectifiers.convert(model)
 
 
@@ -293,7 +286,8 @@ def test_nested_structures_of_outputs_are_kept():
 
     converted = keras_rectifiers.convert(model)
 
-    expected, actual = model.predict(data, verbose=0), converted.predict(data, verbose=0)
+    expected = model.predict(data, verbose=0)
+    actual = converted.predict(data, verbose=0)
     keras.tree.assert_same_structure(expected, actual)
     assert keras_rectifiers.verify(model, converted, data).bit_equal
 
@@ -402,9 +396,7 @@ def test_wrappers_and_recurrent_layers():
     plan = keras_rectifiers.plan(model)
     every = keras_rectifiers.plan(model, roles=("hidden", "recurrent"))
 
-    assert [step.site.path for step in plan.steps] == ["td/dense", "tr/re_lu"] or (
-        len(plan.steps) == 2
-    )
+    assert [step.site.path.split("/")[0] for step in plan.steps] == ["td", "tr"]
     assert {skip.reason for skip in plan.skips} == {"recurrent"}
     assert keras_rectifiers.verify(model, plan.apply(model)).bit_equal
     converted = every.apply(model)
@@ -484,3 +476,28 @@ def test_an_optimizer_that_cannot_be_carried_in_a_file_is_refused(name, tmp_path
         keras_rectifiers.convert_file(tmp_path / "a.keras", tmp_path / "b.keras")
 
     assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
+
+
+def test_a_file_is_converted_again_and_again(tmp_path):
+    """ReLU to Leaky to PReLU to Leaky, file by file, each opens as it should."""
+    model = small_model(OPTIMIZERS["adam"]())
+    train(model, batches())
+    names = [str(tmp_path / f"{name}.keras") for name in "abcd"]
+    model.save(names[0])
+    steps = (
+        ("leaky_relu", {"negative_slope": 0.0}),
+        ("prelu", {"of": "leaky_relu"}),
+        ("leaky_relu", {"of": "prelu"}),
+    )
+
+    for source, target, (to, options) in zip(names, names[1:], steps, strict=False):
+        keras_rectifiers.convert_file(source, target, to, **options)
+
+    for name in names[1:]:
+        verification = keras_rectifiers.verify(model, name)
+        assert verification.bit_equal
+        assert verification.weights_equal
+        slots = keras.saving.load_model(name).optimizer.variables
+        kept = [np.asarray(slot).tobytes() for slot in slots]
+        for slot in model.optimizer.variables:
+            assert np.asarray(slot).tobytes() in kept

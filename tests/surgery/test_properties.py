@@ -89,9 +89,7 @@ def _same_layout(ours, theirs):
 
 @_SETTINGS
 @given(recipe=recipes)
-def test_a_conversion_that_keeps_the_function_keeps_every_bit(
-    recipe, tmp_path_factory
-):
+def test_a_conversion_that_keeps_the_function_keeps_every_bit(recipe, tmp_path_factory):
     """Live, filed, saved and reloaded, the converted model is the original."""
     _check_laws(recipe, tmp_path_factory.mktemp("laws"))
 
