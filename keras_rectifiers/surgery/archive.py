@@ -30,8 +30,6 @@ from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
 
-__all__ = ["Archive", "apply", "check_target", "is_hdf5", "read"]
-
 CONFIG = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
@@ -160,6 +158,9 @@ def _open_weights(file: Any, path: Path, mode: str) -> Iterator[Any]:
     from keras_rectifiers.surgery import hdf5  # noqa: PLC0415
 
     try:
+        if file.read(len(members.HDF5)) != members.HDF5:
+            raise ValueError("it has no HDF5 signature")  # h5py would make a new file
+        file.seek(0)
         with h5py.File(file, mode) as weights:
             hdf5.check_links(weights)
             yield weights

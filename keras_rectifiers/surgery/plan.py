@@ -61,7 +61,8 @@ class Skip:
 
     site: Site
     #: One word: a role, `"kind"`, `"include"`, `"exclude"`, `"where"`,
-    #: `"already"`, `"threshold"`, `"channels"`, `"slopes"`, `"portable"` or `"callable"`.
+    #: `"already"`, `"threshold"`, `"channels"`, `"slopes"`, `"portable"` or
+    #: `"callable"`.
     reason: str
     #: The same in words.
     detail: str

