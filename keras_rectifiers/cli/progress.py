@@ -49,7 +49,8 @@ def epoch_line(epoch: int, epochs: int, logs: Mapping[str, Any]) -> str:
     """
     parts = [f"epoch {epoch}/{epochs}"]
     for name, value in logs.items():
-        if "/" in name or name.endswith("_fraction") or name == "learning_rate":
+        measured = f"val_{name}" in logs and name != "loss"  # the line is short
+        if "/" in name or name.endswith("_fraction") or measured:
             continue
         parts.append(f"{name} {float(value):.4g}")
     parts += [

@@ -84,4 +84,4 @@ def test_the_screen_shows_one_comparison(run):
     shown = " ".join(lines[start:])
     for text in ("original (ReLU)", "converted (PReLU", "fine-tuned PReLU", "Dead:"):
         assert text in shown
-    assert "fine-tuning PReLU: epoch 1/1" in result.stderr
+    assert "PReLU: epoch 1/1" in result.stderr
