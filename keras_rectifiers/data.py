@@ -160,54 +160,70 @@ def _load_file(path: Path, inputs: Mapping[str, Shape]) -> Data:
             "Data are read from .npz, .npy, a folder of images or package.module:"
             f"function. Received: {str(path)!r}."
         )
-    arrays = _load_npz(path)
-    for x, y in (("x", "y"), ("x_train", "y_train")):
-        if x in arrays:
-            return Data(
-                arrays[x],
-                arrays.get(y),
-                arrays.get("x_test"),
-                arrays.get("y_test"),
-                str(path),
-            )
-    if inputs and all(name in arrays for name in inputs):
-        x_by_name = {name: arrays[name] for name in inputs}
-        return Data(x_by_name, arrays.get("y"), source=str(path))
+    names = _names(path)
+    for keys in (("x", "y"), ("x_train", "y_train", "x_test", "y_test")):
+        if keys[0] in names:
+            return Data(**_arrays(path, keys, names), source=str(path))
+    if inputs and all(name in names for name in inputs):
+        found = _read_npz(path, [*inputs, *(["y"] if "y" in names else [])])
+        y = found.get("y") if "y" not in inputs else None
+        return Data({name: found[name] for name in inputs}, y, source=str(path))
     wanted = "'x' (and 'y'), or 'x_train' (and 'y_train', 'x_test', 'y_test')"
     if len(inputs) > 1:
         wanted += ", or the model's inputs " + ", ".join(map(repr, inputs))
     raise DataError(
-        f"A .npz must hold {wanted}. Received: {', '.join(map(repr, arrays)) or 'none'}"
+        f"A .npz must hold {wanted}. Received: {', '.join(map(repr, names)) or 'none'}"
         f" in {str(path)!r}. Rename them with numpy.savez(path, x=..., y=...)."
     )
 
 
-def _load_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a `.npz`, each held against its declared size first."""
+def _arrays(
+    path: Path, keys: tuple[str, ...], names: list[str]
+) -> dict[str, np.ndarray]:
+    """The arrays of some keys as fields of `Data`; what else is there stays unread."""
+    found = _read_npz(path, [key for key in keys if key in names])
+    return {key.replace("_train", ""): array for key, array in found.items()}
+
+
+def _names(path: Path) -> list[str]:
+    """The names of the arrays in a `.npz`."""
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                name = f"{path}:{member.filename}"
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """Some arrays of a `.npz`, each held against its declared size first."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in names:
+                member = archive.getinfo(f"{name}.npy")
                 if member.file_size > MAX_EXPANSION * max(member.compress_size, 1):
                     raise DataError(
                         "An array must not unpack to more than its file can hold. "
                         f"Received: {member.file_size:,} bytes from "
-                        f"{member.compress_size:,} in {name!r}. The file is damaged "
-                        "or forged."
+                        f"{member.compress_size:,} in '{path}:{name}'. The file is "
+                        "damaged or forged."
                     )
                 with archive.open(member) as file:
-                    _check_header(file, member.file_size, name)
+                    _check_header(file, member.file_size, f"{path}:{name}")
     except _DAMAGE as error:
-        raise DataError(
-            f"The file {str(path)!r} is damaged or is no .npz ({error}). Save it "
-            "again with numpy.savez."
-        ) from error
+        raise _damaged(path, error) from error
 
     def read() -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in names}
 
     return _read(read, path)
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"The file {str(path)!r} is damaged or is no .npz ({error}). Save it again "
+        "with numpy.savez."
+    )
 
 
 def _check_header(file: Any, size: int, name: str) -> None:

@@ -63,6 +63,13 @@ def test_npz_may_name_the_inputs_of_the_model(folder):
     assert loaded.samples == 6
 
 
+def test_arrays_that_are_not_needed_are_not_read(folder):
+    """Names of classes, or anything else beside the data, are no obstacle."""
+    np.savez(folder / "d.npz", x=X, y=Y, classes=np.array(["a", "b"]))
+
+    assert data.load("d.npz", _model((None, 4)), labels=True).samples == 6
+
+
 def test_npy_has_no_labels(folder):
     """A .npy is inputs only."""
     np.save(folder / "d.npy", X)

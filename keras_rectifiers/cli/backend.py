@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import re
 import sys
@@ -50,6 +51,7 @@ def prepare_backend() -> str:
                 f"Keras cannot be imported with the backend {backend!r} ({error}). "
                 f'Repair it with pip install --upgrade "keras_rectifiers[{backend}]".'
             ) from error
+    logging.getLogger("absl").setLevel(logging.ERROR)
     return backend
 
 

@@ -69,18 +69,17 @@ def prelu(x: Any, alpha: Any, max_value: float | None = None) -> Any:
 
     @ops.custom_gradient
     def kernel(x: Any, alpha: Any) -> tuple[Any, Any]:
-        uncapped, slopes = primitives.prelu(x, ops.cast(alpha, x.dtype))
+        uncapped, slope = primitives.prelu(x, ops.cast(alpha, x.dtype))
         y = _capped(uncapped, max_value)
 
         def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any]:
             # Torch hands the inputs back: only these carry second derivatives.
             inputs, dy = ((x, alpha), *args) if upstream is None else (args, upstream)
             dy = _below_cap(dy, y, max_value)
-            slope = slopes
-            if slope is None:
-                slope = primitives.slopes(inputs[0], ops.cast(inputs[1], x.dtype))
-            alpha_gradient = _slope_gradient(inputs[0], inputs[1], dy)
-            return primitives.product(dy, slope), alpha_gradient
+            dx = primitives.prelu_gradient(
+                dy, inputs[0], ops.cast(inputs[1], x.dtype), slope
+            )
+            return dx, _slope_gradient(inputs[0], inputs[1], dy)
 
         return y, gradient
 

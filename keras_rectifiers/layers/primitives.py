@@ -16,6 +16,7 @@ _BACKEND = keras.config.backend()
 
 if _BACKEND == "tensorflow":
     import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
 elif _BACKEND == "torch":
     import torch
 
@@ -33,27 +34,18 @@ def product(factor: Any, weight: Any) -> Any:
 
     Args:
         factor: Floating point tensor.
-        weight: Tensor of the same shape and dtype.
+        weight: Tensor of the same dtype, of the same shape or one that broadcasts.
     """
     if _BACKEND == "tensorflow":
         return tf.math.multiply_no_nan(factor, weight)
     if _BACKEND == "torch":
-        # `torch.where` branches at each element on a CPU; this one is vectorised.
+        # Vectorised, unlike `torch.where`.
         return torch.ops.aten.threshold_backward(factor, weight.abs(), 0) * weight
     return ops.where(weight == 0, ops.zeros_like(factor), factor * weight)
 
 
-def slopes(x: Any, alpha: Any) -> Any:
-    """The slope that applies at each position: `alpha if x <= 0 else 1`."""
-    # NaN is not <= 0: it meets slope 1 and stays NaN, also where alpha is 0.
-    if _BACKEND == "torch":
-        negative = (x <= 0).to(x.dtype)
-        return torch.addcmul(1 - negative, negative, alpha)
-    return ops.where(x <= 0, alpha, ops.ones((), x.dtype))
-
-
 def prelu(x: Any, alpha: Any) -> tuple[Any, Any]:
-    """`x if x > 0 else alpha * x`, and `relu(x)` wherever `alpha` is 0.
+    """`x if not x <= 0 else alpha * x`, and `relu(x)` wherever `alpha` is 0.
 
     Bit for bit, but for one case: TensorFlow's ReLU keeps the sign of -0.0 in some
     lanes and drops it in others; here it is dropped in all of them.
@@ -63,20 +55,54 @@ def prelu(x: Any, alpha: Any) -> tuple[Any, Any]:
         alpha: Tensor of the same dtype that broadcasts to the shape of `x`.
 
     Returns:
-        The value, and the `slopes` if they are a by-product, else None.
+        The value, and what `prelu_gradient` can use again, or None.
     """
     if _BACKEND == "torch":
-        # The bound keeps 0 * -inf away. Adding -0.0 changes no bit of a ReLU.
-        lowest, none = (
-            alpha.new_tensor(v) for v in (torch.finfo(x.dtype).min, -torch.inf)
-        )
-        bound = torch.where(alpha == 0, lowest, none)
-        negative = torch.maximum(x.clamp(max=-0.0), bound)
-        return torch.relu(x) + negative * alpha, None
-    slope = slopes(x, alpha)
-    if _BACKEND == "tensorflow":
+        return _prelu_torch(x, alpha), None
+    if _BACKEND == "tensorflow" and not _under_xla():
+        slope = ops.where(x <= 0, alpha, ops.ones((), x.dtype))
         return tf.math.multiply_no_nan(x, slope), slope
-    return ops.where(slope == 0, ops.relu(x), x * slope), slope
+    negative = ops.where(alpha == 0, ops.relu(x), x * alpha)
+    return ops.where(x <= 0, negative, x), None
+
+
+def prelu_gradient(dy: Any, x: Any, alpha: Any, slope: Any) -> Any:
+    """`dy if not x <= 0 else alpha * dy`, and 0 where that `alpha` is 0.
+
+    Args:
+        dy: Gradient of the value.
+        x: Input, as `prelu` received it.
+        alpha: Slopes, as `prelu` received them.
+        slope: What `prelu` returned beside the value.
+    """
+    if _BACKEND == "torch":
+        negative = (x <= 0).to(x.dtype)
+        slope = torch.addcmul(1 - negative, negative, alpha)
+    if slope is not None:
+        return product(dy, slope)
+    return ops.where(x <= 0, product(dy, alpha), dy)
+
+
+def _under_xla() -> bool:
+    """Whether TensorFlow traces a function that XLA will compile.
+
+    Each operation of a plain graph is one pass over memory: there the slope at each
+    position is worth keeping for the gradient. XLA fuses the passes, so there it is
+    cheaper to compute it twice than to write it down once. Both forms are right in
+    either place.
+    """
+    context = getattr(control_flow_util, "GraphOrParentsInXlaContext", None)
+    return context is not None and context(tf.compat.v1.get_default_graph())
+
+
+def _prelu_torch(x: Any, alpha: Any) -> Any:
+    """`prelu` without `torch.where`, which branches at each element on a CPU."""
+    # The bound keeps 0 * -inf away. Adding -0.0 changes no bit of a ReLU.
+    lowest, none = (
+        alpha.new_tensor(bound) for bound in (torch.finfo(x.dtype).min, -torch.inf)
+    )
+    negative = torch.maximum(x.clamp(max=-0.0), torch.where(alpha == 0, lowest, none))
+    return torch.relu(x) + negative * alpha
 
 
 def leaky(x: Any, slope: float) -> Any:

@@ -137,6 +137,9 @@ def _use(
     operation = forms.is_operation(entry.get("module"))
     tensors = graph.inputs(*consumer)
     if class_name == "Multiply" and len({ref.source for ref in tensors}) > 1:
+        others = [ref.source for ref in tensors if ref.source != source]
+        if any(_comes_from(other, source, graph) for other in others):
+            return HIDDEN, ""  # it is what a gate made from it lets through
         return GATE, f"it is multiplied with another branch in {name!r}"
     if operation and class_name in _NEEDS_POSITIVE:
         return GUARD, f"it feeds {class_name.lower()} in {name!r}"
@@ -152,3 +155,17 @@ def _use(
     if operation and class_name in _SCALES and len(tensors) == 1:
         return None
     return HIDDEN, ""
+
+
+def _comes_from(node: tuple[str, int], source: tuple[str, int], graph: Graph) -> bool:
+    """Whether a value was computed from another, as squeeze-and-excite gates are."""
+    pending, seen = [node], {node}
+    while pending:
+        current = pending.pop()
+        if current == source:
+            return True
+        for ref in graph.inputs(*current):
+            if ref.name in graph.entries and ref.source not in seen:
+                seen.add(ref.source)
+                pending.append(ref.source)
+    return False

@@ -13,7 +13,7 @@ APPLICATIONS = [
     ("ResNet50", {"input_shape": (64, 64, 3), "classes": 10}, (49, 49)),
     ("VGG16", {"input_shape": (32, 32, 3), "include_top": False}, (13, 13)),
     ("MobileNetV2", {"input_shape": (64, 64, 3), "classes": 10}, (35, 35)),
-    ("MobileNetV3Small", {"input_shape": (64, 64, 3), "classes": 10}, (23, 13)),
+    ("MobileNetV3Small", {"input_shape": (64, 64, 3), "classes": 10}, (23, 14)),
     ("NASNetMobile", {"input_shape": (64, 64, 3), "include_top": False}, (192, 191)),
     ("DenseNet121", {"input_shape": (64, 64, 3), "classes": 10}, (121, 121)),
 ]
@@ -65,7 +65,7 @@ def test_gates_of_mobilenet_stay_hard():
     plan = keras_rectifiers.plan(model)
 
     assert {skip.reason for skip in plan.skips} == {"gate"}
-    assert len(plan.skips) == 10
+    assert len(plan.skips) == 9
     assert all(step.site.max_value is None for step in plan.steps)
 
 
