@@ -9,39 +9,21 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
-import math
 import re
 import sys
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_rectifiers import arrays
 from keras_rectifiers.errors import DataError
 
 #: `package.module:function`.
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
-#: Deflate cannot compress further than this: a larger ratio is a forged size.
-MAX_EXPANSION = 1100
-
 Shape = tuple[int | None, ...]
-
-#: What the readers raise on a file that is damaged, encrypted or of another kind.
-_DAMAGE = (
-    ValueError,
-    TypeError,
-    SyntaxError,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    zlib.error,
-    zipfile.BadZipFile,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,22 +132,18 @@ def load(
 
 def _load_file(path: Path, inputs: Mapping[str, Shape]) -> Data:
     if path.suffix == ".npy":
-        with path.open("rb") as file:
-            _check_header(file, path.stat().st_size, str(path))
-        return Data(
-            _read(lambda: np.load(path, allow_pickle=False), path), source=str(path)
-        )
+        return Data(arrays.read_npy(path), source=str(path))
     if path.suffix != ".npz":
         raise DataError(
             "Data are read from .npz, .npy, a folder of images or package.module:"
             f"function. Received: {str(path)!r}."
         )
-    names = _names(path)
+    names = arrays.names(path)
     for keys in (("x", "y"), ("x_train", "y_train", "x_test", "y_test")):
         if keys[0] in names:
             return Data(**_arrays(path, keys, names), source=str(path))
     if inputs and all(name in names for name in inputs):
-        found = _read_npz(path, [*inputs, *(["y"] if "y" in names else [])])
+        found = arrays.read_npz(path, [*inputs, *(["y"] if "y" in names else [])])
         y = found.get("y") if "y" not in inputs else None
         return Data({name: found[name] for name in inputs}, y, source=str(path))
     wanted = "'x' (and 'y'), or 'x_train' (and 'y_train', 'x_test', 'y_test')"
@@ -181,91 +159,8 @@ def _arrays(
     path: Path, keys: tuple[str, ...], names: list[str]
 ) -> dict[str, np.ndarray]:
     """The arrays of some keys as fields of `Data`; what else is there stays unread."""
-    found = _read_npz(path, [key for key in keys if key in names])
+    found = arrays.read_npz(path, [key for key in keys if key in names])
     return {key.replace("_train", ""): array for key, array in found.items()}
-
-
-def _names(path: Path) -> list[str]:
-    """The names of the arrays in a `.npz`."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist()]
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
-
-
-def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Some arrays of a `.npz`, each held against its declared size first."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in names:
-                member = archive.getinfo(f"{name}.npy")
-                if member.file_size > MAX_EXPANSION * max(member.compress_size, 1):
-                    raise DataError(
-                        "An array must not unpack to more than its file can hold. "
-                        f"Received: {member.file_size:,} bytes from "
-                        f"{member.compress_size:,} in '{path}:{name}'. The file is "
-                        "damaged or forged."
-                    )
-                with archive.open(member) as file:
-                    _check_header(file, member.file_size, f"{path}:{name}")
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
-
-    def read() -> dict[str, np.ndarray]:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
-
-    return _read(read, path)
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"The file {str(path)!r} is damaged or is no .npz ({error}). Save it again "
-        "with numpy.savez."
-    )
-
-
-def _check_header(file: Any, size: int, name: str) -> None:
-    """Hold what an array's header declares against the bytes that are there."""
-    try:
-        version = np.lib.format.read_magic(file)
-        header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = header(file)
-    except _DAMAGE as error:
-        raise DataError(
-            f"The array {name!r} is damaged or is no .npy ({error}). Save it again "
-            "with numpy.save."
-        ) from error
-    if dtype.hasobject or dtype.kind not in "biuf":
-        raise DataError(
-            f"Data must be numbers. Received: dtype {dtype} in {name!r}. Convert the "
-            "array with array.astype('float32') and save it again."
-        )
-    declared = math.prod(shape) * dtype.itemsize
-    if declared != size - file.tell():
-        raise DataError(
-            f"The array {name!r} declares {declared:,} bytes and holds "
-            f"{size - file.tell():,}. The file is damaged or forged: save it again."
-        )
-
-
-def _read(read: Any, path: Path) -> Any:
-    try:
-        return read()
-    except _DAMAGE as error:
-        raise DataError(
-            f"The file {str(path)!r} is damaged ({error}). Save it again."
-        ) from error
-    except MemoryError as error:
-        raise DataError(
-            f"The data {str(path)!r} do not fit into memory. Give a part of them, or "
-            "package.module:function that streams them."
-        ) from error
 
 
 def _call(spec: str) -> Data:

@@ -183,11 +183,11 @@ def _number(name: str, value: float) -> str:
 
 def _bound(diagnosis: Diagnosis) -> str:
     """What "never" means for the number of samples seen."""
+    from keras_rectifiers.activity.verdicts import upper_bound  # noqa: PLC0415
+
     samples = min(layer.statistics.samples for layer in diagnosis.layers)
     confidence = diagnosis.layers[0].confidence
-    never = float(
-        min(bound for layer in diagnosis.layers for bound in layer.upper_bound)
-    )
+    never = float(upper_bound(0, samples, confidence))
     return (
         f"Dead: never positive on {samples:,} samples, and no slope. A unit that never "
         f"fired on so many fires on less than {never:.2%} of all "

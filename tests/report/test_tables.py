@@ -92,6 +92,18 @@ def test_a_diagnosis_says_what_its_samples_allow(diagnosed):
     assert any("50 samples" in line and "5.82%" in line for line in diagnosed)
 
 
+def test_the_bound_is_that_of_a_silent_unit():
+    """Where every unit fires, the bound is still that of one that never did."""
+    alive = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, activation="relu")]
+    )
+    alive.layers[0].bias.assign([9.0] * 3)
+
+    lines = _lines(diagnosis_tables(diagnose(alive, np.zeros((50, 4), "float32"))))
+
+    assert any("5.82%" in line for line in lines)
+
+
 def test_a_model_without_rectifiers_says_so():
     """Without a rectifier there is a sentence and no empty table."""
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="plain")

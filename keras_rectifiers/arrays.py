@@ -1,0 +1,141 @@
+"""Read numpy's files without running them, and without trusting their sizes.
+
+`allow_pickle` stays off, and an array is not allocated before its declared size
+has been held against the file.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.errors import DataError
+
+#: Deflate cannot compress further than this: a larger ratio is a forged size.
+MAX_EXPANSION = 1100
+
+#: What the readers raise on a file that is damaged, encrypted or of another kind.
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
+
+def names(path: Path) -> list[str]:
+    """The names of the arrays in a `.npz`.
+
+    Raises:
+        DataError: The file is damaged or of another kind.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
+    """Some arrays of a `.npz`, each held against its declared size first.
+
+    Args:
+        path: The file.
+        wanted: Names of the arrays; the others are not read.
+
+    Raises:
+        DataError: The file is damaged or forged, or an array is not of numbers.
+    """
+    wanted = tuple(wanted)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in wanted:
+                member = archive.getinfo(f"{name}.npy")
+                if member.file_size > MAX_EXPANSION * max(member.compress_size, 1):
+                    raise DataError(
+                        "An array must not unpack to more than its file can hold. "
+                        f"Received: {member.file_size:,} bytes from "
+                        f"{member.compress_size:,} in '{path}:{name}'. The file is "
+                        "damaged or forged."
+                    )
+                with archive.open(member) as file:
+                    _check_header(file, member.file_size, f"{path}:{name}")
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+    def read() -> dict[str, np.ndarray]:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in wanted}
+
+    return _read(read, path)
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"The file {str(path)!r} is damaged or is no .npz ({error}). Save it again "
+        "with numpy.savez."
+    )
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """The array of a `.npy`, held against its declared size first.
+
+    Raises:
+        DataError: The file is damaged or forged, or the array is not of numbers.
+    """
+    with path.open("rb") as file:
+        _check_header(file, path.stat().st_size, str(path))
+    return _read(lambda: np.load(path, allow_pickle=False), path)
+
+
+def _check_header(file: Any, size: int, name: str) -> None:
+    """Hold what an array's header declares against the bytes that are there."""
+    try:
+        version = np.lib.format.read_magic(file)
+        header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = header(file)
+    except _DAMAGE as error:
+        raise DataError(
+            f"The array {name!r} is damaged or is no .npy ({error}). Save it again "
+            "with numpy.save."
+        ) from error
+    if dtype.hasobject or dtype.kind not in "biuf":
+        raise DataError(
+            f"Data must be numbers. Received: dtype {dtype} in {name!r}. Convert the "
+            "array with array.astype('float32') and save it again."
+        )
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != size - file.tell():
+        raise DataError(
+            f"The array {name!r} declares {declared:,} bytes and holds "
+            f"{size - file.tell():,}. The file is damaged or forged: save it again."
+        )
+
+
+def _read(read: Any, path: Path) -> Any:
+    try:
+        return read()
+    except _DAMAGE as error:
+        raise DataError(
+            f"The file {str(path)!r} is damaged ({error}). Save it again."
+        ) from error
+    except MemoryError as error:
+        raise DataError(
+            f"The data {str(path)!r} do not fit into memory. Give a part of them, or "
+            "package.module:function that streams them."
+        ) from error
