@@ -18,6 +18,10 @@ class UnsupportedModelError(RectifierError):
     """A model, or one layer of it, cannot be converted without losing something."""
 
 
+class UnknownClassError(UnsupportedModelError):
+    """A model names a class that nobody registered here."""
+
+
 class SelectionError(RectifierError):
     """A selection of sites matches nothing, or contradicts itself."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.errors import UnsupportedModelError
 
 #: How Keras names a class or function that it does not find.
-_UNKNOWN_CLASS = re.compile(
-    r"(?:Could not locate (?:class|function)|Unknown \w+:) '?([\w.>]+)"
-)
 
 
 def check_model_file(path: Path) -> None:
@@ -75,15 +72,12 @@ def load_model(path: Path, imports: Iterable[str] = ()) -> Any:
     import_modules(imports)
     try:
         return loading.load(path)
-    except RectifierError as error:
-        unknown = _UNKNOWN_CLASS.search(str(error.__cause__))
-        if unknown is None:
-            raise
-        raise UnsupportedModelError(
-            f"Every class of a model must be known to build it. Received: "
-            f"{unknown[1]!r} in {str(path)!r}. Name the module that registers it with "
-            "--import MODULE (`inspect`, and `convert` without --verify, need none)."
+    except UnknownClassError as error:
+        raise UnknownClassError(
+            f"{error} Name that module with --import MODULE."
         ) from error
+    except RectifierError:
+        raise
     except Exception as error:
         text = str(error).strip() or type(error).__name__
         raise ArchiveError(

@@ -203,7 +203,8 @@ def _move(pairs: Pairs) -> None:
                 "A variable must keep its dtype. Received: "
                 f"{variable.path!r} as {variable.dtype}, rebuilt as {twin.dtype}."
             )
-        twin.assign(variable)
+        # JAX would share the array, and training one model delete the other's.
+        twin.assign(keras.ops.copy(variable.value))
         if variable.trainable != twin.trainable:
             twin.trainable = variable.trainable
     for _, layer, twin in pairs.layers:

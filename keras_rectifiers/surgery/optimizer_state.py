@@ -30,7 +30,7 @@ def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
             continue  # lists of what the other attributes hold
         if isinstance(value, keras.Variable):
             if isinstance(before, keras.Variable):
-                value.assign(before)
+                value.assign(keras.ops.copy(before.value))
         elif isinstance(value, keras.optimizers.Optimizer):
             carry(before, value, list(pairs))
         elif _is_slots(value, new) and _is_slots(before, old):
@@ -58,6 +58,8 @@ def _carry_slots(
             continue
         source = sources.get(id(variable))
         if source is not None:
-            slot.assign(old_slots[old._get_variable_index(source)])
+            slot.assign(
+                keras.ops.copy(old_slots[old._get_variable_index(source)].value)
+            )
         elif name == _AVERAGES:
-            slot.assign(variable)
+            slot.assign(keras.ops.copy(variable.value))

@@ -150,19 +150,7 @@ def _converted(model: Any, to: Any, selection: Mapping[str, Any]) -> tuple[Any, 
 
     made = None if to is None else plan(model, to, **selection)
     changed = (made or Plan(model.name, "none", (), ())).apply(model)
-    _own_arrays(changed)
     return changed, made
-
-
-def _own_arrays(model: Any) -> None:
-    """Give every variable of a copy an array of its own.
-
-    On JAX a variable that was assigned from another shares its array, and `fit`
-    gives its arrays away: the original would be left with deleted ones.
-    """
-    optimizer = getattr(model, "optimizer", None)
-    for variable in [*model.variables, *(optimizer.variables if optimizer else ())]:
-        variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
 
 
 def _evaluate(model: Any, parts: Any) -> dict[str, float]:

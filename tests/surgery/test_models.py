@@ -40,7 +40,7 @@ def test_an_application_is_converted_bit_for_bit(name, arguments, counts, tmp_pa
     model.save(tmp_path / "model.keras")
     shape = (2, *model.input_shape[1:])
     inputs = np.random.default_rng(0).normal(size=shape).astype("float32")
-    sites, converted = counts
+    _, converted = counts
 
     for to, options in SAME_FUNCTION:
         plan = keras_rectifiers.plan(model, to, **options)
