@@ -1,0 +1,85 @@
+"""What the documents say is run, so that it cannot rot."""
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import click
+import pytest
+
+from keras_rectifiers.cli.main import main
+
+_ROOT = Path(__file__).resolve().parents[1]
+_COMMAND = "from keras_rectifiers.cli.main import main; main()"
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the files that the README speaks of."""
+    demo = resources.files("keras_rectifiers.demo")
+    shutil.copy(str(demo / "dying_digits.keras"), tmp_path / "model.keras")
+    shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_commands_of_the_readme_run(folder):
+    """Each console line of the README does what it says."""
+    commands = re.findall(r"^\$ keras-rectifiers (.*)$", _README, re.MULTILINE)
+    assert len(commands) == 4
+
+    codes = [
+        subprocess.run(
+            [sys.executable, "-c", _COMMAND, *command.split()],
+            capture_output=True,
+            check=False,
+        ).returncode
+        for command in commands
+    ]
+
+    # The demo's model has more dead units than the threshold of `diagnose`.
+    assert codes == [0, 0, 1, 0]
+    assert (folder / "model_prelu.keras").is_file()
+    assert (folder / "better.keras").is_file()
+
+
+def test_the_python_example_of_the_readme_runs(folder, capsys):
+    """The example prints a plan, a proof and a diagnosis."""
+    (code,) = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
+
+    exec(compile(code, "README.md", "exec"), {})
+
+    printed = capsys.readouterr().out
+    assert "6 of 6 rectifiers replaced" in printed
+    assert "bit-equal" in printed
+    assert "of 224 units are dead" in printed
+
+
+def test_every_command_stands_in_the_documents():
+    """docs/commands.md holds the help of each command, word for word."""
+    document = (_ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+
+    context = click.Context(main, info_name="keras-rectifiers")
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        own = click.Context(command, info_name=name, parent=context)
+        own.max_content_width = 88
+        assert command.get_help(own) in document
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "CONTRIBUTING.md", *sorted(map(str, (_ROOT / "docs").glob("*.md")))],
+)
+def test_links_between_documents_lead_somewhere(path):
+    """No relative link is broken."""
+    text = (_ROOT / path).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+
+    missing = [t for t in targets if not ((_ROOT / path).parent / t).exists()]
+
+    assert missing == []
