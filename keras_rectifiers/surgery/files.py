@@ -40,15 +40,15 @@ def check_target(
             f"The target must be a file. Received: the folder {str(path)!r}. "
             "Name a file inside it."
         )
-    if path.exists() and not overwrite:
-        raise ArchiveError(
-            f"The target must not exist. Received: {str(path)!r}, which does. "
-            "Name a new file, or pass overwrite=True (--force) to replace it."
-        )
     if path.exists() and not path.is_file():
         raise ArchiveError(
             f"The target must be a file. Received: {str(path)!r}, which is a device or "
             "a pipe. Name a new file."
+        )
+    if path.exists() and not overwrite:
+        raise ArchiveError(
+            f"The target must not exist. Received: {str(path)!r}, which does. "
+            "Name a new file, or pass overwrite=True (--force) to replace it."
         )
     folder = path.parent
     if not folder.is_dir():

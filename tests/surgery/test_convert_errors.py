@@ -52,7 +52,7 @@ def source(tmp_path):
         ({"roles": ("hidden", "gates")}, ValueError, "roles='gates'"),
         ({"include": "nothing*"}, SelectionError, "include='nothing\\*'"),
         ({"exclude": "nothing"}, SelectionError, "exclude='nothing'"),
-        ({"where": lambda site: False}, SelectionError, "at least one site"),
+        ({"where": lambda _: False}, SelectionError, "at least one site"),
     ],
 )
 def test_wrong_options_are_told_before_anything_is_written(
@@ -82,7 +82,7 @@ def test_an_error_in_the_users_own_function_stays_what_it_is(source, tmp_path, c
 def test_a_callable_must_return_a_layer(source):
     """What else it returns is named with the site."""
     with pytest.raises(TypeError, match=r"must return a Keras layer.*site 'shared'"):
-        keras_rectifiers.plan(source, lambda site: 3)
+        keras_rectifiers.plan(source, lambda _: 3)
 
 
 @pytest.mark.parametrize("model", [3, None, b"model.keras", object()])
@@ -134,7 +134,10 @@ def test_a_model_without_rectifiers_is_copied(tmp_path):
 
 
 def _link(kind, source, target):
-    os.symlink(source, target) if kind == "symlink" else os.link(source, target)
+    if kind == "symlink":
+        target.symlink_to(source)
+    else:
+        target.hardlink_to(source)
 
 
 def test_the_source_is_never_the_target(source):

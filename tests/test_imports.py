@@ -1,0 +1,145 @@
+"""What is loaded when: file surgery never loads Keras, and imports point down."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+_FRAMEWORKS = {"keras", "tensorflow", "jax", "jaxlib", "torch"}
+#: What file surgery may load besides the standard library and this package.
+_ALLOWED = {"numpy", "h5py", "cython_runtime", "sitecustomize"}
+
+_CONVERT = """
+import json, sys
+import keras_rectifiers
+source, target = sys.argv[1:]
+plan = keras_rectifiers.plan(source, "leaky_relu")
+str(plan), plan.from_json(plan.to_json())
+for to in ("leaky_relu", "prelu"):
+    made = keras_rectifiers.convert_file(source, target, to, overwrite=True)
+    assert made.steps
+origins = {}
+for name, module in list(sys.modules.items()):
+    origins[name.split(".")[0]] = getattr(module, "__file__", None)
+print(json.dumps(sorted(set(origins) - set(sys.stdlib_module_names))))
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run code in a fresh interpreter, in an empty folder; give its last line."""
+
+    def call(code, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return call
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A compiled model with rectifiers, on file."""
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(5, activation="relu"),
+            keras.layers.ReLU(),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def test_converting_a_file_loads_numpy_and_h5py_only(run, source, tmp_path):
+    """No framework, and nothing else that an attacker could count on."""
+    loaded = set(run(_CONVERT, source, tmp_path / "out.keras"))
+    extra = {
+        name
+        for name in loaded - _ALLOWED - {"keras_rectifiers"}
+        if not name.startswith(("_", "__editable__"))
+    }
+
+    assert not loaded & _FRAMEWORKS
+    assert not extra
+    assert {"numpy", "h5py"} <= loaded
+
+
+def test_planning_for_a_file_does_not_even_load_h5py(run, source):
+    """A plan needs the config alone."""
+    code = """
+import json, sys, keras_rectifiers
+print(keras_rectifiers.plan(sys.argv[1]))
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+    assert not set(run(code, source)) & (_FRAMEWORKS | {"h5py"})
+
+
+def test_importing_the_package_loads_nothing_but_itself(run):
+    """Public names are imported when they are first used."""
+    code = """
+import json, sys
+before = set(sys.modules)
+import keras_rectifiers
+new = {name.split(".")[0] for name in set(sys.modules) - before}
+print(json.dumps(sorted(new - set(sys.stdlib_module_names))))
+"""
+
+    assert run(code) == ["keras_rectifiers"]
+
+
+def test_every_public_name_can_be_imported(run):
+    """The table of lazy names holds no name that leads nowhere."""
+    code = """
+import json, keras_rectifiers
+print(json.dumps([n for n in dir(keras_rectifiers) if not hasattr(keras_rectifiers, n)]))
+"""
+
+    assert run(code) == []
+
+
+def test_layers_are_registered_where_keras_was_loaded_first(run):
+    """`load_model` finds them after the bare import of the package."""
+    code = """
+import json, keras, keras_rectifiers
+names = ["keras_rectifiers>PReLU", "keras_rectifiers>LeakyReLU"]
+found = [keras.saving.get_registered_object(name) is not None for name in names]
+print(json.dumps(found))
+"""
+
+    assert run(code) == [True, True]
+
+
+def test_imports_point_down():
+    """The contracts of the import linter hold."""
+    pytest.importorskip("importlinter")
+    command = shutil.which("lint-imports", path=Path(sys.executable).parent)
+    if command is None:
+        pytest.skip("lint-imports is not beside this interpreter")
+    done = subprocess.run(
+        [command, "--no-cache"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
