@@ -147,7 +147,13 @@ class Plan:
                     for skip in data["skips"]
                 ),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise PlanMismatchError(
                 f"A plan must be JSON written by Plan.to_json. Received: text that "
                 f"does not fit ({type(error).__name__}: {error})."

@@ -10,6 +10,12 @@ from keras_rectifiers.surgery.files import check_target
 from keras_rectifiers.surgery.files import replacing
 
 
+def _write(target, content, *, overwrite, then):
+    with replacing(target, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
+        then()
+
+
 def test_a_new_name_in_a_folder_that_exists_is_fine(tmp_path):
     """Nothing is made by the check itself."""
     check_target(None, tmp_path / "new", overwrite=False)
@@ -106,17 +112,21 @@ def test_permissions_follow_the_umask(tmp_path, mask):
     assert left == mask
 
 
-@pytest.mark.parametrize("error", [OSError("disk"), KeyError("bug"), KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "error", [OSError("disk"), KeyError("bug"), KeyboardInterrupt()]
+)
 def test_a_failure_leaves_the_old_file(tmp_path, error):
     """The temporary file goes, the old content stays byte for byte."""
     target = tmp_path / "out"
     target.write_bytes(b"old")
-    raised = ArchiveError if isinstance(error, OSError) else type(error)
+    known = {OSError: ArchiveError}
+    raised = known.get(type(error), type(error))
 
-    with pytest.raises(raised if error is not KeyboardInterrupt else error):
-        with replacing(target, overwrite=True) as temporary:
-            temporary.write_bytes(b"half")
-            raise error
+    def fail():
+        raise error
+
+    with pytest.raises(raised):
+        _write(target, b"half", overwrite=True, then=fail)
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -125,10 +135,11 @@ def test_a_target_that_appears_meanwhile_is_not_lost(tmp_path):
     """Another process may have been quicker; its file stays."""
     target = tmp_path / "out"
 
+    def appear():
+        target.write_bytes(b"theirs")
+
     with pytest.raises(ArchiveError, match="appeared while"):
-        with replacing(target, overwrite=False) as temporary:
-            temporary.write_bytes(b"ours")
-            target.write_bytes(b"theirs")
+        _write(target, b"ours", overwrite=False, then=appear)
     assert target.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [target]
 

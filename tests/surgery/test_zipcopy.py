@@ -25,14 +25,17 @@ def _make(path, compression):
 
 def _copy(source, target, last=None, change=None):
     """Copy every member; `change` edits the last one in its window."""
-    with source.open("rb") as file, zipfile.ZipFile(source) as old:
-        with zipfile.ZipFile(target, "w") as new:
-            for info in old.infolist():
-                if info.filename != last:
-                    copy_member(file, new, info)
-            if last is not None:
-                with patched_member(file, new, old.getinfo(last)) as window:
-                    change(window)
+    with (
+        source.open("rb") as file,
+        zipfile.ZipFile(source) as old,
+        zipfile.ZipFile(target, "w") as new,
+    ):
+        for info in old.infolist():
+            if info.filename != last:
+                copy_member(file, new, info)
+        if last is not None:
+            with patched_member(file, new, old.getinfo(last)) as window:
+                change(window)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -96,7 +99,7 @@ def test_a_member_with_another_sum_is_refused(tmp_path):
     with pytest.raises(ArchiveError, match="check sum"):
         _copy(source, tmp_path / "new")
     with pytest.raises(ArchiveError, match="check sum"):
-        _copy(source, tmp_path / "new", "a", lambda window: None)
+        _copy(source, tmp_path / "new", "a", lambda _: None)
 
 
 def test_a_member_that_is_not_where_it_should_be_is_refused(tmp_path):
