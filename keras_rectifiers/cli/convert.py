@@ -127,11 +127,11 @@ def _convert(
     """Convert; with `verified`, put the target in place only if it is right."""
     from keras_rectifiers.cli.models import prepare_for
     from keras_rectifiers.surgery.convert import convert_file
-    from keras_rectifiers.surgery.files import check_target
+    from keras_rectifiers.surgery.files import check_model_target
     from keras_rectifiers.surgery.files import replacing
 
     prepare_for(source)
-    check_target(source, target, overwrite=force)
+    check_model_target(source, target, overwrite=force)
     if not verified:
         return convert_file(source, target, to, overwrite=force, **choice), None
     from keras_rectifiers.cli.backend import prepare_backend

@@ -101,7 +101,7 @@ def command(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.surgery.files import check_target
+    from keras_rectifiers.surgery.files import check_model_target
 
     choice = {
         **selection(of, include, exclude, roles),
@@ -110,9 +110,7 @@ def command(
     if to == "none" and choice:
         raise click.UsageError("--to none replaces nothing: leave the selection out.")
     check_model_file(model)
-    check_target(model, target, overwrite=force)
-    if target.suffix != ".keras":
-        raise click.UsageError(f"--out must end in .keras. Received: {str(target)!r}.")
+    check_model_target(model, target, overwrite=force)
     prepare_backend()
     from keras_rectifiers import data as data_sets
     from keras_rectifiers.cli.models import load_model

@@ -23,7 +23,7 @@ from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery import zipcopy
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.files import check_target
+from keras_rectifiers.surgery.files import check_model_target
 from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import rewrite
@@ -120,7 +120,7 @@ def apply(
         PlanMismatchError: The plan is for another model.
         UnsupportedModelError: The optimizer's state cannot be carried.
     """
-    check_target(source, target, overwrite=overwrite)
+    check_model_target(source, target, overwrite=overwrite)
     with read(source) as archive, replacing(target, overwrite=overwrite) as temporary:
         weights = archive.member(WEIGHTS)
         with wellformed.reading(archive.path, CONFIG):

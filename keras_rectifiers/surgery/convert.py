@@ -10,7 +10,7 @@ from typing import Any
 
 from keras_rectifiers import specs
 from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery.files import check_target
+from keras_rectifiers.surgery.files import check_model_target
 from keras_rectifiers.surgery.members import is_hdf5
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
@@ -144,7 +144,7 @@ def convert_file(
         SelectionError: The selection matches nothing.
         ValueError: An option is out of its range.
     """
-    check_target(source, target, overwrite=overwrite)
+    check_model_target(source, target, overwrite=overwrite)
     if is_hdf5(Path(source)):
         return _convert_loaded(Path(source), Path(target), to, overwrite, options)
     made = plan(source, to, **options)

@@ -11,6 +11,25 @@ from pathlib import Path
 from keras_rectifiers.errors import ArchiveError
 
 
+def check_model_target(
+    source: str | os.PathLike[str] | None,
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+) -> None:
+    """`check_target` for a model, whose name must tell Keras how to open it.
+
+    Raises:
+        ArchiveError: As for `check_target`, or the name does not end in `.keras`.
+    """
+    check_target(source, target, overwrite=overwrite)
+    if Path(target).suffix != ".keras":
+        raise ArchiveError(
+            "A model is written as .keras. Received: the target "
+            f"{str(target)!r}. Name a file that ends in .keras."
+        )
+
+
 def check_target(
     source: str | os.PathLike[str] | None,
     target: str | os.PathLike[str],

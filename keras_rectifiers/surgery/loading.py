@@ -14,7 +14,7 @@ import keras
 import keras_rectifiers.layers  # noqa: F401 (registers the layers)
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnknownClassError
-from keras_rectifiers.surgery.files import check_target
+from keras_rectifiers.surgery.files import check_model_target
 from keras_rectifiers.surgery.files import replacing
 
 _UNKNOWN_CLASS = re.compile(
@@ -53,12 +53,7 @@ def save(
     Raises:
         ArchiveError: The target exists, or cannot be written.
     """
-    check_target(None, target, overwrite=overwrite)
-    if Path(target).suffix != ".keras":
-        raise ArchiveError(
-            "A model is saved as .keras. Received: the target "
-            f"{str(target)!r}. Name a file that ends in .keras."
-        )
+    check_model_target(None, target, overwrite=overwrite)
     with replacing(target, overwrite=overwrite, suffix=".keras") as temporary:
         model.save(temporary)
 

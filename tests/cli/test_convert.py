@@ -168,6 +168,12 @@ def test_the_target_must_not_be_the_source(fails, made, tmp_path, options):
     assert (tmp_path / "m.keras").read_bytes() == content
 
 
+def test_the_target_must_be_a_keras_file(fails, made, tmp_path):
+    """A zip archive called .h5 would not be opened by Keras again."""
+    assert "ends in .keras" in fails("convert", made / "model.keras", "out.h5")
+    assert not (tmp_path / "out.h5").exists()
+
+
 @pytest.mark.parametrize("target", ["nowhere/out.keras", "."])
 def test_a_target_that_cannot_be_written_is_refused(fails, made, target):
     """A folder as target, or one in a folder that is not there, is refused."""
