@@ -59,6 +59,21 @@ def test_the_python_example_of_the_readme_runs(folder, capsys):
     assert "of 224 units are dead" in printed
 
 
+def test_the_examples_about_watching_run(folder, capsys):
+    """The page's examples run one after the other, and show units coming back."""
+    page = (_ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    names = {}
+
+    exec(compile(code, "watching.md", "exec"), names)
+
+    silent = names["history"].history["silent_fraction"]
+    assert names["history"].history["dead_fraction"][-1] == 0
+    assert silent[-1] < names["diagnosis"].dead_fraction
+    assert 0 < len(names["plan"].steps) < 6
+    assert len(names["table"]) == 224
+
+
 def test_every_command_stands_in_the_documents():
     """docs/commands.md holds the help of each command, word for word."""
     document = (_ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
