@@ -120,7 +120,7 @@ def check_member(info: zipfile.ZipInfo) -> None:
 def copy_member(
     source: BinaryIO, target: zipfile.ZipFile, info: zipfile.ZipInfo
 ) -> None:
-    """Copy a member as it is, packed or not, and check its sum where it is plain.
+    """Copy a member as it is, packed or not, and check its sum.
 
     Raises:
         ArchiveError: The bytes are cut off, or do not have the stated sum.
@@ -131,8 +131,9 @@ def copy_member(
         begin = file.tell()
         _copy_bytes(source, start, file, info.compress_size, info.filename)
         new.CRC = info.CRC
-        if info.compress_type == zipfile.ZIP_STORED:
-            _expect(info, _crc(file, begin, info.compress_size))
+        packed = info.compress_type != zipfile.ZIP_STORED
+        check = _packed_crc if packed else _crc
+        _expect(info, check(file, begin, info.compress_size))
         file.seek(begin + info.compress_size)
 
 
@@ -242,7 +243,25 @@ def _crc(file: BinaryIO, start: int, length: int) -> int:
     return crc
 
 
-def _expect(info: zipfile.ZipInfo, crc: int) -> None:
+def _packed_crc(file: BinaryIO, start: int, length: int) -> int | None:
+    """The check sum of what deflated bytes unpack to; None where they do not."""
+    unpack = zlib.decompressobj(-zlib.MAX_WBITS)
+    file.seek(start)
+    crc, left = 0, length
+    try:
+        while left and not unpack.eof:
+            packed = file.read(min(_CHUNK, left))
+            left -= len(packed)
+            while packed:  # a piece at a time, however far it unpacks
+                crc = zlib.crc32(unpack.decompress(packed, _CHUNK), crc)
+                packed = unpack.unconsumed_tail
+        crc = zlib.crc32(unpack.flush(), crc)
+    except zlib.error:
+        return None
+    return crc if unpack.eof and not left else None
+
+
+def _expect(info: zipfile.ZipInfo, crc: int | None) -> None:
     if crc != info.CRC:
         raise ArchiveError(
             f"A member must have the check sum that the archive states. Received: "

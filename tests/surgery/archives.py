@@ -22,6 +22,7 @@ WEIGHTS = "model.weights.h5"
 
 
 def _model():
+    keras.backend.clear_session()  # operations are named by number
     keras.utils.set_random_seed(0)
     inner = keras.Sequential(
         [keras.Input((5,)), layers.Dense(5, activation="relu"), layers.ReLU()],

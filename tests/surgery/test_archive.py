@@ -159,20 +159,11 @@ def test_a_flipped_bit_is_found_by_the_check_sum(tmp_path, name, to, compression
         info = archive.getinfo(name)
     content = bytearray(path.read_bytes())
     start = info.header_offset + 30 + len(name)
-    untold = compression == zipfile.ZIP_DEFLATED and (name, to) == (
-        WEIGHTS,
-        "leaky_relu",
-    )
     for fraction in (0.1, 0.5, 0.9):
         content[start + int(info.compress_size * fraction)] ^= 4
     path.write_bytes(content)
 
-    if untold:  # copied as it is, still packed: the damage stays as visible as it was
-        keras_rectifiers.convert_file(path, tmp_path / "out.keras", to)
-        with zipfile.ZipFile(tmp_path / "out.keras") as archive:
-            assert archive.testzip() == WEIGHTS
-    else:
-        refused(path, "damaged|check sum|not", to=to)
+    refused(path, "damaged|check sum|not", to=to)
 
 
 def test_bytes_flipped_in_the_directory_are_refused_or_harmless(tmp_path):
