@@ -53,6 +53,7 @@ class Graph:
         self.chain = [] if self.functional else layers_of(model)
         for entry in layers_of(model):
             self.entries[name_of(entry)] = entry
+        self._positions = {name: index for index, name in enumerate(self.entries)}
         if self.functional:
             self._connect()
             self.outputs = [ref.source for ref in end_refs(model, "output_layers")]
@@ -61,6 +62,10 @@ class Graph:
             for name, following in itertools.pairwise(names):
                 self._consumers[name, 0] = [(following, 0)]
             self.outputs = [(names[-1], 0)] if names else []
+
+    def position(self, name: str) -> int:
+        """Where a layer stands in a chain, counted from 0."""
+        return self._positions[name]
 
     def calls(self, name: str) -> int:
         """How often a layer is called."""
@@ -75,7 +80,7 @@ class Graph:
     def arguments(self, name: str, node: int) -> list[Any]:
         """Positional operands of one call: `Ref`s and plain values."""
         if not self.functional:
-            position = [name_of(entry) for entry in self.chain].index(name)
+            position = self.position(name)
             if position == 0:
                 return []
             return [Ref(name_of(self.chain[position - 1]), 0, 0)]

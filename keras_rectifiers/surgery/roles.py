@@ -17,6 +17,7 @@ from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.graph import Graph
 from keras_rectifiers.surgery.graph import Ref
+from keras_rectifiers.surgery.shapes import FAR
 from keras_rectifiers.surgery.view import View
 
 HIDDEN = "hidden"
@@ -104,7 +105,8 @@ def _uses(place: Place, view: View) -> Iterator[tuple[str, str]]:
     graph = view.graph_around(place)
     pending = [(place.names[-1], call) for call in range(graph.calls(place.names[-1]))]
     seen = set(pending)
-    while pending:
+    far = len(seen) + FAR
+    while pending and len(seen) < far:
         name, call = pending.pop()
         if (name, call) in graph.outputs:
             yield from _beyond(place, view)

@@ -8,9 +8,12 @@ from keras_rectifiers.specs import Shape
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import config_of
-from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.graph import Ref
 from keras_rectifiers.surgery.view import View
+
+#: Most layers between a rectifier and what tells about it; no real model comes
+#: near, and a walk without end per rectifier would let a contrived file take hours.
+FAR = 300
 
 #: Config key that states the channels a layer puts out.
 _CHANNEL_KEYS = ("units", "filters")
@@ -46,14 +49,14 @@ def output_shapes(place: Place, view: View, *, fused: bool) -> tuple[Shape | Non
             inputs = graph.inputs(name, call)
             shape = inputs[0].shape if inputs else None
         if shape is None and not graph.functional and member is place:
-            shape = _chain_shape(graph.chain, place.names[-1])
+            shape = _chain_shape(graph.chain, graph.position(name))
         shapes.append(shape or _own_shape(place, fused=fused))
     return tuple(shapes)
 
 
 def channel_axis(place: Place, view: View) -> int:
     """1 where the nearest layer that states a data format is channels-first."""
-    seen = set()
+    seen: set[str] = set()
     current: Place | None = place
     while current is not None:
         member = view.member(current)
@@ -63,7 +66,7 @@ def channel_axis(place: Place, view: View) -> int:
             return -1
         graph = view.graph(member.parent)
         names = [member.names[-1]]
-        while names:
+        while names and len(seen) < FAR:
             name = names.pop()
             if name in seen or name not in graph.entries:
                 continue
@@ -118,28 +121,45 @@ def _inside_wrapper(
     return (shape[0], *shape[2:])
 
 
-def _chain_shape(chain: list[Entry], name: str) -> Shape | None:
+def _chain_shape(chain: list[Entry], index: int) -> Shape | None:
     """The shape after one layer of a Sequential, from its neighbours."""
-    index = [name_of(entry) for entry in chain].index(name)
     following = _built(chain[index + 1]) if index + 1 < len(chain) else None
     return following or _shape_after(chain, index)
 
 
 def _shape_after(chain: list[Entry], index: int) -> Shape | None:
-    if index < 0:
-        return None
-    entry = chain[index]
-    class_name, config = str(entry["class_name"]), config_of(entry)
-    if class_name == "InputLayer":
+    """The shape after one layer, from the nearest before it that states one."""
+    shape: Shape | None = None
+    passed = []
+    for position in range(index, max(-1, index - FAR), -1):
+        entry = chain[position]
+        shape = _stated(entry)
+        if shape is not None:
+            break
+        passed.append(entry)
+        shape = _built(entry)
+        if shape is not None:
+            break
+    for entry in reversed(passed):
+        shape = None if shape is None else _passed_on(entry, shape)
+    return shape
+
+
+def _stated(entry: Entry) -> Shape | None:
+    """The output shape that a layer states, whatever comes in."""
+    config = config_of(entry)
+    if entry["class_name"] == "InputLayer":
         shape = config.get("batch_shape")
         return tuple(shape) if isinstance(shape, list) else None
-    if class_name == "Reshape":
+    if entry["class_name"] == "Reshape":
         return (None, *config["target_shape"])
-    channels = _channels(entry)
-    if channels is not None:
-        return channels
-    before = _built(entry) or _shape_after(chain, index - 1)
-    if before is None or class_name in _KEEPS_SHAPE:
+    return _channels(entry)
+
+
+def _passed_on(entry: Entry, before: Shape) -> Shape | None:
+    """The output shape of a layer that takes `before`; None where unknown."""
+    class_name, config = str(entry["class_name"]), config_of(entry)
+    if class_name in _KEEPS_SHAPE:
         return before
     axis = _axis(config) if config.get("data_format") else -1
     if class_name.startswith("Global"):

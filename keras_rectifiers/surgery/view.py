@@ -20,6 +20,8 @@ class View:
     def __init__(self, document: Entry) -> None:
         self.places = tuple(walk(document))
         self._graphs: dict[Address, Graph] = {}
+        # Asking an entry means to look at all its layers, so that is done once.
+        self._models = {place.address for place in self.places if is_model(place.entry)}
 
     def graph(self, model: Place) -> Graph:
         """The graph of the model at a place."""
@@ -39,6 +41,6 @@ class View:
 
         Wrapped layers and cells have no edges of their own: their wrapper has.
         """
-        while place.parent is not None and not is_model(place.parent.entry):
+        while place.parent and place.parent.address not in self._models:
             place = place.parent
         return place

@@ -109,3 +109,15 @@ def test_a_layer_that_two_models_share_is_one_site_in_two_places():
     assert found.site.path == "a/d"
     assert [place.path for place in found.places] == ["a/d", "b/d"]
     assert found.group == ("layers", "functional", "layers", "dense", "activation")
+
+
+def test_a_chain_of_thousands_of_layers_is_no_trap():
+    """Shapes are looked up without recursion, and near the rectifier only."""
+    rectifiers = [layer("ReLU", f"r{number}") for number in range(3000)]
+    chain = sequential(dense("first"), *rectifiers)
+
+    sites = [found.site for found in find(chain)]
+
+    assert len(sites) == 3000
+    assert sites[0].channels is not None
+    assert sites[-1].channels is None
