@@ -88,8 +88,9 @@ def rewrite(document: Entry, plan: Plan) -> Rewritten:
         holders = _do(new, job)
         if not shared:  # a shared host is stored and paired at its first place
             replaced |= holders
-        if job.place.parent is not None and is_model(job.place.parent.entry):
-            models.setdefault(job.place.parent.address)
+        around = job.place.parent
+        if around and around.address not in models and is_model(around.entry):
+            models[around.address] = None
     for address in models:
         _tidy(at(new, address))
     _check(new, jobs)

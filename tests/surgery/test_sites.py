@@ -82,6 +82,17 @@ def test_a_chain_gives_shapes_from_its_neighbours():
     assert [found.site.channels for found in find(model)] == [5, 5]
 
 
+@pytest.mark.parametrize(("between", "channels"), [(200, 4), (1500, None)])
+def test_long_chains_are_walked_without_recursion(between, channels):
+    """Far back a shape is found, and further than any real model nobody looks."""
+    drops = [layer("Dropout", f"drop{i}", rate=0.1) for i in range(between)]
+    model = sequential(start(), *drops, layer("ReLU", "r"), layer("Dense", "d"))
+
+    (found,) = find(model)
+
+    assert found.site.channels == channels
+
+
 def test_an_unknown_shape_is_none_and_no_guess():
     """A deferred chain does not know its width."""
     (found,) = find(sequential(layer("ReLU", "r"), layer("Own", "o", module="own")))
