@@ -19,7 +19,7 @@ This page is made by `python docs/make_commands.py` from what `keras-rectifiers 
 
 def page() -> str:
     """The page, whatever the width of the terminal."""
-    context = click.Context(main, info_name="keras-rectifiers")
+    context = click.Context(main, info_name="keras-rectifiers", **main.context_settings)
     parts = [_HEAD]
     for name in main.list_commands(context):
         command = main.get_command(context, name)
