@@ -16,12 +16,10 @@ import keras
 import numpy as np
 
 from keras_rectifiers.activity import reduce
+from keras_rectifiers.activity.collect import Raw
+from keras_rectifiers.activity.collect import collecting
 from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.statistics import UnitStatistics
-from keras_rectifiers.activity.tap import tap
-
-#: What one batch leaves behind: one list of reductions for each rectifier.
-_Raw = dict[str, list[dict[str, Any]]]
 
 
 class Probe:
@@ -35,7 +33,7 @@ class Probe:
     def __init__(self, model: Any, rectifiers: Iterable[LiveRectifier]) -> None:
         self.model = model
         self.rectifiers = tuple(rectifiers)
-        self._step: Callable[[Any], _Raw] = _COMPILERS[keras.backend.backend()](self)
+        self._step: Callable[[Any], Raw] = _COMPILERS[keras.backend.backend()](self)
 
     def measure(
         self,
@@ -55,7 +53,7 @@ class Probe:
             # While `fit` runs on JAX, the weights live outside the model.
             self.model.jax_state_sync()
         total = dict(before or {})
-        pending: _Raw | None = None
+        pending: Raw | None = None
         for batch in batches:
             # The next batch is dispatched before the last one is waited for.
             following = self._step(batch)
@@ -64,33 +62,16 @@ class Probe:
         _accumulate(total, pending)
         return total
 
-    def reductions(self, forward: Callable[[Any], Any], x: Any) -> _Raw:
+    def reductions(self, forward: Callable[[Any], Any], x: Any) -> Raw:
         """Run a forward pass under the tap and reduce what it shows.
 
         Args:
             forward: The model as a function of its input.
             x: One batch.
         """
-        batch = keras.ops.shape(keras.tree.flatten(x)[0])[0]
-        partials: dict[str, list[reduce.Partial]] = {}
-        scope = _scope(keras.tree.flatten(x)[0])
-
-        def receive(rectifier: LiveRectifier, pre: Any, post: Any) -> None:
-            if _scope(post) is not scope:
-                return  # a value inside a loop or branch cannot leave it
-            partial = reduce.per_sample(rectifier, pre, post, batch)
-            calls = partials.setdefault(rectifier.path, [])
-            if calls and _same_samples(calls[-1], partial):
-                calls[-1] = reduce.join(calls[-1], partial)
-            else:
-                calls.append(partial)
-
-        with tap(self.rectifiers, receive):
+        with collecting(self.rectifiers, x) as collector:
             forward(x)
-        return {
-            path: [reduce.over_batch(partial) for partial in calls]
-            for path, calls in partials.items()
-        }
+        return collector.reduced()
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments that put the model into inference mode."""
@@ -98,26 +79,20 @@ class Probe:
         return {"training": False} if takes_training else {}
 
 
-def _scope(tensor: Any) -> Any:
-    """The graph or trace that a tensor lives in; None for a plain value."""
-    if keras.backend.backend() == "tensorflow":
-        return getattr(tensor, "graph", None) if hasattr(tensor, "op") else None
-    return getattr(tensor, "_trace", None)  # only a tracer of JAX has one
-
-
-def _same_samples(first: reduce.Partial, second: reduce.Partial) -> bool:
-    return bool(first["sum_abs"].shape[0] == second["sum_abs"].shape[0])
-
-
-def _accumulate(total: dict[str, UnitStatistics], raw: _Raw | None) -> None:
+def _accumulate(total: dict[str, UnitStatistics], raw: Raw | None) -> None:
     for path, calls in (raw or {}).items():
         for call in calls:
-            statistics = _as_statistics(call)
+            statistics = as_statistics(call)
             before = total.get(path)
             total[path] = statistics if before is None else before + statistics
 
 
-def _as_statistics(raw: dict[str, Any]) -> UnitStatistics:
+def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
+    """The statistics of one call of a rectifier, from its reductions.
+
+    Args:
+        raw: What `reduce.over_batch` gave, computed.
+    """
     floats = keras.ops.convert_to_numpy(raw["floats"]).astype(np.float64)
     counts = keras.ops.convert_to_numpy(raw["counts"]).astype(np.int64)
     samples = int(raw["samples"])
@@ -129,18 +104,18 @@ def _as_statistics(raw: dict[str, Any]) -> UnitStatistics:
     )
 
 
-def _with_tensorflow(probe: Probe) -> Callable[[Any], _Raw]:
+def _with_tensorflow(probe: Probe) -> Callable[[Any], Raw]:
     import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
 
-    def eager(x: Any) -> _Raw:
+    def eager(x: Any) -> Raw:
         return probe.reductions(lambda x: probe.model(x, **probe.arguments()), x)
 
     if probe.model.run_eagerly:
         return eager
     jit_compile = bool(probe.model.jit_compile)
-    traced: dict[Any, Callable[..., _Raw]] = {}
+    traced: dict[Any, Callable[..., Raw]] = {}
 
-    def step(x: Any) -> _Raw:
+    def step(x: Any) -> Raw:
         flat = keras.tree.flatten(x)
         specs = tuple(_any_batch(tf.type_spec_from_value(leaf)) for leaf in flat)
         if specs not in traced:
@@ -166,12 +141,12 @@ def _any_batch(spec: Any) -> Any:
     return type(spec)([None, *spec.shape[1:]], spec.dtype)
 
 
-def _with_jax(probe: Probe) -> Callable[[Any], _Raw]:
+def _with_jax(probe: Probe) -> Callable[[Any], Raw]:
     import jax  # noqa: PLC0415 - only the backend in use is there
 
     model = probe.model
 
-    def stateless(trainable: Any, others: Any, x: Any) -> _Raw:
+    def stateless(trainable: Any, others: Any, x: Any) -> Raw:
         return probe.reductions(
             lambda x: model.stateless_call(trainable, others, x, **probe.arguments()),
             x,
@@ -180,7 +155,7 @@ def _with_jax(probe: Probe) -> Callable[[Any], _Raw]:
     if not model.run_eagerly:
         stateless = jax.jit(stateless)
 
-    def step(x: Any) -> _Raw:
+    def step(x: Any) -> Raw:
         trainable = [variable.value for variable in model.trainable_variables]
         others = [variable.value for variable in model.non_trainable_variables]
         return stateless(trainable, others, x)
@@ -188,17 +163,17 @@ def _with_jax(probe: Probe) -> Callable[[Any], _Raw]:
     return step
 
 
-def _with_torch(probe: Probe) -> Callable[[Any], _Raw]:
+def _with_torch(probe: Probe) -> Callable[[Any], Raw]:
     import torch  # noqa: PLC0415 - only the backend in use is there
 
     @torch.no_grad()
-    def step(x: Any) -> _Raw:
+    def step(x: Any) -> Raw:
         return probe.reductions(lambda x: probe.model(x, **probe.arguments()), x)
 
     return step
 
 
-_COMPILERS: dict[str, Callable[[Probe], Callable[[Any], _Raw]]] = {
+_COMPILERS: dict[str, Callable[[Probe], Callable[[Any], Raw]]] = {
     "tensorflow": _with_tensorflow,
     "jax": _with_jax,
     "torch": _with_torch,

@@ -25,6 +25,14 @@ _ADDED = (
     "sum_abs",
     "sum_squares",
 )
+#: Added where both have them: not every run counts them.
+_OPTIONAL = ("peaks", "with_gradient")
+
+#: Lower edges of the bins of `peaks`; the first bin takes what is not above 0.
+#: Steps of 4 reach from far below a normalised activation to far above one.
+PEAK_EDGES = np.array([0.0, *(4.0**power for power in range(-7, 7))])
+#: Number of bins.
+PEAK_BINS = len(PEAK_EDGES) + 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +61,13 @@ class UnitStatistics:
     sum_squares: Values
     #: Greatest h, -inf where nothing was seen.
     maximum: Values
+    #: Histogram of each unit over samples, shape `(units, PEAK_BINS)`: in bin 0 the
+    #: samples in which it never fired, in bin k > 0 those whose greatest h lies in
+    #: `[PEAK_EDGES[k - 1], PEAK_EDGES[k])`. None where it was not counted.
+    peaks: Counts | None = None
+    #: Samples in which the loss had a gradient other than 0 for x at one position at
+    #: least. None where it was not counted.
+    with_gradient: Counts | None = None
 
     @classmethod
     def empty(cls, units: int) -> Self:
@@ -109,6 +124,10 @@ class UnitStatistics:
         added: dict[str, Any] = {
             name: getattr(self, name) + getattr(other, name) for name in _ADDED
         }
+        for name in _OPTIONAL:
+            counted = [getattr(each, name) for each in (self, other) if each.samples]
+            known = counted and all(counts is not None for counts in counted)
+            added[name] = np.sum(counted, axis=0) if known else None
         return type(self)(
             **added,
             maximum=np.maximum(self.maximum, other.maximum),
