@@ -74,7 +74,7 @@ class Archive:
             wellformed.reading(self.path, WEIGHTS),
             zipfile.ZipFile(self.file) as archive,
             archive.open(info) as member,
-            _open_weights(member, self.path, "r") as file,
+            open_weights(member, self.path, "r") as file,
         ):
             return weights_file.read_alpha(file, found.group, info.file_size)
 
@@ -146,13 +146,23 @@ def _write_weights(
     with (
         wellformed.reading(archive.path, WEIGHTS),
         zipcopy.patched_member(archive.file, new, info) as window,
-        _open_weights(window, archive.path, "r+") as file,
+        open_weights(window, archive.path, "r+") as file,
     ):
         weights_file.edit(file, archive.document, rewritten)
 
 
 @contextlib.contextmanager
-def _open_weights(file: Any, path: Path, mode: str) -> Iterator[Any]:
+def open_weights(file: Any, path: Path, mode: str) -> Iterator[Any]:
+    """Open a weights file that nobody vouches for.
+
+    Args:
+        file: Its bytes, at their beginning.
+        path: Where they come from, for messages.
+        mode: As `h5py.File` takes it.
+
+    Raises:
+        ArchiveError: It is damaged, is no HDF5, or has links that lead elsewhere.
+    """
     import h5py  # noqa: PLC0415 (not needed to plan)
 
     from keras_rectifiers.surgery import hdf5  # noqa: PLC0415
