@@ -161,13 +161,8 @@ def test_a_real_model_can_be_written(tmp_path, rng):
 
 
 _WITHOUT = """
-import importlib.abc, sys
-blocked = sys.argv[1]
-class Blocked(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == blocked:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Blocked())
+import sys
+sys.modules[sys.argv[1]] = None  # as if it were not installed
 from keras_rectifiers.callbacks.tensorboard import UnitEvents
 from keras_rectifiers.activity.diagnosis import Diagnosis
 try:
@@ -175,7 +170,6 @@ try:
         events.write(Diagnosis("m", ()), 0)
 except ImportError as error:
     sys.exit(str(error))
-print("tensorflow" in sys.modules)
 """
 
 
@@ -200,7 +194,6 @@ def test_tensorflow_is_not_needed(tmp_path):
     run = _without("tensorflow", tmp_path, backend)
 
     assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == "False"
     assert "units/dead_fraction" in _read(tmp_path)
 
 
