@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_rectifiers.activity import data as data_sets
+from keras_rectifiers.activity import evidence
 from keras_rectifiers.activity import rectifiers as live
 from keras_rectifiers.activity import verdicts
 from keras_rectifiers.activity.diagnosis import Diagnosis
@@ -117,7 +118,21 @@ class Diagnostician:
         seen = [each for each in probe.rectifiers if each.path in measured]
         unseen = [each.path for each in probe.rectifiers if each.path not in measured]
         layers = [self._layer(each, measured[each.path]) for each in seen]
-        return Diagnosis(self.model.name, tuple(layers), tuple(unseen))
+        return Diagnosis(
+            self.model.name,
+            tuple(layers),
+            tuple(unseen),
+            self._evidence(probe, layers, first),
+        )
+
+    def _evidence(
+        self, probe: Probe, layers: list[LayerDiagnosis], first: Any
+    ) -> evidence.Evidence | None:
+        """What speaks for each cause, where there is something to explain."""
+        healthy = (verdicts.DORMANT, verdicts.LINEAR, verdicts.ALIVE)
+        if all(layer.count(*healthy) == layer.units for layer in layers):
+            return None
+        return evidence.collect(self.model, probe.rectifiers, first)
 
     def _prepared(self, first: Any) -> Probe:
         """The compiled probe, made when the model is first seen with data."""

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.evidence_data import Evidence
 from keras_rectifiers.activity.layer_diagnosis import COLUMNS
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
 
@@ -31,6 +32,8 @@ class Diagnosis:
     #: Paths of rectifiers that were found and not seen: never called on this data,
     #: or only inside a loop of the compiled graph.
     unseen: tuple[str, ...] = ()
+    #: What speaks for each cause of silent units; None where there are none.
+    evidence: Evidence | None = None
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -138,7 +141,7 @@ class Diagnosis:
             for path in order
         )
         unseen = tuple(path for path in self.unseen if path not in order)
-        return Diagnosis(self.model, merged, unseen)
+        return Diagnosis(self.model, merged, unseen, other.evidence or self.evidence)
 
     def __str__(self) -> str:
         if not self.layers:
