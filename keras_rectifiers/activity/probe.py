@@ -95,10 +95,15 @@ def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
     """
     floats = keras.ops.convert_to_numpy(raw["floats"]).astype(np.float64)
     counts = keras.ops.convert_to_numpy(raw["counts"]).astype(np.int64)
+    reached = keras.ops.convert_to_numpy(raw["reached"]).astype(np.int64)
     samples = int(raw["samples"])
+    finite = samples - counts[reduce.COUNTS.index("not_finite")]
+    # Samples at or above an edge, less those above the next one.
+    above = np.hstack([finite[:, None], reached, np.zeros((len(finite), 1), np.int64)])
     return UnitStatistics(
         samples=samples,
         positions=samples * int(raw["positions"]),
+        peaks=above[:, :-1] - above[:, 1:],
         **dict(zip(reduce.FLOATS, floats, strict=True)),
         **dict(zip(reduce.COUNTS, counts, strict=True)),
     )

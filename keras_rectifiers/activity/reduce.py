@@ -3,18 +3,20 @@
 Each quantity is one reduction over positions; only arrays of shape (samples,
 units) are touched more than once. Axes are reduced as they stand, because a
 reshape copies where the backend keeps another layout. Counts are float32 for each
-sample, exact up to 2**24 positions, and int32 over the batch. What each form costs
-is measured by `benchmarks/diagnose.py`.
+sample, exact up to 2**24 positions, and int32 over the batch.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_rectifiers.activity import reducers
 from keras_rectifiers.activity.rectifiers import LiveRectifier
+from keras_rectifiers.activity.statistics import PEAK_EDGES
 from keras_rectifiers.specs import RELU
 
 #: Rows of `floats` and `counts`, in this order.
@@ -22,9 +24,12 @@ FLOATS = ("sum_abs", "sum_squares", "maximum")
 COUNTS = ("fired", "fired_positions", "not_finite")
 
 Partial = dict[str, Any]
+UnitAxes = tuple[int, ...] | None
 
 
-def per_sample(rectifier: LiveRectifier, x: Any, h: Any, batch: Any) -> Partial:
+def per_sample(
+    rectifier: LiveRectifier, x: Any, h: Any, batch: Any, unit_axes: UnitAxes = None
+) -> Partial:
     """Reduce one call of a rectifier over its positions.
 
     Args:
@@ -34,31 +39,32 @@ def per_sample(rectifier: LiveRectifier, x: Any, h: Any, batch: Any) -> Partial:
         batch: Number of samples. Where the leading axis is a multiple of it,
             positions were folded behind the samples and are unfolded here;
             otherwise each of its rows is taken for a sample.
+        unit_axes: Axes that tell units apart, as `unit_axes_of` takes them.
 
     Returns:
         Arrays of shape `(samples, units)` and the number of `positions` of each
         sample.
     """
     function = rectifier.function
-    x, axes = _arranged(x, rectifier.channel_axis, batch)
-    h, _ = _arranged(h, rectifier.channel_axis, batch)
+    x, h = _single(x), _single(h)
     if function.threshold:
         x = x - function.threshold
-    plain = function.kind == RELU and not function.threshold
     # For a plain ReLU the output is all it takes, and one array is read, not two.
-    sign = h if plain else x
-    magnitude = h if plain else ops.abs(h)
-    shape = ops.shape(x)
-    positions = 1
-    for axis in axes:
-        positions = positions * shape[axis]
-    return {
-        "fired_positions": ops.sum(ops.cast(sign > 0, "float32"), axis=axes),
-        "sum_abs": ops.sum(magnitude, axis=axes),
-        "sum_squares": ops.sum(ops.square(h), axis=axes),
-        "maximum": ops.max(h, axis=axes),
-        "positions": positions,
-    }
+    plain = function.kind == RELU and not function.threshold
+    kept = unit_axes_of(rectifier, unit_axes, len(h.shape))
+    axes = tuple(axis for axis in range(1, len(h.shape)) if axis not in kept)
+    shape = ops.shape(h)
+    partial = reducers.one_by_one(
+        {
+            "maximum": (reducers.greatest, h),
+            "sum_abs": (reducers.total, h if plain else ops.abs(h)),
+            "sum_squares": (reducers.squares, h),
+            "fired_positions": (reducers.positives, h if plain else ops.relu(x)),
+        },
+        axes,
+    )
+    rows = {name: _as_rows(array, shape[0]) for name, array in partial.items()}
+    return _folded(rows, shape[0], batch, math.prod([shape[axis] for axis in axes]))
 
 
 def join(first: Partial, second: Partial) -> Partial:
@@ -75,55 +81,83 @@ def over_batch(partial: Partial) -> dict[str, Any]:
     steps are positions like any other.
 
     Returns:
-        `floats` (3, units), `counts` (3, units) int32, `samples` and `positions`
-        (positions of one sample).
+        `floats` (3, units), `counts` (3, units) int32, `reached` (units, edges)
+        int32, `samples` and `positions` (positions of one sample). In `reached` are
+        the samples whose maximum lies at or above each of `PEAK_EDGES`.
     """
     # A NaN or an infinity makes the sum so, whatever stands beside it.
     finite = ops.isfinite(partial["sum_abs"])
     zero = ops.zeros_like(partial["sum_abs"])
     count = ops.where(finite, partial["fired_positions"], zero)
+    maximum = ops.where(finite, partial["maximum"], zero - float("inf"))
     floats = [
         ops.sum(ops.where(finite, partial["sum_abs"], zero), axis=0),
         ops.sum(ops.where(finite, partial["sum_squares"], zero), axis=0),
-        ops.max(ops.where(finite, partial["maximum"], zero - float("inf")), axis=0),
+        ops.max(maximum, axis=0),
     ]
     counts = [
         ops.sum(ops.cast(count > 0, "int32"), axis=0),
         ops.sum(ops.cast(count, "int32"), axis=0),
         ops.sum(ops.cast(ops.logical_not(finite), "int32"), axis=0),
     ]
+    edges = ops.convert_to_tensor(PEAK_EDGES.astype("float32"))
+    peak = ops.where(count > 0, maximum, zero - 1.0)
+    reached = ops.sum(ops.cast(peak[..., None] >= edges, "int32"), axis=0)
     return {
         "floats": ops.stack(floats),
         # Some backends sum int32 to int64.
         "counts": ops.stack([ops.cast(each, "int32") for each in counts]),
+        "reached": ops.cast(reached, "int32"),
         "samples": ops.shape(count)[0],
         "positions": partial["positions"],
     }
 
 
-def _arranged(
-    tensor: Any, channel_axis: int, batch: Any
-) -> tuple[Any, tuple[int, ...]]:
-    """A tensor as float32 with samples in front, and the axes of its positions."""
+def unit_axes_of(
+    rectifier: LiveRectifier, unit_axes: UnitAxes, rank: int
+) -> tuple[int, ...]:
+    """The axes that tell units apart, counted from 0.
+
+    Args:
+        rectifier: Whose output it is.
+        unit_axes: Axes as the user counts them, None for the channel axis. Those
+            that an output does not have are left out.
+        rank: Number of axes of the output, samples included.
+    """
+    if unit_axes is None:
+        wanted: tuple[int, ...] = (rectifier.channel_axis,)
+    else:
+        wanted = tuple(axis for axis in unit_axes if -rank <= axis < rank)
+    return tuple(sorted({axis % rank for axis in wanted} - {0}))
+
+
+def _single(tensor: Any) -> Any:
+    """A tensor as float32: half precision overflows in sums, bfloat16 in counts."""
     tensor = ops.convert_to_tensor(tensor)
-    # Half precision overflows in sums, and bfloat16 counts to 256 only.
     if keras.backend.standardize_dtype(tensor.dtype) != "float32":
         tensor = ops.cast(tensor, "float32")
-    rank = len(tensor.shape)
-    leading = ops.shape(tensor)[0]
-    unfolded = isinstance(leading, int) and (
-        leading == batch or not isinstance(batch, int)
-    )
-    if rank > 2 and unfolded:  # noqa: PLR2004
-        return tensor, tuple(
-            axis for axis in range(1, rank) if axis != channel_axis % rank
-        )
-    if rank == 1:
-        tensor = ops.expand_dims(tensor, -1)
-    elif rank > 2 and channel_axis % rank != rank - 1:  # noqa: PLR2004
-        tensor = ops.moveaxis(tensor, channel_axis, -1)
-    units = ops.shape(tensor)[-1]
-    return ops.reshape(tensor, (_samples(leading, batch), -1, units)), (1,)
+    return tensor
+
+
+def _as_rows(array: Any, rows: Any) -> Any:
+    """An array (rows, ...) with all its units in one axis."""
+    if len(array.shape) == 2:  # noqa: PLR2004
+        return array
+    return ops.reshape(array, (rows, math.prod(array.shape[1:])))
+
+
+def _folded(rows: Partial, leading: Any, batch: Any, positions: Any) -> Partial:
+    """Rows as samples: where there are more, several rows are of one sample."""
+    samples = _samples(leading, batch)
+    if isinstance(leading, int) and samples == leading:
+        return {**rows, "positions": positions}
+    folded = {
+        name: ops.reshape(array, (samples, -1, array.shape[-1]))
+        for name, array in rows.items()
+    }
+    reduced = {name: ops.sum(array, axis=1) for name, array in folded.items()}
+    reduced["maximum"] = ops.max(folded["maximum"], axis=1)
+    return {**reduced, "positions": positions * (leading // samples)}
 
 
 def _samples(leading: Any, batch: Any) -> Any:

@@ -1,0 +1,79 @@
+"""Reductions over positions, each in the form that its backend computes fastest.
+
+The same four quantities everywhere; only the way there differs. What each form
+costs is measured by `benchmarks/diagnose.py`:
+
+- A predicate that is counted (`sum(x > 0)`) is not vectorised by XLA on CPU, and
+  costs several passes elsewhere: the sum of the sign costs one.
+- TensorFlow squares into an array of its own; its Euclidean norm does not.
+- XLA on CPU fuses reductions of one array into a loop that it cannot vectorise:
+  a barrier between them keeps each one fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+Axes = tuple[int, ...]
+
+
+def positives(x: Any, axes: Axes) -> Any:
+    """Number of values above 0, as float32; exact up to 2**24.
+
+    Args:
+        x: Floating point; where it is NaN the result is NaN.
+        axes: What is reduced.
+    """
+    return ops.sum(ops.sign(x), axis=axes)
+
+
+def total(x: Any, axes: Axes) -> Any:
+    """Sum of values."""
+    return ops.sum(x, axis=axes)
+
+
+def greatest(x: Any, axes: Axes) -> Any:
+    """Greatest value; NaN where one is NaN, on every backend but TensorFlow."""
+    return ops.max(x, axis=axes)
+
+
+def squares(x: Any, axes: Axes) -> Any:
+    """Sum of squares."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
+
+        return ops.square(tf.raw_ops.EuclideanNorm(input=x, axis=axes))
+    return ops.sum(ops.square(x), axis=axes)
+
+
+def one_by_one(
+    wanted: dict[str, tuple[Callable[[Any, Axes], Any], Any]], axes: Axes
+) -> dict[str, Any]:
+    """Compute several reductions so that the compiler does not merge them.
+
+    Args:
+        wanted: Name -> a function of this module, and the array that it reduces.
+        axes: What is reduced; empty for none.
+
+    Returns:
+        The reduced arrays by name.
+    """
+    found: dict[str, Any] = {}
+    previous: Any = None
+    for name, (function, array) in wanted.items():
+        apart = _after(previous, array)
+        found[name] = previous = function(apart, axes)
+    return found
+
+
+def _after(previous: Any, array: Any) -> Any:
+    """An array that the compiler must not touch before `previous` is there."""
+    if previous is None or keras.backend.backend() != "jax":
+        return array
+    import jax  # noqa: PLC0415 - only the backend in use is there
+
+    return jax.lax.optimization_barrier((array, previous))[0]
