@@ -46,7 +46,8 @@ def squares(x: Any, axes: Axes) -> Any:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
 
-        return ops.square(tf.raw_ops.EuclideanNorm(input=x, axis=axes))
+        if not _under_xla(tf):
+            return ops.square(tf.raw_ops.EuclideanNorm(input=x, axis=axes))
     return ops.sum(ops.square(x), axis=axes)
 
 
@@ -68,6 +69,14 @@ def one_by_one(
         apart = _after(previous, array)
         found[name] = previous = function(apart, axes)
     return found
+
+
+def _under_xla(tf: Any) -> bool:
+    """Whether TensorFlow traces for XLA, which does not know every operation."""
+    from tensorflow.python.ops import control_flow_util as control  # noqa: PLC0415
+
+    graph = tf.compat.v1.get_default_graph()
+    return bool(control.GraphOrParentsInXlaContext(graph))
 
 
 def _after(previous: Any, array: Any) -> Any:
