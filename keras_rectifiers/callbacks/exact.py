@@ -1,0 +1,120 @@
+"""Count every training sample, inside the training step.
+
+The model's `train_step` is shadowed while it trains, so that its trace has the
+reductions in it. Nothing is added to the model, its weights or its optimizer, and
+what validation or `predict` compute is not counted. Counted is what units do in
+training mode: dropout and batch statistics take part.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_rectifiers.activity.rectifiers import LiveRectifier
+from keras_rectifiers.callbacks.counters import GraphCounters
+from keras_rectifiers.callbacks.counters import HostCounters
+from keras_rectifiers.callbacks.packing import Layout
+from keras_rectifiers.callbacks.packing import Measured
+from keras_rectifiers.callbacks.packing import Vectors
+from keras_rectifiers.callbacks.packing import pack
+from keras_rectifiers.callbacks.shadows import StepTap
+from keras_rectifiers.callbacks.shadows import inputs_of
+from keras_rectifiers.callbacks.shadows import install
+from keras_rectifiers.callbacks.shadows import uninstall
+
+
+class ExactCounter:
+    """Counts what the rectifiers of a model do in its training steps.
+
+    Args:
+        model: A compiled model, not changed before `start`.
+        rectifiers: The rectifiers to watch.
+    """
+
+    def __init__(self, model: Any, rectifiers: tuple[LiveRectifier, ...]) -> None:
+        self.model = model
+        self._tap = StepTap(rectifiers)
+        self._counters = (
+            GraphCounters()
+            if keras.backend.backend() == "tensorflow"
+            else HostCounters()
+        )
+        self._shadows: dict[str, Callable[..., Any]] = {}
+        self._original: dict[str, Callable[..., Any]] = {}
+        self._in_step = False
+
+    def start(self) -> None:
+        """Have each training step counted from now on."""
+        left = getattr(vars(self.model).get("train_step"), "__self__", None)
+        if isinstance(left, ExactCounter):
+            left.stop()  # a run before this one ended in an error
+        self._shadows = (
+            {"train_step": self._marked_step, "stateless_call": self._counted_call}
+            if keras.backend.backend() == "jax"
+            else {"train_step": self._counted_step}
+        )
+        self._original = {name: getattr(self.model, name) for name in self._shadows}
+        install(self.model, self._shadows)
+
+    def stop(self) -> None:
+        """Leave the model as it was before `start`."""
+        uninstall(self.model, self._shadows)
+
+    def read(self) -> Measured:
+        """What was counted since the last reset."""
+        self._settle()
+        return self._counters.read()
+
+    def reset(self) -> None:
+        """Begin at zero."""
+        self._settle()
+        self._counters.reset()
+
+    def _counted_step(self, data: Any) -> Any:
+        """A training step of TensorFlow or torch."""
+        with self._tap.collecting(inputs_of(data)) as collector:
+            logs = self._original["train_step"](data)
+        raw = collector.reduced()
+        if raw:
+            self._counters.add(*pack(raw))
+        return logs
+
+    def _marked_step(self, state: Any, data: Any) -> Any:
+        """A training step of JAX: its forward pass is counted, no other."""
+        self._in_step = True
+        try:
+            return self._original["train_step"](state, data)
+        finally:
+            self._in_step = False
+
+    def _counted_call(
+        self, trainable: Any, others: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """A forward pass of JAX, which nothing but its outputs may leave."""
+        call = self._original["stateless_call"]
+        if not self._in_step:
+            return call(trainable, others, *args, **kwargs)
+        import jax  # noqa: PLC0415 - only the backend in use is there
+
+        x = keras.tree.map_structure(jax.lax.stop_gradient, args[:1] or kwargs)
+        with self._tap.collecting(x) as collector:
+            outputs = call(trainable, others, *args, **kwargs)
+        raw = collector.reduced()
+        if raw:
+            layout, vectors = pack(raw)
+            jax.debug.callback(functools.partial(self._receive, layout), *vectors)
+        return outputs
+
+    def _receive(self, layout: Layout, *vectors: Any) -> None:
+        self._counters.add(layout, Vectors(*vectors))
+
+    def _settle(self) -> None:
+        """Wait for steps that JAX has not finished."""
+        if keras.backend.backend() == "jax":
+            import jax  # noqa: PLC0415 - only the backend in use is there
+
+            jax.effects_barrier()

@@ -1,0 +1,135 @@
+"""The reductions of a step as three vectors, and statistics from their totals.
+
+A step of training hands over few arrays, so that counting costs little: whole
+numbers that add up, sums that add up, and values of which the greatest stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from keras_rectifiers.activity import reduce
+from keras_rectifiers.activity.collect import Raw
+from keras_rectifiers.activity.probe import as_statistics
+from keras_rectifiers.activity.statistics import UnitStatistics
+
+#: Statistics of rectifiers by their paths.
+Measured = dict[str, UnitStatistics]
+
+#: Arrays of `reduce.over_batch` that hold whole numbers, after its `counts`.
+_INTEGERS = ("counts", "reached")
+_MAXIMUM = reduce.FLOATS.index("maximum")
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What stands where in the vectors: one entry for each call of a rectifier."""
+
+    #: Path of the rectifier, its number of units, and the shapes of its integers.
+    calls: tuple[tuple[str, int, tuple[tuple[int, ...], ...]], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Vectors:
+    """Three vectors: of the backend inside a step, of numpy outside."""
+
+    #: For each call: samples, positions of all samples, and its integer arrays.
+    integers: Any
+    #: For each call: what `reduce.FLOATS` lists, but for the maximum.
+    sums: Any
+    #: For each call: the maximum.
+    maxima: Any
+
+    def __iter__(self) -> Any:
+        return iter((self.integers, self.sums, self.maxima))
+
+
+def pack(raw: Raw) -> tuple[Layout, Vectors]:
+    """The reductions of a step as vectors.
+
+    Args:
+        raw: What a `Collector` reduced, inside the step.
+    """
+    # JAX has no 64-bit integers unless told; elsewhere nothing must overflow.
+    integer = "int32" if keras.backend.backend() == "jax" else "int64"
+    calls, integers, sums, maxima = [], [], [], []
+    for path, each in _in_order(raw):
+        shapes = tuple(tuple(each[name].shape) for name in _INTEGERS)
+        calls.append((path, int(each["floats"].shape[-1]), shapes))
+        samples = ops.cast(each["samples"], integer)
+        positions = samples * ops.cast(each["positions"], integer)
+        integers.append(ops.stack([samples, positions]))
+        integers += [_flat(ops.cast(each[name], integer)) for name in _INTEGERS]
+        floats = each["floats"]
+        sums.append(_flat(floats[:_MAXIMUM]))
+        maxima.append(floats[_MAXIMUM])
+    vectors = Vectors(*map(ops.concatenate, (integers, sums, maxima)))
+    return Layout(tuple(calls)), vectors
+
+
+def unpack(layout: Layout, totals: Vectors) -> Measured:
+    """The statistics of each rectifier.
+
+    Args:
+        layout: Of the vectors.
+        totals: Vectors of numpy, totals of any number of steps.
+
+    Returns:
+        Statistics by path; several calls of one rectifier are added.
+    """
+    measured: Measured = {}
+    integers, sums, maxima = map(_Reader, totals)
+    for path, units, shapes in layout.calls:
+        samples, positions = integers.take((2,))
+        raw = {
+            name: integers.take(shape)
+            for name, shape in zip(_INTEGERS, shapes, strict=True)
+        }
+        rows = [*sums.take((_MAXIMUM, units)), maxima.take((units,))]
+        found = as_statistics(
+            {**raw, "floats": np.stack(rows), "samples": samples, "positions": 0}
+        )
+        # Batches may differ in their positions: their total was kept.
+        found = dataclasses.replace(found, positions=int(positions))
+        measured[path] = found if path not in measured else measured[path] + found
+    return measured
+
+
+def merged(parts: Iterable[Measured]) -> Measured:
+    """Statistics of several counts, of steps, replicas or workers, added.
+
+    Args:
+        parts: Statistics by path; a path may be in some of them only.
+    """
+    total: Measured = {}
+    for part in parts:
+        for path, found in part.items():
+            total[path] = found if path not in total else total[path] + found
+    return total
+
+
+class _Reader:
+    """Takes arrays from a vector, one after the other."""
+
+    def __init__(self, vector: npt.NDArray[Any]) -> None:
+        self._vector = vector
+        self._place = 0
+
+    def take(self, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        start, self._place = self._place, self._place + int(np.prod(shape))
+        return self._vector[start : self._place].reshape(shape)
+
+
+def _in_order(raw: Raw) -> Iterable[tuple[str, dict[str, Any]]]:
+    return ((path, call) for path, calls in raw.items() for call in calls)
+
+
+def _flat(array: Any) -> Any:
+    return ops.reshape(array, (-1,))
