@@ -1,0 +1,281 @@
+"""Plant each cause of dead units in many models, and count how often it is named.
+
+    python benchmarks/explain.py --first 100 --seeds 50
+
+Each run makes one model on the digits of the demo, lets or makes its units die in a
+way that is drawn by the seed, and asks `explain` for the first cause. Only runs in
+which units really died count. The rows of the table are what was planted, the columns
+what was named. Seeds 0 to 19 served to set the thresholds.
+"""
+
+import argparse
+import collections
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_rectifiers import demo
+from keras_rectifiers.activity.diagnose import diagnose
+
+#: Units must have died, or a run does not count.
+LEAST_DEAD = 3
+BATCH, PROBED = 64, 512
+WIDTHS = {"mlp": (64, 48, 48, 32), "convnet": (16, 16, 32, 32), "bn": (16, 16, 32)}
+
+
+def digits():
+    """Images in 0..1 and their labels."""
+    with np.load(demo.DATA) as arrays:
+        return arrays["x_train"].astype("float32") / 16, arrays["y_train"]
+
+
+def build(architecture, **options):
+    """An untrained model; the options go to its layers with kernels.
+
+    Args:
+        architecture: `"mlp"`, `"convnet"`, `"bn"` or `"narrow"`.
+        **options: Such as `kernel_initializer`.
+    """
+    inputs = keras.Input((8, 8, 1), name="image")
+    return keras.Model(inputs, _ARCHITECTURES[architecture](inputs, options))
+
+
+def _mlp(x, options, widths=WIDTHS["mlp"]):
+    x = layers.Flatten()(x)
+    for place, width in enumerate(widths):
+        x = layers.Dense(width, activation="relu", name=f"dense_{place}", **options)(x)
+    return layers.Dense(10, name="logits")(x)
+
+
+def _narrow(x, options):
+    """Deep and narrow, as in Lu et al. 2019: most of them are born dead."""
+    return _mlp(x, options, (3,) * 14)
+
+
+def _convnet(x, options):
+    first, second, third, last = WIDTHS["convnet"]
+    for place, filters in enumerate((first, second, third)):
+        x = layers.Conv2D(filters, 3, padding="same", name=f"conv_{place}", **options)(
+            x
+        )
+        x = layers.ReLU(name=f"relu_{place}")(x)
+        x = layers.MaxPooling2D()(x) if place else x
+    x = layers.Flatten()(x)
+    x = layers.Dense(last, activation="relu", name="hidden", **options)(x)
+    return layers.Dense(10, name="logits")(x)
+
+
+def _bn(x, options):
+    for place, filters in enumerate(WIDTHS["bn"]):
+        x = layers.Conv2D(
+            filters, 3, padding="same", use_bias=False, name=f"conv_{place}", **options
+        )(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"bn_{place}")(x)
+        x = layers.ReLU(name=f"relu_{place}")(x)
+        x = layers.MaxPooling2D()(x) if place else x
+    return layers.Dense(10, name="logits")(layers.Flatten()(x))
+
+
+_ARCHITECTURES = {"mlp": _mlp, "convnet": _convnet, "bn": _bn, "narrow": _narrow}
+
+
+def train(model, optimizer, x, y, epochs):
+    """Train a model with the usual loss."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if getattr(model, "optimizer", None) is not optimizer:
+        model.compile(optimizer, loss)
+    model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
+    return model
+
+
+def ordinary(rng):
+    """An optimizer with an ordinary learning rate."""
+    if rng.integers(2):
+        return keras.optimizers.Adam(10 ** rng.uniform(-3.3, -2.7))
+    return keras.optimizers.SGD(10 ** rng.uniform(-2.3, -1.7), momentum=0.9)
+
+
+def trained(architecture, rng, x, y):
+    """A healthy model after a few epochs."""
+    model = build(architecture, kernel_initializer=_healthy(rng))
+    return train(model, ordinary(rng), x, y, int(rng.integers(2, 9)))
+
+
+def _healthy(rng):
+    return str(rng.choice(["he_normal", "he_uniform", "glorot_uniform"]))
+
+
+def dead(model, x):
+    """How many units never fire."""
+    return diagnose(model, x[:PROBED], batch_size=PROBED).count("dead")
+
+
+def learning_rate(architecture, rng, x, y):
+    """Train with too large a rate until units die."""
+    if rng.integers(2):
+        optimizer = keras.optimizers.Adam(10 ** rng.uniform(-1.7, -0.5))
+    else:
+        momentum = float(rng.choice([0.0, 0.9]))
+        rate = 10 ** rng.uniform(-0.7, 0.3) * (1 if momentum else 5)
+        optimizer = keras.optimizers.SGD(rate, momentum=momentum)
+    model = build(architecture, kernel_initializer=_healthy(rng))
+    for _ in range(6):
+        train(model, optimizer, x, y, 1)
+        if dead(model, x) >= LEAST_DEAD:
+            break
+    more = int(rng.integers(0, 3))
+    return (train(model, optimizer, x, y, more) if more else model), x, None
+
+
+def input_scale(architecture, rng, x, y):
+    """Feed data far from unit range, and train a little."""
+    way = rng.integers(3)
+    if way == 0:
+        x = x * 255  # pixels as they come
+    elif way == 1:
+        x = x * 10 ** rng.uniform(2, 4)
+    else:
+        x = x * 10 - 10 ** rng.uniform(1.3, 3)  # all negative
+    model = build(architecture, kernel_initializer=_healthy(rng))
+    optimizer = ordinary(rng)
+    for _ in range(5):
+        train(model, optimizer, x, y, 1)
+        if dead(model, x) >= LEAST_DEAD:
+            break
+    return model, x, None
+
+
+def initialisation(architecture, rng, x, y):
+    """Begin with bad weights, and train a little or not at all."""
+    way = rng.integers(4)
+    if way == 0:
+        architecture, options = "narrow", {"kernel_initializer": _healthy(rng)}
+    elif way == 1:
+        std = 10 ** rng.uniform(-1.5, -0.7)
+        mean = -std * rng.uniform(0.4, 2)
+        options = {"kernel_initializer": keras.initializers.RandomNormal(mean, std)}
+    elif way == 2:
+        options = {"kernel_initializer": "zeros"}
+    else:
+        std = 10 ** rng.uniform(0, 1)
+        options = {"kernel_initializer": keras.initializers.RandomNormal(0.0, std)}
+    model = build(architecture, **options)
+    optimizer = ordinary(rng)
+    epochs = int(rng.integers(0, 4))
+    if epochs or architecture == "bn":
+        train(model, optimizer, x, y, max(epochs, 1))
+    return model, x, None
+
+
+def bias_shift(architecture, rng, x, y):
+    """Negative biases from the start, or shifted ones in a trained model."""
+    if architecture == "bn":
+        architecture = "mlp"
+    if rng.integers(2):
+        bias = keras.initializers.Constant(-(10 ** rng.uniform(-0.3, 0.7)))
+        model = build(
+            architecture, kernel_initializer=_healthy(rng), bias_initializer=bias
+        )
+        return train(model, ordinary(rng), x, y, int(rng.integers(1, 4))), x, None
+    model = trained(architecture, rng, x, y)
+    hosts = [each for each in model.layers if hasattr(each, "bias")][:-1]
+    chosen = rng.choice(len(hosts), rng.integers(1, len(hosts) + 1), replace=False)
+    for place in chosen:
+        bias = keras.ops.convert_to_numpy(hosts[place].bias).copy()
+        picked = rng.random(len(bias)) < rng.uniform(0.2, 0.7)
+        bias[picked] -= _peaks(model, hosts[place], x)[picked] * rng.uniform(1.1, 4)
+        hosts[place].bias.assign(bias)
+    return model, x, None
+
+
+def batch_norm(architecture, rng, x, y):
+    """Shift beta, take gamma away, or let the moving statistics be off."""
+    model = trained("bn", rng, x, y)
+    norms = [each for each in model.layers if each.name.startswith("bn_")]
+    chosen = rng.choice(len(norms), rng.integers(1, len(norms) + 1), replace=False)
+    way = rng.integers(3)
+    for place in chosen:
+        layer = norms[place]
+        gamma, beta, mean, variance = map(np.copy, layer.get_weights())
+        picked = rng.random(len(beta)) < rng.uniform(0.3, 0.8)
+        if way == 0:
+            beta[picked] = -rng.uniform(4, 10) * np.abs(gamma[picked])
+        elif way == 1:
+            gamma[picked] = 10 ** rng.uniform(-5, -3)
+            beta[picked] = -np.abs(beta[picked]) - 1e-2
+        else:
+            mean[picked] += rng.uniform(5, 20) * np.sqrt(variance[picked])
+        layer.set_weights([gamma, beta, mean, variance])
+    return model, x, None
+
+
+def collapsed_upstream(architecture, rng, x, y):
+    """Kill one whole layer of a trained model that is not the last."""
+    model = trained(architecture, rng, x, y)
+    hosts = [each for each in model.layers if hasattr(each, "kernel")][:-2]
+    host = hosts[rng.integers(len(hosts))]
+    way = rng.integers(3)
+    if architecture == "bn":
+        layer = model.get_layer(host.name.replace("conv", "bn"))
+        gamma, beta, *rest = map(np.copy, layer.get_weights())
+        layer.set_weights([gamma, -8 * np.abs(gamma) - 0.1, *rest])
+    elif way == 0:
+        host.bias.assign(-1.5 * np.abs(_peaks(model, host, x)) - 0.1)
+    elif way == 1:
+        kernel = keras.ops.convert_to_numpy(host.kernel)
+        bias = keras.ops.convert_to_numpy(host.bias)
+        host.kernel.assign(-np.abs(kernel))
+        host.bias.assign(-np.abs(bias) - 1e-3)
+    else:
+        host.kernel.assign(keras.ops.zeros_like(host.kernel))
+        host.bias.assign(-np.abs(keras.ops.convert_to_numpy(host.bias)))
+    return model, x, host.name.replace("conv", "relu")
+
+
+def _peaks(model, host, x):
+    """Greatest pre-activation of each unit without its bias, at least 0.1."""
+    outputs = keras.Model(model.inputs, host.input).predict(x[:PROBED], verbose=0)
+    saved, host.activation = host.activation, keras.activations.linear
+    values = keras.ops.convert_to_numpy(host(outputs))
+    host.activation = saved
+    peaks = values.max(axis=tuple(range(values.ndim - 1)))
+    return np.maximum(peaks, 0.1)
+
+
+PLANTS = {
+    "collapsed_upstream": collapsed_upstream,
+    "learning_rate": learning_rate,
+    "input_scale": input_scale,
+    "initialisation": initialisation,
+    "bias_shift": bias_shift,
+    "batch_norm": batch_norm,
+}
+ARCHITECTURES = ("mlp", "convnet", "bn")
+
+
+def plant(kind, seed, *, reload=False):
+    """A diagnosis of a model with a planted cause, and the layer that was killed.
+
+    Args:
+        kind: One of `PLANTS`.
+        seed: Of everything that is drawn; the architecture goes round.
+        reload: Whether to diagnose the model after a way through a file.
+    """
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng([seed, list(PLANTS).index(kind)])
+    x, y = digits()
+    model, x, killed = PLANTS[kind](ARCHITECTURES[seed % 3], rng, x, y)
+    if reload:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            model.save(path)
+            model = keras.saving.load_model(path)
+    return diagnose(model, x[:PROBED], batch_size=128), killed

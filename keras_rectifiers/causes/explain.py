@@ -1,0 +1,201 @@
+"""Say what probably killed the units of a model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.statistics import Values
+from keras_rectifiers.causes.case import Case
+from keras_rectifiers.causes.case import Setting
+from keras_rectifiers.causes.explanation import Cause
+from keras_rectifiers.causes.explanation import Explanation
+from keras_rectifiers.causes.remedies import REFERENCES
+from keras_rectifiers.causes.remedies import REMEDIES
+from keras_rectifiers.causes.rules import RULES
+
+#: Causes that explain less than this share are not named.
+LEAST_SCORE = 0.1
+#: A unit counts as explained by a cause from this weight on.
+_COUNTS = 0.4
+#: Most sentences of evidence for one cause.
+_SENTENCES = 3
+#: Causes that act on the whole model, not on one layer.
+_GLOBAL = ("input_scale", "initialisation", "learning_rate")
+
+UNKNOWN = "unknown"
+COLLAPSED = "collapsed_upstream"
+NOT_FINITE = "not_finite"
+
+
+def explain(diagnosis: Diagnosis) -> Explanation:
+    """Likely causes of dead units, with the evidence and a remedy.
+
+    Args:
+        diagnosis: Of `keras_rectifiers.diagnose`, which looks up the evidence where
+            there are silent units.
+
+    Returns:
+        The causes, the likeliest first. Units that nothing explains are said to be
+        `"unknown"`.
+    """
+    silent = diagnosis.count("dead", "leaking")
+    broken = diagnosis.count("not_finite")
+    if not diagnosis.layers:
+        return Explanation(
+            diagnosis.model,
+            f"Model {diagnosis.model!r} has no rectifier that can be watched.",
+        )
+    if not silent and not broken:
+        return Explanation(
+            diagnosis.model,
+            f"Model {diagnosis.model!r} is healthy: each of its {diagnosis.units} "
+            "units fired on some sample.",
+        )
+    headline = (
+        f"Model {diagnosis.model!r}: {silent} of {diagnosis.units} units never fired"
+        f"{f', {broken} were not finite' if broken else ''}."
+    )
+    causes = [*_not_finite(diagnosis)]
+    if diagnosis.evidence is None:
+        missing = (
+            "This diagnosis holds counts only: call keras_rectifiers.diagnose on the "
+            "model itself, which looks up weights, inputs and the optimizer."
+        )
+        return Explanation(diagnosis.model, headline, tuple(causes), (missing,))
+    setting = Setting.of(diagnosis, diagnosis.evidence)
+    causes += _ranked(setting, silent)
+    return Explanation(diagnosis.model, headline, tuple(causes), _missing(setting))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Share:
+    """What one cause explains of one rectifier."""
+
+    case: Case
+    #: Weight of the cause for each silent unit, 0..1.
+    weights: Values
+    sentence: str
+
+
+def _ranked(setting: Setting, silent: int) -> list[Cause]:
+    shares: dict[str, list[_Share]] = {kind: [] for kind in (*RULES, UNKNOWN)}
+    for case in setting.roots:
+        rest = np.ones(int(case.silent.sum()))
+        for kind, rule in RULES.items():
+            finding = rule(case, setting)
+            weights = rest * finding.scores[case.silent]
+            rest = rest - weights
+            shares[kind].append(_Share(case, weights, finding.sentence))
+        shares[UNKNOWN].append(_Share(case, rest, _unknown_sentence(case)))
+    units = sum(int(case.silent.sum()) for case in setting.roots)
+    causes = [_cause(kind, found, units) for kind, found in shares.items()]
+    named = [cause for cause in causes if cause.score >= LEAST_SCORE]
+    named.sort(key=lambda cause: -cause.score)
+    collapsed = _collapsed(setting, silent)
+    return _placed(named, collapsed)
+
+
+def _placed(named: list[Cause], collapsed: list[Cause]) -> list[Cause]:
+    """What acts on the whole model comes before a collapse, the rest after it."""
+    if not collapsed or not named:
+        return [*collapsed, *named]
+    first = named[0]
+    if first.kind in _GLOBAL or len(first.layers) > 1 and first.kind != UNKNOWN:
+        return [first, *collapsed, *named[1:]]
+    return [*collapsed, *named]
+
+
+def _cause(kind: str, shares: list[_Share], units: int) -> Cause:
+    total = sum(float(each.weights.sum()) for each in shares)
+    strong = [each for each in shares if (each.weights >= _COUNTS).any()]
+    telling = sorted(strong, key=lambda each: -float(each.weights.sum()))
+    return Cause(
+        kind=kind,
+        layers=tuple(each.case.path for each in strong),
+        units=sum(int((each.weights >= _COUNTS).sum()) for each in strong),
+        score=total / max(units, 1),
+        evidence=tuple(dict.fromkeys(each.sentence for each in telling))[:_SENTENCES],
+        remedy=REMEDIES[kind],
+        reference=REFERENCES.get(kind, ""),
+    )
+
+
+def _collapsed(setting: Setting, silent: int) -> list[Cause]:
+    """One cause for each layer whose death made later ones constant."""
+    causes = []
+    for origin in dict.fromkeys(setting.origins.values()):
+        later = [
+            case for case in setting.cases if setting.origins.get(case.path) == origin
+        ]
+        (first,) = [case for case in setting.cases if case.path == origin]
+        units = sum(int(case.silent.sum()) for case in later)
+        causes.append(
+            Cause(
+                kind=COLLAPSED,
+                layers=(origin, *(case.path for case in later)),
+                units=units,
+                score=units / silent,
+                evidence=(
+                    f"All {first.layer.units} units of {origin!r} never fired, so what "
+                    f"follows takes the same values from every sample: {units} silent "
+                    f"units of {len(later)} later rectifiers are its consequence.",
+                ),
+                remedy=REMEDIES[COLLAPSED].format(origin=origin),
+            )
+        )
+    return causes
+
+
+def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
+    layers = [layer for layer in diagnosis.layers if layer.not_finite]
+    if not layers:
+        return []
+    order = [each.path for each in getattr(diagnosis.evidence, "rectifiers", ())]
+    layers.sort(
+        key=lambda each: order.index(each.layer) if each.layer in order else len(order)
+    )
+    units = sum(layer.not_finite for layer in layers)
+    sentences = [f"NaN or infinity is first seen in {layers[0].layer!r}."]
+    for each in getattr(diagnosis.evidence, "inputs", ()):
+        if each.spread.not_finite:
+            sentences.append(
+                f"{each.spread.not_finite:.1%} of the input {each.name!r} is not finite."
+            )
+    return [
+        Cause(
+            kind=NOT_FINITE,
+            layers=tuple(layer.layer for layer in layers),
+            units=units,
+            score=units / diagnosis.units,
+            evidence=tuple(sentences),
+            remedy=REMEDIES[NOT_FINITE],
+        )
+    ]
+
+
+def _unknown_sentence(case: Case) -> str:
+    known = case.known
+    return (
+        f"{case.path!r}: the greatest input of its silent units is "
+        f"{np.median(known.maximum[case.silent]):.3g}, its mean "
+        f"{np.median(known.mean[case.silent]):.3g}, its deviation "
+        f"{np.median(known.std[case.silent]):.3g}, and nothing that is known says why."
+    )
+
+
+def _missing(setting: Setting) -> tuple[str, ...]:
+    evidence = setting.evidence
+    found = []
+    if evidence.problem:
+        found.append(f"The model could not be run to its end: {evidence.problem}")
+    if evidence.samples == 1:
+        found.append("One sample only was looked at: pass more in a batch.")
+    blind = [case.path for case in setting.cases if case.producer is None]
+    if blind:
+        found.append(f"What feeds {', '.join(blind)} is not known.")
+    if evidence.training is None:
+        found.append("The model has no optimizer: what training did is not known.")
+    return tuple(found)
