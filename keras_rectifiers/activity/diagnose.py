@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -15,6 +18,7 @@ from keras_rectifiers.activity import verdicts
 from keras_rectifiers.activity.diagnosis import Diagnosis
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
 from keras_rectifiers.activity.probe import Probe
+from keras_rectifiers.activity.statistics import UnitStatistics
 from keras_rectifiers.errors import DataError
 
 __all__ = ["Diagnosis", "Diagnostician", "diagnose"]
@@ -70,6 +74,8 @@ class Diagnostician:
     Args:
         model: A Keras model; not changed. Its weights are read anew each time.
         batch_size: See `diagnose`; so are the others.
+        explain: Whether to look up what silenced units, where there are any: one
+            more pass over a few samples, outside the compiled function.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class Diagnostician:
         steps: int | None = None,
         dormant_threshold: float = verdicts.DORMANT_THRESHOLD,
         confidence: float = 0.95,
+        explain: bool = True,
     ) -> None:
         if not isinstance(model, keras.Model):
             raise TypeError(
@@ -93,6 +100,7 @@ class Diagnostician:
         self.steps = steps
         self.dormant_threshold = dormant_threshold
         self.confidence = confidence
+        self.explain = explain
         self._probe: Probe | None = None
 
     def diagnose(self, data: Any) -> Diagnosis:
@@ -115,22 +123,35 @@ class Diagnostician:
                 return Diagnosis(self.model.name, ())
             measured = probe.measure([first])
         measured = probe.measure(self._checked(batches), measured)
-        seen = [each for each in probe.rectifiers if each.path in measured]
-        unseen = [each.path for each in probe.rectifiers if each.path not in measured]
-        layers = [self._layer(each, measured[each.path]) for each in seen]
-        return Diagnosis(
-            self.model.name,
-            tuple(layers),
-            tuple(unseen),
-            self._evidence(probe, layers, first),
-        )
+        found = self.judge(probe.rectifiers, measured)
+        return dataclasses.replace(found, evidence=self._evidence(probe, found, first))
+
+    def judge(
+        self,
+        rectifiers: Iterable[live.LiveRectifier],
+        measured: Mapping[str, UnitStatistics],
+    ) -> Diagnosis:
+        """The diagnosis of what was measured, with the slopes of now.
+
+        Args:
+            rectifiers: All that were watched.
+            measured: Statistics by path; of one that is absent nothing was seen.
+        """
+        watched = tuple(rectifiers)
+        layers = [
+            self._layer(each, measured[each.path])
+            for each in watched
+            if each.path in measured
+        ]
+        unseen = [each.path for each in watched if each.path not in measured]
+        return Diagnosis(self.model.name, tuple(layers), tuple(unseen))
 
     def _evidence(
-        self, probe: Probe, layers: list[LayerDiagnosis], first: Any
+        self, probe: Probe, found: Diagnosis, first: Any
     ) -> evidence.Evidence | None:
         """What speaks for each cause, where there is something to explain."""
         healthy = (verdicts.DORMANT, verdicts.LINEAR, verdicts.ALIVE)
-        if all(layer.count(*healthy) == layer.units for layer in layers):
+        if not self.explain or found.count(*healthy) == found.units:
             return None
         return evidence.collect(self.model, probe.rectifiers, first)
 
@@ -147,7 +168,9 @@ class Diagnostician:
             data_sets.check_fits(self.model, batch)
             yield batch
 
-    def _layer(self, rectifier: live.LiveRectifier, statistics: Any) -> LayerDiagnosis:
+    def _layer(
+        self, rectifier: live.LiveRectifier, statistics: UnitStatistics
+    ) -> LayerDiagnosis:
         slopes, keeps_gradient = rectifier.slopes(statistics.units)
         return LayerDiagnosis(
             layer=rectifier.path,
