@@ -6,22 +6,24 @@ Plain data; Keras is never imported here.
 from __future__ import annotations
 
 import dataclasses
+import html
 import importlib
 import json
 import math
 from typing import Any
 
+from keras_rectifiers.activity import notebook
 from keras_rectifiers.activity import verdicts
 from keras_rectifiers.activity.evidence_data import Evidence
 from keras_rectifiers.activity.layer_diagnosis import COLUMNS
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What the units of a model's rectifiers did on some data.
 
-    It prints as a table of layers. `a + b` is the diagnosis of both data sets.
+    It prints as a table of layers, and a notebook shows one. `a + b` is the diagnosis of both data sets.
     A model without rectifiers has a diagnosis without layers.
     """
 
@@ -117,6 +119,27 @@ class Diagnosis:
             ) from error
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
 
+    def plot(self) -> Any:
+        """The network as a picture: verdicts of each layer, and its firing rates.
+
+        Returns:
+            A `matplotlib.figure.Figure`. A notebook shows it; `savefig` keeps it.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+            ValueError: If there are no layers.
+        """
+        from keras_rectifiers import plots  # noqa: PLC0415 - needs matplotlib
+
+        if not self.layers:
+            raise ValueError(f"There is nothing to plot. Received: {self}")
+        words = [*verdicts.VERDICTS[1:], verdicts.NOT_FINITE]
+        return plots.network(
+            [layer.layer for layer in self.layers],
+            {word: [each.count(word) for each in self.layers] for word in words},
+            [layer.statistics.fired_fraction for layer in self.layers],
+        )
+
     def __add__(self, other: object) -> Diagnosis:
         """The diagnosis on both data sets.
 
@@ -147,6 +170,13 @@ class Diagnosis:
         if not self.layers:
             return f"Model {self.model!r} has no rectifier that can be watched."
         return "\n".join([_headline(self), "", *_table(self)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        if not self.layers:
+            return f"<p>{html.escape(str(self))}</p>"
+        return notebook.table(self, _headline(self))
 
 
 def _headline(diagnosis: Diagnosis) -> str:

@@ -1,0 +1,178 @@
+"""What to do about a diagnosis: from its causes where they are known, else from the
+verdicts alone."""  # noqa: D205, D209 - one sentence
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.diagnosis import Diagnosis
+
+#: More layers are not named each in a command: then it takes all of them.
+_NAMED = 6
+#: Share of linear units from which they are worth a word.
+_MANY = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """One finding, and what to do about it."""
+
+    #: What it is, in a few words.
+    title: str
+    #: Paths of the rectifiers that it is about.
+    layers: tuple[str, ...]
+    #: Sentences that say why.
+    evidence: tuple[str, ...]
+    #: What to do.
+    remedy: str
+    #: A command line that does it, or "".
+    command: str = ""
+    #: How well it explains what was found, 0..1; None where nobody weighed it.
+    score: float | None = None
+
+
+def advice(diagnosis: Diagnosis, explanation: Any = None) -> list[Advice]:
+    """What to do, the most urgent first.
+
+    Args:
+        diagnosis: The diagnosis.
+        explanation: An object whose `causes` each have `kind`, `layers`, `score`,
+            `evidence` (sentences) and `remedy`; or None.
+    """
+    if explanation is not None:
+        return [_from_cause(cause) for cause in explanation.causes]
+    return [
+        *_not_finite(diagnosis),
+        *_dead(diagnosis),
+        *_leaking(diagnosis),
+        *_dormant(diagnosis),
+        *_linear(diagnosis),
+    ]
+
+
+def _from_cause(cause: Any) -> Advice:
+    evidence = cause.evidence
+    return Advice(
+        title=_words(str(cause.kind)),
+        layers=tuple(map(str, cause.layers)),
+        evidence=(evidence,) if isinstance(evidence, str) else tuple(evidence),
+        remedy=str(cause.remedy),
+        score=None if cause.score is None else float(cause.score),
+    )
+
+
+def _words(kind: str) -> str:
+    text = kind.replace("_", " ").replace("-", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def _not_finite(diagnosis: Diagnosis) -> list[Advice]:
+    layers = _with(diagnosis, verdicts.NOT_FINITE)
+    if not layers:
+        return []
+    return [
+        Advice(
+            "Values that are NaN or infinite",
+            layers,
+            (f"First in depth: {layers[0]}.",),
+            "Look at the data of that layer first; then lower the learning rate, or "
+            "clip the gradient. No other verdict counts before this is mended.",
+        )
+    ]
+
+
+def _dead(diagnosis: Diagnosis) -> list[Advice]:
+    layers = _with(diagnosis, verdicts.DEAD)
+    if not layers:
+        return []
+    evidence = [
+        f"{layer.dead:,} of {layer.units:,} units of {layer.layer} are dead on "
+        f"{layer.statistics.samples:,} samples."
+        for layer in sorted(diagnosis.layers, key=lambda each: -each.dead)[:3]
+        if layer.dead
+    ]
+    whole = [each.layer for each in diagnosis.layers if each.dead == each.units]
+    if whole:
+        evidence.append(
+            f"Nothing at all passes {', '.join(whole[:3])}: what lies behind sees the "
+            "same for every sample."
+        )
+    return [
+        Advice(
+            "Dead units",
+            layers,
+            tuple(evidence),
+            "No gradient reaches them, so training on does not help. Give them a slope "
+            "(the model stays the same, bit for bit) and fine-tune.",
+            _command(layers if len(layers) < len(diagnosis.layers) else ()),
+        )
+    ]
+
+
+def _leaking(diagnosis: Diagnosis) -> list[Advice]:
+    layers = _with(diagnosis, verdicts.LEAKING)
+    if not layers:
+        return []
+    count = diagnosis.count(verdicts.LEAKING)
+    return [
+        Advice(
+            "Silent units with a slope",
+            layers,
+            (f"{count:,} units never fired, but their slope lets the gradient pass.",),
+            "Train on, and watch `silent_fraction` fall with "
+            "`callbacks.DeadUnitMonitor`.",
+        )
+    ]
+
+
+def _dormant(diagnosis: Diagnosis) -> list[Advice]:
+    layers = _with(diagnosis, verdicts.DORMANT)
+    if not layers:
+        return []
+    count = diagnosis.count(verdicts.DORMANT)
+    return [
+        Advice(
+            "Dormant units",
+            layers,
+            (f"{count:,} units fire, but give next to nothing beside their layer.",),
+            "They learn, slowly. Where training has stalled, reset them (ReDo), or "
+            "prune them where it is over.",
+        )
+    ]
+
+
+def _linear(diagnosis: Diagnosis) -> list[Advice]:
+    count = diagnosis.count(verdicts.LINEAR)
+    if count < _MANY * max(diagnosis.units, 1):
+        return []
+    return [
+        Advice(
+            "Units that are never cut off",
+            _with(diagnosis, verdicts.LINEAR),
+            (f"{count:,} units were positive everywhere: no rectifier acts on them.",),
+            "This is no fault, but check that the input is centred and that biases "
+            "have not grown large.",
+        )
+    ]
+
+
+def _with(diagnosis: Diagnosis, verdict: str) -> tuple[str, ...]:
+    return tuple(each.layer for each in diagnosis.layers if each.count(verdict))
+
+
+def _command(layers: Sequence[str]) -> str:
+    """A conversion of these layers, of all where none or many are named."""
+    include = "" if len(layers) > _NAMED else "".join(map(_include, layers))
+    return (
+        "keras-rectifiers convert MODEL.keras CONVERTED.keras --to prelu "
+        f"--verify{include}"
+    )
+
+
+def _include(layer: str) -> str:
+    return f" --include {shlex.quote(glob.escape(layer))}"

@@ -1,0 +1,197 @@
+"""A diagnosis as one page of HTML that needs nothing else.
+
+Names come from files of strangers: everything is escaped, and the page's own policy
+forbids it to load or run anything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import importlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from keras_rectifiers import _version
+from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.report import view
+from keras_rectifiers.report.advice import advice
+from keras_rectifiers.surgery import files
+
+if TYPE_CHECKING:
+    from keras_rectifiers.activity.timeline import Timeline
+
+#: From so many layers on, those without a finding are folded away.
+_MANY = 13
+
+
+def write_report(
+    diagnosis: Diagnosis,
+    path: str | os.PathLike[str],
+    *,
+    timeline: Timeline | None = None,
+    explanation: Any = None,
+    title: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a diagnosis as one self-contained HTML file.
+
+    It shows the network coloured by its share of dead units, what to do, each layer's
+    firing rates, and learnt slopes by depth; with a timeline also what each unit did
+    over the run. It follows the light or dark setting of the reader, is readable on a
+    phone, holds no script, and loads nothing.
+
+    Args:
+        diagnosis: What was found.
+        path: The file to write; its name ends in `.html`.
+        timeline: What the units did in a training run, or None.
+        explanation: Why units are silent: an object whose `causes` each have `kind`,
+            `layers`, `score`, `evidence` (sentences) and `remedy`. With None, the
+            advice follows from the verdicts alone.
+        title: Heading of the page; default the name of the model.
+        overwrite: Whether an existing file may be replaced. Default False.
+
+    Returns:
+        The path.
+
+    Raises:
+        ArchiveError: The file exists or cannot be written, or its name does not end
+            in `.html`.
+        ImportError: jinja2 or matplotlib is not installed.
+
+    Example:
+        ```python
+        diagnosis = keras_rectifiers.diagnose(model, x)
+        keras_rectifiers.write_report(diagnosis, "report.html")
+        ```
+    """
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ArchiveError(
+            "A report is written as HTML. Received: the target "
+            f"{str(target)!r}. Name a file that ends in .html."
+        )
+    files.check_target(None, target, overwrite=overwrite)
+    page = render(diagnosis, timeline=timeline, explanation=explanation, title=title)
+    with files.replacing(target, overwrite=overwrite) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return target
+
+
+def render(
+    diagnosis: Diagnosis,
+    *,
+    timeline: Timeline | None = None,
+    explanation: Any = None,
+    title: str | None = None,
+) -> str:
+    """The page of `write_report` as text.
+
+    Args:
+        diagnosis: What was found.
+        timeline: What the units did in a training run, or None.
+        explanation: Why units are silent, or None.
+        title: Heading of the page.
+    """
+    if timeline is not None and not timeline.layers:
+        timeline = None
+    layers = view.layer_views(diagnosis)
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        title=title or diagnosis.model,
+        diagnosis=diagnosis,
+        silent=diagnosis.count(verdicts.DEAD, verdicts.LEAKING),
+        samples=max((each.statistics.samples for each in diagnosis.layers), default=0),
+        confidence=diagnosis.layers[0].confidence if layers else None,
+        shares=view.shares(diagnosis),
+        groups=view.groups(layers),
+        layers=layers,
+        anchors={layer.name: layer.anchor for layer in layers},
+        folded=_folded(layers),
+        advice=advice(diagnosis, explanation),
+        explained=explanation is not None,
+        meanings={word: view.MEANINGS[word] for word in view.ORDER},
+        timeline=timeline,
+        version=_version.__version__,
+        made_on=dt.datetime.now(dt.UTC).date().isoformat(),
+        **_pictures(diagnosis, timeline),
+    )
+
+
+def _folded(layers: list[view.LayerView]) -> list[str]:
+    """Names of the layers that stand folded, because many others need a look."""
+    if len(layers) < _MANY:
+        return []
+    return [layer.name for layer in layers if not layer.finding]
+
+
+def _pictures(diagnosis: Diagnosis, timeline: Timeline | None) -> dict[str, Any]:
+    from keras_rectifiers.report import figures  # noqa: PLC0415 - needs matplotlib
+
+    times = {} if timeline is None else {each.layer: each for each in timeline.layers}
+    moving = timeline is not None and len(timeline) > 1
+    return {
+        "rates": {each.layer: figures.firing_rates(each) for each in diagnosis.layers},
+        "maps": {
+            path: figures.units_over_time(each, timeline)
+            for path, each in times.items()
+            if timeline is not None
+        },
+        "over_time": figures.verdicts_over_time(timeline)
+        if timeline is not None and moving
+        else None,
+        "layers_over_time": figures.layers_over_time(timeline)
+        if timeline is not None and moving and len(times) > 1
+        else None,
+        "slopes": figures.slopes(diagnosis, timeline),
+        "peaks": figures.peaks(diagnosis),
+    }
+
+
+@functools.cache
+def _environment() -> Any:
+    from keras_rectifiers import plots  # noqa: PLC0415 - needs matplotlib
+
+    try:
+        jinja2 = importlib.import_module("jinja2")
+    except ImportError as error:
+        raise ImportError(
+            "A report needs jinja2. Install it with "
+            "`pip install keras_rectifiers[report]`."
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("keras_rectifiers.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = _code
+    environment.filters["short"] = plots.short
+    environment.filters["percent"] = _percent
+    return environment
+
+
+def _code(text: str) -> Any:
+    """Escaped text, with what stands in backticks as code."""
+    markup = importlib.import_module("markupsafe")
+    parts = re.split(r"`([^`]+)`", text)
+    return markup.Markup("").join(
+        markup.Markup("<code>{}</code>").format(part) if index % 2 else part
+        for index, part in enumerate(parts)
+    )
+
+
+def _percent(share: float) -> str:
+    """A share for people: no zero that is not zero, no whole that is not whole."""
+    percent = 100 * share
+    if 0 < percent < 0.01:  # noqa: PLR2004
+        return "< 0.01%"
+    if 99.9 < percent < 100:  # noqa: PLR2004
+        return "> 99.9%"
+    return f"{percent:.2g}%" if percent < 1 else f"{percent:.3g}%"

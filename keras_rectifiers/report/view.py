@@ -1,0 +1,172 @@
+"""What a report shows, as plain data: numbers, sentences and names, no markup."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
+
+if TYPE_CHECKING:
+    from keras_rectifiers.activity.timeline import Timeline
+
+#: What each verdict means, and who defined it.
+MEANINGS = {
+    verdicts.DEAD: (
+        "Never positive on the data seen, and no slope below 0: no gradient reaches "
+        "the weights before it. Lu et al. 2019, arXiv:1903.06733."
+    ),
+    verdicts.LEAKING: (
+        "Never positive, but a slope other than 0 keeps its gradient: it can come "
+        "back. The slope is that of Maas et al. 2013 or, learnt, of He et al. 2015, "
+        "arXiv:1502.01852."
+    ),
+    verdicts.DORMANT: (
+        "It fired, but its mean output is next to nothing beside that of its layer. "
+        "Sokar et al. 2023 (ReDo), arXiv:2302.12902, definition 3.1."
+    ),
+    verdicts.LINEAR: (
+        "Positive at every position and never capped: the rectifier does nothing."
+    ),
+    verdicts.ALIVE: "None of the others.",
+    verdicts.NOT_FINITE: "Its output was NaN or infinite in some sample.",
+}
+#: In the order in which they are shown.
+ORDER = (*verdicts.VERDICTS[1:], verdicts.VERDICTS[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """The units with one verdict."""
+
+    word: str
+    count: int
+    #: Of the units of the layer or the network, 0..1.
+    share: float
+
+    @property
+    def label(self) -> str:
+        """The verdict as a word of a sentence."""
+        return self.word.replace("_", " ")
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerView:
+    """One rectifier."""
+
+    #: Of its section in the page.
+    anchor: str
+    name: str
+    #: The name without its container.
+    leaf: str
+    units: int
+    dead: int
+    dead_fraction: float
+    silent: int
+    #: Verdicts that occur.
+    shares: tuple[Share, ...]
+    #: Rate below which a unit that never fired does fire, 0..1.
+    bound: float
+    #: Whether anything but alive and linear units was found.
+    finding: bool
+    #: Relative width of its cell.
+    weight: float
+    #: Firing rates in a sentence.
+    rates: str
+
+    def count(self, word: str) -> int:
+        """Number of units with a verdict."""
+        return sum(share.count for share in self.shares if share.word == word)
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Rectifiers that follow each other in one container."""
+
+    #: Path of the container, "" for the model itself.
+    container: str
+    layers: tuple[LayerView, ...]
+
+
+def shares(diagnosis: Diagnosis | LayerDiagnosis) -> tuple[Share, ...]:
+    """The verdicts that occur, with their counts."""
+    counts = {word: diagnosis.count(word) for word in ORDER}
+    total = max(diagnosis.units, 1)
+    return tuple(
+        Share(word, count, count / total) for word, count in counts.items() if count
+    )
+
+
+def layer_views(diagnosis: Diagnosis) -> list[LayerView]:
+    """One view for each layer, in the model's order."""
+    return [
+        _layer_view(layer, number) for number, layer in enumerate(diagnosis.layers, 1)
+    ]
+
+
+def groups(layers: list[LayerView]) -> list[Group]:
+    """Layers by the container that they stand in, where neighbours share it."""
+    found: list[Group] = []
+    for layer in layers:
+        container = layer.name.rpartition("/")[0]
+        if found and found[-1].container == container:
+            found[-1] = Group(container, (*found[-1].layers, layer))
+        else:
+            found.append(Group(container, (layer,)))
+    return found
+
+
+def time_axis(timeline: Timeline) -> tuple[list[int], str]:
+    """When a timeline was measured, as numbers that grow, and what they count."""
+    epochs = np.diff(timeline.epochs)
+    if (epochs > 0).all():
+        return timeline.epochs, "epochs"
+    return timeline.steps, "training steps"
+
+
+def shares_over_time(timeline: Timeline) -> dict[str, npt.NDArray[np.float64]]:
+    """For each verdict its share of all units at each measurement."""
+    codes = np.concatenate([layer.codes for layer in timeline.layers], axis=1)
+    return {
+        word: (codes == verdicts.VERDICTS.index(word)).mean(axis=1) for word in ORDER
+    }
+
+
+def silent(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Whether units never fired, from the codes of a timeline."""
+    words = (verdicts.DEAD, verdicts.LEAKING)
+    return np.isin(codes, [verdicts.VERDICTS.index(word) for word in words])
+
+
+def has_slopes(layer: LayerDiagnosis) -> bool:
+    """Whether a rectifier has slopes below its threshold."""
+    return bool(layer.keeps_gradient.any())
+
+
+def _layer_view(layer: LayerDiagnosis, number: int) -> LayerView:
+    found = shares(layer)
+    well = layer.count(verdicts.ALIVE, verdicts.LINEAR)
+    rates = layer.statistics.fired_fraction
+    low, middle, high = np.nanquantile(rates, [0.1, 0.5, 0.9])
+    return LayerView(
+        anchor=f"layer-{number}",
+        name=layer.layer,
+        leaf=layer.layer.rpartition("/")[2],
+        units=layer.units,
+        dead=layer.dead,
+        dead_fraction=layer.dead_fraction,
+        silent=layer.dead + layer.leaking,
+        shares=found,
+        bound=float(
+            verdicts.upper_bound(0, layer.statistics.samples, layer.confidence)
+        ),
+        finding=well < layer.units,
+        weight=float(np.log2(1 + layer.units)),
+        rates=f"Half of the units fire in more than {middle:.0%} of the samples, the "
+        f"middle 80 % in {low:.0%} to {high:.0%}.",
+    )
