@@ -1,5 +1,6 @@
 """Callbacks for training with rectifiers."""
 
 from keras_rectifiers.callbacks.dead_unit_monitor import DeadUnitMonitor
+from keras_rectifiers.callbacks.thresholds import Threshold
 
-__all__ = ["DeadUnitMonitor"]
+__all__ = ["DeadUnitMonitor", "Threshold"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,44 +14,76 @@ from keras_rectifiers.activity import verdicts
 from keras_rectifiers.activity.diagnose import Diagnostician
 from keras_rectifiers.activity.diagnose import check_arguments
 from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.rectifiers import find
+from keras_rectifiers.activity.timeline import Timeline
+from keras_rectifiers.callbacks import sampling
+from keras_rectifiers.callbacks.backup import Backup
+from keras_rectifiers.callbacks.figures import figures_of
+from keras_rectifiers.callbacks.sources import ExactSource
+from keras_rectifiers.callbacks.sources import ProbeSource
+from keras_rectifiers.callbacks.sources import Source
+from keras_rectifiers.callbacks.state import Snapshot
+from keras_rectifiers.callbacks.thresholds import Streaks
+from keras_rectifiers.callbacks.thresholds import Threshold
+from keras_rectifiers.callbacks.weights import WeightHistory
 from keras_rectifiers.errors import UnsupportedModelError
+
+AUTO = "auto"
+ALL = "all"
 
 
 class DeadUnitMonitor(keras.callbacks.Callback):
-    """Diagnose a model on a probe set while it trains.
+    """Tell in the logs which units are dead while a model trains.
 
-    Before training and at the end of epochs the probe set runs through the model in
-    inference mode. At every epoch end `logs` gets the latest figures, all shares of
+    With a probe set, samples of it run through the model in inference mode: before
+    training, and at the end of epochs. Without one, every training sample is counted
+    inside the training step, in training mode, and the figures of an epoch are those
+    of all its samples. At every epoch end `logs` gets the latest figures, shares of
     units in 0..1:
 
-    - `dead_fraction`: units that never fired on the probe set and get no gradient;
+    - `dead_fraction`: units that never fired and get no gradient;
     - `silent_fraction`: units that never fired, whether a slope keeps their gradient
       or not: after a conversion to Leaky ReLU or PReLU, watch this one fall;
-    - `dead_fraction/<layer>` and `silent_fraction/<layer>`, by the rectifier's path.
+    - `not_finite_fraction`: units whose output was NaN or infinite;
+    - each of them as `<figure>/<layer>`, by the rectifier's path.
 
     `History` and the progress bar show them; so do `CSVLogger`, `EarlyStopping`,
     `ModelCheckpoint` and the like where they stand after this callback in the list.
-    Nothing is added to the model, its weights or its file.
+    Nothing is added to the model, its weights or its file, and training gives the
+    same weights, bit for bit.
 
     Attributes:
         history: One dict for each measurement of the latest `fit`: `epoch` (epochs
-            finished), `step` (the optimizer's steps), and `Diagnosis.summary()`; the
-            first is from before training.
-        diagnosis: The latest `Diagnosis`; None before training.
+            finished), `step` (the optimizer's steps), and `Diagnosis.summary()`. With
+            a probe set the first is from before training.
+        timeline: What each unit did at each of them, a `Timeline`.
+        diagnosis: The latest `Diagnosis`; None before the first.
 
     Args:
         probe: Data as `keras_rectifiers.diagnose` takes it, which can be iterated
-            again: no generator. A few hundred samples serve: n samples without
-            firing bound the rate by about 3/n.
+            again: no generator. Default None: count the training samples.
         every: Measure at the end of every so many epochs. Default 1.
         every_steps: Measure every so many training steps too. These measurements
-            are in `history`. Default None.
+            are in `history`; in exact mode each covers the epoch so far. Default
+            None.
+        probe_samples: Samples of the probe set that are measured, the same ones each
+            time: `"auto"`, as many as cost about 1 % of an epoch, between 32 and 512;
+            a number; or `"all"`. n samples without firing bound the rate by about
+            3/n. Default `"auto"`.
         batch_size: Samples in a batch of probe arrays. Default 128.
         steps: Most batches of the probe set to use. Default all.
         dormant_threshold: ReDo's tau, float >= 0. Default 0.025.
         confidence: Of the upper bounds, float in (0, 1). Default 0.95.
-        per_layer: Whether `logs` get a figure for each layer. Default True.
+        per_layer: Whether `logs` get figures for each layer. Default True.
+        thresholds: What to do when a figure is too high. Default nothing.
+        state_path: A `.npz` that keeps the monitor's state, for runs that use
+            `keras.callbacks.BackupAndRestore`. Default None.
+        state_freq: `save_freq` of that callback: `"epoch"` or a number of batches.
+            Default `"epoch"`.
+        log_dir: Folder for TensorBoard. Default None.
+        explain: Whether to look up at each measurement what may have silenced units,
+            and how far weights went. It costs more. Default False.
         verbose: 1 prints a line at each measurement. Default 0.
 
     Raises:
@@ -56,27 +91,42 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         ValueError: If a number is out of its range.
         UnsupportedModelError: Before the first epoch, if the model has no rectifier
             that can be watched.
-        DataError: Before the first epoch, if the probe set does not fit the model.
+        DataError: Before the first epoch, if the probe set does not fit the model,
+            or `state_path` is a file of another kind.
 
     Example:
         ```python
-        monitor = keras_rectifiers.callbacks.DeadUnitMonitor(x_val[:512])
+        monitor = keras_rectifiers.callbacks.DeadUnitMonitor(x_val)
         history = model.fit(x, y, callbacks=[monitor])
         history.history["dead_fraction"]
         ```
     """
 
+    history: list[dict[str, Any]]
+    timeline: Timeline
+    diagnosis: Diagnosis | None
+    #: Epochs finished, None before the first begins (Keras tells it then).
+    _epoch: int | None
+    #: What the logs get.
+    _figures: dict[str, float]
+
     def __init__(
         self,
-        probe: Any,
+        probe: Any = None,
         every: int = 1,
         *,
         every_steps: int | None = None,
+        probe_samples: int | str = AUTO,
         batch_size: int = 128,
         steps: int | None = None,
         dormant_threshold: float = verdicts.DORMANT_THRESHOLD,
         confidence: float = 0.95,
         per_layer: bool = True,
+        thresholds: Iterable[Threshold] = (),
+        state_path: str | os.PathLike[str] | None = None,
+        state_freq: int | str = "epoch",
+        log_dir: str | os.PathLike[str] | None = None,
+        explain: bool = False,
         verbose: int = 0,
     ) -> None:
         super().__init__()
@@ -86,62 +136,128 @@ class DeadUnitMonitor(keras.callbacks.Callback):
                 f"iterate it again. Received: {type(probe).__name__}. Pass an array, "
                 "a tf.data.Dataset, a PyDataset, or list the batches in one array."
             )
-        for name, value in (("every", every), ("every_steps", every_steps)):
-            if value is not None and (int(value) != value or value < 1):
-                raise ValueError(
-                    f"{name} must be a whole number of at least 1. "
-                    f"Received: {name}={value!r}."
-                )
+        if probe_samples not in (AUTO, ALL):
+            _check_whole("probe_samples", probe_samples)
+        _check_whole("every", every)
+        _check_whole("every_steps", every_steps)
         check_arguments(batch_size, steps, dormant_threshold, confidence)
         self.probe = probe
         self.every = every
         self.every_steps = every_steps
+        self.probe_samples = probe_samples
         self.per_layer = per_layer
+        self.thresholds = tuple(thresholds)
+        self.log_dir = log_dir
+        self.explain = explain
         self.verbose = verbose
         self._options: dict[str, Any] = {
             "batch_size": batch_size,
             "steps": steps,
             "dormant_threshold": dormant_threshold,
             "confidence": confidence,
+            "explain": explain,
         }
-        self.history: list[dict[str, Any]] = []
-        self.diagnosis: Diagnosis | None = None
-        self._diagnostician: Diagnostician | None = None
-        #: Epochs finished, None before the first begins (Keras tells it then).
-        self._epoch: int | None = None
-        self._steps_before = 0
-        self._last_batch = -1
-        if every_steps is not None:
+        self._backup = None if state_path is None else Backup(state_path, state_freq)
+        self._source: Source | None = None
+        self._events: Any = None
+        self._begin_anew("")
+        if every_steps is not None or state_path is not None:
             # Keras waits for each batch where this method is overridden, so it is
             # only where it is wanted.
             self.on_train_batch_end = self._after_batch
 
+    @property
+    def total(self) -> Diagnosis | None:
+        """The diagnosis of all training samples of the run; exact mode only."""
+        exact = isinstance(self._source, ExactSource)
+        return self._source.everything() if exact else None  # type: ignore[union-attr]
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if not find(self.model):
+        if self._source is not None:
+            self._source.stop()  # a run before this one may have ended in an error
+        rectifiers = find(self.model)
+        if not rectifiers:
             raise UnsupportedModelError(
                 "DeadUnitMonitor needs a model with a rectifier that can be watched. "
                 f"Received: model {self.model.name!r}, which has none. What a "
                 "subclassed `call` computes by a bare `ops.relu` cannot be seen: use "
                 "a layer, or leave the callback out."
             )
-        self.history = []
-        self._epoch = None
-        self._steps_before = 0
-        self._diagnostician = Diagnostician(self.model, **self._options)
-        self._measure()
+        self._begin_anew(self.model.name)
+        self._paths = [each.path for each in rectifiers]
+        self._source = self._source_for(rectifiers)
+        self._source.start()
+        self._weights = WeightHistory(self.model) if self.explain else None
+        self._events = self._opened_events()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._epoch is None:
-            self.history[0]["epoch"] = epoch  # a resumed run does not begin at 0
-        self._epoch = epoch
+        # Only now is what BackupAndRestore restores in the model.
+        first, self._epoch = self._epoch is None, epoch
         self._last_batch = -1
+        if first:
+            self._resume_or_begin()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch + 1
-        if (epoch + 1) % self.every == 0:
-            self._measure()
-        if logs is not None and self.diagnosis is not None:
-            logs.update(self._figures(self.diagnosis))
+        self._end_epoch()
+        if logs is not None:
+            logs.update(self._figures)
+        if self._backup is not None:
+            self._backup.save(self._snapshot())
+            self._backup.end_epoch()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._source is not None:
+            self._source.stop()
+        if self._events is not None:
+            self._events.close()
+
+    def _begin_anew(self, model: str) -> None:
+        """Forget an earlier run."""
+        self.history = []
+        self.timeline = Timeline(model)
+        self.diagnosis = None
+        self._epoch = None
+        self._steps_before = 0
+        self._last_batch = -1
+        self._figures = {}
+        self._streaks = Streaks(self.thresholds)
+
+    def _source_for(self, rectifiers: tuple[LiveRectifier, ...]) -> Source:
+        observer = Diagnostician(self.model, **self._options)
+        if self.probe is None:
+            return ExactSource(observer, rectifiers)
+        size = self.probe_samples
+        if size == ALL:
+            return ProbeSource(observer, self.probe)
+        if size == AUTO:
+            size = sampling.sample_size((self.params or {}).get("steps"))
+        few = sampling.sampled(
+            self.probe, int(size), batch_size=observer.batch_size, steps=observer.steps
+        )
+        return ProbeSource(observer, few)
+
+    def _opened_events(self) -> Any:
+        if self.log_dir is None:
+            return None
+        from keras_rectifiers.callbacks import tensorboard  # noqa: PLC0415 - an extra
+
+        return tensorboard.UnitEvents(self.log_dir)
+
+    def _resume_or_begin(self) -> None:
+        snapshot = (
+            None
+            if self._backup is None
+            else self._backup.resume(self._step(), self._paths)
+        )
+        if snapshot is None:
+            if self._source is not None and self._source.at_start:
+                self._measure()
+            return
+        self._restore(snapshot)
+        if (self._epoch or 0) > snapshot.epoch:
+            # The run was killed after the last batch of an epoch, before its end.
+            self._end_epoch()
 
     def _after_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # With steps_per_execution > 1 Keras reports the last of several steps.
@@ -150,29 +266,87 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         if self.every_steps is not None and self._steps_before >= self.every_steps:
             self._steps_before %= self.every_steps
             self._measure()
+        if self._backup is not None and self._backup.is_due(batch, self.params):
+            self._backup.save(self._snapshot())
+
+    def _end_epoch(self) -> None:
+        source = self._source
+        if source is None:
+            return
+        if (self._epoch or 0) % self.every == 0:
+            self._measure()
+            source.end_window()
+        elif not self._figures:
+            self._figures = figures_of(source.measure(), per_layer=self.per_layer)
 
     def _measure(self) -> None:
-        if self._diagnostician is None:
+        if self._source is None:
             return
-        self.diagnosis = self._diagnostician.diagnose(self.probe)
-        # Read after the diagnosis: on JAX that brings the optimizer's state home.
-        step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-        self.history.append(
-            {"epoch": self._epoch or 0, "step": step, **self.diagnosis.summary()}
-        )
+        step = self._step()  # on JAX this brings the weights home too
+        diagnosis = self._source.measure()
+        if not diagnosis.layers:
+            warnings.warn(
+                "DeadUnitMonitor saw no rectifier at work: not found in the step are "
+                f"{list(diagnosis.unseen)}. Its figures mean nothing.",
+                stacklevel=2,
+            )
+        if self._weights is not None:
+            diagnosis = self._weights.added_to(diagnosis, step)
+        epoch = self._epoch or 0
+        self.diagnosis = diagnosis
+        self.history.append({"epoch": epoch, "step": step, **diagnosis.summary()})
+        self.timeline.append(diagnosis, epoch=epoch, step=step)
+        self._figures = figures_of(diagnosis, per_layer=self.per_layer)
+        if self._events is not None:
+            self._events.write(diagnosis, step)
         if self.verbose:
             print(  # noqa: T201 - what verbose=1 asks for
-                f"\nEpoch {self._epoch or 0}: {self.diagnosis.dead_fraction:.1%} of "
-                f"{self.diagnosis.units} units are dead, "
-                f"{self.diagnosis.silent_fraction:.1%} never fired."
+                f"\nEpoch {epoch}: {diagnosis.dead_fraction:.1%} of "
+                f"{diagnosis.units} units are dead, "
+                f"{diagnosis.silent_fraction:.1%} never fired."
             )
+        every_layer = figures_of(diagnosis, per_layer=True)
+        for threshold, crossed in self._streaks.due(every_layer):
+            threshold.act(crossed, self, diagnosis)
 
-    def _figures(self, diagnosis: Diagnosis) -> dict[str, float]:
-        figures = {
-            "dead_fraction": diagnosis.dead_fraction,
-            "silent_fraction": diagnosis.silent_fraction,
-        }
-        for layer in diagnosis.layers if self.per_layer else ():
-            figures[f"dead_fraction/{layer.layer}"] = layer.dead_fraction
-            figures[f"silent_fraction/{layer.layer}"] = layer.silent_fraction
-        return figures
+    def _step(self) -> int:
+        """Steps that the optimizer has taken."""
+        if hasattr(self.model, "jax_state_sync"):
+            # While `fit` runs on JAX, all state lives outside the model.
+            self.model.jax_state_sync()
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _snapshot(self) -> Snapshot:
+        source = self._source
+        return Snapshot(
+            step=self._step(),
+            epoch=self._epoch or 0,
+            history=self.history,
+            timeline=self.timeline,
+            figures=self._figures,
+            streaks=self._streaks.counts,
+            steps_before=self._steps_before,
+            window={} if source is None else source.window(),
+            total={} if source is None else source.total,
+            paths=self._paths,
+        )
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        self.history = snapshot.history
+        self.timeline = snapshot.timeline
+        self._figures = snapshot.figures
+        self._steps_before = snapshot.steps_before
+        if len(snapshot.streaks) == len(self.thresholds):
+            self._streaks.counts = snapshot.streaks
+        if self._source is not None:
+            self._source.resume(snapshot.window, snapshot.total)
+
+
+def _check_whole(name: str, value: Any) -> None:
+    """Refuse what is no whole number of at least 1; None is none."""
+    if value is None:
+        return
+    if isinstance(value, str) or int(value) != value or value < 1:
+        raise ValueError(
+            f"{name} must be a whole number of at least 1. Received: {name}={value!r}."
+        )

@@ -229,7 +229,9 @@ def test_layers_can_be_left_out():
         _compiled(_functional()), DeadUnitMonitor(_X, per_layer=False)
     ).history
 
-    assert sorted(history) == ["dead_fraction", "loss", "silent_fraction"]
+    assert sorted(history) == [
+        "dead_fraction", "loss", "not_finite_fraction", "silent_fraction",
+    ]  # fmt: skip
 
 
 def test_verbose_prints_a_line(capsys):

@@ -1,0 +1,76 @@
+"""The samples that a monitor measures with, when it does not take them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.activity import data as data_sets
+
+#: Bounds of the sample that is taken when none is asked for.
+FEWEST = 32
+MOST = 512
+#: Samples of a batch where nobody knows: Keras' own default. With larger batches the
+#: probe costs less than thought.
+_BATCH = 32
+#: Of a training step, in forward passes, and of a probe with all that is done at a
+#: measurement.
+_STEP_COST = 3.0
+_PROBE_COST = 2.0
+_SHARE = 0.01
+
+
+def sample_size(steps: int | None) -> int:
+    """Samples that cost at most 1 % of an epoch, but between 32 and 512.
+
+    Args:
+        steps: Batches of an epoch; None where nobody knows.
+    """
+    budget = _SHARE * _STEP_COST / _PROBE_COST * _BATCH * (steps or 0)
+    return int(min(max(budget, FEWEST), MOST))
+
+
+def sampled(probe: Any, size: int, *, batch_size: int, steps: int | None) -> Any:
+    """Some samples of a probe set, for all measurements the same.
+
+    Args:
+        probe: Data as `diagnose` takes it.
+        size: Most samples to take: evenly spread ones of numpy arrays, the first of
+            everything else.
+        batch_size: Samples in a batch of arrays.
+        steps: Most batches to take, None for all.
+
+    Returns:
+        Batches, kept in memory; the probe set itself if it has none.
+    """
+    batches: list[tuple[Any]] = []
+    left = size
+    for batch in data_sets.batches(
+        _spread(probe, size), batch_size=batch_size, steps=steps
+    ):
+        few = _first(batch, left)
+        batches.append((few,))
+        left -= int(keras.tree.flatten(few)[0].shape[0])
+        if left <= 0:
+            break
+    return batches or probe
+
+
+def _first(batch: Any, count: int) -> Any:
+    return keras.tree.map_structure(lambda leaf: leaf[:count], batch)
+
+
+def _spread(probe: Any, size: int) -> Any:
+    """Evenly spread rows where the probe is made of arrays; else all of it."""
+    leaves = keras.tree.flatten(probe)
+    if isinstance(probe, list) and isinstance(next(iter(probe), None), tuple):
+        return probe  # batches
+    if not all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves):
+        return probe
+    lengths = {len(leaf) for leaf in leaves}
+    if len(lengths) != 1 or max(lengths) <= size:
+        return probe
+    rows = np.linspace(0, lengths.pop() - 1, size).astype(int)
+    return keras.tree.map_structure(lambda leaf: leaf[rows], probe)

@@ -1,0 +1,121 @@
+"""What a monitor measures with: a probe set, or the counts of the training steps."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Protocol
+
+from keras_rectifiers.activity.diagnose import Diagnostician
+from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.rectifiers import LiveRectifier
+from keras_rectifiers.callbacks.exact import ExactCounter
+from keras_rectifiers.callbacks.packing import Measured
+from keras_rectifiers.callbacks.packing import merged
+
+
+class Source(Protocol):
+    """One way to measure a model that trains."""
+
+    #: Whether there is something to measure before the first step.
+    at_start: bool
+    #: Exact counts up to the end of the last window.
+    total: Measured
+
+    def start(self) -> None:
+        """Training begins."""
+
+    def stop(self) -> None:
+        """Training has ended."""
+
+    def measure(self) -> Diagnosis:
+        """The diagnosis of now."""
+
+    def window(self) -> Measured:
+        """Exact counts since the last window ended."""
+
+    def end_window(self) -> None:
+        """Begin a window: what was counted goes into `total`."""
+
+    def resume(self, window: Measured, total: Measured) -> None:
+        """Go on from counts that an earlier run left."""
+
+
+class ProbeSource:
+    """Runs a probe set through the model, in inference mode.
+
+    Args:
+        observer: Of the model.
+        probe: Data as `diagnose` takes it.
+    """
+
+    at_start = True
+
+    def __init__(self, observer: Diagnostician, probe: Any) -> None:
+        self._observer = observer
+        self._probe = probe
+        self.total: Measured = {}
+
+    def start(self) -> None:
+        """Nothing is to be done: the model is not changed."""
+
+    def stop(self) -> None:
+        """Nothing is to be done."""
+
+    def measure(self) -> Diagnosis:
+        return self._observer.diagnose(self._probe)
+
+    def window(self) -> Measured:
+        return {}
+
+    def end_window(self) -> None:
+        """Each measurement stands for itself."""
+
+    def resume(self, window: Measured, total: Measured) -> None:
+        """Each measurement stands for itself."""
+
+
+class ExactSource:
+    """Counts what every training sample does.
+
+    Args:
+        observer: Of the model.
+        rectifiers: What is counted.
+    """
+
+    at_start = False
+
+    def __init__(
+        self, observer: Diagnostician, rectifiers: tuple[LiveRectifier, ...]
+    ) -> None:
+        self._observer = observer
+        self._rectifiers = rectifiers
+        self._counter = ExactCounter(observer.model, rectifiers)
+        #: Counts of this window that an earlier run left.
+        self._before: Measured = {}
+        self.total: Measured = {}
+
+    def start(self) -> None:
+        self._counter.start()
+
+    def stop(self) -> None:
+        self._counter.stop()
+
+    def measure(self) -> Diagnosis:
+        return self._observer.judge(self._rectifiers, self.window())
+
+    def window(self) -> Measured:
+        return merged([self._before, self._counter.read()])
+
+    def end_window(self) -> None:
+        self.total = merged([self.total, self.window()])
+        self._before = {}
+        self._counter.reset()
+
+    def resume(self, window: Measured, total: Measured) -> None:
+        self._before, self.total = window, total
+
+    def everything(self) -> Diagnosis:
+        """The diagnosis of all that was counted in the run."""
+        return self._observer.judge(
+            self._rectifiers, merged([self.total, self.window()])
+        )
