@@ -14,10 +14,12 @@ from keras_rectifiers._version import __version__
 #: Public name -> the module that defines it.
 _HOMES = {
     "Diagnosis": "keras_rectifiers.activity.diagnose",
+    "Estimate": "keras_rectifiers.estimation.estimate",
     "Plan": "keras_rectifiers.surgery.plan",
     "convert": "keras_rectifiers.surgery.convert",
     "convert_file": "keras_rectifiers.surgery.convert",
     "diagnose": "keras_rectifiers.activity.diagnose",
+    "estimate": "keras_rectifiers.estimation.estimate",
     "finetune": "keras_rectifiers.training.finetune",
     "plan": "keras_rectifiers.surgery.convert",
     "verify": "keras_rectifiers.surgery.verify",

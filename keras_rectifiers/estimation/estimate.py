@@ -1,0 +1,256 @@
+"""Estimate the units of a model from its weights alone: no data, and no Keras.
+
+Two statements of different strength are made. A BatchNormalization right before a
+rectifier says how often each unit should fire. And intervals, followed from the range
+of the inputs, prove what a unit can never do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.estimation.bounds import Bounds
+from keras_rectifiers.estimation.bounds import Precision
+from keras_rectifiers.estimation.bounds import Shape
+from keras_rectifiers.estimation.bounds import anything
+from keras_rectifiers.estimation.bounds import interval
+from keras_rectifiers.estimation.bounds import outward
+from keras_rectifiers.estimation.engine import Engine
+from keras_rectifiers.estimation.engine import ReadWeights
+from keras_rectifiers.estimation.engine import Seen
+from keras_rectifiers.estimation.layer_estimate import LayerEstimate
+from keras_rectifiers.estimation.layer_estimate import chance
+from keras_rectifiers.estimation.result import Estimate
+from keras_rectifiers.estimation.sources import ArchiveSource
+from keras_rectifiers.estimation.sources import LegacySource
+from keras_rectifiers.estimation.sources import LiveSource
+from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery import members
+from keras_rectifiers.surgery import wellformed
+from keras_rectifiers.surgery import zipcopy
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.sites import Found
+
+__all__ = ["Estimate", "estimate"]
+
+#: Share of positions below which a unit counts as unlikely to fire.
+LEVEL = 1e-4
+
+
+def estimate(model: Any, *, input_range: Any = None, level: float = LEVEL) -> Estimate:
+    """What the units of a model can do, from its weights alone.
+
+    A file is read one layer at a time, without Keras, and nothing in it runs.
+
+    Args:
+        model: The path of a `.keras` or whole-model `.h5` file, or a live
+            Functional or Sequential `keras.Model`.
+        input_range: `(lo, hi)`, for which the proofs hold: numbers, or arrays that
+            broadcast to one sample. For several inputs a dict by name is taken too;
+            inputs that it leaves out have no range. Default None: no range, so that
+            only what holds for every input is proven.
+        level: Share of positions below which a unit counts as unlikely to fire,
+            float in 0..1, default 1e-4.
+
+    Returns:
+        The estimate. A unit is `dead` or `linear` where that is proven for every
+        input in the range, however the network rounds; `p_active` is the share of
+        positions at which it should fire if its pre-activation is distributed as
+        the moving statistics of the BatchNormalization before it say, normally.
+
+    Raises:
+        ArchiveError: The file is missing, damaged, foreign, or does not fit itself.
+        UnsupportedModelError: The layers do not stand in the model's config.
+        ValueError: The range or the level is none.
+
+    Reference:
+        Ioffe & Szegedy 2015 (arXiv:1502.03167), section 3: the mean and variance
+        behind a batch normalisation. Moore, Kearfott & Cloud 2009, Introduction to
+        Interval Analysis, chapter 5: inclusion of ranges by interval extension.
+
+    Example:
+        >>> import keras, keras_rectifiers
+        >>> model = keras.Sequential(
+        ...     [keras.Input((4,)), keras.layers.Dense(8, "relu", name="h")]
+        ... )
+        >>> model.layers[0].bias.assign([-100.0] * 8) is None
+        False
+        >>> keras_rectifiers.estimate(model, input_range=(0, 1)).count("dead")
+        8
+    """
+    ranges = _Ranges(input_range)
+    if not 0 <= level <= 1:
+        raise ValueError(
+            f"level must lie between 0 and 1. Received: level={level!r}. "
+            "Pass 1e-4 for units that fire at less than one position in 10,000."
+        )
+    if isinstance(model, str | os.PathLike):
+        with _opened(Path(model)) as (document, read):
+            return _estimated(document, read, ranges, level)
+    from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
+
+    document = live.document_of(model)
+    source = LiveSource(model, document)
+    return _estimated(document, source.read, ranges, level)
+
+
+class _Ranges:
+    """The stated ranges of a model's inputs."""
+
+    def __init__(self, given: Any) -> None:
+        self._named: dict[str, tuple[Any, Any]] | None = None
+        self._every: tuple[Any, Any] | None = None
+        self._asked: list[str] = []
+        if isinstance(given, Mapping):
+            self._named = {str(name): _ends(each) for name, each in given.items()}
+        elif given is not None:
+            self._every = _ends(given)
+
+    def bounds(self, name: str, shape: Shape | None) -> Bounds:
+        """Bounds of one input."""
+        self._asked.append(name)
+        ends = self._every if self._named is None else self._named.get(name)
+        if ends is None:
+            return anything(shape, f"the range of input {name!r}, which is not stated")
+        return outward(interval(*ends, shape), Precision(), 2)
+
+    def check(self) -> None:
+        """Refuse ranges of inputs that the model does not have."""
+        unknown = sorted(set(self._named or ()) - set(self._asked))
+        if unknown:
+            raise ValueError(
+                "input_range must name the inputs of the model. Received: "
+                f"{unknown}, where the inputs are {self._asked}."
+            )
+
+    def __str__(self) -> str:
+        if self._named is not None:
+            each = (f"{name} in {_words(ends)}" for name, ends in self._named.items())
+            return ", ".join(each)
+        return "" if self._every is None else f"inputs in {_words(self._every)}"
+
+
+def _ends(given: Any) -> tuple[Any, Any]:
+    try:
+        lo, hi = (np.asarray(each, np.float64) for each in given)
+        fits = bool((lo <= hi).all())
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            "input_range must be (lo, hi) with lo <= hi. Received: "
+            f"{given!r}. For images pass (0, 255), or (0, 1) once they are scaled."
+        )
+    return lo, hi
+
+
+def _words(ends: tuple[Any, Any]) -> str:
+    lo, hi = ends
+    return f"[{lo.min():g}, {hi.max():g}]"
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[Entry, ReadWeights]]:
+    """The document of a file, and its weights."""
+    if members.is_hdf5(path):
+        from keras_rectifiers.estimation import legacy  # noqa: PLC0415 (h5py)
+
+        with (
+            legacy.read(path) as (document, weights),
+            wellformed.reading(path, legacy.WEIGHTS),
+        ):
+            yield document, LegacySource(weights, path.stat().st_size).read
+        return
+    with archive.read(path) as source:
+        info = source.member(archive.WEIGHTS)
+        with (
+            wellformed.reading(path, archive.WEIGHTS),
+            _member(source, info) as member,
+            archive.open_weights(member, path, "r") as file,
+        ):
+            size = info.file_size
+            yield source.document, ArchiveSource(file, source.document, size).read
+
+
+@contextlib.contextmanager
+def _member(source: archive.Archive, info: zipfile.ZipInfo) -> Iterator[Any]:
+    """A member's bytes, in place where they are not packed."""
+    if info.compress_type == zipfile.ZIP_STORED:
+        start = zipcopy.data_offset(source.file, info)
+        yield zipcopy.Window(source.file, start, info.file_size)
+        return
+    with zipfile.ZipFile(source.file) as packed, packed.open(info) as member:
+        yield member
+
+
+def _estimated(
+    document: Entry, read: ReadWeights, ranges: _Ranges, level: float
+) -> Estimate:
+    engine = Engine(document, read, ranges.bounds)
+    engine.run()
+    ranges.check()
+    layers = tuple(_layer(engine, found, level) for found in engine.found)
+    return Estimate(name_of(document), layers, str(ranges))
+
+
+def _layer(engine: Engine, found: Found, level: float) -> LayerEstimate:
+    site, place = found.site, found.places[0]
+    seen = engine.seen.get(place.identity, [])
+    if not seen:
+        seen = [Seen(anything(None, engine.inside(found)), -1)]
+    ends = [each.before.along(each.axis) for each in seen]
+    units = max([site.channels or 1, *(len(end) for pair in ends for end in pair)])
+    lower, upper = (
+        which([_each_unit(pair[index], units) for pair in ends], axis=0)
+        for index, which in ((0, np.min), (1, np.max))
+    )
+    slopes, keeps = _slopes(engine, found, units)
+    return LayerEstimate(
+        site.path,
+        lower,
+        upper,
+        _chances(seen, site.threshold, units),
+        slopes,
+        keeps,
+        site.threshold,
+        site.max_value,
+        level,
+        next(filter(None, (each.before.reason for each in seen)), ""),
+    )
+
+
+def _each_unit(values: Any, units: int) -> Any:
+    return np.broadcast_to(values, (units,))
+
+
+def _slopes(engine: Engine, found: Found, units: int) -> tuple[Any, Any]:
+    """Slope of each unit, and whether any of its positions has one."""
+    slopes = np.atleast_1d(np.asarray(engine.slopes(found), np.float64))
+    axis = -slopes.ndim if found.site.channel_axis == 1 else -1
+    moved = np.moveaxis(slopes, axis, -1).reshape(-1, slopes.shape[axis])
+    mean, any_slope = moved.mean(axis=0), (moved != 0).any(axis=0)
+    return _each_unit(mean, units), _each_unit(any_slope, units)
+
+
+def _chances(seen: list[Seen], threshold: float, units: int) -> Any:
+    """Expected share of positions at which each unit fires, over all calls alike."""
+    if len({each.before.shape for each in seen}) != 1:
+        return None
+    chances = []
+    for each in seen:
+        moments = each.before.moments
+        if moments is None or moments.mean.size != units:
+            return None
+        chances.append(
+            chance(moments.mean.ravel(), moments.deviation.ravel(), threshold)
+        )
+    return np.mean(chances, axis=0)

@@ -1,0 +1,168 @@
+"""An estimate of a whole model, as plain data that prints as a table.
+
+Keras is never imported here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.estimation import layer_estimate
+from keras_rectifiers.estimation.layer_estimate import LayerEstimate
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What the units of a model's rectifiers can do, from its weights alone.
+
+    It prints as a table of layers. A model without rectifiers has an estimate
+    without layers.
+    """
+
+    #: Name of the model.
+    model: str
+    #: One entry for each rectifier, in the model's order.
+    layers: tuple[LayerEstimate, ...]
+    #: The range of inputs that the proofs hold for, in words; empty for any input.
+    inputs: str = ""
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each unit: `layer, unit, p_active, lower, upper, slope,
+        verdict`.
+        """  # noqa: D205 - the keys are what matters
+        return [row for layer in self.layers for row in layer.rows()]
+
+    @property
+    def units(self) -> int:
+        """Number of units of all layers."""
+        return sum(layer.units for layer in self.layers)
+
+    def count(self, *words: str) -> int:
+        """Number of units with one of the verdicts, such as `"dead"`."""
+        return sum(layer.count(*words) for layer in self.layers)
+
+    def layer(self, path: str) -> LayerEstimate:
+        """The layer of a path.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        for layer in self.layers:
+            if layer.layer == path:
+                return layer
+        raise KeyError(
+            f"No rectifier {path!r} in this estimate. "
+            f"There are: {[layer.layer for layer in self.layers]}."
+        )
+
+    @property
+    def headline(self) -> str:
+        """The totals in two sentences."""
+        proven = ", ".join(
+            f"{self.count(word)} {word}"
+            for word in (layer_estimate.DEAD, layer_estimate.LEAKING)
+            if word == layer_estimate.DEAD or self.count(word)
+        )
+        level = self.layers[0].level if self.layers else 0.0
+        return (
+            f"Model {self.model!r}: of {self.units} units, {proven} and "
+            f"{self.count(layer_estimate.LINEAR)} linear are proven for "
+            f"{self.inputs or 'every input'}. "
+            f"{self.count(layer_estimate.UNLIKELY)} more are expected to fire at "
+            f"less than {level:g} of all positions, by their batch statistics."
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Totals and one summary for each layer, as plain data."""
+        return {
+            "model": self.model,
+            "inputs": self.inputs,
+            "units": self.units,
+            **{word: self.count(word) for word in layer_estimate.VERDICTS},
+            "layers": [layer.summary() for layer in self.layers],
+        }
+
+    def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
+        """The estimate as JSON; numbers that are not finite become null.
+
+        Args:
+            rows: Whether to add one object for each unit. Default True.
+            indent: As in `json.dumps`.
+        """
+        data = self.summary()
+        if rows:
+            data["rows"] = self.rows
+        return json.dumps(_plain(data), indent=indent, allow_nan=False)
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Heads and rows of the table, as text."""
+        words = [
+            word
+            for word in layer_estimate.VERDICTS
+            if word != layer_estimate.LEAKING or self.count(word)
+        ]
+        head = ("layer", "units", *words, "P(active)", "pre-activation", "blocked by")
+        return head, [
+            (
+                layer.layer,
+                f"{layer.units:,}",
+                *(_counted(layer, word) for word in words),
+                _chances(layer),
+                _range(layer),
+                layer.blocked,
+            )
+            for layer in self.layers
+        ]
+
+    def __str__(self) -> str:
+        if not self.layers:
+            return f"Model {self.model!r} has no rectifier."
+        head, rows = self.table()
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if index in (0, len(head) - 1) else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in (head, *rows)
+        ]
+        return "\n".join([self.headline, "", *lines])
+
+
+def _counted(layer: LayerEstimate, word: str) -> str:
+    """A count; a dash where the question cannot be asked."""
+    unasked = (
+        layer.p_active is None
+        if word == layer_estimate.UNLIKELY
+        else not layer.bounded and word != layer_estimate.OPEN
+    )
+    return "-" if unasked else f"{layer.count(word):,}"
+
+
+def _chances(layer: LayerEstimate) -> str:
+    if layer.p_active is None:
+        return "-"
+    least, middle, most = np.quantile(layer.p_active, (0, 0.5, 1))
+    return f"{middle:.2f} ({least:.2f}..{most:.2f})"
+
+
+def _range(layer: LayerEstimate) -> str:
+    if not layer.bounded:
+        return "-"
+    return f"{layer.lower.min():.3g} .. {layer.upper.max():.3g}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,182 @@
+"""Rules for the layers with a kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.estimation.bounds import Bounds
+from keras_rectifiers.estimation.bounds import Shape
+from keras_rectifiers.estimation.bounds import Values
+from keras_rectifiers.estimation.call import Call
+from keras_rectifiers.estimation.call import Rule
+from keras_rectifiers.estimation.call import per_axis
+from keras_rectifiers.estimation.call import rank_of
+from keras_rectifiers.estimation.call import spatial
+from keras_rectifiers.estimation.call import spatial_axis
+from keras_rectifiers.estimation.call import with_channels
+from keras_rectifiers.estimation.linear import Weights
+from keras_rectifiers.estimation.linear import weighted
+
+
+def dense(call: Call) -> Bounds:
+    """`Dense`: over the last axis."""
+    found = call.weights("kernel", "bias")
+    kernel = _ranked(found["kernel"], 2)
+    ends = _inputs(call.x, -1, kernel.shape[0])
+    lo, hi = weighted(ends, Weights(kernel), found.get("bias"), call.precision)
+    shape = None if call.x.shape is None else (*call.x.shape[:-1], len(lo))
+    return call.x.replaced(lo, hi, shape)
+
+
+def convolution(call: Call) -> Bounds:
+    """`Conv1D`, `Conv2D`, `Conv3D`; padding brings zeros in."""
+    found = call.weights("kernel", "bias")
+    rank, x = rank_of(call.class_name), _padded(call)
+    kernel = _ranked(found["kernel"], rank + 2)
+    axis = spatial_axis(call.config, rank)
+    groups = int(call.config.get("groups") or 1)
+    ends = _inputs(x, axis, kernel.shape[-2] * groups)
+
+    def by_group(vectors: Values, part: Values) -> Values:
+        each = vectors.reshape(len(vectors), groups, -1)
+        parts = part.reshape(len(part), groups, -1)
+        return np.einsum("vgi,igo->vgo", each, parts).reshape(len(vectors), -1)
+
+    contract = np.matmul if groups == 1 else by_group
+    lo, hi = weighted(
+        ends, Weights(kernel, rank), found.get("bias"), call.precision, contract
+    )
+    return _convolved(call, lo, hi, _window_shape(call, rank, axis))
+
+
+def transposed(call: Call) -> Bounds:
+    """`Conv1DTranspose` and so on: each output takes a part of the window."""
+    found = call.weights("kernel", "bias")
+    rank, x = rank_of(call.class_name), call.x.with_zero()
+    kernel = _ranked(found["kernel"], rank + 2)
+    axis = spatial_axis(call.config, rank)
+    ends = _inputs(x, axis, kernel.shape[-1])
+    weights = Weights(kernel, rank, swapped=True)
+    lo, hi = weighted(ends, weights, found.get("bias"), call.precision)
+    return _convolved(call, lo, hi, [None] * rank)
+
+
+def depthwise(call: Call) -> Bounds:
+    """`DepthwiseConv1D`, `DepthwiseConv2D`."""
+    found = call.weights("kernel", "bias")
+    rank, x = rank_of(call.class_name), _padded(call)
+    kernel = _ranked(found["kernel"], rank + 2)
+    axis = spatial_axis(call.config, rank)
+    ends = _inputs(x, axis, kernel.shape[-2])
+    lo, hi = weighted(
+        ends, Weights(kernel, rank), found.get("bias"), call.precision, _by_channel
+    )
+    return _convolved(call, lo, hi, _window_shape(call, rank, axis))
+
+
+def separable(call: Call) -> Bounds:
+    """`SeparableConv1D`, `SeparableConv2D`: depthwise, then pointwise."""
+    found = call.weights("depthwise_kernel", "pointwise_kernel", "bias")
+    rank, x = rank_of(call.class_name), _padded(call)
+    inner = _ranked(found["depthwise_kernel"], rank + 2)
+    outer = _ranked(found["pointwise_kernel"], rank + 2)
+    axis = spatial_axis(call.config, rank)
+    ends = _inputs(x, axis, inner.shape[-2])
+    middle = weighted(ends, Weights(inner, rank), None, call.precision, _by_channel)
+    if len(middle[0]) != outer.shape[-2]:
+        raise ValueError(f"kernels of shapes {inner.shape} and {outer.shape}")
+    lo, hi = weighted(middle, Weights(outer, rank), found.get("bias"), call.precision)
+    return _convolved(call, lo, hi, _window_shape(call, rank, axis))
+
+
+def embedding(call: Call) -> Bounds:
+    """`Embedding`: one of the rows, whatever the index."""
+    (table,) = call.read(["embeddings"])
+    table = _ranked(table, 2)
+    step = max(1, (1 << 22) // table.shape[1])
+    lo = np.full(table.shape[1], np.inf)
+    hi = -lo
+    for start in range(0, table.shape[0], step):
+        rows = np.asarray(table[start : start + step], np.float64)
+        lo, hi = np.minimum(lo, rows.min(axis=0)), np.maximum(hi, rows.max(axis=0))
+    shape = None if call.x.shape is None else (*call.x.shape, len(lo))
+    # JAX gives NaN for an index that is out of range, TensorFlow zeros.
+    return Bounds(np.minimum(lo, 0.0), np.maximum(hi, 0.0), shape)
+
+
+RULES: dict[str, Rule] = {
+    "Dense": dense,
+    "Embedding": embedding,
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), convolution),
+    **dict.fromkeys(("Convolution1D", "Convolution2D", "Convolution3D"), convolution),
+    **dict.fromkeys(
+        ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), transposed
+    ),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), depthwise),
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), separable),
+}
+
+
+def window_lengths(
+    lengths: list[int | None], config: Any, window: tuple[int, ...]
+) -> list[int | None]:
+    """Spatial lengths behind a convolution or a pooling."""
+    rank = len(window)
+    strides = per_axis(config.get("strides") or window, rank)
+    dilation = per_axis(config.get("dilation_rate") or 1, rank)
+    result: list[int | None] = []
+    for length, size, step, wide in zip(
+        lengths, window, strides, dilation, strict=True
+    ):
+        if length is None or step < 1:
+            result.append(None)
+        elif config.get("padding") in ("same", "causal"):
+            result.append(-(-length // step))
+        else:
+            result.append(max(0, (length - wide * (size - 1) - 1) // step + 1))
+    return result
+
+
+def _window_shape(call: Call, rank: int, axis: int) -> list[int | None]:
+    window = per_axis(call.config["kernel_size"], rank)
+    config = {"strides": 1, **call.config}
+    return window_lengths(spatial(call.x.shape, axis, rank), config, window)
+
+
+def _convolved(call: Call, lo: Values, hi: Values, lengths: list[int | None]) -> Bounds:
+    rank = len(lengths)
+    axis = spatial_axis(call.config, rank)
+    shape: Shape = with_channels(lengths, len(lo), axis)
+    if axis != -1:
+        column = (len(lo),) + (1,) * rank
+        lo, hi = lo.reshape(column), hi.reshape(column)
+    return call.x.replaced(lo, hi, shape)
+
+
+def _padded(call: Call) -> Bounds:
+    """What comes in, and the zeros that padding adds."""
+    if call.config.get("padding", "valid") == "valid":
+        return call.x
+    return call.x.with_zero()
+
+
+def _inputs(x: Bounds, axis: int, count: int) -> tuple[Values, Values]:
+    """Bounds of each input channel."""
+    ends = []
+    for end in x.along(axis):
+        if len(end) not in (1, count):
+            raise ValueError(f"a kernel for {count} inputs, where {len(end)} come in")
+        ends.append(np.broadcast_to(end, (count,)))
+    return ends[0], ends[1]
+
+
+def _ranked(kernel: Any, rank: int) -> Any:
+    if len(kernel.shape) != rank:
+        raise ValueError(f"a kernel of shape {tuple(kernel.shape)}, not of {rank} axes")
+    return kernel
+
+
+def _by_channel(vectors: Values, part: Values) -> Values:
+    return (vectors[:, :, None] * part).reshape(len(vectors), -1)
