@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
@@ -14,6 +17,20 @@ from keras_rectifiers.cli.options import selection_options
 @click.command("inspect", short_help="List the rectifiers of a saved model.")
 @click.argument("model", type=click.Path(path_type=Path))
 @selection_options
+@click.option(
+    "--estimate",
+    "estimated",
+    is_flag=True,
+    help="Say from the weights alone, without data and without Keras, which units "
+    "are dead, and how often the others should fire.",
+)
+@click.option(
+    "--input-range",
+    type=(Finite(), Finite()),
+    metavar="LO HI",
+    help="Range of the model's inputs, for which --estimate proves units dead or "
+    "linear (default: any input).",
+)
 @json_option
 def command(
     model: Path,
@@ -21,20 +38,52 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     roles: tuple[str, ...],
+    estimated: bool,
+    input_range: tuple[float, float] | None,
     as_json: bool,
 ) -> None:
     """List the rectifiers of MODEL, their roles, and what `convert` would do.
 
     Only the file's description of the model is read: it is neither loaded nor
-    run, and Keras is not imported (but for a legacy .h5, which only Keras reads).
+    run, and Keras is not imported (but for the list of a legacy .h5, which only
+    Keras reads; with --estimate the estimate of it is shown alone).
     """
+    from keras_rectifiers.cli.models import check_model_file
     from keras_rectifiers.cli.models import plan_file
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import plan_tables
+    from keras_rectifiers.surgery.members import is_hdf5
 
-    found = plan_file(model, "prelu", **selection(of, include, exclude, roles))
+    if input_range is not None:
+        _check_range(input_range, estimated=estimated)
+    check_model_file(model)
+    parts: list[Any] = []
+    data: dict[str, Any] = {}
+    if not estimated or not is_hdf5(model):
+        found = plan_file(model, "prelu", **selection(of, include, exclude, roles))
+        parts += plan_tables(found)
+        data |= json.loads(found.to_json())
+    if estimated:
+        from keras_rectifiers.estimation.estimate import estimate
+        from keras_rectifiers.report.estimate_table import estimate_tables
+
+        made = estimate(model, input_range=input_range)
+        parts += estimate_tables(made)
+        data["estimate"] = json.loads(made.to_json())
     if as_json:
-        show_json(found.to_json())
+        show_json(data)
     else:
-        show(plan_tables(found))
+        show(parts)
+
+
+def _check_range(input_range: tuple[float, float], *, estimated: bool) -> None:
+    if not estimated:
+        raise click.UsageError(
+            "--input-range is the range that proofs hold for: use it with --estimate."
+        )
+    if input_range[0] > input_range[1]:
+        raise click.UsageError(
+            "--input-range must be LO HI with LO <= HI. "
+            f"Received: {input_range[0]:g} {input_range[1]:g}."
+        )

@@ -224,8 +224,13 @@ def _layer(engine: Engine, found: Found, level: float) -> LayerEstimate:
         site.threshold,
         site.max_value,
         level,
-        next(filter(None, (each.before.reason for each in seen)), ""),
+        next(filter(None, (_reason(each.before) for each in seen)), ""),
     )
+
+
+def _reason(before: Bounds) -> str:
+    finite = np.isfinite(before.lo).all() and np.isfinite(before.hi).all()
+    return "" if finite else before.reason or "numbers that may overflow"
 
 
 def _each_unit(values: Any, units: int) -> Any:

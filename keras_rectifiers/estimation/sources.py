@@ -28,8 +28,8 @@ _SMALL = 1 << 30
 #: Other names of weights: those of Keras 2, and of attributes.
 _ALIASES = {
     "kernel": ("kernel", "depthwise_kernel"),
-    "mean": ("mean", "adapt_mean"),
-    "variance": ("variance", "adapt_variance"),
+    "mean": ("adapt_mean", "mean"),
+    "variance": ("adapt_variance", "variance"),
 }
 
 
@@ -197,9 +197,14 @@ class LiveSource:
         holder = getattr(layer, SLOT) if slot else layer
         values = []
         for name in names:
-            known = reversed(_ALIASES.get(name, (name,)))
-            held = next(each for each in known if hasattr(holder, each))
-            values.append(_floats(keras.ops.convert_to_numpy(getattr(holder, held))))
+            known = _ALIASES.get(name, (name,))
+            held = next((getattr(holder, k) for k in known if hasattr(holder, k)), None)
+            if held is None:
+                raise UnsupportedModelError(
+                    "A layer must be built to have weights. Received: "
+                    f"{place.path!r}, which has no {name!r} yet. Call the model once."
+                )
+            values.append(_floats(keras.ops.convert_to_numpy(held)))
         return values
 
 
