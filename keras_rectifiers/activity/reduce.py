@@ -88,7 +88,7 @@ def over_batch(partial: Partial) -> dict[str, Any]:
     # A NaN or an infinity makes the sum so, whatever stands beside it.
     finite = ops.isfinite(partial["sum_abs"])
     zero = ops.zeros_like(partial["sum_abs"])
-    count = ops.where(finite, partial["fired_positions"], zero)
+    positions = ops.where(finite, partial["fired_positions"], zero)
     maximum = ops.where(finite, partial["maximum"], zero - float("inf"))
     floats = [
         ops.sum(ops.where(finite, partial["sum_abs"], zero), axis=0),
@@ -96,21 +96,24 @@ def over_batch(partial: Partial) -> dict[str, Any]:
         ops.max(maximum, axis=0),
     ]
     counts = [
-        ops.sum(ops.cast(count > 0, "int32"), axis=0),
-        ops.sum(ops.cast(count, "int32"), axis=0),
-        ops.sum(ops.cast(ops.logical_not(finite), "int32"), axis=0),
+        _count(positions > 0),
+        ops.cast(ops.sum(ops.cast(positions, "int32"), axis=0), "int32"),
+        _count(ops.logical_not(finite)),
     ]
     edges = ops.convert_to_tensor(PEAK_EDGES.astype("float32"))
-    peak = ops.where(count > 0, maximum, zero - 1.0)
-    reached = ops.sum(ops.cast(peak[..., None] >= edges, "int32"), axis=0)
+    peak = ops.where(positions > 0, maximum, zero - 1.0)
     return {
         "floats": ops.stack(floats),
-        # Some backends sum int32 to int64.
-        "counts": ops.stack([ops.cast(each, "int32") for each in counts]),
-        "reached": ops.cast(reached, "int32"),
-        "samples": ops.shape(count)[0],
+        "counts": ops.stack(counts),
+        "reached": _count(peak[..., None] >= edges),
+        "samples": ops.shape(positions)[0],
         "positions": partial["positions"],
     }
+
+
+def _count(flags: Any) -> Any:
+    """Samples with a flag, int32; a sum of floats is the fastest, and exact here."""
+    return ops.cast(ops.sum(ops.cast(flags, "float32"), axis=0), "int32")
 
 
 def unit_axes_of(
