@@ -118,12 +118,16 @@ def _sums(
 ) -> tuple[Values, Values, Values, Values]:
     """For both ends of the inputs, sums of their positive and negative parts."""
     vectors = [np.maximum(sign * end, 0) for end in ends for sign in (1, -1)]
-    stack = np.stack(vectors)
+    # Behind a ReLU most of them are 0 throughout.
+    filled = [index for index, vector in enumerate(vectors) if vector.any()]
+    stack = np.stack([vectors[index] for index in filled or (0,)])
     infinite = np.isinf(stack)
-    sums = contract(np.where(infinite, 0.0, stack), part)
+    found = contract(np.where(infinite, 0.0, stack), part)
     if infinite.any():
         touched = contract(infinite.astype(np.float64), part) > 0
-        sums = np.where(touched, np.inf, sums)
+        found = np.where(touched, np.inf, found)
+    sums = np.zeros((len(vectors), found.shape[1]))
+    sums[filled] = found[: len(filled)]
     upper_plus, upper_minus, lower_plus, lower_minus = sums
     return upper_plus, upper_minus, lower_plus, lower_minus
 

@@ -164,10 +164,12 @@ def _padded(call: Call) -> Bounds:
 
 def _inputs(x: Bounds, axis: int, count: int) -> tuple[Values, Values]:
     """Bounds of each input channel."""
+    stated = x.shape[axis] if x.shape and len(x.shape) >= -axis else None
     ends = []
     for end in x.along(axis):
-        if len(end) not in (1, count):
-            raise ValueError(f"a kernel for {count} inputs, where {len(end)} come in")
+        for length in (stated, len(end) if len(end) > 1 else None):
+            if length not in (None, count):
+                raise ValueError(f"a kernel for {count} inputs, where {length} come in")
         ends.append(np.broadcast_to(end, (count,)))
     return ends[0], ends[1]
 

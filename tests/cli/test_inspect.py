@@ -73,3 +73,67 @@ def test_a_selection_that_matches_nothing_names_the_nearest(fails, made):
     error = fails("inspect", made / "model.keras", "--include", "rectifyed")
 
     assert "rectified" in error
+
+
+def test_an_estimate_stands_beside_the_plan(run, made):
+    """--estimate adds a table of what the weights prove for the stated range."""
+    result = run(
+        "inspect", made / "model.keras", "--estimate", "--input-range", "0", "1"
+    )
+
+    assert "2 of 2 rectifiers replaced" in result.stdout
+    assert "proven for inputs in [0, 1]" in result.stdout
+    dead = next(
+        line.split()[2]
+        for line in result.stdout.splitlines()
+        if line.split()[:2] == ["first", "8"]
+    )
+    assert int(dead) >= 4
+
+
+def test_json_has_the_estimate_beside_the_plan(run, made):
+    """--json prints the plan with the estimate under a key of its own."""
+    result = run("inspect", made / "model.keras", "--estimate", "--json")
+
+    data = json.loads(result.stdout)
+    assert len(data["steps"]) == 2
+    assert [each["layer"] for each in data["estimate"]["layers"]] == [
+        "first",
+        "rectified",
+    ]
+
+
+def test_a_legacy_file_is_estimated_without_keras(fresh, made):
+    """--estimate of an .h5 shows the estimate alone, and loads no framework."""
+    loaded = fresh(
+        f"""
+import json, sys
+from keras_rectifiers.cli.main import main
+path = {str(made / "legacy.h5")!r}
+main(["inspect", path, "--estimate", "--input-range", "0", "1"], standalone_mode=False)
+print(json.dumps([name in sys.modules for name in ("keras", "tensorflow")]))
+"""
+    )
+
+    assert loaded == [False, False]
+
+
+def test_a_model_without_relu_has_no_estimate(run, made):
+    """There is nothing to estimate, and the command says so."""
+    result = run("inspect", made / "plain.keras", "--estimate")
+
+    assert result.exit_code == 0
+    assert "nothing is estimated" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--input-range", "0", "1"), "use it with --estimate"),
+        (("--estimate", "--input-range", "1", "0"), "LO <= HI"),
+        (("--estimate", "--input-range", "0", "x"), "not a number"),
+    ],
+)
+def test_a_range_that_means_nothing_is_a_usage_error(fails, made, arguments, part):
+    """A range needs --estimate, an order, and numbers."""
+    assert part in fails("inspect", made / "model.keras", *arguments)
