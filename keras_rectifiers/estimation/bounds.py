@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.estimation.moments import Moments
+
 Values = npt.NDArray[np.float64]
 #: Shape of one sample, without the batch axis.
 Shape = tuple[int | None, ...]
@@ -56,14 +58,6 @@ class Precision:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Moments:
-    """Mean and standard deviation of each channel, as batch statistics had them."""
-
-    mean: Values
-    deviation: Values
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Bounds:
     """What one tensor can be: `lo <= x <= hi` everywhere."""
 
@@ -73,7 +67,7 @@ class Bounds:
     shape: Shape | None = None
     #: The first layer that made a bound infinite.
     blocked: str = ""
-    #: Only right behind a BatchNormalization.
+    #: Where batch statistics reach.
     moments: Moments | None = None
 
     @property

@@ -27,7 +27,9 @@ from keras_rectifiers.estimation.engine import Engine
 from keras_rectifiers.estimation.engine import ReadWeights
 from keras_rectifiers.estimation.engine import Seen
 from keras_rectifiers.estimation.layer_estimate import LayerEstimate
-from keras_rectifiers.estimation.layer_estimate import chance
+from keras_rectifiers.estimation.moments import BATCH_NORM
+from keras_rectifiers.estimation.moments import RECTIFIED
+from keras_rectifiers.estimation.moments import SUM
 from keras_rectifiers.estimation.result import Estimate
 from keras_rectifiers.estimation.sources import ArchiveSource
 from keras_rectifiers.estimation.sources import LegacySource
@@ -65,7 +67,8 @@ def estimate(model: Any, *, input_range: Any = None, level: float = LEVEL) -> Es
         The estimate. A unit is `dead` or `linear` where that is proven for every
         input in the range, however the network rounds; `p_active` is the share of
         positions at which it should fire if its pre-activation is distributed as
-        the moving statistics of the BatchNormalization before it say, normally.
+        the moving statistics of the BatchNormalization before it say, normally;
+        behind a sum, its branches are taken to be independent (`basis`).
 
     Raises:
         ArchiveError: The file is missing, damaged, foreign, or does not fit itself.
@@ -214,17 +217,19 @@ def _layer(engine: Engine, found: Found, level: float) -> LayerEstimate:
         for index, which in ((0, np.min), (1, np.max))
     )
     slopes, keeps = _slopes(engine, found, units)
+    chances, basis = _chances(seen, site.threshold, units)
     return LayerEstimate(
         site.path,
         lower,
         upper,
-        _chances(seen, site.threshold, units),
+        chances,
         slopes,
         keeps,
         site.threshold,
         site.max_value,
         level,
         next(filter(None, (_reason(each.before) for each in seen)), ""),
+        basis,
     )
 
 
@@ -246,16 +251,15 @@ def _slopes(engine: Engine, found: Found, units: int) -> tuple[Any, Any]:
     return _each_unit(mean, units), _each_unit(any_slope, units)
 
 
-def _chances(seen: list[Seen], threshold: float, units: int) -> Any:
-    """Expected share of positions at which each unit fires, over all calls alike."""
+def _chances(seen: list[Seen], threshold: float, units: int) -> tuple[Any, str]:
+    """Expected share of positions at which each unit fires, and what it rests on."""
     if len({each.before.shape for each in seen}) != 1:
-        return None
-    chances = []
+        return None, ""
+    chances, basis = [], BATCH_NORM
     for each in seen:
         moments = each.before.moments
-        if moments is None or moments.mean.size != units:
-            return None
-        chances.append(
-            chance(moments.mean.ravel(), moments.deviation.ravel(), threshold)
-        )
-    return np.mean(chances, axis=0)
+        if moments is None or moments.mean.size != units or moments.basis == RECTIFIED:
+            return None, ""
+        basis = SUM if moments.basis == SUM else basis
+        chances.append(moments.chance(threshold).ravel())
+    return np.mean(chances, axis=0), basis

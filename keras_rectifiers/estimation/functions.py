@@ -69,8 +69,10 @@ def rectified(
         cap = function.max_value
         lo, hi = np.minimum(lo, cap), np.minimum(hi, cap)
     result = x.replaced(lo, hi)
-    plain = not slope.any() and not threshold and function.max_value is None
-    return result if plain else outward(result, precision, 8)
+    if slope.any() or threshold or function.max_value is not None:
+        return outward(result, precision, 8)
+    moments = None if x.moments is None else x.moments.rectified()
+    return dataclasses.replace(result, moments=moments)
 
 
 def activated(x: Bounds, activation: Any, precision: Precision) -> Bounds | None:

@@ -6,7 +6,6 @@ Plain data; Keras is never imported here.
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
@@ -45,8 +44,8 @@ class LayerEstimate:
     #: where nothing is known.
     lower: Values
     upper: Values
-    #: Expected share of positions at which a unit fires, 0..1; None where no
-    #: BatchNormalization stands directly before the rectifier.
+    #: Expected share of positions at which a unit fires, 0..1; None where no batch
+    #: statistics reach the rectifier.
     p_active: Values | None
     #: Slope below the threshold (the mean, where positions have their own).
     slopes: Values
@@ -60,6 +59,9 @@ class LayerEstimate:
     level: float = 1e-4
     #: What made bounds infinite, such as `LSTM 'memory'`; empty where they are finite.
     blocked: str = ""
+    #: What `p_active` rests on: `"batch_norm"` directly before the rectifier,
+    #: `"sum"` of branches that end in one; empty where there is no `p_active`.
+    basis: str = ""
 
     @property
     def units(self) -> int:
@@ -117,6 +119,7 @@ class LayerEstimate:
             "mean_p_active": None
             if self.p_active is None
             else float(np.mean(self.p_active)),
+            "basis": self.basis,
             "blocked": self.blocked,
         }
 
@@ -140,17 +143,3 @@ class LayerEstimate:
     @property
     def _silent(self) -> Flags:
         return self.upper <= self.threshold - _ROUNDING * abs(self.threshold)
-
-
-def chance(mean: Values, deviation: Values, threshold: float) -> Values:
-    """P(x > threshold) for normal x; with a deviation of 0 it is 0 or 1.
-
-    Args:
-        mean: Mean of each unit.
-        deviation: Standard deviation of each unit.
-        threshold: What is to be passed.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        distance = (mean - threshold) / deviation
-    chances = np.asarray([0.5 * math.erfc(-each / math.sqrt(2)) for each in distance])
-    return np.where(deviation == 0, np.asarray(mean > threshold, np.float64), chances)

@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_rectifiers.estimation import layer_estimate
 from keras_rectifiers.estimation.layer_estimate import LayerEstimate
+from keras_rectifiers.estimation.moments import SUM
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +150,8 @@ def _chances(layer: LayerEstimate) -> str:
     if layer.p_active is None:
         return "-"
     least, middle, most = np.quantile(layer.p_active, (0, 0.5, 1))
-    return f"{middle:.2f} ({least:.2f}..{most:.2f})"
+    mark = "~" if layer.basis == SUM else ""
+    return f"{mark}{middle:.2f} ({least:.2f}..{most:.2f})"
 
 
 def _range(layer: LayerEstimate) -> str:

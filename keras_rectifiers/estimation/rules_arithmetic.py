@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.estimation.bounds import Bounds
-from keras_rectifiers.estimation.bounds import Moments
 from keras_rectifiers.estimation.bounds import Precision
 from keras_rectifiers.estimation.bounds import Values
 from keras_rectifiers.estimation.bounds import alike
@@ -21,6 +21,8 @@ from keras_rectifiers.estimation.bounds import outward
 from keras_rectifiers.estimation.call import Call
 from keras_rectifiers.estimation.call import Rule
 from keras_rectifiers.estimation.functions import activated
+from keras_rectifiers.estimation.moments import Moments
+from keras_rectifiers.estimation.moments import summed
 
 #: Roundings of a normalisation, with some room for fast square roots.
 _STEPS = 64
@@ -37,6 +39,7 @@ def added(a: Bounds, b: Bounds, precision: Precision) -> Bounds:
     a, b = alike((a, b))
     with np.errstate(invalid="ignore"):
         made = _pair(a, b, a.lo + b.lo, a.hi + b.hi)
+    made = dataclasses.replace(made, moments=summed(a.moments, b.moments))
     return outward(made, precision, 2)
 
 
@@ -73,10 +76,7 @@ def scaled(x: Bounds, factor: float, offset: float, precision: Precision) -> Bou
     result = added(product, interval(offset, offset, ()), precision)
     if x.moments is None:
         return result
-    moments = Moments(
-        factor * x.moments.mean + offset, abs(factor) * x.moments.deviation
-    )
-    return Bounds(result.lo, result.hi, result.shape, result.blocked, moments)
+    return dataclasses.replace(result, moments=x.moments.scaled(factor, offset))
 
 
 def batch_normalised(call: Call) -> Bounds:
@@ -110,7 +110,7 @@ def batch_normalised(call: Call) -> Bounds:
     _check_channels(call.x, trailing, len(mean))
     result = _affine(call.x, scale, (shift, beta), call.precision)
     moments = Moments(beta, deviation.reshape(column))
-    return Bounds(result.lo, result.hi, call.x.shape, result.blocked, moments)
+    return dataclasses.replace(result, moments=moments)
 
 
 def normalised(call: Call) -> Bounds:

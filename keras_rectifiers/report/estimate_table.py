@@ -34,6 +34,6 @@ def estimate_tables(estimate: Estimate) -> list[Any]:
     meaning = (
         "P(active): expected share of positions at which a unit fires, as median "
         "(least..greatest) of the layer; it rests on the BatchNormalization directly "
-        "before the rectifier."
+        "before the rectifier, or (~) on those before a sum."
     )
     return [estimate.headline, table, meaning]
