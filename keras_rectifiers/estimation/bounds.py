@@ -24,7 +24,7 @@ Values = npt.NDArray[np.float64]
 Shape = tuple[int | None, ...]
 
 #: Most values of a tensor that get an interval of their own.
-MAX_SIZE = 1 << 22
+MAX_SIZE = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ from keras_rectifiers.estimation.bounds import Precision
 from keras_rectifiers.estimation.bounds import Shape
 from keras_rectifiers.estimation.bounds import anything
 from keras_rectifiers.estimation.bounds import first_blocked
+from keras_rectifiers.estimation.bounds import outward
 from keras_rectifiers.estimation.call import Call
 from keras_rectifiers.estimation.call import Rule
 from keras_rectifiers.estimation.functions import activated
@@ -48,7 +49,7 @@ ReadWeights = Callable[[Place, Sequence[str], str], list[Any]]
 InputBounds = Callable[[str, Shape | None], Bounds]
 
 #: Most calls that are followed; nested models that are called often multiply them.
-MAX_CALLS = 1_000_000
+MAX_CALLS = 100_000
 
 _LAYERS: dict[str, Rule] = {
     **rules_linear.RULES,
@@ -99,7 +100,10 @@ class Engine:
     def run(self) -> None:
         """Follow the whole model."""
         top = self.view.places[0]
-        given = [self._inputs(name, shape) for name, shape in _model_inputs(top.entry)]
+        given = [
+            outward(self._inputs(name, shape), self.precision, 2)
+            for name, shape in _model_inputs(top.entry)
+        ]
         self._model(top, given, training=False)
 
     def slopes(self, found: Found) -> Any:

@@ -18,11 +18,9 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.estimation.bounds import Bounds
-from keras_rectifiers.estimation.bounds import Precision
 from keras_rectifiers.estimation.bounds import Shape
 from keras_rectifiers.estimation.bounds import anything
 from keras_rectifiers.estimation.bounds import interval
-from keras_rectifiers.estimation.bounds import outward
 from keras_rectifiers.estimation.engine import Engine
 from keras_rectifiers.estimation.engine import ReadWeights
 from keras_rectifiers.estimation.engine import Seen
@@ -46,6 +44,8 @@ __all__ = ["Estimate", "estimate"]
 
 #: Share of positions below which a unit counts as unlikely to fire.
 LEVEL = 1e-4
+#: Most units that a model may have; NASNetLarge has about 100,000.
+MAX_UNITS = 1 << 23
 
 
 def estimate(model: Any, *, input_range: Any = None, level: float = LEVEL) -> Estimate:
@@ -124,7 +124,7 @@ class _Ranges:
         ends = self._every if self._named is None else self._named.get(name)
         if ends is None:
             return anything(shape, f"the range of input {name!r}, which is not stated")
-        return outward(interval(*ends, shape), Precision(), 2)
+        return interval(*ends, shape)
 
     def check(self) -> None:
         """Refuse ranges of inputs that the model does not have."""
@@ -201,17 +201,34 @@ def _estimated(
     engine = Engine(document, read, ranges.bounds)
     engine.run()
     ranges.check()
-    layers = tuple(_layer(engine, found, level) for found in engine.found)
-    return Estimate(name_of(document), layers, str(ranges))
+    layers, units = [], 0
+    for found in engine.found:
+        units += _units(engine, found)
+        if units > MAX_UNITS:
+            raise ValueError(f"more than {MAX_UNITS} units, at {found.site.path!r}")
+        layers.append(_layer(engine, found, level))
+    return Estimate(name_of(document), tuple(layers), str(ranges))
+
+
+def _seen(engine: Engine, found: Found) -> list[Seen]:
+    """What each call brings to a rectifier."""
+    nothing = [Seen(anything(None, engine.inside(found)), -1)]
+    return engine.seen.get(found.places[0].identity, nothing)
+
+
+def _units(engine: Engine, found: Found) -> int:
+    lengths = [
+        len(end)
+        for each in _seen(engine, found)
+        for end in each.before.along(each.axis)
+    ]
+    return max([found.site.channels or 1, *lengths])
 
 
 def _layer(engine: Engine, found: Found, level: float) -> LayerEstimate:
-    site, place = found.site, found.places[0]
-    seen = engine.seen.get(place.identity, [])
-    if not seen:
-        seen = [Seen(anything(None, engine.inside(found)), -1)]
+    site, units = found.site, _units(engine, found)
+    seen = _seen(engine, found)
     ends = [each.before.along(each.axis) for each in seen]
-    units = max([site.channels or 1, *(len(end) for pair in ends for end in pair)])
     lower, upper = (
         which([_each_unit(pair[index], units) for pair in ends], axis=0)
         for index, which in ((0, np.min), (1, np.max))

@@ -35,18 +35,18 @@ def read(path: Path) -> Iterator[tuple[Entry, Any]]:
     """
     with members.open_file(path) as raw, open_weights(raw, path, "r") as file:
         with wellformed.reading(path, CONFIG):
-            config = file.attrs.get(CONFIG)
-            weights = file.get(WEIGHTS)
+            config, weights = file.attrs.get(CONFIG), file.get(WEIGHTS)
+            size = 0 if config is None else len(config)
         if config is None or weights is None:
             raise ArchiveError(
                 "A model file must hold the model's config and its weights. Received: "
                 f"{str(path)!r}, which holds weights only. Load them into their "
                 "model, and save that."
             )
-        if len(config) > members.MAX_CONFIG_BYTES:
+        if size > members.MAX_CONFIG_BYTES:
             raise ArchiveError(
                 f"{CONFIG} must be at most {members.MAX_CONFIG_BYTES} bytes. Received: "
-                f"{len(config)} in {str(path)!r}. The file is not one that Keras wrote."
+                f"{size} in {str(path)!r}. The file is not one that Keras wrote."
             )
         with wellformed.reading(path, CONFIG):
             document = modern(json.loads(config))

@@ -226,11 +226,11 @@ def recurrent(call: Call) -> Bounds:
         "sigmoid",
         "hard_sigmoid",
     )
-    if not bounded or call.config.get("return_state"):
+    # A state that is handed in may be anything.
+    if not bounded or call.config.get("return_state") or len(call.inputs) > 1:
         return call.unknown()
-    most = 1.0 + _STEPS * call.precision.epsilon
-    shape = call.stated
-    return interval(-most, most, shape)
+    most = 1.0 + call.precision.product
+    return interval(-most, most, call.stated)
 
 
 LAYERS: dict[str, Rule] = {

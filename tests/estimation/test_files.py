@@ -20,6 +20,7 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.estimation.legacy import modern
 from tests.surgery import archives
+from tests.surgery import documents
 
 _ROOT = Path(__file__).parents[2]
 _SHARED = _ROOT.parent / "shared" / "models"
@@ -216,6 +217,18 @@ def test_a_nesting_that_multiplies_calls_is_refused(tmp_path, monkeypatch):
     model.save(tmp_path / "deep.keras")
 
     refused(tmp_path / "deep.keras", "more than 500 calls")
+
+
+def test_an_axis_beyond_all_measure_is_refused(tmp_path):
+    """Units are counted before anything is allocated for them."""
+    entries = [
+        documents.start(shape=(None, 1 << 26)),
+        documents.layer("ReLU", "r", documents.call("x")),
+    ]
+    entries[1]["inbound_nodes"][0]["args"][0]["config"]["shape"] = [None, 1 << 26]
+    path = archives.with_config(tmp_path / "wide.keras", documents.functional(*entries))
+
+    refused(path, "more than 8388608 units")
 
 
 def test_an_h5_of_weights_only_is_refused(saved, tmp_path):
