@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from importlib import resources
 from pathlib import Path
 
 import h5py
@@ -361,3 +363,16 @@ def test_strangers_files_are_estimated(name, sites):
     assert len(estimated.layers) == sites
     assert all(layer.bounded for layer in estimated.layers)
     assert all(layer.blocked == "" for layer in estimated.layers)
+
+
+def test_the_example_of_the_page_runs(tmp_path, monkeypatch, capsys):
+    """The page's example works on the demo's model."""
+    page = (_ROOT / "docs" / "estimate.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    demo = resources.files("keras_rectifiers.demo") / "dying_digits.keras"
+    (tmp_path / "model.keras").write_bytes(demo.read_bytes())
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(code, "estimate.md", "exec"), {})
+
+    assert "of 224 units, 1 dead" in capsys.readouterr().out
