@@ -23,8 +23,8 @@ from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
 class Diagnosis:
     """What the units of a model's rectifiers did on some data.
 
-    It prints as a table of layers, and a notebook shows one. `a + b` is the diagnosis of both data sets.
-    A model without rectifiers has a diagnosis without layers.
+    It prints as a table of layers, and a notebook shows one. `a + b` is the diagnosis
+    of both data sets. A model without rectifiers has a diagnosis without layers.
     """
 
     #: Name of the model.

@@ -32,6 +32,8 @@ class Advice:
     remedy: str
     #: A command line that does it, or "".
     command: str = ""
+    #: Where the remedy comes from, or "".
+    reference: str = ""
     #: How well it explains what was found, 0..1; None where nobody weighed it.
     score: float | None = None
 
@@ -42,7 +44,7 @@ def advice(diagnosis: Diagnosis, explanation: Any = None) -> list[Advice]:
     Args:
         diagnosis: The diagnosis.
         explanation: An object whose `causes` each have `kind`, `layers`, `score`,
-            `evidence` (sentences) and `remedy`; or None.
+            `evidence` (sentences), `remedy` and `reference`; or None.
     """
     if explanation is not None:
         return [_from_cause(cause) for cause in explanation.causes]
@@ -62,6 +64,7 @@ def _from_cause(cause: Any) -> Advice:
         layers=tuple(map(str, cause.layers)),
         evidence=(evidence,) if isinstance(evidence, str) else tuple(evidence),
         remedy=str(cause.remedy),
+        reference=str(cause.reference),
         score=None if cause.score is None else float(cause.score),
     )
 

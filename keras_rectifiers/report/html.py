@@ -50,9 +50,8 @@ def write_report(
         diagnosis: What was found.
         path: The file to write; its name ends in `.html`.
         timeline: What the units did in a training run, or None.
-        explanation: Why units are silent: an object whose `causes` each have `kind`,
-            `layers`, `score`, `evidence` (sentences) and `remedy`. With None, the
-            advice follows from the verdicts alone.
+        explanation: Why units are silent: what `keras_rectifiers.causes.explain`
+            returned. With None, the advice follows from the verdicts alone.
         title: Heading of the page; default the name of the model.
         overwrite: Whether an existing file may be replaced. Default False.
 
