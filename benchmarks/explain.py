@@ -4,8 +4,8 @@
 
 Each run makes one model on the digits of the demo, lets or makes its units die in a
 way that is drawn by the seed, and asks `explain` for the first cause. Only runs in
-which units really died count. The rows of the table are what was planted, the columns
-what was named. Seeds 0 to 19 served to set the thresholds.
+which units really died count. Each model is explained as it was trained, and once
+more after a way through a file. Seeds 0 to 59 served to set the thresholds.
 """
 
 import argparse
@@ -24,9 +24,12 @@ from keras import layers
 
 from keras_rectifiers import demo
 from keras_rectifiers.activity.diagnose import diagnose
+from keras_rectifiers.causes.explain import explain
 
 #: Units must have died, or a run does not count.
 LEAST_DEAD = 3
+#: What is counted instead of a kind.
+TOO_FEW, NOT_FINITE, WRONG_LAYER = "too few dead", "not finite", "wrong layer"
 BATCH, PROBED = 64, 512
 WIDTHS = {"mlp": (64, 48, 48, 32), "convnet": (16, 16, 32, 32), "bn": (16, 16, 32)}
 
@@ -261,21 +264,87 @@ PLANTS = {
 ARCHITECTURES = ("mlp", "convnet", "bn")
 
 
-def plant(kind, seed, *, reload=False):
-    """A diagnosis of a model with a planted cause, and the layer that was killed.
+def plant(kind, seed):
+    """A model with a planted cause, its data, and the layer that was killed.
 
     Args:
         kind: One of `PLANTS`.
         seed: Of everything that is drawn; the architecture goes round.
-        reload: Whether to diagnose the model after a way through a file.
     """
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng([seed, list(PLANTS).index(kind)])
     x, y = digits()
     model, x, killed = PLANTS[kind](ARCHITECTURES[seed % 3], rng, x, y)
-    if reload:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.keras"
-            model.save(path)
-            model = keras.saving.load_model(path)
-    return diagnose(model, x[:PROBED], batch_size=128), killed
+    return model, x[:PROBED], killed
+
+
+def reloaded(model):
+    """The model after a way through a file: the seeds at birth are lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return keras.saving.load_model(path)
+
+
+def named(kind, diagnosis, killed):
+    """What is named first; `"-"` where a run does not count."""
+    if diagnosis.count("not_finite"):
+        return NOT_FINITE
+    if diagnosis.count("dead") < LEAST_DEAD:
+        return TOO_FEW
+    first = explain(diagnosis).first
+    if killed is not None and first.kind == kind and first.layers[0] != killed:
+        return WRONG_LAYER
+    return first.kind
+
+
+def table(counts):
+    """The confusion table as lines."""
+    kinds = [*PLANTS, "unknown"]
+    yield f"{'planted':>20s} {'right':>12s}  named instead (runs that do not count)"
+    for planted in PLANTS:
+        found = counts[planted]
+        runs = sum(found[kind] for kind in [*kinds, WRONG_LAYER])
+        share = found[planted] / max(runs, 1)
+        others = ", ".join(
+            f"{kind} {found[kind]}"
+            for kind in [*kinds, WRONG_LAYER]
+            if kind != planted and found[kind]
+        )
+        left_out = ", ".join(
+            f"{kind} {found[kind]}" for kind in (TOO_FEW, NOT_FINITE) if found[kind]
+        )
+        yield (
+            f"{planted:>20s} {found[planted]:>3d}/{runs:<3d} {share:4.0%}  "
+            f"{others or '-'}{f' ({left_out})' if left_out else ''}"
+        )
+
+
+def main():
+    """Plant, explain, count."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--only", choices=list(PLANTS), action="append")
+    options = parser.parse_args()
+    ways = {"as trained": lambda model: model, "loaded from a file": reloaded}
+    counts = {way: {kind: collections.Counter() for kind in PLANTS} for way in ways}
+    began = time.process_time()
+    for seed in range(options.first, options.first + options.seeds):
+        for kind in options.only or PLANTS:
+            model, x, killed = plant(kind, seed)
+            for way, way_of in ways.items():
+                diagnosis = diagnose(way_of(model), x, batch_size=128)
+                counts[way][kind][named(kind, diagnosis, killed)] += 1
+    last = options.first + options.seeds - 1
+    print(
+        f"{keras.backend.backend()}, seeds {options.first} to {last}, "
+        f"{time.process_time() - began:.0f} s of CPU time"
+    )
+    for way, found in counts.items():
+        print(f"\n{way}")
+        print("\n".join(table(found)))
+
+
+if __name__ == "__main__":
+    main()

@@ -171,9 +171,17 @@ class Training:
     #: Whether a step moves each weight by about the learning rate, however small
     #: the gradient: Adam and its kin, RMSprop, Lion, not SGD.
     scale_free: bool
+    #: Of SGD, 0 without: a lasting gradient takes 1 / (1 - momentum) times as long
+    #: steps.
+    momentum: float = 0.0
     #: Norm of the next step over that of the kernel, by rectifier, as the moments of
     #: the optimizer have it; the gradient of a dead unit is 0, and they forget.
     step_ratio: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def effective_rate(self) -> float:
+        """The learning rate that a lasting gradient meets."""
+        return self.learning_rate / max(1 - self.momentum, 1e-6)
 
 
 @dataclasses.dataclass(frozen=True)

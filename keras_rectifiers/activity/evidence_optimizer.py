@@ -48,6 +48,7 @@ def training(model: Any, layers: Mapping[str, Any]) -> Training | None:
         learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
         iterations=int(keras.ops.convert_to_numpy(optimizer.iterations)),
         scale_free=kind in _SCALE_FREE,
+        momentum=float(getattr(optimizer, "momentum", 0.0) or 0.0),
         step_ratio=ratios,
     )
 

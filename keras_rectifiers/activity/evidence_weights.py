@@ -181,10 +181,10 @@ def births_known(kernels: dict[str, Kernel]) -> dict[str, bool]:
 
 
 def _are_related(agreements: list[tuple[float, float, int]]) -> bool:
+    """Whether sums of products are larger than those of independent draws."""
     together = sum(each[0] for each in agreements)
-    alone = sum(each[1] for each in agreements)
-    weights = sum(each[2] for each in agreements)
-    return alone > 0 and together / alone * np.sqrt(weights) > _SURE
+    variance = sum(each[1] ** 2 / max(each[2], 1) for each in agreements)
+    return bool(together > _SURE * np.sqrt(variance)) and variance > 0
 
 
 def _copied(layer: Any) -> tuple[Columns, Columns]:

@@ -95,17 +95,20 @@ def _ranked(setting: Setting, silent: int) -> list[Cause]:
     named = [cause for cause in causes if cause.score >= LEAST_SCORE]
     named.sort(key=lambda cause: -cause.score)
     collapsed = _collapsed(setting, silent)
-    return _placed(named, collapsed)
-
-
-def _placed(named: list[Cause], collapsed: list[Cause]) -> list[Cause]:
-    """What acts on the whole model comes before a collapse, the rest after it."""
-    if not collapsed or not named:
-        return [*collapsed, *named]
-    first = named[0]
-    if first.kind in _GLOBAL or len(first.layers) > 1 and first.kind != UNKNOWN:
-        return [first, *collapsed, *named[1:]]
+    if collapsed and named and _is_global(named[0], setting):
+        return [named[0], *collapsed, *named[1:]]
     return [*collapsed, *named]
+
+
+def _is_global(cause: Cause, setting: Setting) -> bool:
+    """Whether a cause acts on the whole model: then a collapse follows from it."""
+    if cause.kind == "bias_shift":
+        born = [each.birth_bias for each in setting.producers]
+        negative = [each for each in born if each is not None and each.mean() < 0]
+        return len(cause.layers) > 1 or len(negative) > 1
+    if cause.kind == "batch_norm":
+        return len(cause.layers) > 1
+    return cause.kind in _GLOBAL
 
 
 def _cause(kind: str, shares: list[_Share], units: int) -> Cause:

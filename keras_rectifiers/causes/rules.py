@@ -35,9 +35,15 @@ BIRTH_MEAN = (0.8, 1.5)
 #: Way from birth over the norm at birth.
 MOVED = (0.6, 1.2)
 #: Norm over the norm at birth, where the way is not known.
-GROWN = (1.15, 1.5)
+GROWN = (1.3, 1.7)
 #: Norm of one step over that of the weights; the rule of thumb is 1e-3.
 STEP = (0.02, 0.1)
+#: Learning rate over 1 - momentum, times the mean square norm of the input. Plain
+#: gradient descent on a layer diverges from 2 over its curvature on, and that is at
+#: most half the square norm under a softmax: from 4 on.
+CURVATURE = (10.0, 30.0)
+#: Bias below 0, in deviations of what it is added to.
+BIAS = (0.2, 0.8)
 #: beta / |gamma| below which a normal variable is positive once in 200 and in 10,000.
 BETA = (2.6, 3.7)
 #: Mean over the batch, in units of gamma away from beta: moving statistics are off.
@@ -107,10 +113,12 @@ def _unmoved(producer: Producer, setting: Setting) -> np.ndarray:
     """Units whose weights are those at birth."""
     if producer.moved is not None:
         return producer.moved <= UNMOVED
+    # The first gradient moves a bias; one that is exactly as born never got any.
+    if producer.bias is not None and producer.birth_bias is not None:
+        return producer.bias == producer.birth_bias
     training = setting.evidence.training
-    if training is None or training.iterations:
-        return np.zeros(len(producer.norm), bool)
-    return np.ones(len(producer.norm), bool)
+    untrained = training is not None and training.iterations == 0
+    return np.full(len(producer.norm), untrained)
 
 
 def _birth(producer: Producer) -> tuple[float, float]:
@@ -133,11 +141,32 @@ def learning_rate(case: Case, setting: Setting) -> Finding:
         return _none(case)
     own, everywhere = _thrown(producer), _thrown_everywhere(setting)
     step = _longest_step(setting)
+    optimizer = max(
+        float(ramp(step, *STEP)), float(ramp(_curvature(setting), *CURVATURE))
+    )
     scores = np.maximum(
-        np.minimum(np.maximum(own, 0.8 * everywhere), everywhere),
-        float(ramp(step, *STEP)),
+        np.minimum(np.maximum(own, 0.8 * everywhere), everywhere), optimizer
     )
     return Finding(scores, _learning_rate_sentence(producer, setting, step))
+
+
+def _curvature(setting: Setting) -> float:
+    """The learning rate of SGD times the mean square norm of the first input.
+
+    0 where layers are normalised, which makes their scale, and with it the length of
+    a step, their own affair.
+    """
+    training = setting.evidence.training
+    if training is None or training.scale_free:
+        return 0.0
+    if any(case.known.normalisation is not None for case in setting.cases):
+        return 0.0
+    squares = [
+        each.fan_in * each.takes.rms**2
+        for each in setting.producers
+        if each.takes is not None and np.isfinite(each.takes.rms)
+    ]
+    return training.effective_rate * max(squares[:1], default=0.0)
 
 
 def _thrown(producer: Producer) -> Values:
@@ -237,7 +266,8 @@ def bias_shift(case: Case, setting: Setting) -> Finding:
     ):
         return _none(case)
     without = case.known.maximum - producer.bias
-    scores = np.where((producer.bias < 0) & (without > 0), 1.0, 0.0)
+    deviation = np.maximum(case.known.std, 1e-12)
+    scores = np.where(without > 0, ramp(-producer.bias / deviation, *BIAS), 0.0)
     count = int(((scores > 0) & case.silent).sum())
     return Finding(
         scores,
