@@ -199,7 +199,7 @@ def bias_shift(architecture, rng, x, y):
     return model, x, None
 
 
-def batch_norm(architecture, rng, x, y):
+def batch_norm(_, rng, x, y):
     """Shift beta, take gamma away, or let the moving statistics be off."""
     model = trained("bn", rng, x, y)
     norms = [each for each in model.layers if each.name.startswith("bn_")]
@@ -228,7 +228,7 @@ def collapsed_upstream(architecture, rng, x, y):
     way = rng.integers(3)
     if architecture == "bn":
         layer = model.get_layer(host.name.replace("conv", "bn"))
-        gamma, beta, *rest = map(np.copy, layer.get_weights())
+        gamma, _, *rest = map(np.copy, layer.get_weights())
         layer.set_weights([gamma, -8 * np.abs(gamma) - 0.1, *rest])
     elif way == 0:
         host.bias.assign(-1.5 * np.abs(_peaks(model, host, x)) - 0.1)

@@ -92,7 +92,7 @@ def _ranked(setting: Setting, silent: int) -> list[Cause]:
         shares[UNKNOWN].append(_Share(case, rest, _unknown_sentence(case)))
     units = sum(int(case.silent.sum()) for case in setting.roots)
     causes = [_cause(kind, found, units) for kind, found in shares.items()]
-    named = [cause for cause in causes if cause.score >= LEAST_SCORE]
+    named = [each for each in causes if each.units and each.score >= LEAST_SCORE]
     named.sort(key=lambda cause: -cause.score)
     collapsed = _collapsed(setting, silent)
     if collapsed and named and _is_global(named[0], setting):
@@ -135,17 +135,18 @@ def _collapsed(setting: Setting, silent: int) -> list[Cause]:
         ]
         (first,) = [case for case in setting.cases if case.path == origin]
         units = sum(int(case.silent.sum()) for case in later)
+        sentence = (
+            f"All {first.layer.units} units of {origin!r} never fired, so what follows "
+            f"takes the same values from every sample: {units} silent units of "
+            f"{len(later)} later rectifiers are its consequence."
+        )
         causes.append(
             Cause(
                 kind=COLLAPSED,
                 layers=(origin, *(case.path for case in later)),
                 units=units,
                 score=units / silent,
-                evidence=(
-                    f"All {first.layer.units} units of {origin!r} never fired, so what "
-                    f"follows takes the same values from every sample: {units} silent "
-                    f"units of {len(later)} later rectifiers are its consequence.",
-                ),
+                evidence=(sentence,),
                 remedy=REMEDIES[COLLAPSED].format(origin=origin),
             )
         )
@@ -162,11 +163,11 @@ def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
     )
     units = sum(layer.not_finite for layer in layers)
     sentences = [f"NaN or infinity is first seen in {layers[0].layer!r}."]
-    for each in getattr(diagnosis.evidence, "inputs", ()):
-        if each.spread.not_finite:
-            sentences.append(
-                f"{each.spread.not_finite:.1%} of the input {each.name!r} is not finite."
-            )
+    sentences += [
+        f"{each.spread.not_finite:.1%} of the input {each.name!r} is not finite."
+        for each in getattr(diagnosis.evidence, "inputs", ())
+        if each.spread.not_finite
+    ]
     return [
         Cause(
             kind=NOT_FINITE,

@@ -30,8 +30,8 @@ REMEDIES = {
         "run some batches with training=True, or lower momentum= (0.9)."
     ),
     "not_finite": (
-        "Look for NaN in the data; lower the learning rate and set clipnorm=1.0, and use "
-        "float32 where half precision overflows."
+        "Look for NaN in the data; lower the learning rate and set clipnorm=1.0, and "
+        "use float32 where half precision overflows."
     ),
     "unknown": (
         "keras_rectifiers.convert(model, 'prelu') and a few epochs show whether these "

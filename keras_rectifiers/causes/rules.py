@@ -36,6 +36,8 @@ BIRTH_MEAN = (0.8, 1.5)
 MOVED = (0.6, 1.2)
 #: Norm over the norm at birth, where the way is not known.
 GROWN = (1.3, 1.7)
+#: The same for the tenth of all units that went or grew the farthest.
+FAR = (1.5, 2.2)
 #: Norm of one step over that of the weights; the rule of thumb is 1e-3.
 STEP = (0.02, 0.1)
 #: Learning rate over 1 - momentum, times the mean square norm of the input. Plain
@@ -172,15 +174,25 @@ def _curvature(setting: Setting) -> float:
 def _thrown(producer: Producer) -> Values:
     if producer.moved is not None:
         return ramp(producer.moved, *MOVED)
+    return ramp(_grown(producer), *GROWN)
+
+
+def _grown(producer: Producer) -> Values:
+    """Norm of each unit over what it is at birth, as far as that is known."""
     if producer.birth_norm is None:
-        return ramp(producer.norm / producer.he_norm, *GROWN)
-    return ramp(producer.norm / _typical(producer.birth_norm), *GROWN)
+        return producer.norm / producer.he_norm
+    return producer.norm / _typical(producer.birth_norm)
 
 
 def _thrown_everywhere(setting: Setting) -> float:
-    """How far the layers were thrown, by the upper quartile of the model's units."""
+    """How far the model was thrown: most of its layers, or some of its units far."""
     layers = [float(np.median(_thrown(each))) for each in setting.producers]
-    return float(np.quantile(layers, 0.6, method="higher"))
+    most = float(np.quantile(layers, 0.6, method="higher"))
+    ways = [
+        _grown(each) if each.moved is None else each.moved for each in setting.producers
+    ]
+    some = float(np.nanquantile(np.concatenate(ways), 0.9))
+    return max(most, float(ramp(some, *FAR)))
 
 
 def _longest_step(setting: Setting) -> float:
@@ -221,15 +233,15 @@ def _learning_rate_sentence(producer: Producer, setting: Setting, step: float) -
     training = setting.evidence.training
     if training is not None:
         text += (
-            f"; {training.optimizer} has the learning rate {training.learning_rate:.3g} "
-            f"after {training.iterations} steps"
+            f"; {training.optimizer} has the learning rate "
+            f"{training.learning_rate:.3g} after {training.iterations} steps"
         )
     if step:
         text += f", a step is about {step:.2g} of the weights"
     return text + "."
 
 
-def batch_norm(case: Case, setting: Setting) -> Finding:
+def batch_norm(case: Case, _: Setting) -> Finding:
     """Normalisation shifts the units below 0, or its moving statistics are off."""
     found = case.known.normalisation
     if found is None:
@@ -256,7 +268,7 @@ def _batch_norm_sentence(case: Case, found: Normalisation, gamma: Values) -> str
     return text + "."
 
 
-def bias_shift(case: Case, setting: Setting) -> Finding:
+def bias_shift(case: Case, _: Setting) -> Finding:
     """The bias alone keeps the units below 0."""
     producer = case.producer
     if (
