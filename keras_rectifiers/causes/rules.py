@@ -9,6 +9,7 @@ on planted causes (`benchmarks/explain.py`, seeds 0 to 59).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -191,25 +192,38 @@ def _thrown_everywhere(setting: Setting) -> float:
     ways = [
         _grown(each) if each.moved is None else each.moved for each in setting.producers
     ]
-    some = float(np.nanquantile(np.concatenate(ways), 0.9))
+    reached = np.concatenate(ways)
+    reached = np.where(np.isnan(reached), np.inf, reached)  # it overflowed
+    some = np.quantile(reached, 0.9, method="lower")
     return max(most, float(ramp(some, *FAR)))
 
 
 def _longest_step(setting: Setting) -> float:
     """The longest step that is known, over the norm of the weights."""
-    ratios = [
-        change.ratio
-        for _, layers in setting.evidence.history
-        for change in layers.values()
-    ]
     training = setting.evidence.training
+    ratios: list[float] = []
     if training is not None:
         ratios += training.step_ratio.values()
         if training.scale_free:
             ratios += [
                 training.learning_rate / _rms(each) for each in setting.producers
             ]
-    return float(np.nanmedian(ratios)) if ratios else 0.0
+    now = float(np.nanmedian(ratios)) if ratios else 0.0
+    return max(now, _longest_in_history(setting))
+
+
+def _longest_in_history(setting: Setting) -> float:
+    """The longest mean step between two measurements of the training run.
+
+    A lower bound: steps that go back and forth add up to less.
+    """
+    history = setting.evidence.history
+    found = [0.0]
+    for (before, _), (after, layers) in itertools.pairwise(history):
+        ratios = [each.ratio for each in layers.values() if np.isfinite(each.ratio)]
+        if ratios and after > before:
+            found.append(float(np.median(ratios)) / (after - before))
+    return max(found)
 
 
 def _rms(producer: Producer) -> float:
