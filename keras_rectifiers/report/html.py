@@ -26,8 +26,8 @@ from keras_rectifiers.surgery import files
 if TYPE_CHECKING:
     from keras_rectifiers.activity.timeline import Timeline
 
-#: From so many layers on, those without a finding are folded away.
-_MANY = 13
+#: Most layers whose sections stand open.
+_SHOWN = 12
 
 
 def write_report(
@@ -78,7 +78,7 @@ def write_report(
     files.check_target(None, target, overwrite=overwrite)
     page = render(diagnosis, timeline=timeline, explanation=explanation, title=title)
     with files.replacing(target, overwrite=overwrite) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="replace")
     return target
 
 
@@ -123,10 +123,19 @@ def render(
 
 
 def _folded(layers: list[view.LayerView]) -> list[str]:
-    """Names of the layers that stand folded, because many others need a look."""
-    if len(layers) < _MANY:
+    """Names of the layers that stand folded: all but the worst, where there are many.
+
+    Without many layers nothing is folded.
+    """
+    if len(layers) <= _SHOWN:
         return []
-    return [layer.name for layer in layers if not layer.finding]
+    worst = sorted(
+        (layer for layer in layers if layer.finding),
+        key=lambda layer: (layer.dead_fraction, layer.silent / layer.units),
+        reverse=True,
+    )
+    shown = {layer.name for layer in worst[:_SHOWN]}
+    return [layer.name for layer in layers if layer.name not in shown]
 
 
 def _pictures(diagnosis: Diagnosis, timeline: Timeline | None) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def inline(figure: Figure, label: str) -> str:
     Returns:
         Markup; what the figure and the label say is escaped.
     """
+    label = "".join(char if char.isprintable() else "·" for char in label)
     root = ET.fromstring(_drawn(figure, label))  # noqa: S314 - matplotlib wrote it
     colours = _variables()
     for definitions in root.findall("{*}defs"):
