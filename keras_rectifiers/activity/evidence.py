@@ -40,6 +40,7 @@ __all__ = ["Evidence", "WeightChange", "WeightWatch", "collect", "update_ratio"]
 SAMPLES = 64
 
 
+@np.errstate(over="ignore", invalid="ignore")  # weights that overflowed are evidence
 def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence:
     """What speaks for each cause of silent units.
 
@@ -58,7 +59,9 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
         model.jax_state_sync()
     wiring = Wiring(model)
     fed = {each.path: wiring.feeding(each) for each in found}
-    layers = {wiring.path(layer): layer for layer, _ in fed.values() if layer}
+    layers = {
+        wiring.path(layer): layer for layer, _ in fed.values() if layer is not None
+    }
     few = keras.tree.map_structure(_first_samples, x)
     seen, problem = look(model, found, layers, few)
     kernels = {path: made for path, each in layers.items() if (made := kernel(each))}

@@ -30,6 +30,7 @@ COLLAPSED = "collapsed_upstream"
 NOT_FINITE = "not_finite"
 
 
+@np.errstate(over="ignore", invalid="ignore")  # weights that overflowed are evidence
 def explain(diagnosis: Diagnosis) -> Explanation:
     """Likely causes of dead units, with the evidence and a remedy.
 

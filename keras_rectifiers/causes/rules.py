@@ -208,7 +208,8 @@ def _longest_step(setting: Setting) -> float:
             ratios += [
                 training.learning_rate / _rms(each) for each in setting.producers
             ]
-    now = float(np.nanmedian(ratios)) if ratios else 0.0
+    finite = [each for each in ratios if np.isfinite(each)]
+    now = float(np.median(finite)) if finite else 0.0
     return max(now, _longest_in_history(setting))
 
 

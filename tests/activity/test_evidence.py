@@ -1,3 +1,5 @@
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -249,3 +251,16 @@ def test_weight_watch_sees_the_way_between_measurements():
     assert changes["first"].bias_change == pytest.approx(np.sqrt(5))
     assert changes["relu"].ratio == 0
     assert still["first"].ratio == 0
+
+
+def test_weights_that_overflowed_are_looked_at_in_silence():
+    """They are evidence of their own, and no reason to warn or to fail."""
+    model = _net()
+    first = model.get_layer("first")
+    first.set_weights([np.full((6, 5), 1e38), np.full(5, -1e38)])
+
+    with np.errstate(all="warn"), warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        found = _collected(model)
+
+    assert not np.isfinite(found.rectifier("first").maximum).all()
