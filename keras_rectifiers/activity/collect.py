@@ -16,6 +16,7 @@ import keras
 from keras_rectifiers.activity import reduce
 from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.tap import tap
+from keras_rectifiers.activity.units import UnitShape
 
 #: What one batch leaves behind: one list of reductions for each rectifier.
 Raw = dict[str, list[dict[str, Any]]]
@@ -26,13 +27,27 @@ class Collector:
 
     Args:
         x: The batch: a tensor or a structure of tensors, samples in front.
+        unit_axes: Axes that tell units apart, None for the channels.
+        shapes: Filled with the shape of the units of each rectifier, by path.
     """
 
-    def __init__(self, x: Any) -> None:
+    def __init__(
+        self,
+        x: Any,
+        unit_axes: reduce.UnitAxes = None,
+        shapes: dict[str, UnitShape] | None = None,
+    ) -> None:
         first = keras.tree.flatten(x)[0]
         self._batch = keras.ops.shape(first)[0]
         self._scope = _scope(first)
+        self._unit_axes = unit_axes
+        self._shapes: dict[str, UnitShape] = {} if shapes is None else shapes
         self._partials: dict[str, list[reduce.Partial]] = {}
+
+    def sees(self, tensor: Any) -> bool:
+        """Whether a tensor can leave the place where the model computes it."""
+        # A value inside a loop or branch cannot; a gradient's own values can.
+        return _scope(keras.ops.stop_gradient(tensor)) is self._scope
 
     def receive(self, rectifier: LiveRectifier, pre: Any, post: Any) -> None:
         """Reduce one call of a rectifier over its positions.
@@ -42,14 +57,37 @@ class Collector:
             pre: Pre-activation.
             post: Post-activation.
         """
-        if _scope(post) is not self._scope:
-            return  # a value inside a loop or branch cannot leave it
-        partial = reduce.per_sample(rectifier, pre, post, self._batch)
+        if not self.sees(post):
+            return
+        pre, post = keras.ops.stop_gradient(pre), keras.ops.stop_gradient(post)
+        self._shapes[rectifier.path] = UnitShape.of(rectifier, post, self._unit_axes)
+        partial = reduce.per_sample(rectifier, pre, post, self._batch, self._unit_axes)
         calls = self._partials.setdefault(rectifier.path, [])
         if calls and _same_samples(calls[-1], partial):
             calls[-1] = reduce.join(calls[-1], partial)
         else:
             calls.append(partial)
+
+    def receive_gradient(self, rectifier: LiveRectifier, gradient: Any) -> None:
+        """Reduce the gradient for one call's pre-activation over its positions.
+
+        Args:
+            rectifier: Whose call it is; its calls come in the order of `receive`.
+            gradient: Of the loss.
+        """
+        reached = reduce.reached(rectifier, gradient, self._batch, self._unit_axes)
+        for partial in self._partials[rectifier.path]:
+            if partial["sum_abs"].shape == reached.shape:
+                before = partial.get("gradient", reached)
+                partial["gradient"] = keras.ops.maximum(before, reached)
+
+    def partials(self) -> dict[str, list[reduce.Partial]]:
+        """What was collected, before it is reduced over the samples."""
+        return self._partials
+
+    def resume(self, partials: dict[str, list[reduce.Partial]]) -> None:
+        """Go on from the partials of another collector of the same batch."""
+        self._partials = partials
 
     def reduced(self) -> Raw:
         """What was collected, reduced over the samples."""
@@ -60,14 +98,21 @@ class Collector:
 
 
 @contextlib.contextmanager
-def collecting(rectifiers: Iterable[LiveRectifier], x: Any) -> Iterator[Collector]:
+def collecting(
+    rectifiers: Iterable[LiveRectifier],
+    x: Any,
+    unit_axes: reduce.UnitAxes = None,
+    shapes: dict[str, UnitShape] | None = None,
+) -> Iterator[Collector]:
     """Collect while a model computes a batch inside the context.
 
     Args:
         rectifiers: The rectifiers to watch.
         x: The batch that the model will be given.
+        unit_axes: As for `Collector`.
+        shapes: As for `Collector`.
     """
-    collector = Collector(x)
+    collector = Collector(x, unit_axes, shapes)
     with tap(rectifiers, collector.receive):
         yield collector
 

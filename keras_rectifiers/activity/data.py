@@ -21,14 +21,17 @@ _KINDS = (
 _NO_BATCHES = (str, bytes, Mapping, list, tuple)
 
 
-def batches(data: Any, *, batch_size: int, steps: int | None) -> Iterator[Any]:
-    """The inputs of each batch, without labels and sample weights.
+def batches(
+    data: Any, *, batch_size: int, steps: int | None, labels: bool = False
+) -> Iterator[Any]:
+    """The inputs of each batch, with or without labels and sample weights.
 
     Args:
         data: Arrays (cut into batches here), or anything that gives batches. In a
             tuple the first item is the input, as in `keras.Model.fit`.
         batch_size: Samples in a batch of arrays; data sets have their own.
         steps: Most batches to give, None for all.
+        labels: Whether batches are `(x, y)` or `(x, y, sample_weight)`.
 
     Yields:
         A tensor, or a structure of tensors, that the backend understands.
@@ -39,8 +42,17 @@ def batches(data: Any, *, batch_size: int, steps: int | None) -> Iterator[Any]:
     """
     found = _raw_batches(data, batch_size, steps)
     for batch in itertools.islice(found, steps):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        yield keras.tree.map_structure(_as_input, x)
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if not labels:
+            yield keras.tree.map_structure(_as_input, x)
+            continue
+        if y is None:
+            raise DataError(
+                "Gradients need labels. Received: batches without them. Pass the data "
+                "as (x, y)."
+            )
+        parts = (x, y) if weight is None else (x, y, weight)
+        yield tuple(keras.tree.map_structure(_as_input, part) for part in parts)
 
 
 def can_be_repeated(data: Any) -> bool:
@@ -150,13 +162,15 @@ def _from_arrays(data: Any, leaves: list[Any], batch_size: int) -> Iterator[Any]
             f"{[int(leaf.shape[0]) for leaf in leaves]}. A tuple is taken for "
             "(x, y): pass several inputs as a list or a dict."
         )
-    x, _, _ = keras.utils.unpack_x_y_sample_weight(
-        data if isinstance(data, tuple) else (data,)
-    )
-    x = keras.tree.map_structure(_sliceable, x)
+    parts = data if isinstance(data, tuple) else (data,)
+    given = [part for part in parts if part is not None]
+    given = [keras.tree.map_structure(_sliceable, part) for part in given]
     for start in range(0, lengths.pop(), batch_size):
         piece = slice(start, start + batch_size)
-        yield (keras.tree.map_structure(lambda leaf, piece=piece: leaf[piece], x),)
+        yield tuple(
+            keras.tree.map_structure(lambda leaf, piece=piece: leaf[piece], part)
+            for part in given
+        )
 
 
 def _sliceable(leaf: Any) -> Any:

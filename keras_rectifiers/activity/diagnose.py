@@ -11,10 +11,12 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.activity import criteria
 from keras_rectifiers.activity import data as data_sets
 from keras_rectifiers.activity import evidence
 from keras_rectifiers.activity import rectifiers as live
 from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.criteria import NEVER_POSITIVE
 from keras_rectifiers.activity.diagnosis import Diagnosis
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
 from keras_rectifiers.activity.probe import Probe
@@ -32,6 +34,9 @@ def diagnose(
     steps: int | None = None,
     dormant_threshold: float = verdicts.DORMANT_THRESHOLD,
     confidence: float = 0.95,
+    criterion: str = NEVER_POSITIVE.name,
+    gradients: bool = False,
+    unit_axes: tuple[int, ...] | None = None,
 ) -> Diagnosis:
     """Which units of a model are dead on some data.
 
@@ -42,12 +47,21 @@ def diagnose(
         model: A Keras model: Functional, Sequential or subclassed.
         data: An array, a tuple `(x, y)`, a dict or list of arrays, a
             `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or
-            an iterator of batches. Labels are not used.
+            an iterator of batches. Labels are used for gradients only.
         batch_size: Samples in a batch of arrays, default 32; data sets have their
             own.
         steps: Most batches to use, default all.
         dormant_threshold: ReDo's tau, float >= 0, default 0.025.
         confidence: Of the upper bounds, float in (0, 1), default 0.95.
+        criterion: What counts as dead: `"never_positive"` (default), `"redo"`,
+            `"sagemaker"`, `"autotrainer"` (takes gradients) or `"apoz"`; see
+            `keras_rectifiers.activity.criteria`.
+        gradients: Whether to count the samples in which the loss has a gradient for
+            each unit, too; the model must be compiled, and the data have labels.
+            Default False.
+        unit_axes: Axes of the activations that tell units apart, counted with the
+            samples as axis 0, such as `(1, 2, 3)` for one unit at each place.
+            Default None: channels.
 
     Returns:
         The diagnosis; for a model without rectifiers one without layers, which
@@ -64,6 +78,9 @@ def diagnose(
         steps=steps,
         dormant_threshold=dormant_threshold,
         confidence=confidence,
+        criterion=criterion,
+        gradients=gradients,
+        unit_axes=unit_axes,
     )
     return observer.diagnose(data)
 
@@ -86,6 +103,9 @@ class Diagnostician:
         steps: int | None = None,
         dormant_threshold: float = verdicts.DORMANT_THRESHOLD,
         confidence: float = 0.95,
+        criterion: str = NEVER_POSITIVE.name,
+        gradients: bool = False,
+        unit_axes: tuple[int, ...] | None = None,
         explain: bool = True,
     ) -> None:
         if not isinstance(model, keras.Model):
@@ -100,7 +120,15 @@ class Diagnostician:
         self.steps = steps
         self.dormant_threshold = dormant_threshold
         self.confidence = confidence
+        self.criterion = criteria.criterion(criterion)
+        self.gradients = gradients or self.criterion.needs_gradients
+        self.unit_axes = unit_axes
         self.explain = explain
+        if self.gradients and not model.compiled:
+            raise ValueError(
+                "Gradients are those of the model's loss. Received: model "
+                f"{model.name!r}, which is not compiled. Call model.compile(loss=...)."
+            )
         self._probe: Probe | None = None
 
     def diagnose(self, data: Any) -> Diagnosis:
@@ -109,22 +137,25 @@ class Diagnostician:
         Args:
             data: See `diagnose`.
         """
-        batches = data_sets.batches(data, batch_size=self.batch_size, steps=self.steps)
+        batches = data_sets.batches(
+            data, batch_size=self.batch_size, steps=self.steps, labels=self.gradients
+        )
         first = next(batches, None)
         if first is None:
             raise DataError(
                 "A diagnosis needs one batch at least. Received: data without "
                 "samples. Check the path, the filter or the generator."
             )
-        data_sets.check_fits(self.model, first)
+        inputs = self._inputs(first)
+        data_sets.check_fits(self.model, inputs)
         with _explained(self.model):
-            probe = self._prepared(first)
+            probe = self._prepared(inputs)
             if not probe.rectifiers:
                 return Diagnosis(self.model.name, ())
             measured = probe.measure([first])
         measured = probe.measure(self._checked(batches), measured)
         found = self.judge(probe.rectifiers, measured)
-        return dataclasses.replace(found, evidence=self._evidence(probe, found, first))
+        return dataclasses.replace(found, evidence=self._evidence(probe, found, inputs))
 
     def judge(
         self,
@@ -160,18 +191,30 @@ class Diagnostician:
         if self._probe is None:
             if not _is_built(self.model):
                 self.model(keras.tree.map_structure(lambda leaf: leaf[:1], first))
-            self._probe = Probe(self.model, live.find(self.model))
+            self._probe = Probe(
+                self.model,
+                live.find(self.model),
+                unit_axes=self.unit_axes,
+                gradients=self.gradients,
+            )
         return self._probe
+
+    def _inputs(self, batch: Any) -> Any:
+        return batch[0] if self.gradients else batch
 
     def _checked(self, batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
-            data_sets.check_fits(self.model, batch)
+            data_sets.check_fits(self.model, self._inputs(batch))
             yield batch
 
     def _layer(
         self, rectifier: live.LiveRectifier, statistics: UnitStatistics
     ) -> LayerDiagnosis:
-        slopes, keeps_gradient = rectifier.slopes(statistics.units)
+        units = self._probe.shapes.get(rectifier.path) if self._probe else None
+        if units is None:
+            slopes, keeps_gradient = rectifier.slopes(statistics.units)
+        else:
+            slopes, keeps_gradient = units.slopes(rectifier)
         return LayerDiagnosis(
             layer=rectifier.path,
             statistics=statistics,
@@ -180,6 +223,8 @@ class Diagnostician:
             cap=rectifier.function.max_value,
             dormant_threshold=self.dormant_threshold,
             confidence=self.confidence,
+            criterion=self.criterion,
+            unit_shape=None if units is None else units.shape,
         )
 
 

@@ -40,7 +40,7 @@ class Diagnosis:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """One dict for each unit: `layer, unit, samples, fired, fired_fraction,
-        upper_bound, mean_abs, slope, verdict`.
+        upper_bound, positive_fraction, mean_abs, dormancy, slope, verdict`.
 
         Fractions are 0..1 of the samples; `slope` is that below the threshold.
         """  # noqa: D205 - the keys are what matters
@@ -137,7 +137,10 @@ class Diagnosis:
         return plots.network(
             [layer.layer for layer in self.layers],
             {word: [each.count(word) for each in self.layers] for word in words},
-            [layer.statistics.fired_fraction for layer in self.layers],
+            [
+                each.statistics.fired_positions / max(each.statistics.positions, 1)
+                for each in self.layers
+            ],
         )
 
     def __add__(self, other: object) -> Diagnosis:

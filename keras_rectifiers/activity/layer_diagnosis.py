@@ -13,8 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.criteria import NEVER_POSITIVE
+from keras_rectifiers.activity.criteria import Criterion
+from keras_rectifiers.activity.criteria import dormancy_score
 from keras_rectifiers.activity.statistics import UnitStatistics
 from keras_rectifiers.activity.statistics import Values
+from keras_rectifiers.activity.verdicts import DORMANT_THRESHOLD
 
 #: Keys of a row, and columns of the table.
 COLUMNS = (
@@ -24,7 +28,9 @@ COLUMNS = (
     "fired",
     "fired_fraction",
     "upper_bound",
+    "positive_fraction",
     "mean_abs",
+    "dormancy",
     "slope",
     "verdict",
 )
@@ -48,6 +54,10 @@ class LayerDiagnosis:
     dormant_threshold: float = verdicts.DORMANT_THRESHOLD
     #: Of `upper_bound`.
     confidence: float = 0.95
+    #: What counts as dead.
+    criterion: Criterion = NEVER_POSITIVE
+    #: The units as an array: more than one axis where the user chose axes.
+    unit_shape: tuple[int, ...] | None = None
 
     @functools.cached_property
     def verdicts(self) -> npt.NDArray[np.str_]:
@@ -57,7 +67,27 @@ class LayerDiagnosis:
             self.keeps_gradient,
             cap=self.cap,
             dormant_threshold=self.dormant_threshold,
+            criterion=self.criterion,
         )
+
+    @functools.cached_property
+    def dormancy(self) -> Values:
+        """ReDo's score of each unit: its mean |h| over that of the layer's units."""
+        return dormancy_score(self.statistics)
+
+    def dormant_fraction(self, tau: float = DORMANT_THRESHOLD) -> float:
+        """Share of the units that are tau-dormant, silent ones included, 0..1.
+
+        Args:
+            tau: ReDo's threshold; Sokar et al. report 0.025 and 0.1.
+        """
+        return float((self.dormancy <= tau).mean())
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the authors of the criterion would flag this layer."""
+        share = self.criterion.layer_share
+        return share is not None and self.dead_fraction >= share
 
     @functools.cached_property
     def upper_bound(self) -> Values:
@@ -123,6 +153,8 @@ class LayerDiagnosis:
             "units": self.units,
             "samples": self.statistics.samples,
             **counts,
+            "criterion": self.criterion.name,
+            "flagged": self.flagged,
             "dead_fraction": self.dead_fraction,
             "silent_fraction": self.silent_fraction,
         }
@@ -137,7 +169,9 @@ class LayerDiagnosis:
                     seen.fired.tolist(),
                     seen.fired_fraction.tolist(),
                     self.upper_bound.tolist(),
+                    seen.positive_fraction.tolist(),
                     seen.mean_abs.tolist(),
+                    self.dormancy.tolist(),
                     self.slopes.tolist(),
                     self.verdicts.tolist(),
                     strict=True,

@@ -15,11 +15,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rectifiers.activity import gradients
 from keras_rectifiers.activity import reduce
+from keras_rectifiers.activity.collect import Collector
 from keras_rectifiers.activity.collect import Raw
 from keras_rectifiers.activity.collect import collecting
 from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.statistics import UnitStatistics
+from keras_rectifiers.activity.units import UnitShape
 
 
 class Probe:
@@ -28,11 +31,25 @@ class Probe:
     Args:
         model: A built Keras model; it is not changed.
         rectifiers: The rectifiers to watch.
+        unit_axes: Axes that tell units apart, None for the channels.
+        gradients: Whether batches are `(x, y)` or `(x, y, sample_weight)`, and the
+            loss's gradients are counted, too.
     """
 
-    def __init__(self, model: Any, rectifiers: Iterable[LiveRectifier]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        rectifiers: Iterable[LiveRectifier],
+        *,
+        unit_axes: tuple[int, ...] | None = None,
+        gradients: bool = False,
+    ) -> None:
         self.model = model
         self.rectifiers = tuple(rectifiers)
+        #: The units of each rectifier that was seen, by path.
+        self.shapes: dict[str, UnitShape] = {}
+        self._unit_axes = unit_axes
+        self._gradients = gradients
         self._step: Callable[[Any], Raw] = _COMPILERS[keras.backend.backend()](self)
 
     def measure(
@@ -62,16 +79,28 @@ class Probe:
         _accumulate(total, pending)
         return total
 
-    def reductions(self, forward: Callable[[Any], Any], x: Any) -> Raw:
+    def reductions(
+        self, forward: Callable[[Any], Any], loss: Callable[..., Any], batch: Any
+    ) -> Raw:
         """Run a forward pass under the tap and reduce what it shows.
 
         Args:
             forward: The model as a function of its input.
-            x: One batch.
+            loss: The model's loss as a function of `(x, y, y_pred, sample_weight)`.
+            batch: One batch.
         """
-        with collecting(self.rectifiers, x) as collector:
-            forward(x)
-        return collector.reduced()
+        if not self._gradients:
+            with collecting(
+                self.rectifiers, batch, self._unit_axes, self.shapes
+            ) as collector:
+                forward(batch)
+            return collector.reduced()
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        return gradients.reductions(
+            self.rectifiers,
+            lambda: Collector(x, self._unit_axes, self.shapes),
+            lambda: loss(x, y, forward(x), weight),
+        )
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments that put the model into inference mode."""
@@ -96,6 +125,10 @@ def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
     floats = keras.ops.convert_to_numpy(raw["floats"]).astype(np.float64)
     counts = keras.ops.convert_to_numpy(raw["counts"]).astype(np.int64)
     reached = keras.ops.convert_to_numpy(raw["reached"]).astype(np.int64)
+    extra: dict[str, Any] = {}
+    if "with_gradient" in raw:
+        found = keras.ops.convert_to_numpy(raw["with_gradient"])
+        extra["with_gradient"] = found.astype(np.int64)
     samples = int(raw["samples"])
     finite = samples - counts[reduce.COUNTS.index("not_finite")]
     # Samples at or above an edge, less those above the next one.
@@ -104,16 +137,28 @@ def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
         samples=samples,
         positions=samples * int(raw["positions"]),
         peaks=above[:, :-1] - above[:, 1:],
+        **extra,
         **dict(zip(reduce.FLOATS, floats, strict=True)),
         **dict(zip(reduce.COUNTS, counts, strict=True)),
     )
+
+
+def _calls(probe: Probe) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The model and its loss as functions, where variables are read in place."""
+    model = probe.model
+
+    def loss(x: Any, y: Any, y_pred: Any, weight: Any) -> Any:
+        values = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight}
+        return model.compute_loss(**values, training=False)
+
+    return lambda x: model(x, **probe.arguments()), loss
 
 
 def _with_tensorflow(probe: Probe) -> Callable[[Any], Raw]:
     import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
 
     def eager(x: Any) -> Raw:
-        return probe.reductions(lambda x: probe.model(x, **probe.arguments()), x)
+        return probe.reductions(*_calls(probe), x)
 
     if probe.model.run_eagerly:
         return eager
@@ -151,11 +196,18 @@ def _with_jax(probe: Probe) -> Callable[[Any], Raw]:
 
     model = probe.model
 
-    def stateless(trainable: Any, others: Any, x: Any) -> Raw:
-        return probe.reductions(
-            lambda x: model.stateless_call(trainable, others, x, **probe.arguments()),
-            x,
-        )
+    def stateless(trainable: Any, others: Any, batch: Any) -> Raw:
+        def forward(x: Any) -> Any:
+            return model.stateless_call(trainable, others, x, **probe.arguments())[0]
+
+        def loss(x: Any, y: Any, y_pred: Any, weight: Any) -> Any:
+            metrics = [variable.value for variable in model.metrics_variables]
+            values = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight}
+            return model.stateless_compute_loss(
+                trainable, others, metrics, **values, training=False
+            )[0]
+
+        return probe.reductions(forward, loss, batch)
 
     if not model.run_eagerly:
         stateless = jax.jit(stateless)
@@ -173,7 +225,7 @@ def _with_torch(probe: Probe) -> Callable[[Any], Raw]:
 
     @torch.no_grad()
     def step(x: Any) -> Raw:
-        return probe.reductions(lambda x: probe.model(x, **probe.arguments()), x)
+        return probe.reductions(*_calls(probe), x)
 
     return step
 

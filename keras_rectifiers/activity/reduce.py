@@ -17,6 +17,7 @@ from keras import ops
 from keras_rectifiers.activity import reducers
 from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.statistics import PEAK_EDGES
+from keras_rectifiers.activity.units import UnitShape
 from keras_rectifiers.specs import RELU
 
 #: Rows of `floats` and `counts`, in this order.
@@ -39,7 +40,7 @@ def per_sample(
         batch: Number of samples. Where the leading axis is a multiple of it,
             positions were folded behind the samples and are unfolded here;
             otherwise each of its rows is taken for a sample.
-        unit_axes: Axes that tell units apart, as `unit_axes_of` takes them.
+        unit_axes: Axes that tell units apart, None for the channels.
 
     Returns:
         Arrays of shape `(samples, units)` and the number of `positions` of each
@@ -51,8 +52,7 @@ def per_sample(
         x = x - function.threshold
     # For a plain ReLU the output is all it takes, and one array is read, not two.
     plain = function.kind == RELU and not function.threshold
-    kept = unit_axes_of(rectifier, unit_axes, len(h.shape))
-    axes = tuple(axis for axis in range(1, len(h.shape)) if axis not in kept)
+    axes = _positions(rectifier, h, unit_axes)
     shape = ops.shape(h)
     partial = reducers.one_by_one(
         {
@@ -65,6 +65,28 @@ def per_sample(
     )
     rows = {name: _as_rows(array, shape[0]) for name, array in partial.items()}
     return _folded(rows, shape[0], batch, math.prod([shape[axis] for axis in axes]))
+
+
+def reached(
+    rectifier: LiveRectifier, gradient: Any, batch: Any, unit_axes: UnitAxes = None
+) -> Any:
+    """The greatest size of a gradient over the positions of one call.
+
+    Args:
+        rectifier: Whose call it is.
+        gradient: Of the loss for the call's pre-activation; NaN counts as one.
+        batch: As for `per_sample`.
+        unit_axes: As for `per_sample`.
+
+    Returns:
+        Array of shape `(samples, units)`.
+    """
+    # A flag, because the least float loses against nothing; NaN is not 0 either.
+    flags = ops.cast(ops.not_equal(gradient, 0), "float32")
+    rows = reducers.greatest(flags, _positions(rectifier, flags, unit_axes))
+    leading = ops.shape(flags)[0]
+    folded = _folded({"maximum": _as_rows(rows, leading)}, leading, batch, 1)
+    return folded["maximum"]
 
 
 def join(first: Partial, second: Partial) -> Partial:
@@ -81,7 +103,8 @@ def over_batch(partial: Partial) -> dict[str, Any]:
     steps are positions like any other.
 
     Returns:
-        `floats` (3, units), `counts` (3, units) int32, `reached` (units, edges)
+        `floats` (3, units), `counts` (3, units) int32, `with_gradient` (units,) int32
+        where gradients were received, `reached` (units, edges)
         int32, `samples` and `positions` (positions of one sample). In `reached` are
         the samples whose maximum lies at or above each of `PEAK_EDGES`.
     """
@@ -100,6 +123,11 @@ def over_batch(partial: Partial) -> dict[str, Any]:
         ops.cast(ops.sum(ops.cast(positions, "int32"), axis=0), "int32"),
         _count(ops.logical_not(finite)),
     ]
+    gradients = (
+        {"with_gradient": _count(partial["gradient"] > 0)}
+        if "gradient" in partial
+        else {}
+    )
     edges = ops.convert_to_tensor(PEAK_EDGES.astype("float32"))
     peak = ops.where(positions > 0, maximum, zero - 1.0)
     return {
@@ -108,6 +136,7 @@ def over_batch(partial: Partial) -> dict[str, Any]:
         "reached": _count(peak[..., None] >= edges),
         "samples": ops.shape(positions)[0],
         "positions": partial["positions"],
+        **gradients,
     }
 
 
@@ -116,22 +145,11 @@ def _count(flags: Any) -> Any:
     return ops.cast(ops.sum(ops.cast(flags, "float32"), axis=0), "int32")
 
 
-def unit_axes_of(
-    rectifier: LiveRectifier, unit_axes: UnitAxes, rank: int
+def _positions(
+    rectifier: LiveRectifier, tensor: Any, unit_axes: UnitAxes
 ) -> tuple[int, ...]:
-    """The axes that tell units apart, counted from 0.
-
-    Args:
-        rectifier: Whose output it is.
-        unit_axes: Axes as the user counts them, None for the channel axis. Those
-            that an output does not have are left out.
-        rank: Number of axes of the output, samples included.
-    """
-    if unit_axes is None:
-        wanted: tuple[int, ...] = (rectifier.channel_axis,)
-    else:
-        wanted = tuple(axis for axis in unit_axes if -rank <= axis < rank)
-    return tuple(sorted({axis % rank for axis in wanted} - {0}))
+    kept = UnitShape.of(rectifier, tensor, unit_axes).axes
+    return tuple(axis for axis in range(1, len(tensor.shape)) if axis not in kept)
 
 
 def _single(tensor: Any) -> Any:
@@ -158,7 +176,11 @@ def _folded(rows: Partial, leading: Any, batch: Any, positions: Any) -> Partial:
         name: ops.reshape(array, (samples, -1, array.shape[-1]))
         for name, array in rows.items()
     }
-    reduced = {name: ops.sum(array, axis=1) for name, array in folded.items()}
+    reduced = {
+        name: ops.sum(array, axis=1)
+        for name, array in folded.items()
+        if name != "maximum"
+    }
     reduced["maximum"] = ops.max(folded["maximum"], axis=1)
     return {**reduced, "positions": positions * (leading // samples)}
 

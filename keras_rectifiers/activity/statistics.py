@@ -92,6 +92,11 @@ class UnitStatistics:
         return np.asarray(self.fired / _or_nan(self.samples), np.float64)
 
     @property
+    def positive_fraction(self) -> Values:
+        """Share of the positions of finite samples with x > 0; NaN without any."""
+        return np.asarray(self.fired_positions / _or_nan(self.finite_positions))
+
+    @property
     def mean_abs(self) -> Values:
         """Mean of |h| over the positions of finite samples; NaN without any."""
         return np.asarray(self.sum_abs / _or_nan(self.finite_positions))

@@ -21,25 +21,35 @@ from keras_rectifiers.activity.rectifiers import LiveRectifier
 
 #: Receives a rectifier, its pre-activation and its post-activation.
 Receiver = Callable[[LiveRectifier, Any, Any], None]
+#: Takes a rectifier and what it is given; gives back what it is given instead.
+Before = Callable[[LiveRectifier, Any], Any]
 
 _ABSENT = object()
 
 
 @contextlib.contextmanager
-def tap(rectifiers: Iterable[LiveRectifier], receive: Receiver) -> Iterator[None]:
+def tap(
+    rectifiers: Iterable[LiveRectifier],
+    receive: Receiver,
+    before: Before | None = None,
+) -> Iterator[None]:
     """Hand every call of the rectifiers to a function, inside the graph.
 
     Args:
         rectifiers: The rectifiers to watch.
         receive: Called with the rectifier, its pre- and its post-activation each
             time the model computes one; symbolic tensors are not passed on.
+        before: Called ahead of it with the rectifier and its pre-activation, which
+            it may replace. Default None.
     """
     with contextlib.ExitStack() as stack:
         for rectifier in rectifiers:
             instance, attribute = _target(rectifier)
             original = getattr(instance, attribute)
             stack.enter_context(
-                _shadowed(instance, attribute, _watched(original, rectifier, receive))
+                _shadowed(
+                    instance, attribute, _watched(original, rectifier, receive, before)
+                )
             )
         yield
 
@@ -54,9 +64,14 @@ def _target(rectifier: LiveRectifier) -> tuple[Any, str]:
 
 
 def _watched(
-    original: Callable[..., Any], rectifier: LiveRectifier, receive: Receiver
+    original: Callable[..., Any],
+    rectifier: LiveRectifier,
+    receive: Receiver,
+    before: Before | None,
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            args, kwargs = _replaced(args, kwargs, rectifier, before)
         output = original(*args, **kwargs)
         given = [*args, *kwargs.values()][rectifier.operand]
         if not isinstance(output, keras.KerasTensor):
@@ -64,6 +79,20 @@ def _watched(
         return output
 
     return call
+
+
+def _replaced(
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    rectifier: LiveRectifier,
+    before: Before,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with what `before` makes of the pre-activation."""
+    values = [*args, *kwargs.values()]
+    if not isinstance(values[rectifier.operand], keras.KerasTensor):
+        values[rectifier.operand] = before(rectifier, values[rectifier.operand])
+    named = dict(zip(kwargs, values[len(args) :], strict=True))
+    return tuple(values[: len(args)]), named
 
 
 @contextlib.contextmanager

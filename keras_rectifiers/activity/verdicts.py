@@ -13,6 +13,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.activity.criteria import NEVER_POSITIVE
+from keras_rectifiers.activity.criteria import Criterion
+from keras_rectifiers.activity.criteria import dormancy_score
 from keras_rectifiers.activity.statistics import UnitStatistics
 from keras_rectifiers.activity.statistics import Values
 
@@ -33,9 +36,6 @@ VERDICTS = (NOT_FINITE, DEAD, LEAKING, DORMANT, LINEAR, ALIVE)
 
 #: Sokar et al. 2023, section 3 ("tau-dormant"), the threshold of their method.
 DORMANT_THRESHOLD = 0.025
-#: Keeps the score finite in a layer whose mean is 0.
-_EPSILON = 1e-9
-
 #: Half precision rounds a cap by at most this share (bfloat16).
 _ROUNDING = 2.0**-7
 
@@ -51,6 +51,7 @@ def verdicts(
     *,
     cap: float | None = None,
     dormant_threshold: float = DORMANT_THRESHOLD,
+    criterion: Criterion = NEVER_POSITIVE,
 ) -> npt.NDArray[np.str_]:
     """The verdict of each unit.
 
@@ -62,6 +63,7 @@ def verdicts(
         cap: Upper bound of the output, or None.
         dormant_threshold: ReDo's tau: a unit that fired is dormant where
             `dormancy_score` is at most this. Float >= 0, default 0.025.
+        criterion: What counts as dead; by default never positive and no slope.
 
     Returns:
         Array of words, shape `(units,)`.
@@ -79,7 +81,7 @@ def verdicts(
     return np.select(
         [
             statistics.not_finite > 0,
-            silent & ~keeps_gradient,
+            criterion.marks(statistics, keeps_gradient, dormant_threshold),
             silent,
             dormant,
             linear,
@@ -87,18 +89,6 @@ def verdicts(
         [NOT_FINITE, DEAD, LEAKING, DORMANT, LINEAR],
         ALIVE,
     )
-
-
-def dormancy_score(statistics: UnitStatistics) -> Values:
-    """ReDo's score: mean |h| of a unit over the mean of its layer's units.
-
-    Reference:
-        Sokar et al. 2023 (arXiv:2302.12902), equation 1.
-    """
-    means = statistics.mean_abs
-    finite = np.isfinite(means)
-    layer = means[finite].mean() if finite.any() else np.nan
-    return means / (layer + _EPSILON)
 
 
 def upper_bound(fired: npt.ArrayLike, samples: int, confidence: float = 0.95) -> Values:

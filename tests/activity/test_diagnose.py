@@ -61,6 +61,7 @@ def test_diagnoses_of_two_halves_are_that_of_the_whole():
         assert merged == {
             **expected,
             "mean_abs": pytest.approx(expected["mean_abs"]),
+            "dormancy": pytest.approx(expected["dormancy"]),
         }
 
 

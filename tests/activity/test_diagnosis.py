@@ -40,7 +40,9 @@ def test_rows_have_the_promised_keys():
         "fired": 0,
         "fired_fraction": 0.0,
         "upper_bound": pytest.approx(1 - 0.05 ** (1 / 10)),
+        "positive_fraction": 0.0,
         "mean_abs": 0.0,
+        "dormancy": 0.0,
         "slope": 0.0,
         "verdict": "dead",
     }

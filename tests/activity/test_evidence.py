@@ -28,8 +28,9 @@ def _collected(model, x=_X):
 
 def test_a_healthy_model_pays_nothing():
     """Evidence is looked up only where some unit never fired."""
-    model = keras.Sequential([keras.Input((2,)), layers.Dense(2, activation="relu")])
-    model.layers[0].set_weights([np.eye(2), np.ones(2)])
+    dense = layers.Dense(2, activation="relu", name="dense")
+    model = keras.Sequential([keras.Input((2,)), dense])
+    dense.set_weights([np.eye(2), np.ones(2)])
 
     healthy = diagnose(model, np.ones((3, 2), "float32"))
     silent = diagnose(model, -2 * np.ones((3, 2), "float32"))

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keras_rectifiers.activity import criteria
 from keras_rectifiers.activity import verdicts
 from keras_rectifiers.activity.statistics import UnitStatistics
 
@@ -61,7 +62,7 @@ def test_capped_unit_is_not_linear(maximum, verdict):
 def test_dormant_threshold_is_inclusive():
     """ReDo's score equal to tau is dormant, as in its definition 3.1."""
     statistics = _statistics([5, 5], [5, 5], [1, 39])
-    score = verdicts.dormancy_score(statistics)[0]
+    score = criteria.dormancy_score(statistics)[0]
 
     def verdict(threshold):
         flags = np.array([False, False])
@@ -76,7 +77,7 @@ def test_layer_without_output_has_finite_scores():
     """In a layer of zeros each score is 0."""
     statistics = _statistics([0, 0], [0, 0], [0, 0])
 
-    assert verdicts.dormancy_score(statistics).tolist() == [0, 0]
+    assert criteria.dormancy_score(statistics).tolist() == [0, 0]
 
 
 @given(st.integers(1, 10**6), st.floats(0.5, 0.999))
