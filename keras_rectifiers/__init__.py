@@ -20,9 +20,11 @@ _HOMES = {
     "convert_file": "keras_rectifiers.surgery.convert",
     "diagnose": "keras_rectifiers.activity.diagnose",
     "estimate": "keras_rectifiers.estimation.estimate",
+    "explain": "keras_rectifiers.causes.explain",
     "finetune": "keras_rectifiers.training.finetune",
     "plan": "keras_rectifiers.surgery.convert",
     "verify": "keras_rectifiers.surgery.verify",
+    "write_report": "keras_rectifiers.report.html",
 }
 #: Public modules.
 _MODULES = ("callbacks", "layers")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from keras_rectifiers.cli.options import CRITERIA
 from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import data_options
+from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.screen import say
+from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.errors import UnsupportedModelError
 
 
 @click.command("diagnose", short_help="Find the dead units of a model on your data.")
@@ -22,6 +28,26 @@ from keras_rectifiers.cli.options import json_option
     help="Use at most so many samples, evenly spaced (of a data set object: the "
     "first batches).",
 )
+@click.option(
+    "--criterion",
+    type=click.Choice(CRITERIA),
+    default=CRITERIA[0],
+    show_default=True,
+    help="Whose definition of a dead unit counts.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write the diagnosis as one self-contained HTML file, too.",
+)
+@click.option(
+    "--explain",
+    "explained",
+    is_flag=True,
+    help="Name the likely causes of silent units, with the evidence and a remedy.",
+)
+@force_option
 @click.option(
     "--fail-above",
     type=Finite(0),
@@ -38,6 +64,10 @@ def command(
     scale: float,
     batch_size: int,
     limit: int | None,
+    criterion: str,
+    report: Path | None,
+    explained: bool,
+    force: bool,
     fail_above: float | None,
     imports: tuple[str, ...],
     as_json: bool,
@@ -51,39 +81,93 @@ def command(
     from keras_rectifiers.cli.models import check_model_file
 
     check_model_file(model)
+    if report is not None:
+        _check_report(report, force=force)
     prepare_backend()
-    from keras_rectifiers import data as data_sets
-    from keras_rectifiers.activity.diagnose import diagnose
+    from keras_rectifiers.causes.explain import explain
     from keras_rectifiers.cli.models import load_model
-    from keras_rectifiers.cli.progress import counted
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import diagnosis_tables
 
     loaded = load_model(model, imports)
-    data = data_sets.load(spec, loaded, scale=scale, limit=limit)
-    steps = None if limit is None else -(-limit // batch_size)
-    with counted(_batches(data, batch_size), _steps(data, batch_size)) as batches:
-        found = diagnose(loaded, batches, steps=steps if data.is_stream else None)
+    found = _diagnosed(loaded, spec, scale, batch_size, limit, criterion)
+    explanation = explain(found) if explained or report is not None else None
+    if report is not None:
+        from keras_rectifiers.report.html import write_report
+
+        write_report(found, report, explanation=explanation, overwrite=force)
     exceeded = fail_above is not None and found.dead_fraction > fail_above
     if as_json:
-        show_json(found.to_json())
+        result = json.loads(found.to_json())
+        if explained and explanation is not None:
+            result["explanation"] = json.loads(explanation.to_json())
+        show_json(result)
     else:
         show(diagnosis_tables(found))
+        if explained:
+            show([str(explanation)])
+        if report is not None:
+            say(f"Report: {report}")
         if exceeded:
             show([f"More than the share of {fail_above:g} is dead (--fail-above)."])
     if exceeded:
         ctx.exit(1)
 
 
-def _batches(data: Any, batch_size: int) -> Any:
+def _check_report(report: Path, *, force: bool) -> None:
+    """Refuse a target that cannot be written before the model is loaded."""
+    from keras_rectifiers.report.html import check_report_target
+
+    try:
+        check_report_target(report, overwrite=force)
+    except ImportError as error:
+        raise RectifierError(str(error)) from error
+
+
+def _diagnosed(
+    model: Any,
+    spec: str,
+    scale: float,
+    batch_size: int,
+    limit: int | None,
+    criterion: str,
+) -> Any:
+    """Load the data and diagnose the model on them, under a progress bar."""
+    from keras_rectifiers import data as data_sets
+    from keras_rectifiers.activity.criteria import CRITERIA as KNOWN
+    from keras_rectifiers.activity.diagnose import diagnose
+    from keras_rectifiers.cli.progress import counted
+
+    labels = KNOWN[criterion].needs_gradients
+    if labels and not model.compiled:
+        raise UnsupportedModelError(
+            f"The criterion {criterion!r} takes gradients of the model's loss. "
+            f"Received: {model.name!r}, which was saved without one. Compile it and "
+            "save it again, or choose another --criterion."
+        )
+    data = data_sets.load(spec, model, scale=scale, limit=limit, labels=labels)
+    steps = None if limit is None else -(-limit // batch_size)
+    with counted(
+        _batches(data, batch_size, labels=labels), _steps(data, batch_size)
+    ) as batches:
+        return diagnose(
+            model,
+            batches,
+            steps=steps if data.is_stream else None,
+            criterion=criterion,
+        )
+
+
+def _batches(data: Any, batch_size: int, *, labels: bool) -> Any:
     """What `diagnose` iterates: batches of arrays, or the data set object."""
     if data.is_stream:
         return data.x
-    return (
-        (data.part(start, start + batch_size),)
-        for start in range(0, data.samples, batch_size)
-    )
+    starts = range(0, data.samples, batch_size)
+    parts = ((start, data.part(start, start + batch_size)) for start in starts)
+    if labels:
+        return ((x, data.y[start : start + batch_size]) for start, x in parts)
+    return ((x,) for _, x in parts)
 
 
 def _steps(data: Any, batch_size: int) -> int | None:

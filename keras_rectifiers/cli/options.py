@@ -14,6 +14,8 @@ ROLES = ("hidden", "gate", "output", "guard", "recurrent", "custom")
 KINDS = ("relu", "leaky_relu", "prelu")
 #: What a rectifier can be replaced by.
 TARGETS = ("leaky_relu", "prelu")
+#: Definitions of a dead unit, the default first.
+CRITERIA = ("never_positive", "redo", "sagemaker", "autotrainer", "apoz")
 
 Decorated = Callable[..., Any]
 

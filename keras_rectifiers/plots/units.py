@@ -26,13 +26,16 @@ from keras_rectifiers.plots.pixels import legend_bar
 from keras_rectifiers.plots.pixels import sampled
 
 
-def firing_rates(rates: npt.ArrayLike, dead: int = 0, leaking: int = 0) -> Figure:
+def firing_rates(
+    rates: npt.ArrayLike, dead: int = 0, leaking: int = 0, of: str = "samples"
+) -> Figure:
     """Histogram of the units' firing rates; those that never fired stand apart.
 
     Args:
-        rates: Share of the samples in which each unit fired, 0..1, shape `(units,)`.
+        rates: Share in which each unit fired, 0..1, shape `(units,)`.
         dead: How many of the units at 0 are dead.
         leaking: How many of them are leaking.
+        of: What the rates are shares of.
     """
     values = np.asarray(rates, np.float64)
     values = values[np.isfinite(values) & (values > 0)]
@@ -50,7 +53,7 @@ def firing_rates(rates: npt.ArrayLike, dead: int = 0, leaking: int = 0) -> Figur
     axes.set_xticks([-1.5 * width, 0.25, 0.5, 0.75, 1])
     axes.set_xticklabels(["never", "25%", "50%", "75%", "100%"])
     counting(axes, "units")
-    axes.set_xlabel("samples in which a unit fired")
+    axes.set_xlabel(f"{of} in which a unit fired")
     return figure
 
 

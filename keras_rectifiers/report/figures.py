@@ -39,15 +39,20 @@ class Drawn:
 
 
 def firing_rates(layer: LayerDiagnosis) -> Drawn:
-    """Histogram of one layer's firing rates."""
-    rates = layer.statistics.fired_fraction
+    """Histogram of one layer's firing rates, over positions where there are many.
+
+    After a convolution nearly every unit fires somewhere in nearly every sample.
+    """
+    seen = layer.statistics
+    of = "positions" if seen.positions > seen.samples else "samples"
+    rates = seen.fired_positions / max(seen.positions, 1)
     fired = int((rates > 0).sum())
-    middle = np.median(rates[rates > 0]) if fired else 0.0
     silent = layer.units - fired
+    middle = np.median(rates[rates > 0]) if fired else 0.0
     return _drawn(
-        plots.firing_rates(rates, layer.dead, layer.leaking),
+        plots.firing_rates(rates, layer.dead, layer.leaking, of),
         f"Firing rates of {layer.layer}: {fired:,} of {layer.units:,} units fired"
-        + (f", half of them in more than {middle:.0%} of the samples" if fired else "")
+        + (f", half of them in more than {middle:.0%} of the {of}" if fired else "")
         + (f"; {silent:,} never did." if silent else "."),
     )
 

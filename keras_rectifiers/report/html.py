@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Most layers whose sections stand open.
 _SHOWN = 12
+#: A layer whose units always fired in more of the samples needs no map of its own.
+_ALWAYS = 0.99
 
 
 def write_report(
@@ -69,6 +71,24 @@ def write_report(
         keras_rectifiers.write_report(diagnosis, "report.html")
         ```
     """
+    target = check_report_target(path, overwrite=overwrite)
+    page = render(diagnosis, timeline=timeline, explanation=explanation, title=title)
+    with files.replacing(target, overwrite=overwrite) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+    return target
+
+
+def check_report_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Refuse a target that cannot be written, before any work is done for it.
+
+    Args:
+        path: The file to write.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        ArchiveError: It does not end in `.html`, exists, or cannot be written.
+        ImportError: If jinja2 or matplotlib is not installed.
+    """
     target = Path(path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ArchiveError(
@@ -76,9 +96,7 @@ def write_report(
             f"{str(target)!r}. Name a file that ends in .html."
         )
     files.check_target(None, target, overwrite=overwrite)
-    page = render(diagnosis, timeline=timeline, explanation=explanation, title=title)
-    with files.replacing(target, overwrite=overwrite) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
+    _environment()
     return target
 
 
@@ -141,24 +159,26 @@ def _folded(layers: list[view.LayerView]) -> list[str]:
 def _pictures(diagnosis: Diagnosis, timeline: Timeline | None) -> dict[str, Any]:
     from keras_rectifiers.report import figures  # noqa: PLC0415 - needs matplotlib
 
-    times = {} if timeline is None else {each.layer: each for each in timeline.layers}
-    moving = timeline is not None and len(timeline) > 1
-    return {
+    found: dict[str, Any] = {
         "rates": {each.layer: figures.firing_rates(each) for each in diagnosis.layers},
-        "maps": {
-            path: figures.units_over_time(each, timeline)
-            for path, each in times.items()
-            if timeline is not None
-        },
-        "over_time": figures.verdicts_over_time(timeline)
-        if timeline is not None and moving
-        else None,
-        "layers_over_time": figures.layers_over_time(timeline)
-        if timeline is not None and moving and len(times) > 1
-        else None,
+        "maps": {},
+        "over_time": None,
+        "layers_over_time": None,
         "slopes": figures.slopes(diagnosis, timeline),
         "peaks": figures.peaks(diagnosis),
     }
+    if timeline is None:
+        return found
+    found["maps"] = {
+        each.layer: figures.units_over_time(each, timeline)
+        for each in timeline.layers
+        if (each.fired_fraction < _ALWAYS).any()
+    }
+    if len(timeline) > 1 and view.ever_silent(timeline):
+        found["over_time"] = figures.verdicts_over_time(timeline)
+        if len(timeline.layers) > 1:
+            found["layers_over_time"] = figures.layers_over_time(timeline)
+    return found
 
 
 @functools.cache

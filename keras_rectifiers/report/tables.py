@@ -183,13 +183,21 @@ def _number(name: str, value: float) -> str:
 
 def _bound(diagnosis: Diagnosis) -> str:
     """What "never" means for the number of samples seen."""
+    from keras_rectifiers.activity.criteria import NEVER_POSITIVE  # noqa: PLC0415
     from keras_rectifiers.activity.verdicts import upper_bound  # noqa: PLC0415
 
     samples = min(layer.statistics.samples for layer in diagnosis.layers)
     confidence = diagnosis.layers[0].confidence
     never = float(upper_bound(0, samples, confidence))
+    criterion = diagnosis.layers[0].criterion
+    if criterion.name == NEVER_POSITIVE.name:
+        meaning = f"Dead: never positive on {samples:,} samples, and no slope."
+    else:
+        meaning = f"Dead by {criterion.name!r} ({criterion.reference})."
+        flagged = [layer.layer for layer in diagnosis.layers if layer.flagged]
+        meaning += f" Its authors flag: {', '.join(flagged)}." if flagged else ""
     return (
-        f"Dead: never positive on {samples:,} samples, and no slope. A unit that never "
+        f"{meaning} A unit that never "
         f"fired on so many fires on less than {never:.2%} of all "
         f"({confidence:.0%} confidence)."
     )

@@ -76,8 +76,6 @@ class LayerView:
     finding: bool
     #: Relative width of its cell.
     weight: float
-    #: Firing rates in a sentence.
-    rates: str
 
     def count(self, word: str) -> int:
         """Number of units with a verdict."""
@@ -143,6 +141,11 @@ def silent(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     return np.isin(codes, [verdicts.VERDICTS.index(word) for word in words])
 
 
+def ever_silent(timeline: Timeline) -> bool:
+    """Whether some unit did not fire at some measurement."""
+    return any(silent(layer.codes).any() for layer in timeline.layers)
+
+
 def has_slopes(layer: LayerDiagnosis) -> bool:
     """Whether a rectifier has slopes below its threshold."""
     return bool(layer.keeps_gradient.any())
@@ -151,8 +154,6 @@ def has_slopes(layer: LayerDiagnosis) -> bool:
 def _layer_view(layer: LayerDiagnosis, number: int) -> LayerView:
     found = shares(layer)
     well = layer.count(verdicts.ALIVE, verdicts.LINEAR)
-    rates = layer.statistics.fired_fraction
-    low, middle, high = np.nanquantile(rates, [0.1, 0.5, 0.9])
     return LayerView(
         anchor=f"layer-{number}",
         name=layer.layer,
@@ -167,6 +168,4 @@ def _layer_view(layer: LayerDiagnosis, number: int) -> LayerView:
         ),
         finding=well < layer.units,
         weight=float(np.log2(1 + layer.units)),
-        rates=f"Half of the units fire in more than {middle:.0%} of the samples, the "
-        f"middle 80 % in {low:.0%} to {high:.0%}.",
     )

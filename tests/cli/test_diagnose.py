@@ -99,3 +99,55 @@ def test_the_threshold_must_be_a_share(fails, made, value):
         *("diagnose", made / "model.keras", "--data", made / "data.npz"),
         f"--fail-above={value}",
     )
+
+
+def test_report_is_written_with_the_causes(run, made, tmp_path):
+    """--report writes one page; --explain names causes, in JSON too."""
+    page = tmp_path / "report.html"
+
+    result = run(
+        *("diagnose", made / "model.keras", "--data", made / "data.npz"),
+        *("--explain", "--json", "--report", page),
+    )
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["explanation"]["causes"]
+    assert "<html" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "dead"), [("never_positive", 4), ("redo", 4)])
+def test_a_criterion_counts(run, made, name, dead):
+    """--criterion says what counts as dead, and stands in the result."""
+    result = run(
+        *("diagnose", made / "model.keras", "--data", made / "data.npz"),
+        *("--criterion", name, "--json"),
+    )
+
+    layers = json.loads(result.stdout)["layers"]
+    assert layers[0]["criterion"] == name
+    assert layers[0]["dead"] >= dead
+
+
+def test_autotrainer_takes_gradients(run, fails, made):
+    """The criterion by gradients reads the labels, and needs the model's loss."""
+    data = ("--data", made / "data.npz", "--criterion", "autotrainer")
+
+    result = run("diagnose", made / "model.keras", *data)
+
+    assert result.exit_code == 0, result.output
+    assert "Zhang et al. 2021" in result.stdout
+    assert "saved without one" in fails("diagnose", made / "uncompiled.keras", *data)
+
+
+@pytest.mark.parametrize("name", ["report.txt", "there.html"])
+def test_a_report_that_cannot_be_written_is_told_first(fails, made, tmp_path, name):
+    """The target is looked at before the model is loaded; nothing is replaced."""
+    (tmp_path / "there.html").write_text("mine")
+
+    message = fails(
+        *("diagnose", made / "model.keras", "--data", made / "data.npz"),
+        *("--report", tmp_path / name),
+    )
+
+    assert ".html" in message
+    assert (tmp_path / "there.html").read_text() == "mine"

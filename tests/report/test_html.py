@@ -205,6 +205,18 @@ def test_a_run_is_told_with_its_numbers():
     assert "8 of 16 never fired at the start, 2 at the end." in text
 
 
+def test_a_run_in_which_every_unit_fired_needs_no_picture():
+    """It is told in a sentence."""
+    found = network(layer("a", 16), layer("b", 16))
+
+    text = _Page(render(found, timeline=timeline(found, found))).text
+
+    assert (
+        "2 measurements, 1 epochs, 10 steps. Every unit fired at each of them" in text
+    )
+    assert "All units of the network" not in text
+
+
 def test_measurements_inside_an_epoch_are_told_by_steps():
     """Where epochs do not grow the axis counts training steps."""
     run = timeline(*[_diagnosis()] * 3)

@@ -1,0 +1,122 @@
+"""Make the reports of two runs, and pictures of them.
+
+    python examples/make_report_picture.py MODEL DATA [--out docs]
+
+MODEL and DATA are those of `examples/cifar10_resnet.py`: the MLPerf Tiny ResNet-8 and
+CIFAR-10 images. It is converted to PReLU and fine-tuned: `report.png`. The demo's
+dying classifier is treated alike: `report-demo.png` before, `report-dark.png` after.
+Needs the extra `report`, pillow, and chromium or google-chrome.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+from cifar10_resnet import LOSS
+from cifar10_resnet import read
+from PIL import Image
+
+import keras_rectifiers
+from keras_rectifiers import data as data_sets
+from keras_rectifiers import demo
+from keras_rectifiers.callbacks import DeadUnitMonitor
+from keras_rectifiers.causes.explain import explain
+from keras_rectifiers.report.html import write_report
+from keras_rectifiers.surgery import loading
+
+WIDTH = 1200
+SCALE = 1.25
+
+
+def main():
+    """Train, report, and take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    options = parser.parse_args()
+    keras.utils.set_random_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "report.html")
+        resnet(options.model, options.data, page)
+        picture(page, options.out / "report.png", height=2240)
+        dying(page, before=True)
+        picture(page, options.out / "report-demo.png", height=1270)
+        dying(page, before=False)
+        picture(page, options.out / "report-dark.png", height=3330, dark=True)
+
+
+def resnet(path, images, page):
+    """The stranger's ResNet with PReLU, fine-tuned for a while."""
+    data = read(images)
+    model = keras_rectifiers.convert(loading.load(path), "prelu")
+    trained(model, data.x, data.y, page, learning_rate=1e-3, epochs=6, title="ResNet-8")
+
+
+def dying(page, *, before):
+    """The demo's classifier: as it came, or with PReLU and fine-tuned."""
+    model = loading.load(demo.MODEL)
+    data = data_sets.load(str(demo.DATA), model, labels=True)
+    if before:
+        diagnosis = keras_rectifiers.diagnose(model, data.x, batch_size=256)
+        write_report(diagnosis, page, explanation=explain(diagnosis), overwrite=True)
+        return
+    model = keras_rectifiers.convert(model, "prelu")
+    trained(model, data.x, data.y, page, learning_rate=1e-3, epochs=20, title=None)
+
+
+def trained(model, x, y, page, *, learning_rate, epochs, title):
+    """Fine-tune a model under a monitor, and report what its units did."""
+    model.compile(keras.optimizers.Adam(learning_rate), LOSS, metrics=["accuracy"])
+    monitor = DeadUnitMonitor(x[:1024])
+    model.fit(x, y, batch_size=64, epochs=epochs, callbacks=[monitor], verbose=2)
+    write_report(
+        keras_rectifiers.diagnose(model, x, batch_size=256),
+        page,
+        timeline=monitor.timeline,
+        title=title,
+        overwrite=True,
+    )
+
+
+def picture(page, target, *, height, dark=False):
+    """What a browser shows of a page."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)))
+    with tempfile.TemporaryDirectory() as folder:
+        shot = Path(folder, "shot.png")
+        subprocess.run(
+            [
+                program,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--hide-scrollbars",
+                f"--user-data-dir={folder}/profile",
+                f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+                f"--force-device-scale-factor={SCALE}",
+                f"--window-size={WIDTH},{height}",
+                f"--screenshot={shot}",
+                page.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        image = Image.open(shot).convert("RGB")
+        image.save(target, optimize=True)
+    print(f"{target}: {target.stat().st_size // 1024} KiB")
+
+
+if __name__ == "__main__":
+    main()

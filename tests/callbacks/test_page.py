@@ -1,0 +1,23 @@
+import re
+import shutil
+from importlib import resources
+from pathlib import Path
+
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
+
+
+def test_the_examples_about_monitoring_run(tmp_path, monkeypatch, capsys):
+    """The page's examples run one after the other."""
+    demo = resources.files("keras_rectifiers.demo")
+    shutil.copy(str(demo / "dying_digits.keras"), tmp_path / "model.keras")
+    shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
+    monkeypatch.chdir(tmp_path)
+    text = _PAGE.read_text(encoding="utf-8")
+    names = {}
+
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)
+
+    assert names["exact"].total.layers[0].statistics.samples == 2 * len(
+        names["data"]["x_train"]
+    )
+    assert "of 224 units are dead" in capsys.readouterr().out
