@@ -72,6 +72,17 @@ def test_the_examples_about_watching_run(folder, capsys):
     assert len(names["table"]) == 224
 
 
+@pytest.mark.parametrize("name", ["report", "explain", "estimate"])
+def test_the_examples_of_other_pages_run(folder, capsys, name):
+    """What a page shows in Python runs, and prints or writes something."""
+    page = (_ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+
+    exec(compile(code, f"{name}.md", "exec"), {})
+
+    assert capsys.readouterr().out or (folder / "run.html").is_file()
+
+
 def test_every_command_stands_in_the_documents():
     """docs/commands.md is what its maker writes today."""
     maker = runpy.run_path(str(_ROOT / "docs" / "make_commands.py"))
