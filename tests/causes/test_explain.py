@@ -176,7 +176,7 @@ def test_planted_causes_are_named_in_nine_of_ten_runs():
     benchmark = runpy.run_path(str(_BENCHMARK))
     right = {kind: [] for kind in benchmark["PLANTS"]}
     for kind, hits in right.items():
-        for seed in range(200, 215):
+        for seed in range(200, 250):  # 15 would be too few to tell 0.9
             model, x, killed = benchmark["plant"](kind, seed)
             found = benchmark["diagnose"](model, x, batch_size=128)
             name = benchmark["named"](kind, found, killed)
