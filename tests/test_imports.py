@@ -127,6 +127,18 @@ print(json.dumps(found))
     assert run(code) == [True, True]
 
 
+def test_models_are_converted_whichever_was_imported_first(run):
+    """The package before Keras: the layers are registered when they are needed."""
+    code = """
+import json, keras_rectifiers, keras
+dense = keras.layers.Dense(3, activation="relu")
+model = keras.Sequential([keras.Input((4,)), dense, keras.layers.Dense(1)])
+print(json.dumps(keras_rectifiers.convert(model, "prelu").count_params()))
+"""
+
+    assert run(code) == 15 + 3 + 4
+
+
 def test_imports_point_down():
     """The contracts of the import linter hold."""
     pytest.importorskip("importlinter")

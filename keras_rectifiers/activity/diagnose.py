@@ -37,6 +37,7 @@ def diagnose(
     criterion: str = NEVER_POSITIVE.name,
     gradients: bool = False,
     unit_axes: tuple[int, ...] | None = None,
+    explain: bool = True,
 ) -> Diagnosis:
     """Which units of a model are dead on some data.
 
@@ -62,6 +63,8 @@ def diagnose(
         unit_axes: Axes of the activations that tell units apart, counted with the
             samples as axis 0, such as `(1, 2, 3)` for one unit at each place.
             Default None: channels.
+        explain: Whether to look up what silenced units, where there are any, for
+            `keras_rectifiers.explain`: a fixed cost, whatever the data. Default True.
 
     Returns:
         The diagnosis; for a model without rectifiers one without layers, which
@@ -81,6 +84,7 @@ def diagnose(
         criterion=criterion,
         gradients=gradients,
         unit_axes=unit_axes,
+        explain=explain,
     )
     return observer.diagnose(data)
 

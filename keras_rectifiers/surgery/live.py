@@ -17,6 +17,7 @@ import numpy as np
 from keras.src.models.functional import Functional
 from keras.src.saving.serialization_lib import ObjectSharingScope
 
+from keras_rectifiers import layers as _registered  # noqa: F401 - Keras finds them
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery.document import Entry

@@ -174,7 +174,8 @@ def _watchers(probe: Any, callbacks: Iterable[Any], *, seen: bool) -> list[Any]:
     """The monitor first, where it has units to see: the others see its logs."""
     from keras_rectifiers.callbacks import DeadUnitMonitor  # noqa: PLC0415
 
-    monitor = [DeadUnitMonitor(probe, batch_size=256)] if seen else []
+    watch = DeadUnitMonitor(probe, probe_samples="all", batch_size=256)
+    monitor = [watch] if seen else []
     return [*monitor, _StopWhereNotFinite(), *callbacks]
 
 
