@@ -59,6 +59,8 @@ class Collector:
         """
         if not self.sees(post):
             return
+        # What is counted takes no part in the gradient; on JAX this also takes the
+        # value out of the trace that differentiates.
         pre, post = keras.ops.stop_gradient(pre), keras.ops.stop_gradient(post)
         self._shapes[rectifier.path] = UnitShape.of(rectifier, post, self._unit_axes)
         partial = reduce.per_sample(rectifier, pre, post, self._batch, self._unit_axes)

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_rectifiers.activity.collect import Collector
 from keras_rectifiers.activity.rectifiers import LiveRectifier
@@ -70,11 +69,7 @@ class StepTap:
     def _receive(self, rectifier: LiveRectifier, pre: Any, post: Any) -> None:
         collector = getattr(self._local, "collector", None)
         if collector is not None:
-            # What is counted takes no part in the gradient; on JAX this also takes
-            # the value out of the trace that differentiates.
-            collector.receive(
-                rectifier, ops.stop_gradient(pre), ops.stop_gradient(post)
-            )
+            collector.receive(rectifier, pre, post)
 
 
 def inputs_of(data: Any) -> Any:
