@@ -6,14 +6,15 @@ costs is measured by `benchmarks/diagnose.py`:
 - A predicate that is counted (`sum(x > 0)`) is not vectorised by XLA on CPU, and
   costs several passes elsewhere: the sum of the sign costs one.
 - TensorFlow squares into an array of its own; its Euclidean norm does not.
-- Torch makes an array of its own for every square and every sign: in pieces, it
-  stays in the cache and is not asked from the system again and again.
+- TensorFlow and torch make an array of their own for every sign, and torch for every
+  square: in pieces, it is small and not asked from the system again and again.
 - XLA on CPU fuses reductions of one array into a loop that it cannot vectorise:
   a barrier between them keeps each one fast.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +25,10 @@ Axes = tuple[int, ...]
 #: A function of this module.
 Reduction = Callable[[Any, Axes], Any]
 
-#: Values of a piece: its float32 array stays in the cache of a core.
+#: Values of a piece on torch: its float32 array stays in the cache of a core.
 _PIECE = 2**18
+#: Pieces of a batch on TensorFlow, which must know their number as it traces.
+_PARTS = 4
 
 
 def positives(x: Any, axes: Axes) -> Any:
@@ -35,6 +38,16 @@ def positives(x: Any, axes: Axes) -> Any:
         x: Floating point; where it is NaN the result is NaN.
         axes: What is reduced.
     """
+    if axes and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
+
+        if not _under_xla(tf):
+            samples = tf.shape(x)[0]
+            cuts = [samples * part // _PARTS for part in range(_PARTS + 1)]
+            slices = (x[a:b] for a, b in itertools.pairwise(cuts))
+            return tf.concat(
+                [tf.reduce_sum(tf.sign(part), axis=axes) for part in slices], axis=0
+            )
     return ops.sum(ops.sign(x), axis=axes)
 
 
@@ -86,13 +99,24 @@ def _in_pieces(wanted: dict[str, tuple[Reduction, Any]], axes: Axes) -> dict[str
     """The reductions piece by piece, so that intermediate arrays stay in the cache."""
     import torch  # noqa: PLC0415 - only the backend in use is there
 
-    found: dict[str, Any] = {}
-    for name, (function, array) in wanted.items():
-        sample = max(array[:1].numel(), 1)
-        rows = max(_PIECE // sample, 1) if array.device.type == "cpu" else len(array)
-        pieces = [function(piece, axes) for piece in array.split(max(rows, 1))]
-        found[name] = torch.cat(pieces)
-    return found
+    first = next(iter(wanted.values()))[1]
+    rows = max(len(first), 1)
+    if first.device.type == "cpu":
+        rows = min(rows, max(_PIECE // max(first[:1].numel(), 1), 1))
+    pieces = [
+        # Each piece is read by all reductions before the next one is.
+        [
+            function(part, axes)
+            for (function, _), part in zip(wanted.values(), parts, strict=True)
+        ]
+        for parts in zip(
+            *(array.split(rows) for _, array in wanted.values()), strict=True
+        )
+    ]
+    return {
+        name: torch.cat(column)
+        for name, column in zip(wanted, zip(*pieces, strict=True), strict=True)
+    }
 
 
 def _under_xla(tf: Any) -> bool:
