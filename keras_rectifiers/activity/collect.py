@@ -29,6 +29,7 @@ class Collector:
         x: The batch: a tensor or a structure of tensors, samples in front.
         unit_axes: Axes that tell units apart, None for the channels.
         shapes: Filled with the shape of the units of each rectifier, by path.
+        squares: Whether to sum the squares of the outputs, too.
     """
 
     def __init__(
@@ -36,11 +37,14 @@ class Collector:
         x: Any,
         unit_axes: reduce.UnitAxes = None,
         shapes: dict[str, UnitShape] | None = None,
+        *,
+        squares: bool = True,
     ) -> None:
         first = keras.tree.flatten(x)[0]
         self._batch = keras.ops.shape(first)[0]
         self._scope = _scope(first)
         self._unit_axes = unit_axes
+        self._squares = squares
         self._shapes: dict[str, UnitShape] = {} if shapes is None else shapes
         self._partials: dict[str, list[reduce.Partial]] = {}
 
@@ -63,7 +67,9 @@ class Collector:
         # value out of the trace that differentiates.
         pre, post = keras.ops.stop_gradient(pre), keras.ops.stop_gradient(post)
         self._shapes[rectifier.path] = UnitShape.of(rectifier, post, self._unit_axes)
-        partial = reduce.per_sample(rectifier, pre, post, self._batch, self._unit_axes)
+        partial = reduce.per_sample(
+            rectifier, pre, post, self._batch, self._unit_axes, squares=self._squares
+        )
         calls = self._partials.setdefault(rectifier.path, [])
         if calls and _same_samples(calls[-1], partial):
             calls[-1] = reduce.join(calls[-1], partial)

@@ -129,6 +129,9 @@ def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
     if "with_gradient" in raw:
         found = keras.ops.convert_to_numpy(raw["with_gradient"])
         extra["with_gradient"] = found.astype(np.int64)
+    if "sum_squares" in raw:
+        squares = keras.ops.convert_to_numpy(raw["sum_squares"])
+        extra["sum_squares"] = squares.astype(np.float64)
     samples = int(raw["samples"])
     finite = samples - counts[reduce.COUNTS.index("not_finite")]
     # Samples at or above an edge, less those above the next one.

@@ -21,7 +21,7 @@ from keras_rectifiers.activity.units import UnitShape
 from keras_rectifiers.specs import RELU
 
 #: Rows of `floats` and `counts`, in this order.
-FLOATS = ("sum_abs", "sum_squares", "maximum")
+FLOATS = ("sum_abs", "maximum")
 COUNTS = ("fired", "fired_positions", "not_finite")
 
 Partial = dict[str, Any]
@@ -29,7 +29,13 @@ UnitAxes = tuple[int, ...] | None
 
 
 def per_sample(
-    rectifier: LiveRectifier, x: Any, h: Any, batch: Any, unit_axes: UnitAxes = None
+    rectifier: LiveRectifier,
+    x: Any,
+    h: Any,
+    batch: Any,
+    unit_axes: UnitAxes = None,
+    *,
+    squares: bool = True,
 ) -> Partial:
     """Reduce one call of a rectifier over its positions.
 
@@ -41,6 +47,7 @@ def per_sample(
             positions were folded behind the samples and are unfolded here;
             otherwise each of its rows is taken for a sample.
         unit_axes: Axes that tell units apart, None for the channels.
+        squares: Whether to sum the squares, too.
 
     Returns:
         Arrays of shape `(samples, units)` and the number of `positions` of each
@@ -54,15 +61,14 @@ def per_sample(
     plain = function.kind == RELU and not function.threshold
     axes = _positions(rectifier, h, unit_axes)
     shape = ops.shape(h)
-    partial = reducers.one_by_one(
-        {
-            "maximum": (reducers.greatest, h),
-            "sum_abs": (reducers.total, h if plain else ops.abs(h)),
-            "sum_squares": (reducers.squares, h),
-            "fired_positions": (reducers.positives, h if plain else ops.relu(x)),
-        },
-        axes,
-    )
+    wanted: dict[str, tuple[reducers.Reduction, Any]] = {
+        "maximum": (reducers.greatest, h),
+        "sum_abs": (reducers.total, h if plain else ops.abs(h)),
+        "fired_positions": (reducers.positives, h if plain else ops.relu(x)),
+    }
+    if squares:
+        wanted["sum_squares"] = (reducers.squares, h)
+    partial = reducers.one_by_one(wanted, axes)
     rows = {name: _as_rows(array, shape[0]) for name, array in partial.items()}
     return _folded(rows, shape[0], batch, math.prod([shape[axis] for axis in axes]))
 
@@ -103,8 +109,9 @@ def over_batch(partial: Partial) -> dict[str, Any]:
     steps are positions like any other.
 
     Returns:
-        `floats` (3, units), `counts` (3, units) int32, `with_gradient` (units,) int32
-        where gradients were received, `reached` (units, edges)
+        `floats` (2, units), `counts` (3, units) int32, `sum_squares` (units,) and
+        `with_gradient` (units,) int32 where they were collected, `reached` (units,
+        edges)
         int32, `samples` and `positions` (positions of one sample). In `reached` are
         the samples whose maximum lies at or above each of `PEAK_EDGES`.
     """
@@ -115,7 +122,6 @@ def over_batch(partial: Partial) -> dict[str, Any]:
     maximum = ops.where(finite, partial["maximum"], zero - float("inf"))
     floats = [
         ops.sum(ops.where(finite, partial["sum_abs"], zero), axis=0),
-        ops.sum(ops.where(finite, partial["sum_squares"], zero), axis=0),
         ops.max(maximum, axis=0),
     ]
     counts = [
@@ -123,11 +129,12 @@ def over_batch(partial: Partial) -> dict[str, Any]:
         ops.cast(ops.sum(ops.cast(positions, "int32"), axis=0), "int32"),
         _count(ops.logical_not(finite)),
     ]
-    gradients = (
-        {"with_gradient": _count(partial["gradient"] > 0)}
-        if "gradient" in partial
-        else {}
-    )
+    extra = {}
+    if "sum_squares" in partial:
+        squares = ops.where(finite, partial["sum_squares"], zero)
+        extra["sum_squares"] = ops.sum(squares, axis=0)
+    if "gradient" in partial:
+        extra["with_gradient"] = _count(partial["gradient"] > 0)
     edges = ops.convert_to_tensor(PEAK_EDGES.astype("float32"))
     peak = ops.where(positions > 0, maximum, zero - 1.0)
     return {
@@ -136,7 +143,7 @@ def over_batch(partial: Partial) -> dict[str, Any]:
         "reached": _count(peak[..., None] >= edges),
         "samples": ops.shape(positions)[0],
         "positions": partial["positions"],
-        **gradients,
+        **extra,
     }
 
 

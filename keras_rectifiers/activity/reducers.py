@@ -26,7 +26,7 @@ Axes = tuple[int, ...]
 Reduction = Callable[[Any, Axes], Any]
 
 #: Values of a piece on torch: its float32 array stays in the cache of a core.
-_PIECE = 2**18
+_PIECE = 2**20
 #: Pieces of a batch on TensorFlow, which must know their number as it traces.
 _PARTS = 4
 

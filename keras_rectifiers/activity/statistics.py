@@ -23,10 +23,9 @@ _ADDED = (
     "fired_positions",
     "not_finite",
     "sum_abs",
-    "sum_squares",
 )
 #: Added where both have them: not every run counts them.
-_OPTIONAL = ("peaks", "with_gradient")
+_OPTIONAL = ("sum_squares", "peaks", "with_gradient")
 
 #: Lower edges of the bins of `peaks`; the first bin takes what is not above 0.
 #: Steps of 4 reach from far below a normalised activation to far above one.
@@ -57,10 +56,10 @@ class UnitStatistics:
     not_finite: Counts
     #: Sum of |h| over positions.
     sum_abs: Values
-    #: Sum of h squared over positions.
-    sum_squares: Values
     #: Greatest h, -inf where nothing was seen.
     maximum: Values
+    #: Sum of h squared over positions. None where it was not summed.
+    sum_squares: Values | None = None
     #: Histogram of each unit over samples, shape `(units, PEAK_BINS)`: in bin 0 the
     #: samples in which it never fired, in bin k > 0 those whose greatest h lies in
     #: `[PEAK_EDGES[k - 1], PEAK_EDGES[k])`. None where it was not counted.
@@ -79,7 +78,7 @@ class UnitStatistics:
         counts = np.zeros(units, np.int64)
         sums = np.zeros(units, np.float64)
         nothing = np.full(units, -np.inf)
-        return cls(0, 0, counts, counts, counts, sums, sums, nothing)
+        return cls(0, 0, counts, counts, counts, sums, nothing, sums)
 
     @property
     def units(self) -> int:
@@ -103,7 +102,9 @@ class UnitStatistics:
 
     @property
     def mean_square(self) -> Values:
-        """Mean of h squared over the positions of finite samples."""
+        """Mean of h squared over the positions of finite samples; NaN without any."""
+        if self.sum_squares is None:
+            return np.full(self.units, np.nan)
         return np.asarray(self.sum_squares / _or_nan(self.finite_positions))
 
     @property
@@ -130,8 +131,10 @@ class UnitStatistics:
             name: getattr(self, name) + getattr(other, name) for name in _ADDED
         }
         for name in _OPTIONAL:
-            counted = [getattr(each, name) for each in (self, other) if each.samples]
-            known = counted and all(counts is not None for counts in counted)
+            both = (self, other)
+            seen = [each for each in both if each.samples] or both
+            counted = [getattr(each, name) for each in seen]
+            known = all(counts is not None for counts in counted)
             added[name] = np.sum(counted, axis=0) if known else None
         return type(self)(
             **added,
