@@ -35,7 +35,7 @@ class Collector:
     def __init__(
         self,
         x: Any,
-        unit_axes: reduce.UnitAxes = None,
+        unit_axes: tuple[int, ...] | None = None,
         shapes: dict[str, UnitShape] | None = None,
         *,
         squares: bool = True,
@@ -66,9 +66,10 @@ class Collector:
         # What is counted takes no part in the gradient; on JAX this also takes the
         # value out of the trace that differentiates.
         pre, post = keras.ops.stop_gradient(pre), keras.ops.stop_gradient(post)
-        self._shapes[rectifier.path] = UnitShape.of(rectifier, post, self._unit_axes)
+        units = UnitShape.of(rectifier, post, self._unit_axes)
+        self._shapes[rectifier.path] = units
         partial = reduce.per_sample(
-            rectifier, pre, post, self._batch, self._unit_axes, squares=self._squares
+            rectifier, pre, post, self._batch, units, squares=self._squares
         )
         calls = self._partials.setdefault(rectifier.path, [])
         if calls and _same_samples(calls[-1], partial):
@@ -83,7 +84,8 @@ class Collector:
             rectifier: Whose call it is; its calls come in the order of `receive`.
             gradient: Of the loss.
         """
-        reached = reduce.reached(rectifier, gradient, self._batch, self._unit_axes)
+        units = UnitShape.of(rectifier, gradient, self._unit_axes)
+        reached = reduce.reached(gradient, self._batch, units)
         for partial in self._partials[rectifier.path]:
             if partial["sum_abs"].shape == reached.shape:
                 before = partial.get("gradient", reached)
@@ -109,7 +111,7 @@ class Collector:
 def collecting(
     rectifiers: Iterable[LiveRectifier],
     x: Any,
-    unit_axes: reduce.UnitAxes = None,
+    unit_axes: tuple[int, ...] | None = None,
     shapes: dict[str, UnitShape] | None = None,
 ) -> Iterator[Collector]:
     """Collect while a model computes a batch inside the context.

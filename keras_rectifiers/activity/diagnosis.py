@@ -9,7 +9,6 @@ import dataclasses
 import html
 import importlib
 import json
-import math
 from typing import Any
 
 from keras_rectifiers.activity import notebook
@@ -17,6 +16,7 @@ from keras_rectifiers.activity import verdicts
 from keras_rectifiers.activity.evidence_data import Evidence
 from keras_rectifiers.activity.layer_diagnosis import COLUMNS
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.plain import plain
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -99,10 +99,8 @@ class Diagnosis:
         """
         data = self.summary()
         if rows:
-            data["rows"] = [
-                {key: _plain(value) for key, value in row.items()} for row in self.rows
-            ]
-        return json.dumps(data, indent=indent, allow_nan=False)
+            data["rows"] = self.rows
+        return json.dumps(plain(data), indent=indent, allow_nan=False)
 
     def to_pandas(self) -> Any:
         """The rows as a `pandas.DataFrame`.
@@ -230,7 +228,3 @@ def _table(diagnosis: Diagnosis) -> list[str]:
         )
         for line in lines
     ]
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

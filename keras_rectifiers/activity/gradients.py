@@ -74,9 +74,7 @@ def _with_jax(
             if not collector.sees(given):
                 return given
             if shifts is None:
-                taken.append(
-                    (rectifier, jax.ShapeDtypeStruct(given.shape, given.dtype))
-                )
+                taken.append((rectifier, jax.numpy.zeros_like(given)))
                 return given
             return given + shifts[next(index)]
 
@@ -85,7 +83,7 @@ def _with_jax(
         return value, collector.partials()
 
     run(None)  # tells the shapes; what it computes is unused, and compiled away
-    zeros = [jax.numpy.zeros(each.shape, each.dtype) for _, each in taken]
+    zeros = [each for _, each in taken]
     found, partials = jax.grad(run, has_aux=True)(zeros)
     collector = make()
     collector.resume(partials)

@@ -25,7 +25,6 @@ FLOATS = ("sum_abs", "maximum")
 COUNTS = ("fired", "fired_positions", "not_finite")
 
 Partial = dict[str, Any]
-UnitAxes = tuple[int, ...] | None
 
 
 def per_sample(
@@ -33,7 +32,7 @@ def per_sample(
     x: Any,
     h: Any,
     batch: Any,
-    unit_axes: UnitAxes = None,
+    units: UnitShape,
     *,
     squares: bool = True,
 ) -> Partial:
@@ -46,7 +45,7 @@ def per_sample(
         batch: Number of samples. Where the leading axis is a multiple of it,
             positions were folded behind the samples and are unfolded here;
             otherwise each of its rows is taken for a sample.
-        unit_axes: Axes that tell units apart, None for the channels.
+        units: The units in `h`.
         squares: Whether to sum the squares, too.
 
     Returns:
@@ -59,7 +58,7 @@ def per_sample(
         x = x - function.threshold
     # For a plain ReLU the output is all it takes, and one array is read, not two.
     plain = function.kind == RELU and not function.threshold
-    axes = _positions(rectifier, h, unit_axes)
+    axes = units.positions
     shape = ops.shape(h)
     wanted: dict[str, tuple[reducers.Reduction, Any]] = {
         "maximum": (reducers.greatest, h),
@@ -73,23 +72,20 @@ def per_sample(
     return _folded(rows, shape[0], batch, math.prod([shape[axis] for axis in axes]))
 
 
-def reached(
-    rectifier: LiveRectifier, gradient: Any, batch: Any, unit_axes: UnitAxes = None
-) -> Any:
+def reached(gradient: Any, batch: Any, units: UnitShape) -> Any:
     """The greatest size of a gradient over the positions of one call.
 
     Args:
-        rectifier: Whose call it is.
         gradient: Of the loss for the call's pre-activation; NaN counts as one.
         batch: As for `per_sample`.
-        unit_axes: As for `per_sample`.
+        units: The units in the gradient.
 
     Returns:
         Array of shape `(samples, units)`.
     """
     # A flag, because the least float loses against nothing; NaN is not 0 either.
     flags = ops.cast(ops.not_equal(gradient, 0), "float32")
-    rows = reducers.greatest(flags, _positions(rectifier, flags, unit_axes))
+    rows = reducers.greatest(flags, units.positions)
     leading = ops.shape(flags)[0]
     folded = _folded({"maximum": _as_rows(rows, leading)}, leading, batch, 1)
     return folded["maximum"]
@@ -150,13 +146,6 @@ def over_batch(partial: Partial) -> dict[str, Any]:
 def _count(flags: Any) -> Any:
     """Samples with a flag, int32; a sum of floats is the fastest, and exact here."""
     return ops.cast(ops.sum(ops.cast(flags, "float32"), axis=0), "int32")
-
-
-def _positions(
-    rectifier: LiveRectifier, tensor: Any, unit_axes: UnitAxes
-) -> tuple[int, ...]:
-    kept = UnitShape.of(rectifier, tensor, unit_axes).axes
-    return tuple(axis for axis in range(1, len(tensor.shape)) if axis not in kept)
 
 
 def _single(tensor: Any) -> Any:

@@ -38,16 +38,14 @@ def positives(x: Any, axes: Axes) -> Any:
         x: Floating point; where it is NaN the result is NaN.
         axes: What is reduced.
     """
-    if axes and keras.backend.backend() == "tensorflow":
-        import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
-
-        if not _under_xla(tf):
-            samples = tf.shape(x)[0]
-            cuts = [samples * part // _PARTS for part in range(_PARTS + 1)]
-            slices = (x[a:b] for a, b in itertools.pairwise(cuts))
-            return tf.concat(
-                [tf.reduce_sum(tf.sign(part), axis=axes) for part in slices], axis=0
-            )
+    tf = _tensorflow_kernels()
+    if axes and tf is not None:
+        samples = tf.shape(x)[0]
+        cuts = [samples * part // _PARTS for part in range(_PARTS + 1)]
+        slices = (x[a:b] for a, b in itertools.pairwise(cuts))
+        return tf.concat(
+            [tf.reduce_sum(tf.sign(part), axis=axes) for part in slices], axis=0
+        )
     return ops.sum(ops.sign(x), axis=axes)
 
 
@@ -63,11 +61,9 @@ def greatest(x: Any, axes: Axes) -> Any:
 
 def squares(x: Any, axes: Axes) -> Any:
     """Sum of squares."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
-
-        if not _under_xla(tf):
-            return ops.square(tf.raw_ops.EuclideanNorm(input=x, axis=axes))
+    tf = _tensorflow_kernels()
+    if tf is not None:
+        return ops.square(tf.raw_ops.EuclideanNorm(input=x, axis=axes))
     return ops.sum(ops.square(x), axis=axes)
 
 
@@ -119,12 +115,15 @@ def _in_pieces(wanted: dict[str, tuple[Reduction, Any]], axes: Axes) -> dict[str
     }
 
 
-def _under_xla(tf: Any) -> bool:
-    """Whether TensorFlow traces for XLA, which does not know every operation."""
+def _tensorflow_kernels() -> Any:
+    """TensorFlow where it runs its own kernels; None for others, and under XLA."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
     from tensorflow.python.ops import control_flow_util as control  # noqa: PLC0415
 
     graph = tf.compat.v1.get_default_graph()
-    return bool(control.GraphOrParentsInXlaContext(graph))
+    return None if control.GraphOrParentsInXlaContext(graph) else tf
 
 
 def _after(previous: Any, array: Any) -> Any:

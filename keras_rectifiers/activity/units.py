@@ -47,6 +47,12 @@ class UnitShape:
         """Number of units along each axis; `(1,)` where no axis is left."""
         return tuple(int(self.output[axis - 1] or 0) for axis in self.axes) or (1,)
 
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The other axes, without that of the samples."""
+        rank = len(self.output) + 1
+        return tuple(axis for axis in range(1, rank) if axis not in self.axes)
+
     def slopes(self, rectifier: LiveRectifier) -> tuple[Values, npt.NDArray[np.bool_]]:
         """Slope of each unit below the threshold, and whether one is not 0.
 

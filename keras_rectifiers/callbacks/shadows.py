@@ -45,7 +45,7 @@ class StepTap:
         Args:
             x: The batch that the model will be given.
         """
-        # The squares of every sample would cost as much as half of the rest.
+        # The squares of every sample would cost as much as a third of the rest.
         collector = Collector(x, squares=False)
         self._enter()
         self._local.collector = collector

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import sys
 import warnings
@@ -13,6 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+
+from keras_rectifiers.plain import plain
 
 #: Columns of output that does not go to a terminal: a line is never cut there.
 _PLAIN_WIDTH = 10_000
@@ -50,7 +51,7 @@ def show_json(value: Any) -> None:
     """
     if isinstance(value, str):
         value = json.loads(value)
-    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False, default=str))
+    click.echo(json.dumps(plain(value), indent=2, allow_nan=False, default=str))
 
 
 def say(message: str) -> None:
@@ -68,15 +69,3 @@ def tame_warnings() -> None:
             say(f"Warning: {text}")
 
     warnings.showwarning = show_warning
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return _plain(value.item())
-    return value

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from keras_rectifiers.estimation import layer_estimate
 from keras_rectifiers.estimation.layer_estimate import LayerEstimate
 from keras_rectifiers.estimation.moments import SUM
+from keras_rectifiers.plain import plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Estimate:
         data = self.summary()
         if rows:
             data["rows"] = self.rows
-        return json.dumps(_plain(data), indent=indent, allow_nan=False)
+        return json.dumps(plain(data), indent=indent, allow_nan=False)
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Heads and rows of the table, as text."""
@@ -158,13 +158,3 @@ def _range(layer: LayerEstimate) -> str:
     if not layer.bounded:
         return "-"
     return f"{layer.lower.min():.3g} .. {layer.upper.max():.3g}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value

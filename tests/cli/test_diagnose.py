@@ -2,6 +2,9 @@ import json
 
 import pytest
 
+from keras_rectifiers.activity import criteria
+from keras_rectifiers.cli import options
+
 
 def test_it_counts_dead_units(run, made):
     """The table has a line for each layer and the number of dead units."""
@@ -126,6 +129,11 @@ def test_a_criterion_counts(run, made, name, dead):
     layers = json.loads(result.stdout)["layers"]
     assert layers[0]["criterion"] == name
     assert layers[0]["dead"] >= dead
+
+
+def test_the_criteria_of_the_command_are_all_there_are():
+    """The command names them without importing what they are made of."""
+    assert tuple(criteria.CRITERIA) == options.CRITERIA
 
 
 def test_autotrainer_takes_gradients(run, fails, made):
