@@ -1,0 +1,1 @@
+"""Old saved models made modern: read any container, repair, write `.keras`."""

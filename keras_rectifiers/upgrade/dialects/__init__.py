@@ -1,0 +1,1 @@
+"""Each old way of writing a model, and the one rule that brings it up to date."""
