@@ -35,6 +35,11 @@ class Window(io.RawIOBase):
         self._file, self._start, self.size = file, start, size
         self._position = 0
 
+    @property
+    def start(self) -> int:
+        """Where it begins in the file."""
+        return self._start
+
     def readable(self) -> bool:
         return True
 
@@ -161,6 +166,29 @@ def patched_member(
         _expect(info, _crc(file, begin, info.file_size))
         window = Window(file, begin, info.file_size)
         yield window
+        new.CRC = _crc(file, begin, window.size)
+        new.file_size = new.compress_size = window.size
+        file.seek(begin + window.size)
+
+
+@contextlib.contextmanager
+def new_member(target: zipfile.ZipFile, name: str) -> Iterator[Window]:
+    """A window on a new member, stored unpacked, to write into at any place.
+
+    It must be the last member: the window grows.
+
+    Args:
+        target: The archive, which must be open for reading too.
+        name: The member's name.
+    """
+    file = _file_of(target)
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o600 << 16
+    # The size is not known yet: room for one of 64 bits is kept.
+    with _member(target, info, _ZIP64_FROM, _ZIP64_FROM) as new:
+        window = Window(file, file.tell(), 0)
+        yield window
+        begin = window.start
         new.CRC = _crc(file, begin, window.size)
         new.file_size = new.compress_size = window.size
         file.seek(begin + window.size)

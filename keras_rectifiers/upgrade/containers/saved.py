@@ -51,10 +51,13 @@ class Slots(Protocol):
     has slots by variable, a `.keras` of Keras 2 has a list.
     """
 
-    #: `"named"` (`.h5`) or `"listed"` (`.keras`, SavedModel of Keras 2.11 on).
-    kind: str
-    #: In stored order; names as the container has them.
-    arrays: tuple[Array, ...]
+    @property
+    def kind(self) -> str:
+        """`"named"` (`.h5`) or `"listed"` (`.keras`, SavedModel of Keras 2.11 on)."""
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """In stored order; names as the container has them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,3 +84,11 @@ class Saved:
     backend: str
     weights: Weights | None
     slots: Slots | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedSlots:
+    """Slots whose arrays are known at once; see `Slots`."""
+
+    kind: str
+    arrays: tuple[Array, ...]
