@@ -183,6 +183,7 @@ def new_member(target: zipfile.ZipFile, name: str) -> Iterator[Window]:
     """
     file = _file_of(target)
     info = zipfile.ZipInfo(name)
+    info.CRC = 0
     info.external_attr = 0o600 << 16
     # The size is not known yet: room for one of 64 bits is kept.
     with _member(target, info, _ZIP64_FROM, _ZIP64_FROM) as new:
