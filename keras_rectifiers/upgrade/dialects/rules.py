@@ -1,3 +1,10 @@
 """All rules, in the order in which they are applied."""
 
 # ruff: noqa: I001, F401 (the order of the imports is the order of the rules)
+
+from keras_rectifiers.upgrade.dialects import keras0
+from keras_rectifiers.upgrade.dialects import keras1_merge
+from keras_rectifiers.upgrade.dialects import theano_padding
+from keras_rectifiers.upgrade.dialects import keras1
+from keras_rectifiers.upgrade.dialects import keras1_convolution
+from keras_rectifiers.upgrade.dialects import theano_kernels
