@@ -22,6 +22,9 @@ _NOT_WORD = re.compile(r"\W+")
 _BEFORE_CAPITALISED = re.compile(r"(?<=.)(?=[A-Z][a-z])")
 _BEFORE_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
+#: What Keras exports, and writes into configs, under another name than the class's.
+_CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
+
 #: Deepest nesting of models inside models that is walked.
 MAX_DEPTH = 64
 
@@ -132,7 +135,7 @@ def group_name(class_name: str, used: dict[str, int]) -> str:
         class_name: The member's class.
         used: How often each name was used before; updated.
     """
-    name = snake_case(class_name)
+    name = snake_case(_CLASSES.get(class_name, class_name))
     count = used.get(name, 0)
     used[name] = count + 1
     return f"{name}_{count}" if count else name

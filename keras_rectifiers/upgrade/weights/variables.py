@@ -5,21 +5,28 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers import forms
 from keras_rectifiers.specs import PRELU_REGISTERED
+from keras_rectifiers.upgrade.weights import attention
+from keras_rectifiers.upgrade.weights.pieces import Config
+from keras_rectifiers.upgrade.weights.pieces import Shape
+from keras_rectifiers.upgrade.weights.pieces import below
+from keras_rectifiers.upgrade.weights.pieces import bias
+from keras_rectifiers.upgrade.weights.pieces import on
+from keras_rectifiers.upgrade.weights.pieces import own
 from keras_rectifiers.upgrade.weights.wanted import Variable
 
-Config = Mapping[str, Any]
-Shape = tuple[int | str | None, ...] | None
 #: A layer's modern config -> its own variables, in Keras 3's order.
 Table = Callable[[Config], tuple[Variable, ...]]
 
 #: Class -> its variables. What is Keras' own and not here has none.
 VARIABLES: dict[str, Table] = {}
+
+#: Classes of Keras whose weights are those of whatever they wrap.
+_OPAQUE = frozenset(["FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"])
 
 _EINSUM = re.compile(r"^[^,]*,([^->]*)->(.*)$")
 
@@ -40,41 +47,30 @@ def variables_of(entry: Mapping[str, Any]) -> tuple[Variable, ...] | None:
     if not is_known(entry):
         return None
     class_name = str(entry.get("class_name"))
-    own = VARIABLES.get(class_name, _none)(config)
-    return (*own, *_activation(class_name, config))
+    mine = VARIABLES.get(class_name, _none)(config)
+    return (*mine, *_activation(class_name, config))
 
 
 def is_known(entry: Mapping[str, Any]) -> bool:
-    """Whether a layer is of one of Keras' classes, or of this package's."""
+    """Whether a layer's variables follow from its class and config.
+
+    They do for Keras' classes and this package's, but those that hold a model of
+    another library, and layers whose kernels are quantized.
+
+    Args:
+        entry: A layer, as Keras 3 writes it.
+    """
+    config = entry.get("config")
+    dtype = config.get("dtype") if isinstance(config, dict) else None
+    quantized = isinstance(dtype, dict) and "Quantized" in str(dtype.get("class_name"))
+    if quantized or entry.get("class_name") in _OPAQUE:
+        return False
     registered = entry.get("registered_name")
     if registered is not None and str(registered).startswith("keras_rectifiers>"):
         return True
     if registered not in (None, entry.get("class_name")):
         return False
     return forms.is_keras_module(entry.get("module"))
-
-
-def _own(*named: tuple[str, Shape], fixed: Iterable[str] = ()) -> tuple[Variable, ...]:
-    """Variables of the layer itself, numbered in this order."""
-    return tuple(
-        Variable(name, ("vars", str(number)), (name,), shape, name not in fixed)
-        for number, (name, shape) in enumerate(named)
-    )
-
-
-def _below(
-    variables: Iterable[Variable], group: str, attribute: str, name: str = ""
-) -> tuple[Variable, ...]:
-    """The same variables, as those of a part of a layer."""
-    return tuple(
-        dataclasses.replace(
-            each,
-            name=f"{name}/{each.name}" if name else each.name,
-            group=(group, *each.group),
-            attribute=(attribute, *each.attribute),
-        )
-        for each in variables
-    )
 
 
 def _none(_: Config) -> tuple[Variable, ...]:
@@ -87,17 +83,18 @@ def _activation(class_name: str, config: Config) -> tuple[Variable, ...]:
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
         return ()
     inner = variables_of(value) or ()
-    inner = _below(inner, "activation", "activation", "activation")
-    return _below(inner, "cell", "cell") if class_name in _CELLS else inner
+    inner = below(inner, "activation", "activation", "activation")
+    if class_name not in _CELLS:
+        return inner
+    # Keras 3 writes it where it first meets it, which is not the cell.
+    return tuple(
+        dataclasses.replace(each, attribute=("cell", *each.attribute)) for each in inner
+    )
 
 
 def _dense(config: Config) -> tuple[Variable, ...]:
     units = config.get("units")
-    return _own(("kernel", ("in", units)), *_bias(config, units))
-
-
-def _bias(config: Config, *shape: Any) -> list[tuple[str, Shape]]:
-    return [("bias", shape)] if config.get("use_bias", True) else []
+    return own(("kernel", ("in", units)), *bias(config, units))
 
 
 def _kernel_size(config: Config, rank: int) -> tuple[int, ...]:
@@ -112,7 +109,7 @@ def _conv(rank: int) -> Table:
     def variables(config: Config) -> tuple[Variable, ...]:
         filters = config.get("filters")
         kernel = (*_kernel_size(config, rank), "in", filters)
-        return _own(("kernel", kernel), *_bias(config, filters))
+        return own(("kernel", kernel), *bias(config, filters))
 
     return variables
 
@@ -121,7 +118,7 @@ def _transpose(rank: int) -> Table:
     def variables(config: Config) -> tuple[Variable, ...]:
         filters = config.get("filters")
         kernel = (*_kernel_size(config, rank), filters, "in")
-        return _own(("kernel", kernel), *_bias(config, filters))
+        return own(("kernel", kernel), *bias(config, filters))
 
     return variables
 
@@ -130,7 +127,7 @@ def _depthwise(rank: int) -> Table:
     def variables(config: Config) -> tuple[Variable, ...]:
         kernel = (*_kernel_size(config, rank), "in", config.get("depth_multiplier"))
         # Keras 2 calls it by its longer name.
-        found = _own(("kernel", kernel), *_bias(config, None))
+        found = own(("kernel", kernel), *bias(config, None))
         return (
             dataclasses.replace(found[0], attribute=("depthwise_kernel",)),
             *found[1:],
@@ -143,10 +140,10 @@ def _separable(rank: int) -> Table:
     def variables(config: Config) -> tuple[Variable, ...]:
         filters = config.get("filters")
         multiplier = config.get("depth_multiplier")
-        return _own(
+        return own(
             ("depthwise_kernel", (*_kernel_size(config, rank), "in", multiplier)),
             ("pointwise_kernel", (*(1,) * rank, "between", filters)),
-            *_bias(config, filters),
+            *bias(config, filters),
         )
 
     return variables
@@ -159,30 +156,26 @@ def _einsum(config: Config) -> tuple[Variable, ...]:
     kernel = tuple(split[1])
     axes = config.get("bias_axes")
     if not axes:
-        return _own(("kernel", kernel))
+        return own(("kernel", kernel))
     first = min(split[2].find(axis) for axis in axes)
-    bias = tuple(axis if axis in axes else 1 for axis in split[2][first:])
-    return _own(("kernel", kernel), ("bias", bias))
+    added = tuple(axis if axis in axes else 1 for axis in split[2][first:])
+    return own(("kernel", kernel), ("bias", added))
 
 
 def _embedding(config: Config) -> tuple[Variable, ...]:
     shape = (config.get("input_dim"), config.get("output_dim"))
-    return _own(("embeddings", shape))
+    return own(("embeddings", shape))
 
 
 def _reversible(config: Config) -> tuple[Variable, ...]:
     tall = (config.get("input_dim"), config.get("output_dim"))
     wide = [] if config.get("tie_weights", True) else [tall[::-1]]
-    return _own(("embeddings", tall), *(("reverse_embeddings", each) for each in wide))
+    return own(("embeddings", tall), *(("reverse_embeddings", each) for each in wide))
 
 
 def _scales(config: Config, *shape: Any) -> list[tuple[str, Shape]]:
-    named: list[tuple[str, Shape]] = [("gamma", shape)] if _on(config, "scale") else []
-    return [*named, ("beta", shape)] if _on(config, "center") else named
-
-
-def _on(config: Config, key: str) -> bool:
-    return bool(config.get(key, True))
+    named: list[tuple[str, Shape]] = [("gamma", shape)] if on(config, "scale") else []
+    return [*named, ("beta", shape)] if on(config, "center") else named
 
 
 def _batch_normalization(config: Config) -> tuple[Variable, ...]:
@@ -190,7 +183,7 @@ def _batch_normalization(config: Config) -> tuple[Variable, ...]:
     if config.get("renorm"):
         moving += ["moving_stddev", "renorm_mean", "renorm_stddev"]
     named: list[tuple[str, Shape]] = [(name, ("channels",)) for name in moving]
-    return _own(*_scales(config, "channels"), *named, fixed=moving)
+    return own(*_scales(config, "channels"), *named, fixed=moving)
 
 
 def _layer_normalization(config: Config) -> tuple[Variable, ...]:
@@ -198,21 +191,21 @@ def _layer_normalization(config: Config) -> tuple[Variable, ...]:
     count = len(axes) if isinstance(axes, list | tuple) else 1
     if config.get("rms_scaling"):
         config = {**config, "scale": True, "center": False}
-    return _own(*_scales(config, *(f"axis {axis}" for axis in range(count))))
+    return own(*_scales(config, *(f"axis {axis}" for axis in range(count))))
 
 
 def _group_normalization(config: Config) -> tuple[Variable, ...]:
-    return _own(*_scales(config, "channels"))
+    return own(*_scales(config, "channels"))
 
 
 def _rms_normalization(config: Config) -> tuple[Variable, ...]:
     axes = config.get("axis", -1)
     count = len(axes) if isinstance(axes, list | tuple) else 1
-    return _own(("scale", (None,) * count))
+    return own(("scale", (None,) * count))
 
 
 def _spectral(_: Config) -> tuple[Variable, ...]:
-    kernel, vector = _own(("kernel", None), ("vector_u", (1, None)), fixed=["vector_u"])
+    kernel, vector = own(("kernel", None), ("vector_u", (1, None)), fixed=["vector_u"])
     return dataclasses.replace(kernel, twin=("layer", "vars", "0")), vector
 
 
@@ -223,11 +216,16 @@ def _normalization(config: Config) -> tuple[Variable, ...]:
     count = len(axes) if isinstance(axes, list | tuple) else int(axes is not None)
     shape = tuple(f"axis {axis}" for axis in range(count))
     named = (("mean", shape), ("variance", shape), ("count", ()))
-    return _own(*named, fixed=("mean", "variance", "count"))
+    mean, variance, seen = own(*named, fixed=("mean", "variance", "count"))
+    return (
+        dataclasses.replace(mean, attribute=("adapt_mean",)),
+        dataclasses.replace(variance, attribute=("adapt_variance",)),
+        seen,
+    )
 
 
 def _prelu(_: Config) -> tuple[Variable, ...]:
-    return _own(("alpha", None))
+    return own(("alpha", None))
 
 
 def _cell(gates: int) -> Table:
@@ -235,93 +233,52 @@ def _cell(gates: int) -> Table:
         units = int(config["units"])
         reset_after = gates == _GRU and config.get("reset_after", True)
         two = (2,) if reset_after else ()
-        return _own(
+        return own(
             ("kernel", ("in", gates * units)),
             ("recurrent_kernel", (units, gates * units)),
-            *_bias(config, *two, gates * units),
+            *bias(config, *two, gates * units),
         )
 
     return variables
 
 
 def _recurrent(gates: int) -> Table:
-    return lambda config: _below(_cell(gates)(config), "cell", "cell")
+    return lambda config: below(_cell(gates)(config), "cell", "cell")
 
 
 def _conv_lstm(rank: int) -> Table:
     def variables(config: Config) -> tuple[Variable, ...]:
         filters = int(config["filters"])
         sizes = _kernel_size(config, rank)
-        own = _own(
+        mine = own(
             ("kernel", (*sizes, "in", _LSTM * filters)),
             ("recurrent_kernel", (*sizes, filters, _LSTM * filters)),
-            *_bias(config, _LSTM * filters),
+            *bias(config, _LSTM * filters),
         )
-        return _below(own, "cell", "cell")
+        return below(mine, "cell", "cell")
 
     return variables
 
 
-def _heads(config: Config) -> tuple[Variable, ...]:
-    heads, size = config.get("num_heads"), config.get("key_dim")
-    value_size = config.get("value_dim") or size
-    shape = config.get("output_shape")
-    out = shape if isinstance(shape, list | tuple) else (shape or "query",)
-    return _attention(
-        config,
-        query=("query", heads, size),
-        key=("key", heads, size),
-        value=("value", heads, value_size),
-        output=(heads, value_size, *out),
-    )
-
-
-def _grouped(config: Config) -> tuple[Variable, ...]:
-    size = config.get("head_dim")
-    queries = config.get("num_query_heads")
-    pairs = config.get("num_key_value_heads")
-    gate = {"gate": ("query", queries, size)} if config.get("use_gate") else {}
-    found = _attention(
-        config,
-        query=("query", queries, size),
-        key=("key", pairs, size),
-        value=("value", pairs, size),
-        **gate,
-        output=(queries, size, "query"),
-    )
-    return tuple(
-        dataclasses.replace(each, group=(f"_{each.group[0]}", *each.group[1:]))
-        for each in found
-    )
-
-
-def _attention(
-    config: Config, **kernels: tuple[int | str | None, ...]
-) -> tuple[Variable, ...]:
-    found: list[Variable] = []
-    for part, kernel in kernels.items():
-        inputs = 2 if part == "output" else 1
-        dense = _own(("kernel", kernel), *_bias(config, *kernel[inputs:]))
-        name = "attention_output" if part == "output" else part
-        found += _below(dense, f"{part}_dense", f"_{part}_dense", name)
-    return tuple(found)
-
-
-def _dot_attention(config: Config) -> tuple[Variable, ...]:
-    named: list[tuple[str, Shape]] = []
-    if config.get("use_scale"):
-        named.append(("scale", ()))
-    if config.get("score_mode") == "concat":
-        named.append(("concat_score_weight", ()))
-    return _own(*named)
-
-
-def _additive_attention(config: Config) -> tuple[Variable, ...]:
-    return _own(("scale", (None,))) if _on(config, "use_scale") else ()
-
-
 def _spectrogram(_: Config) -> tuple[Variable, ...]:
-    return _own(("real_kernel", (None,) * 3), ("imag_kernel", (None,) * 3))
+    return own(("real_kernel", (None,) * 3), ("imag_kernel", (None,) * 3))
+
+
+def _lookup(config: Config) -> tuple[Variable, ...]:
+    if config.get("output_mode") != "tf_idf":
+        return ()
+    name = "idf_weights"
+    return (Variable(name, ("vars", name), (name,), (None,), trainable=False),)
+
+
+def _text_vectorization(config: Config) -> tuple[Variable, ...]:
+    inner = below(_lookup(config), "_lookup_layer", "_lookup_layer")
+    # Keras writes them for the layer itself, too.
+    twins = (
+        dataclasses.replace(each, group=each.group[1:], twin=each.group)
+        for each in inner
+    )
+    return (*inner, *twins)
 
 
 _LSTM, _GRU, _SIMPLE = 4, 3, 1
@@ -332,8 +289,8 @@ _CELLS = frozenset(
 
 VARIABLES.update(
     {
-        "AdditiveAttention": _additive_attention,
-        "Attention": _dot_attention,
+        "AdditiveAttention": attention.additive_attention,
+        "Attention": attention.dot_attention,
         "BatchNormalization": _batch_normalization,
         "Dense": _dense,
         "EinsumDense": _einsum,
@@ -341,11 +298,13 @@ VARIABLES.update(
         "GRU": _recurrent(_GRU),
         "GRUCell": _cell(_GRU),
         "GroupNormalization": _group_normalization,
-        "GroupedQueryAttention": _grouped,
+        "GroupQueryAttention": attention.grouped,
+        "GroupedQueryAttention": attention.grouped,
+        "IntegerLookup": _lookup,
         "LSTM": _recurrent(_LSTM),
         "LSTMCell": _cell(_LSTM),
         "LayerNormalization": _layer_normalization,
-        "MultiHeadAttention": _heads,
+        "MultiHeadAttention": attention.heads,
         "Normalization": _normalization,
         "PReLU": _prelu,
         "RMSNormalization": _rms_normalization,
@@ -354,6 +313,8 @@ VARIABLES.update(
         "SimpleRNN": _recurrent(_SIMPLE),
         "SimpleRNNCell": _cell(_SIMPLE),
         "SpectralNormalization": _spectral,
+        "StringLookup": _lookup,
+        "TextVectorization": _text_vectorization,
     }
 )
 for _rank in (1, 2, 3):
