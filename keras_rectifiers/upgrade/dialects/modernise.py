@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Iterator
 
+from keras_rectifiers import forms
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
@@ -86,6 +87,8 @@ def _children(entry: Entry) -> Iterator[Entry]:
     if is_model(entry):
         yield from layers_of(entry)
         return
+    if not forms.is_keras_module(entry.get("module")):
+        return  # a custom class: what its config means is its own affair
     config = config_of(entry)
     for key in ("layer", "forward_layer", "backward_layer", "cell"):
         child = config.get(key)
