@@ -19,6 +19,7 @@ import numpy as np
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import group_name
 from keras_rectifiers.surgery.document import is_model
@@ -177,13 +178,9 @@ class GroupedWeights:
 
     def _place(self, owner: Owner, places: dict[OldPath, Group]) -> Group:
         """A shared layer is stored once, in whichever of its places."""
-        ways = [
-            places.get(was, group)
-            for was, group in (
-                (owner.was, owner.place.group),
-                *((spot.was, spot.place.group) for spot in owner.also),
-            )
-        ]
+        spots = [(owner.place, owner.was)]
+        spots += [(spot.place, spot.was) for spot in owner.also]
+        ways = [_group(place, was, places) for place, was in spots]
         return next((way for way in ways if way in self.tree.groups), ways[0])
 
     def _name(self, place: Group, variable: Variable, owner: Owner) -> Group:
@@ -208,6 +205,14 @@ class GroupedWeights:
             f"{str(self.tree.path)!r}, where the arrays of {owner.place.path!r} are "
             "those of another layer too. The weights may be of another model."
         )
+
+
+def _group(place: Place, was: OldPath, places: dict[OldPath, Group]) -> Group:
+    """Where a layer is stored; one that was not written down, below its parent."""
+    if was in places or place.parent is None:
+        return places.get(was, place.group)
+    own = place.group[len(place.parent.group) :]
+    return (*_group(place.parent, was[:-1], places), *own)
 
 
 def _below(place: Group, left: dict[Group, Array]) -> list[Array]:
