@@ -1,0 +1,1 @@
+"""What `compile` gave an old model: optimizer with its state, loss and metrics."""

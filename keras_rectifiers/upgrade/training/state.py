@@ -1,0 +1,183 @@
+"""What an old file keeps of an optimizer: counters, and slots by weight."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.upgrade.training.layouts import ALIASES
+from keras_rectifiers.upgrade.training.layouts import NAMES
+from keras_rectifiers.upgrade.training.layouts import Layout
+from keras_rectifiers.upgrade.training.layouts import Pattern
+from keras_rectifiers.upgrade.training.layouts import slot_shape
+from keras_rectifiers.upgrade.weights.shapes import fits
+
+if TYPE_CHECKING:
+    from keras_rectifiers.upgrade.containers.saved import Array
+    from keras_rectifiers.upgrade.containers.saved import Slots
+
+#: Most counters that any optimizer had: iterations, rate, product.
+_MAX_COUNTERS = 3
+_COPY = re.compile(r"_\d+$")
+#: A slot that Keras 2.1 to 2.3 kept for `amsgrad` where it was off.
+_DUMMY = "dummy"
+
+#: One array that is expected: its slot, and the number of the weight.
+_Expected = tuple[str, int]
+
+
+@dataclasses.dataclass
+class State:
+    """An optimizer's state, understood.
+
+    Attributes:
+        slots: Slot and number of the weight -> array.
+        iterations: Steps taken; None where the file does not say.
+        rate: The learning rate; None where the file does not say.
+        product: Nadam's product of momenta; None where the file does not say.
+    """
+
+    slots: dict[tuple[str, int], Array]
+    iterations: int | None = None
+    rate: float | None = None
+    product: float | None = None
+
+
+def listed_state(
+    stored: Slots, layout: Layout, shapes: Sequence[Pattern | None], *, named: bool
+) -> State | None:
+    """The state in a list of arrays, None where it is not this optimizer's.
+
+    Args:
+        stored: The list.
+        layout: What the optimizer keeps in Keras 3.
+        shapes: The shapes of the weights that were trained, in Keras' order.
+        named: Whether the arrays have names that say what they are.
+    """
+    if any(shape is None for shape in shapes):
+        return None
+    for expected in _orders(layout, len(shapes), named=named):
+        wanted = [
+            (slot, number, shape)
+            for slot, number in expected
+            if (shape := _shape(slot, shapes[number])) is not None
+        ]
+        first = len(stored.arrays) - len(wanted)
+        if not 0 <= first <= _MAX_COUNTERS:
+            continue
+        counters, arrays = stored.arrays[:first], stored.arrays[first:]
+        if any(array.shape not in ((), (1,)) for array in counters):
+            continue
+        agree = all(
+            fits(shape, array.shape) and (not named or _may_be(array.name, slot))
+            for array, (slot, _, shape) in zip(arrays, wanted, strict=True)
+        )
+        if agree:
+            found = {
+                (slot, number): array
+                for array, (slot, number, _) in zip(arrays, wanted, strict=True)
+            }
+            return _counted(State(found), _counters(counters, layout))
+    return None
+
+
+def variable_state(
+    slots: Sequence[Any], numbers: Mapping[str, Array], weights: Mapping[str, int]
+) -> State | None:
+    """The state in slots that say which weight they are for.
+
+    Args:
+        slots: Each with `slot`, `variable` (the weight's name) and `array`.
+        numbers: Single numbers by their names.
+        weights: Name of each weight's array -> its number.
+    """
+    found: dict[tuple[str, int], Array] = {}
+    for each in slots:
+        number = weights.get(each.variable)
+        if number is None:
+            return None  # the slot of a weight that is stored otherwise
+        for slot, names in ALIASES.items():
+            if each.slot in names:
+                found[slot, number] = each.array
+    return _counted(State(found), dict(numbers))
+
+
+def _orders(layout: Layout, count: int, *, named: bool) -> Iterator[list[_Expected]]:
+    """The orders in which Keras has listed slots."""
+    together = [
+        (slot, number)
+        for block in layout.blocks
+        for number in range(count)
+        for slot in block
+    ]
+    apart = _by_slot(layout.slots, count)
+    # Optimizers since 2.11 list a weight's slots together; those before, and Keras
+    # 1, list them slot by slot. Where names say nothing, it is Keras 1.
+    yield from (apart, together) if named else (together, apart)
+    if not layout.slots or layout.slots == ("average",):
+        # SGD keeps its moments where its momentum is 0.
+        yield _by_slot((*layout.slots, "momentum"), count)
+    if layout.slots == ("momentum", "velocity"):
+        yield _by_slot((*layout.slots, _DUMMY), count)
+
+
+def _by_slot(slots: Sequence[str], count: int) -> list[_Expected]:
+    return [(slot, number) for slot in slots for number in range(count)]
+
+
+def _shape(slot: str, shape: Pattern | None) -> Pattern | None:
+    if slot == _DUMMY or shape is None:
+        return (1,)
+    return slot_shape(slot, shape)
+
+
+def _may_be(name: str, slot: str) -> bool:
+    """Whether a name does not say that an array is another slot.
+
+    New: `Adam/m/dense/kernel:0`; legacy: `Adam/dense/kernel/m:0`, below
+    `training/` in TensorFlow 1; Keras 1 and 2.0: `Variable_12:0`.
+    """
+    parts = name.partition(":")[0].split("/")
+    last = _COPY.sub("", parts[-1])
+    if last in NAMES:
+        return last in ALIASES.get(slot, ())
+    if len(parts) > 2 and parts[1] in NAMES:  # noqa: PLR2004
+        return parts[1] in ALIASES.get(slot, ())
+    return True
+
+
+def _counters(arrays: Sequence[Array], layout: Layout) -> dict[str, Array]:
+    """The counters by what they are."""
+    found: dict[str, Array] = {}
+    for array in arrays:
+        name = array.name.partition(":")[0].rpartition("/")[2]
+        if name == "learning_rate" or (array.dtype.kind == "f" and "iter" in found):
+            key = "momentum_cache" if layout.product else "learning_rate"
+            found["learning_rate" if name == "learning_rate" else key] = array
+        else:
+            found.setdefault("iter", array)
+    return found
+
+
+def _counted(state: State, numbers: Mapping[str, Array]) -> State:
+    for key, attribute in {
+        "iter": "iterations",
+        "_iterations": "iterations",
+        "learning_rate": "rate",
+        "momentum_cache": "product",
+        "_m_cache": "product",
+    }.items():
+        if key not in numbers:
+            continue
+        value = float(np.ravel(numbers[key].read())[0])
+        if np.isfinite(value):
+            kept = int(value) if attribute == "iterations" else value
+            setattr(state, attribute, kept)
+    return state
