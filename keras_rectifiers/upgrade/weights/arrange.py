@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
@@ -54,6 +55,11 @@ class Placed:
     def shape(self) -> tuple[int, ...]:
         """Its shape."""
         return self.array.shape
+
+    @property
+    def size(self) -> int:
+        """How many numbers are in it."""
+        return math.prod(self.array.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
