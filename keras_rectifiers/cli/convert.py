@@ -17,6 +17,7 @@ from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import slopes
+from keras_rectifiers.cli.options import weights_option
 
 
 @click.command("convert", short_help="Replace ReLU in a saved model.")
@@ -55,6 +56,7 @@ from keras_rectifiers.cli.options import slopes
     help="Run both models on the same inputs before DST is put in place: every "
     "weight must be the same, and with a slope of 0 every output, bit for bit.",
 )
+@weights_option
 @force_option
 @import_option
 @json_option
@@ -74,16 +76,20 @@ def command(
     manifest: Path | None,
     dry_run: bool,
     verified: bool,
+    weights: Path | None,
     force: bool,
     imports: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Replace the ReLUs of SRC and write the result to DST.
 
-    The work is done on the file: the model is neither loaded nor run (but by
-    --verify), and its weights are copied as they are. SRC is never changed.
+    SRC is a .keras or .h5 file of any Keras, a SavedModel folder, or the JSON of an
+    architecture; DST a .keras file (.json for an architecture alone; .h5, where SRC
+    is one that Keras 3 opens). The work is done on the file: the model is neither
+    loaded nor run (but by --verify), and its weights are copied as they are. What an
+    old SRC needs is repaired first, and listed. SRC is never changed.
     """
-    from keras_rectifiers.cli.models import plan_file
+    from keras_rectifiers.conversion.verbs import plan
     from keras_rectifiers.surgery.files import check_target
     from keras_rectifiers.surgery.files import replacing
 
@@ -95,12 +101,13 @@ def command(
         **selection(of, include, exclude, roles),
         **slopes(to, negative_slope, alpha),
         "portable": portable,
+        "weights": weights,
     }
     if manifest is not None:
         check_target(source, manifest, overwrite=force)
     verification = None
     if target is None or dry_run:
-        made = plan_file(source, to, **choice)
+        made = plan(source, to, **choice)
     else:
         made, verification = _convert(
             source, target, to, choice, force=force, verified=verified, imports=imports
@@ -125,22 +132,20 @@ def _convert(
     imports: tuple[str, ...],
 ) -> tuple[Any, Any]:
     """Convert; with `verified`, put the target in place only if it is right."""
-    from keras_rectifiers.cli.models import prepare_for
-    from keras_rectifiers.surgery.convert import convert_file
+    from keras_rectifiers.conversion.verbs import convert_file
     from keras_rectifiers.surgery.files import check_model_target
     from keras_rectifiers.surgery.files import replacing
 
-    prepare_for(source)
-    check_model_target(source, target, overwrite=force)
     if not verified:
         return convert_file(source, target, to, overwrite=force, **choice), None
+    check_model_target(source, target, overwrite=force)
     from keras_rectifiers.cli.backend import prepare_backend
 
     prepare_backend()
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.surgery.verify import verify
 
-    original = load_model(source, imports)
+    original = load_model(source, imports, choice["weights"])
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
         trial = Path(folder) / "trial.keras"
         made = convert_file(source, trial, to, **choice)

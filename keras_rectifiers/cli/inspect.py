@@ -12,6 +12,7 @@ from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
+from keras_rectifiers.cli.options import weights_option
 
 
 @click.command("inspect", short_help="List the rectifiers of a saved model.")
@@ -31,6 +32,7 @@ from keras_rectifiers.cli.options import selection_options
     help="Range of the model's inputs, for which --estimate proves units dead or "
     "linear (default: any input).",
 )
+@weights_option
 @json_option
 def command(
     model: Path,
@@ -40,35 +42,31 @@ def command(
     roles: tuple[str, ...],
     estimated: bool,
     input_range: tuple[float, float] | None,
+    weights: Path | None,
     as_json: bool,
 ) -> None:
     """List the rectifiers of MODEL, their roles, and what `convert` would do.
 
-    Only the file's description of the model is read: it is neither loaded nor
-    run, and Keras is not imported (but for the list of a legacy .h5, which only
-    Keras reads; with --estimate the estimate of it is shown alone).
+    MODEL is a .keras or .h5 file of any Keras, a SavedModel folder, or the JSON of
+    an architecture. It is read, but neither loaded nor run, and Keras is not
+    imported.
     """
-    from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.cli.models import plan_file
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.conversion.verbs import plan
     from keras_rectifiers.report.tables import plan_tables
-    from keras_rectifiers.surgery.members import is_hdf5
 
     if input_range is not None:
         _check_range(input_range, estimated=estimated)
-    check_model_file(model)
-    parts: list[Any] = []
-    data: dict[str, Any] = {}
-    if not estimated or not is_hdf5(model):
-        found = plan_file(model, "prelu", **selection(of, include, exclude, roles))
-        parts += plan_tables(found)
-        data |= json.loads(found.to_json())
+    choice = selection(of, include, exclude, roles)
+    found = plan(model, "prelu", weights=weights, **choice)
+    parts: list[Any] = plan_tables(found)
+    data: dict[str, Any] = json.loads(found.to_json())
     if estimated:
         from keras_rectifiers.estimation.estimate import estimate
         from keras_rectifiers.report.estimate_table import estimate_tables
 
-        made = estimate(model, input_range=input_range)
+        made = estimate(model, input_range=input_range, weights=weights)
         parts += estimate_tables(made)
         data["estimate"] = json.loads(made.to_json())
     if as_json:

@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "keras_rectifiers.cli.inspect",
     "diagnose": "keras_rectifiers.cli.diagnose",
     "convert": "keras_rectifiers.cli.convert",
+    "upgrade": "keras_rectifiers.cli.upgrade",
     "finetune": "keras_rectifiers.cli.finetune",
 }
 

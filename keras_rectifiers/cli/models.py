@@ -13,27 +13,26 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.errors import UnsupportedModelError
 
-#: How Keras names a class or function that it does not find.
-
 
 def check_model_file(path: Path) -> None:
-    """Refuse, before a backend is imported, a path that cannot be a model.
+    """Refuse, before a backend is imported, a path that holds no whole model.
 
     Raises:
-        ArchiveError: Nothing is there, a folder, or a weights-only file.
+        ArchiveError: Nothing is there, or no model, or one without its weights.
+        UnsupportedModelError: Something in it has no form in Keras 3.
     """
-    if not path.exists():
-        raise ArchiveError(f"The model {str(path)!r} does not exist. Check the path.")
-    if path.is_dir():
-        raise ArchiveError(
-            f"The model must be a .keras file. Received: the folder {str(path)!r}. "
-            "Load it where it was made, and save it with model.save('model.keras')."
-        )
-    if path.name.endswith(".weights.h5"):
-        raise ArchiveError(
-            f"The file {str(path)!r} holds weights only, without the model. Build the "
-            "model, load the weights, and save it with model.save('model.keras')."
-        )
+    from keras_rectifiers.upgrade.opened import is_modern
+    from keras_rectifiers.upgrade.opened import open_model
+
+    if is_modern(path):
+        return
+    with open_model(path) as opened:
+        if not opened.has_weights:
+            raise ArchiveError(
+                f"The file {str(path)!r} holds an architecture without its weights. "
+                "Put them together first: keras-rectifiers upgrade "
+                f"{path.name} NEW.keras --weights FILE."
+            )
 
 
 def import_modules(names: Iterable[str]) -> None:
@@ -55,23 +54,27 @@ def import_modules(names: Iterable[str]) -> None:
             ) from error
 
 
-def load_model(path: Path, imports: Iterable[str] = ()) -> Any:
-    """Load a model; the backend must be prepared.
+def load_model(
+    path: Path, imports: Iterable[str] = (), weights: Path | None = None
+) -> Any:
+    """Load a model of any age; the backend must be prepared.
 
     Args:
-        path: A `.keras` or legacy `.h5` file.
+        path: A saved model, as `upgrade` takes it.
         imports: Modules that register the model's own classes.
+        weights: File of the weights, for an architecture.
 
     Raises:
         ArchiveError: The path holds no whole Keras model.
         UnsupportedModelError: The model needs a class or code that is not known.
     """
     from keras_rectifiers.surgery import loading
+    from keras_rectifiers.upgrade.opened import modern_file
 
-    check_model_file(path)
     import_modules(imports)
     try:
-        return loading.load(path)
+        with modern_file(path, weights) as modern:
+            return loading.load(modern, told=path)
     except UnknownClassError as error:
         raise UnknownClassError(
             f"{error} Name that module with --import MODULE."
@@ -84,32 +87,3 @@ def load_model(path: Path, imports: Iterable[str] = ()) -> Any:
             f"The model {str(path)!r} is damaged or is no Keras model "
             f"({text.splitlines()[0]}). Fetch or save it again."
         ) from error
-
-
-def plan_file(path: Path, to: str, **choice: Any) -> Any:
-    """The plan for a file: without Keras, but for a legacy `.h5`.
-
-    Args:
-        path: A `.keras` or whole-model `.h5` file.
-        to: What takes the rectifiers' place.
-        **choice: As `keras_rectifiers.plan` takes it.
-    """
-    from keras_rectifiers.surgery.convert import plan
-
-    prepare_for(path)
-    return plan(load_model(path) if _is_hdf5(path) else path, to, **choice)
-
-
-def prepare_for(path: Path) -> None:
-    """Prepare a backend where a file can be read by Keras only."""
-    from keras_rectifiers.cli.backend import prepare_backend
-
-    check_model_file(path)
-    if _is_hdf5(path):
-        prepare_backend()
-
-
-def _is_hdf5(path: Path) -> bool:
-    from keras_rectifiers.surgery.members import is_hdf5
-
-    return is_hdf5(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -156,6 +157,17 @@ def data_options(function: Decorated) -> Decorated:
     ):
         function = option(function)
     return function
+
+
+def weights_option(function: Decorated) -> Decorated:
+    """`--weights`."""
+    return click.option(
+        "--weights",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File of the weights (.h5, .weights.h5, .weights.json), where the model "
+        "is the JSON of an architecture.",
+    )(function)
 
 
 def selection(

@@ -106,7 +106,7 @@ def run(
         ArchiveError: A file of the demo is there already.
     """
     from keras_rectifiers.activity.diagnose import diagnose  # noqa: PLC0415
-    from keras_rectifiers.surgery.convert import convert_file  # noqa: PLC0415
+    from keras_rectifiers.conversion.verbs import convert_file  # noqa: PLC0415
     from keras_rectifiers.surgery.loading import load  # noqa: PLC0415
     from keras_rectifiers.surgery.loading import save  # noqa: PLC0415
     from keras_rectifiers.surgery.verify import verify  # noqa: PLC0415

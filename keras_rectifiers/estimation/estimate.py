@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zipfile
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,16 +28,13 @@ from keras_rectifiers.estimation.moments import BATCH_NORM
 from keras_rectifiers.estimation.moments import RECTIFIED
 from keras_rectifiers.estimation.moments import SUM
 from keras_rectifiers.estimation.result import Estimate
-from keras_rectifiers.estimation.sources import ArchiveSource
-from keras_rectifiers.estimation.sources import LegacySource
 from keras_rectifiers.estimation.sources import LiveSource
-from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery import members
+from keras_rectifiers.estimation.sources import PlacedSource
 from keras_rectifiers.surgery import wellformed
-from keras_rectifiers.surgery import zipcopy
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.sites import Found
+from keras_rectifiers.upgrade.opened import open_model
 
 __all__ = ["Estimate", "estimate"]
 
@@ -48,20 +44,27 @@ LEVEL = 1e-4
 MAX_UNITS = 1 << 23
 
 
-def estimate(model: Any, *, input_range: Any = None, level: float = LEVEL) -> Estimate:
+def estimate(
+    model: Any,
+    *,
+    input_range: Any = None,
+    level: float = LEVEL,
+    weights: str | os.PathLike[str] | None = None,
+) -> Estimate:
     """What the units of a model can do, from its weights alone.
 
     A file is read one layer at a time, without Keras, and nothing in it runs.
 
     Args:
-        model: The path of a `.keras` or whole-model `.h5` file, or a live
-            Functional or Sequential `keras.Model`.
+        model: The path of a saved model, `.keras`, `.h5` or a SavedModel folder of
+            any Keras, or a live Functional or Sequential `keras.Model`.
         input_range: `(lo, hi)`, for which the proofs hold: numbers, or arrays that
             broadcast to one sample. For several inputs a dict by name is taken too;
             inputs that it leaves out have no range. Default None: no range, so that
             only what holds for every input is proven.
         level: Share of positions below which a unit counts as unlikely to fire,
             float in 0..1, default 1e-4.
+        weights: File of the weights, where `model` is the JSON of an architecture.
 
     Returns:
         The estimate. A unit is `dead` or `linear` where that is proven for every
@@ -97,7 +100,7 @@ def estimate(model: Any, *, input_range: Any = None, level: float = LEVEL) -> Es
             "Pass 1e-4 for units that fire at less than one position in 10,000."
         )
     if isinstance(model, str | os.PathLike):
-        with _opened(Path(model)) as (document, read):
+        with _opened(Path(model), weights) as (document, read):
             return _estimated(document, read, ranges, level)
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
@@ -162,37 +165,14 @@ def _words(ends: tuple[Any, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[Entry, ReadWeights]]:
-    """The document of a file, and its weights."""
-    if members.is_hdf5(path):
-        from keras_rectifiers.estimation import legacy  # noqa: PLC0415 (h5py)
-
-        with (
-            legacy.read(path) as (document, weights),
-            wellformed.reading(path, legacy.WEIGHTS),
-        ):
-            yield document, LegacySource(weights, path.stat().st_size).read
-        return
-    with archive.read(path) as source:
-        info = source.member(archive.WEIGHTS)
-        with (
-            wellformed.reading(path, archive.WEIGHTS),
-            _member(source, info) as member,
-            archive.open_weights(member, path, "r") as file,
-        ):
-            size = info.file_size
-            yield source.document, ArchiveSource(file, source.document, size).read
-
-
-@contextlib.contextmanager
-def _member(source: archive.Archive, info: zipfile.ZipInfo) -> Iterator[Any]:
-    """A member's bytes, in place where they are not packed."""
-    if info.compress_type == zipfile.ZIP_STORED:
-        start = zipcopy.data_offset(source.file, info)
-        yield zipcopy.Window(source.file, start, info.file_size)
-        return
-    with zipfile.ZipFile(source.file) as packed, packed.open(info) as member:
-        yield member
+def _opened(
+    path: Path, weights: str | os.PathLike[str] | None
+) -> Iterator[tuple[Entry, ReadWeights]]:
+    """The document of a saved model, and its weights."""
+    with open_model(path, weights) as opened:
+        source = PlacedSource(opened.placed, opened.document)
+        with wellformed.reading(path, "the weights"):
+            yield opened.document, source.read
 
 
 def _estimated(

@@ -1,4 +1,4 @@
-"""Where weights come from: a `.keras` file, an `.h5` file, or a live model.
+"""Where weights come from: a saved model of any age, or a live one.
 
 Each source has `read(place, names, slot)`, and gives arrays, or what can be indexed
 like arrays and is read from the file only then. Files are untrusted: what an array
@@ -7,7 +7,6 @@ declares is held against the size of the file before anything is allocated.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.layout import stored
 from keras_rectifiers.surgery.sites import SLOT
+from keras_rectifiers.upgrade.weights.arrange import Placed
 
 #: How often a file may be read as a whole, through layers that are called often.
 _MAX_READS = 100
@@ -33,67 +33,45 @@ _ALIASES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
 class Stored:
-    """An array in a file; indexing reads."""
+    """An array in a file, read when it is first indexed.
 
-    dataset: Any
+    Args:
+        placed: Where it is.
+    """
+
+    def __init__(self, placed: Placed) -> None:
+        self._placed = placed
+        self._values: Any = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Its declared shape."""
-        return tuple(self.dataset.shape)
+        return self._placed.shape
 
     def __getitem__(self, key: Any) -> Any:
-        return _floats(np.asarray(self.dataset[key]))
+        if self._values is None:
+            self._values = self._placed.read()
+        return _floats(self._values[key])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.asarray(self[()], dtype)
 
 
-class FileSource:
-    """Weights of a file: where each layer has them is up to the subclass.
+class PlacedSource:
+    """The weights of a saved model.
 
     Args:
-        size: Length of the file in bytes.
+        placed: Each array, and its place in a Keras 3 weights file.
+        document: The model's config.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._left = max(_MAX_READS * size, _SMALL)
-
-    def checked(self, dataset: Any, name: str) -> Stored:
-        """A dataset, once its declared size is plausible.
-
-        Raises:
-            ValueError: It declares more than the file can hold, or no numbers.
-        """
-        size = dataset.nbytes
-        dtype = dataset.dtype
-        numbers = dtype.kind in "fui" or (dtype.kind == "V" and dtype.itemsize == 2)  # noqa: PLR2004
-        if not numbers or not 0 < size <= self._size:
-            raise ValueError(
-                f"{size} bytes of {dtype} at {name!r}, in a file of {self._size} bytes"
-            )
-        self._left -= size
-        if self._left < 0:
-            raise ValueError(f"layers that are called too often, such as {name!r}")
-        return Stored(dataset)
-
-
-class ArchiveSource(FileSource):
-    """The weights of a `.keras` file.
-
-    Args:
-        file: The open weights file.
-        document: The config that it was written with.
-        size: Length of the weights file in bytes.
-    """
-
-    def __init__(self, file: Any, document: Entry, size: int) -> None:
-        super().__init__(size)
-        self._file = file
-        self._groups = {place.identity: place.group for place in stored(document)}
+    def __init__(self, placed: Sequence[Placed], document: Entry) -> None:
+        self._where = {place.identity: place.group for place in stored(document)}
+        self._groups: dict[tuple[str, ...], list[Placed]] = {}
+        for each in placed:
+            self._groups.setdefault(each.group[:-1], []).append(each)
+        self._left = max(_MAX_READS * sum(each.size for each in placed), _SMALL)
 
     def read(self, place: Place, names: Sequence[str], slot: str = "") -> list[Any]:
         """Weights in the order in which the layer creates them.
@@ -101,74 +79,21 @@ class ArchiveSource(FileSource):
         Raises:
             ValueError: There are others in the file.
         """
-        group = self._groups.get(place.identity, ())
-        where = "/".join((*group, *([slot] if slot else []), "vars"))
-        variables = self._file.get(where)
-        count = 0 if variables is None else len(variables)
-        if count != len(names):
+        where = (
+            *self._where.get(place.identity, ()),
+            *([slot] if slot else []),
+            "vars",
+        )
+        found = self._groups.get(where, [])
+        if len(found) != len(names):
             raise ValueError(
-                f"{count} arrays at {where!r} where {place.path!r} has {len(names)}"
+                f"{len(found)} arrays at {'/'.join(where)!r} where {place.path!r} has "
+                f"{len(names)}"
             )
-        return [
-            self.checked(variables[str(index)], f"{where}/{index}")
-            for index in range(count)
-        ]
-
-
-class LegacySource(FileSource):
-    """The weights of a whole-model `.h5` file.
-
-    Args:
-        weights: The group that holds a group for each layer of the top model.
-        size: Length of the file in bytes.
-    """
-
-    def __init__(self, weights: Any, size: int) -> None:
-        super().__init__(size)
-        self._weights = weights
-        self._named: dict[str, list[tuple[list[str], Any]]] = {}
-
-    def read(self, place: Place, names: Sequence[str], slot: str = "") -> list[Any]:
-        """Weights by their names.
-
-        Raises:
-            UnsupportedModelError: Several could be meant.
-            ValueError: One is missing.
-        """
-        return [self._one(place, name) for name in names]
-
-    def _one(self, place: Place, name: str) -> Stored:
-        known = _ALIASES.get(name, (name,))
-        fitting = [
-            (parts, dataset)
-            for parts, dataset in self._below(place.names[0])
-            if parts[-1].partition(":")[0] in known
-        ]
-        if len(fitting) > 1:
-            fitting = [each for each in fitting if place.names[-1] in each[0][:-1]]
-        told = f"{name!r} of the layer {place.path!r}"
-        if len(fitting) > 1:
-            raise UnsupportedModelError(
-                "An array in an .h5 file must belong to one layer by its name. "
-                f"Received: {len(fitting)} that could be {told}. Load the model with "
-                "Keras, and pass it instead of the path."
-            )
-        if not fitting:
-            raise ValueError(f"no array for {told}")
-        return self.checked(fitting[0][1], "/".join(fitting[0][0]))
-
-    def _below(self, layer: str) -> list[tuple[list[str], Any]]:
-        """Every array of a layer of the top model, with the parts of its name."""
-        if layer not in self._named:
-            from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
-
-            group = self._weights.get(layer)
-            found = () if group is None else hdf5.datasets(group)
-            above = self._weights.name.count("/") + 2
-            self._named[layer] = [
-                (dataset.name.split("/")[above:], dataset) for dataset in found
-            ]
-        return self._named[layer]
+        self._left -= sum(each.size for each in found)
+        if self._left < 0:
+            raise ValueError(f"layers that are called too often, such as {where!r}")
+        return [Stored(each) for each in found]
 
 
 class LiveSource:

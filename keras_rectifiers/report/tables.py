@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
+
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.repairs import grouped
+from keras_rectifiers.repairs import where_text
 
 if TYPE_CHECKING:
     from keras_rectifiers.activity.diagnosis import Diagnosis
@@ -72,7 +77,31 @@ def plan_tables(plan: Plan) -> list[Any]:
                 ),
             )
         )
-    return parts
+    return [*parts, *repair_tables(plan.repairs)]
+
+
+def repair_tables(repairs: Sequence[Repair]) -> list[Any]:
+    """What an old file needed: the repairs, those to look at marked.
+
+    Args:
+        repairs: In the order in which they were made.
+    """
+    if not repairs:
+        return []
+    return [
+        _table(
+            ("repaired", "what", "where", ""),
+            (
+                (
+                    first.rule,
+                    first.text,
+                    where_text(first, count),
+                    "please look" if first.caution else "",
+                )
+                for first, count in grouped(repairs)
+            ),
+        )
+    ]
 
 
 def diagnosis_tables(diagnosis: Diagnosis) -> list[Any]:

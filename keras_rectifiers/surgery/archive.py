@@ -196,8 +196,8 @@ def _check_document(document: Entry, metadata: dict[str, Any], path: Path) -> No
     if version and version.split(".", maxsplit=1)[0] in ("1", "2"):
         raise ArchiveError(
             f"A .keras file must be written by Keras 3. Received: {str(path)!r}, "
-            f"written by Keras {version}. Open it with that version, and save it "
-            "again with Keras 3."
+            f"written by Keras {version}. Bring it up to date first "
+            "(keras_rectifiers.upgrade)."
         )
     if not is_model(document):
         raise ArchiveError(

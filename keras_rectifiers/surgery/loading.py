@@ -22,27 +22,22 @@ _UNKNOWN_CLASS = re.compile(
 )
 
 
-def load(path: str | os.PathLike[str]) -> keras.Model:
+def load(path: Path, told: Path | None = None) -> keras.Model:
     """Load a model with Keras; nothing in the file runs (safe mode).
 
     Args:
-        path: A `.keras` or a whole-model `.h5` file, whatever it is called.
+        path: A `.keras` file.
+        told: What errors and warnings call it, where it stands for another file.
 
     Raises:
-        ArchiveError: The file is missing, damaged, or holds only weights.
+        ArchiveError: The file is missing or damaged.
         UnknownClassError: It names a class that is not known here.
     """
-    path = Path(path)
-    if path.is_dir() or not path.exists():
-        kind = "a folder" if path.is_dir() else "missing"
-        raise ArchiveError(
-            f"A model must be an existing file. Received: {str(path)!r}, which is "
-            f"{kind}. Check the path."
-        )
+    told = told or path
     try:
-        return _load(path)
+        return _load(path, told)
     except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
-        raise _explained(path, error) from error
+        raise _explained(told, error) from error
 
 
 def save(
@@ -58,35 +53,24 @@ def save(
         model.save(temporary)
 
 
-def _load(path: Path) -> Any:
-    if path.suffix in (".keras", ".h5", ".hdf5"):
-        try:
-            return keras.saving.load_model(path)
-        except (ValueError, TypeError) as error:
-            # Old files name losses and metrics that Keras 3 cannot find; the
-            # model itself may be fine.
-            model = keras.saving.load_model(path, compile=False)
-            cause = str(error).strip().splitlines() or [type(error).__name__]
-            warnings.warn(
-                f"{str(path)!r} was loaded without its compile state, which Keras "
-                f"cannot restore ({cause[0]}). Compile the model again to train it.",
-                UserWarning,
-                stacklevel=3,
-            )
-            return model
-    raise ArchiveError(
-        "A model file must end in .keras, .h5 or .hdf5, or Keras does not open it. "
-        f"Received: {str(path)!r}. Rename it."
-    )
+def _load(path: Path, told: Path) -> Any:
+    try:
+        return keras.saving.load_model(path)
+    except (ValueError, TypeError) as error:
+        # A loss or a metric may be unknown here; the model itself may be fine.
+        model = keras.saving.load_model(path, compile=False)
+        cause = str(error).strip().splitlines() or [type(error).__name__]
+        warnings.warn(
+            f"{str(told)!r} was loaded without its compile state, which Keras "
+            f"cannot restore ({cause[0]}). Compile the model again to train it.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return model
 
 
 def _explained(path: Path, error: Exception) -> Exception:
     texts = [str(each).strip() for each in _chain(error)]
-    if any("No model config found" in text for text in texts):
-        return ArchiveError(
-            f"A model file must hold the model's config. Received: {str(path)!r}, "
-            "which holds weights only. Load them into their model, and save that."
-        )
     unknown = next(filter(None, map(_UNKNOWN_CLASS.search, texts)), None)
     if unknown is not None:
         return UnknownClassError(

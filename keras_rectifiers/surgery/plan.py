@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,6 +17,9 @@ import numpy as np
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.repairs import grouped
+from keras_rectifiers.repairs import where_text
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery.document import Entry
@@ -78,6 +80,8 @@ class Plan:
     to: str
     steps: tuple[Step, ...]
     skips: tuple[Skip, ...]
+    #: What an old file needed before anything could be replaced; often nothing.
+    repairs: tuple[Repair, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -96,28 +100,6 @@ class Plan:
         from keras_rectifiers.surgery.live import apply  # noqa: PLC0415 (Keras)
 
         return apply(model, self)
-
-    def apply_file(
-        self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-    ) -> None:
-        """Convert a `.keras` file into another; the source is never changed.
-
-        Args:
-            source: The file that the plan was made for, or its equal.
-            target: The file to write.
-            overwrite: Whether an existing target may be replaced.
-
-        Raises:
-            PlanMismatchError: The file's rectifiers are not those of the plan.
-            ArchiveError: A file cannot be read or written.
-        """
-        from keras_rectifiers.surgery.archive import apply  # noqa: PLC0415 (h5py)
-
-        apply(source, target, self, overwrite=overwrite)
 
     def to_json(self) -> str:
         """The plan as JSON text; `from_json` gives an equal plan."""
@@ -146,6 +128,7 @@ class Plan:
                     Skip(_site(skip["site"]), skip["reason"], skip["detail"])
                     for skip in data["skips"]
                 ),
+                tuple(Repair(**repair) for repair in data["repairs"]),
             )
         except (
             ValueError,
@@ -185,6 +168,13 @@ class Plan:
                 for skip in self.skips
             ]
             lines += ["", *_table(heads, left)]
+        if self.repairs:
+            heads = ("repaired", "what", "where")
+            made = [
+                (first.rule, first.text, where_text(first, count))
+                for first, count in grouped(self.repairs)
+            ]
+            lines += ["", *_table(heads, made)]
         return "\n".join(lines)
 
     @property

@@ -145,7 +145,7 @@ def _as_data(data: Any) -> Data:
 
 def _converted(model: Any, to: Any, selection: Mapping[str, Any]) -> tuple[Any, Any]:
     """A converted copy and its plan; with `to=None` a plain copy."""
-    from keras_rectifiers.surgery.convert import plan  # noqa: PLC0415
+    from keras_rectifiers.conversion.verbs import plan  # noqa: PLC0415
     from keras_rectifiers.surgery.plan import Plan  # noqa: PLC0415
 
     made = None if to is None else plan(model, to, **selection)

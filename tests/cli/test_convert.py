@@ -7,7 +7,7 @@ import pytest
 
 from keras_rectifiers.cli.convert import preserves_function
 from keras_rectifiers.cli.convert import promise_kept
-from keras_rectifiers.surgery.convert import plan
+from keras_rectifiers.conversion.verbs import plan
 
 
 def _predictions(path, x):

@@ -1,23 +1,33 @@
-"""The public verbs: plan, convert a live model, convert a file."""
+"""The public verbs: plan, convert a live model, convert a saved one."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import tempfile
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_rectifiers import specs
+from keras_rectifiers.conversion import hdf5_target
 from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery.files import check_model_target
-from keras_rectifiers.surgery.members import is_hdf5
+from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
+from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.upgrade.opened import Opened
+from keras_rectifiers.upgrade.opened import is_modern
+from keras_rectifiers.upgrade.opened import open_model
+from keras_rectifiers.upgrade.targets import HDF5
+from keras_rectifiers.upgrade.targets import MODEL
+from keras_rectifiers.upgrade.targets import check_target_for
+from keras_rectifiers.upgrade.weights.write import architecture_text
 
 Names = str | Sequence[str]
 
@@ -34,12 +44,14 @@ def plan(
     negative_slope: float | None = None,
     alpha: float | None = None,
     portable: bool = False,
+    weights: str | os.PathLike[str] | None = None,
 ) -> Plan:
     """Plan a conversion, and change nothing.
 
     Args:
-        model: A live `keras.Model`, or the path of a `.keras` file. A file is
-            read without importing Keras, and nothing in it runs.
+        model: A live `keras.Model`, or the path of a saved one: `.keras`, `.h5`, a
+            SavedModel folder, the JSON of an architecture. A saved one is read
+            without importing Keras, and nothing in it runs.
         to: `"prelu"`, `"leaky_relu"`, a Keras layer used as template, or a
             callable that takes a `Site` and gives a layer, a name or None.
         of: Kinds of rectifier to replace: `"relu"`, `"leaky_relu"`, `"prelu"`.
@@ -55,6 +67,7 @@ def plan(
         alpha: Slope at which the PReLU starts; default 0, so that the function
             stays what it was (He 2015 starts at 0.25).
         portable: Write stock Keras layers only, where they can express it.
+        weights: File of the weights, for the JSON of an architecture.
 
     Returns:
         The plan: print it, keep it as JSON, apply it.
@@ -62,7 +75,8 @@ def plan(
     Raises:
         SelectionError: A pattern or the whole selection matches nothing.
         ArchiveError: The file is missing, damaged or foreign.
-        UnsupportedModelError: The live model's layers are not in its config.
+        UnsupportedModelError: The live model's layers are not in its config, or
+            something in the saved one has no form in Keras 3.
         ValueError: An option is out of its range.
 
     Example:
@@ -82,8 +96,13 @@ def plan(
         _names(of), _names(include), _names(exclude), where, _names(roles)
     )
     if isinstance(model, str | os.PathLike):
-        with archive.read(model) as source:
-            return make_plan(source.document, target, selection, source.read_alpha)
+        if weights is None and is_modern(model):
+            with archive.read(model) as source:
+                document, read_alpha = source.document, source.read_alpha
+                return make_plan(document, target, selection, read_alpha)
+        with open_model(model, weights) as opened:
+            made = make_plan(opened.document, target, selection, opened.read_alpha)
+            return dataclasses.replace(made, repairs=opened.repairs)
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
     return make_plan(
@@ -119,19 +138,24 @@ def convert_file(
     target: str | os.PathLike[str],
     to: Any = specs.PRELU,
     *,
+    weights: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> Plan:
-    """Convert a `.keras` file into another, without importing Keras.
+    """Convert a saved model into another file, without importing Keras.
 
-    The weight bytes are copied as they are; the source is never changed; the
-    target appears whole or not at all.
+    Where Keras 3 wrote the source, its weight bytes are copied as they are. An
+    older one is brought up to date first, and the plan lists each repair. The
+    source is never changed; the target appears whole or not at all.
 
     Args:
-        source: A `.keras` file written by Keras 3. A whole-model `.h5` file is
-            converted too, but has to be loaded with Keras for it.
-        target: The `.keras` file to write.
-        to: As for `plan`.
+        source: A `.keras` or `.h5` file of Keras 1, 2 or 3, a SavedModel folder of
+            Keras 2, or the JSON of an architecture.
+        target: The file to write: `.keras`; `.json` for an architecture alone;
+            `.h5`, where the source is one that Keras 3 opens, too: there only the
+            attributes and the slopes change.
+        to: As for `plan`; or a `Plan` that was made for this model, or its equal.
+        weights: File of the weights, for an architecture.
         overwrite: Whether an existing target may be replaced.
         **options: As for `plan`.
 
@@ -141,26 +165,49 @@ def convert_file(
     Raises:
         ArchiveError: The source is missing, damaged or foreign, or the target
             exists, is the source, or cannot be written.
+        UnsupportedModelError: Something in the source has no form in Keras 3.
+        PlanMismatchError: The plan is for another model.
         SelectionError: The selection matches nothing.
         ValueError: An option is out of its range.
     """
-    check_model_target(source, target, overwrite=overwrite)
-    if is_hdf5(Path(source)):
-        return _convert_loaded(Path(source), Path(target), to, overwrite, options)
-    made = plan(source, to, **options)
-    archive.apply(source, target, made, overwrite=overwrite)
+    check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
+    made = to
+    if not isinstance(to, Plan):
+        made = plan(source, to, weights=weights, **options)
+    elif options:
+        raise ValueError(
+            f"A plan says all that there is to say. Received: {sorted(options)} beside "
+            "it. Leave them out, or make the plan with them."
+        )
+    if weights is None and Path(target).suffix in MODEL and is_modern(source):
+        archive.apply(source, target, made, overwrite=overwrite)
+        return made
+    with open_model(source, weights) as opened:
+        check_target_for(
+            source,
+            target,
+            (*MODEL, *HDF5),
+            overwrite=overwrite,
+            weights=opened.has_weights,
+        )
+        _write(opened, Path(target), made, overwrite=overwrite)
     return made
 
 
-def _convert_loaded(
-    source: Path, target: Path, to: Any, overwrite: bool, options: dict[str, Any]
-) -> Plan:
-    from keras_rectifiers.surgery import loading  # noqa: PLC0415 (loads Keras)
-
-    model = loading.load(source)
-    made = plan(model, to, **options)
-    loading.save(made.apply(model), target, overwrite=overwrite)
-    return made
+def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None:
+    """Write what a plan makes of an opened model, in the form the target names."""
+    if not opened.has_weights:
+        with replacing(target, overwrite=overwrite) as temporary:
+            text = architecture_text(rewrite(opened.document, made).document)
+            temporary.write_text(text, encoding="utf-8")
+    elif target.suffix in HDF5:
+        hdf5_target.write(opened, target, made, overwrite=overwrite)
+    else:
+        prefix = ".convert-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as folder:
+            modern = Path(folder) / "modern.keras"
+            opened.write(modern)
+            archive.apply(modern, target, made, overwrite=overwrite)
 
 
 def _names(value: Names | None) -> tuple[str, ...]:

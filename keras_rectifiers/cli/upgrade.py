@@ -1,0 +1,104 @@
+"""`keras-rectifiers upgrade`: an old saved model as Keras 3 writes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_rectifiers.cli.options import force_option
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import weights_option
+
+
+@click.command("upgrade", short_help="Write an old saved model as Keras 3 does.")
+@click.argument("source", metavar="OLD", type=click.Path(path_type=Path))
+@click.argument("target", metavar="NEW", type=click.Path(path_type=Path))
+@weights_option
+@click.option(
+    "--verify",
+    "verified",
+    is_flag=True,
+    help="Let Keras open the new file before it is put in place: it must hold every "
+    "array, byte for byte.",
+)
+@force_option
+@import_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    source: Path,
+    target: Path,
+    weights: Path | None,
+    verified: bool,
+    force: bool,
+    imports: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Write OLD as NEW.keras, which Keras 3 opens, and convert nothing.
+
+    OLD is a .keras or .h5 file of Keras 1, 2 or 3, whatever its name, a SavedModel
+    folder of Keras 2, or the JSON of an architecture (alone it becomes a NEW.json).
+    Nothing in it is run or imported. Every repair is listed, and every stored array
+    is used exactly once, or nothing is written. OLD is never changed.
+    """
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.report.tables import repair_tables
+
+    made, proof = _upgraded(
+        source, target, weights, force=force, verified=verified, imports=imports
+    )
+    kept = proof is None or proof.holds
+    if as_json:
+        result = json.loads(made.to_json())
+        result["target"] = str(target) if kept else None
+        result["proof"] = proof and dataclasses.asdict(proof)
+        show_json(result)
+    else:
+        lines = [] if proof is None else [str(proof)]
+        lines.append(f"Written: {target}" if kept else "Nothing written.")
+        head = f"{made.model}: {made.summary}"
+        show([head, *repair_tables(made.repairs), *lines])
+    if not kept:
+        ctx.exit(1)
+
+
+def _upgraded(
+    source: Path,
+    target: Path,
+    weights: Path | None,
+    *,
+    force: bool,
+    verified: bool,
+    imports: tuple[str, ...],
+) -> tuple[Any, Any]:
+    """Upgrade; with `verified`, put the target in place only if Keras agrees."""
+    from keras_rectifiers.upgrade.upgrade import upgrade
+
+    if not verified:
+        return upgrade(source, target, weights=weights, overwrite=force), None
+    from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.surgery.files import check_model_target
+    from keras_rectifiers.surgery.files import replacing
+
+    check_model_target(source, target, overwrite=force)
+    with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
+        trial = Path(folder) / "trial.keras"
+        made = upgrade(source, trial, weights=weights)
+        prepare_backend()
+        from keras_rectifiers.cli.models import import_modules
+        from keras_rectifiers.conversion.proof import prove
+
+        import_modules(imports)
+        proof = prove(trial, source)
+        if proof.holds:
+            with replacing(target, overwrite=force) as temporary:
+                trial.replace(temporary)
+    return made, proof

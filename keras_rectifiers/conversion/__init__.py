@@ -1,0 +1,1 @@
+"""The public verbs: plan and convert, for live models and for saved ones."""

@@ -1,0 +1,168 @@
+"""Write a conversion back into a copy of the whole-model `.h5` that it came from.
+
+Only attributes and slopes change: every other byte of an array stays where it is.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import is_functional
+from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.document import tracked_layers
+from keras_rectifiers.surgery.files import replacing
+from keras_rectifiers.surgery.graph import layer_order
+from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.rewrite import Rewritten
+from keras_rectifiers.surgery.rewrite import rewrite
+from keras_rectifiers.upgrade.containers import hdf5_model
+from keras_rectifiers.upgrade.opened import Opened
+from keras_rectifiers.upgrade.weights.owners import owners
+from keras_rectifiers.upgrade.weights.wanted import Owner
+from keras_rectifiers.upgrade.weights.wanted import Variable
+
+#: A variable of a document: the path of its layer, and its place below that.
+Key = tuple[str, tuple[str, ...]]
+
+#: Longest attribute that HDF5 keeps without help; longer lists go in chunks.
+_MAX_ATTRIBUTE = 64_000
+
+
+def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
+    """Convert a whole-model `.h5` by a plan into another.
+
+    Args:
+        opened: The source.
+        target: The file to write: whole, or not at all.
+        plan: The plan.
+        overwrite: Whether an existing target may be replaced.
+
+    Raises:
+        ArchiveError: The source is no `.h5`, or the target cannot be written.
+        UnsupportedModelError: Its arrays have to change, so it must become `.keras`.
+    """
+    source = opened.saved.path
+    _check(opened)
+    rewritten = rewrite(opened.document, plan)
+    names = _stored_names(opened)
+    with replacing(target, overwrite=overwrite) as temporary:
+        shutil.copyfile(source, temporary)
+        with h5py.File(temporary, "r+") as file:
+            _edit(file, rewritten, names, opened)
+
+
+def _check(opened: Opened) -> None:
+    source = str(opened.saved.path)
+    if opened.saved.container != hdf5_model.CONTAINER:
+        raise ArchiveError(
+            "A .h5 is made from a whole-model .h5 only. Received: "
+            f"{source!r}, which is {opened.saved.container}. Name a target that ends "
+            "in .keras."
+        )
+    for owner in opened.owners:
+        if owner.conversion:
+            raise UnsupportedModelError(
+                "A .h5 keeps its arrays as they are. Received: "
+                f"{source!r}, whose layer {owner.place.path!r} stores them in a form "
+                f"of the past ({owner.conversion}). Name a target that ends in .keras."
+            )
+
+
+def _stored_names(opened: Opened) -> dict[Key, str]:
+    """Each variable's array, as `<layer of the top model>/<name in its group>`."""
+    weights = opened.saved.weights
+    found = [] if weights is None else weights.find(opened.owners)
+    return {
+        (owner.place.path, variable.group): array.name
+        for owner, arrays in zip(opened.owners, found, strict=True)
+        for variable, array in zip(owner.stored, arrays, strict=True)
+    }
+
+
+def _edit(
+    file: h5py.File, rewritten: Rewritten, names: dict[Key, str], opened: Opened
+) -> None:
+    document = rewritten.document
+    weights = file[hdf5_model.WEIGHTS]
+    values = {
+        (path, (*([slot] if slot else []), "vars", str(index))): weight
+        for (path, slot), made in rewritten.replaced.items()
+        for index, weight in enumerate(made)
+    }
+    gone = set(names.values())
+    lists: dict[str, list[str]] = {name: [] for name in _layer_names(document)}
+    for owner, variable in _in_order(owners(opened.modern_like(document))):
+        top = owner.place.names[0]
+        key = (owner.place.path, variable.group)
+        if key in values:
+            group = weights.require_group(top)
+            lists[top].append(_add(group, owner, variable, values[key]))
+        else:
+            gone.discard(names[key])
+            lists[top].append(names[key].removeprefix(f"{top}/"))
+    for name in gone:
+        del weights[name]
+    for top, listed in lists.items():
+        _set_names(weights.require_group(top), "weight_names", listed)
+    _set_names(weights, "layer_names", list(lists))
+    config = {k: v for k, v in document.items() if k != "compile_config"}
+    file.attrs[hdf5_model.CONFIG] = json.dumps(config)
+
+
+def _layer_names(document: Entry) -> list[str]:
+    """Layers of the top model, in the order in which Keras counts them."""
+    names = [name_of(entry) for entry in tracked_layers(document)]
+    if not is_functional(document):
+        return names
+    order = {name: index for index, name in enumerate(layer_order(document))}
+    return sorted(names, key=order.__getitem__)
+
+
+def _in_order(found: list[Owner]) -> Iterator[tuple[Owner, Variable]]:
+    """Variables as a legacy file lists them: what trains first, layer by layer."""
+    by_top: dict[str, list[Owner]] = {}
+    for owner in found:
+        by_top.setdefault(owner.place.names[0], []).append(owner)
+    for members in by_top.values():
+        every = [
+            (owner, variable, owner.is_trainable(variable))
+            for owner in members
+            for variable in owner.variables
+        ]
+        for wanted in (True, False):
+            yield from ((o, v) for o, v, trains in every if trains is wanted)
+
+
+def _add(group: h5py.Group, owner: Owner, variable: Variable, weight: Any) -> str:
+    """Add slopes to a layer's group; the name they got."""
+    base = "/".join((*owner.place.names[1:], variable.name)) or variable.name
+    name, number = f"{base}:0", 0
+    while name in group:
+        number += 1
+        name = f"{base}_{number}:0"
+    value = np.broadcast_to(np.asarray(weight.value, np.float32), weight.shape)
+    group.create_dataset(name, data=value)
+    return name
+
+
+def _set_names(holder: h5py.Group, key: str, names: list[str]) -> None:
+    """Set an attribute that is a list of names, in chunks where it is long."""
+    for old in [each for each in holder.attrs if each.rstrip("0123456789") == key]:
+        del holder.attrs[old]
+    data = np.array([name.encode() for name in names], dtype=np.bytes_)
+    if data.nbytes <= _MAX_ATTRIBUTE:
+        holder.attrs[key] = data
+        return
+    count = -(-data.nbytes // _MAX_ATTRIBUTE)
+    for index, part in enumerate(np.array_split(data, count)):
+        holder.attrs[f"{key}{index}"] = part

@@ -1,0 +1,93 @@
+"""Prove that Keras reads an upgraded file as it was meant: array by array."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery import hdf5
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What Keras made of a file.
+
+    Attributes:
+        arrays: How many arrays of the model the file holds.
+        lost: Names of those that Keras did not take over, byte for byte.
+        added: Names of those that Keras made anew, since the file lacks them.
+    """
+
+    arrays: int
+    lost: tuple[str, ...]
+    added: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether Keras has exactly the arrays of the file."""
+        return not self.lost and not self.added
+
+    def __str__(self) -> str:
+        if self.holds:
+            return (
+                f"Keras opens it and holds all {self.arrays:,} arrays, byte for byte."
+            )
+        parts = []
+        if self.lost:
+            parts.append(f"{len(self.lost)} arrays are not taken over ({self.lost[0]})")
+        if self.added:
+            parts.append(f"{len(self.added)} are made anew ({self.added[0]})")
+        return f"Keras opens it, but {' and '.join(parts)}."
+
+
+def prove(path: Path, told: Path) -> Proof:
+    """Let Keras load a `.keras` file and save it again, and compare the arrays.
+
+    Args:
+        path: The file.
+        told: What errors call it.
+
+    Raises:
+        ArchiveError: Keras does not open it.
+        UnknownClassError: It names a class that is not known here.
+    """
+    from keras_rectifiers.surgery import loading  # noqa: PLC0415 (Keras)
+
+    model = loading.load(path, told=told)
+    with tempfile.TemporaryDirectory(prefix=".proof-", dir=path.parent) as folder:
+        again = Path(folder) / "again.keras"
+        model.save(again)
+        written, read = _arrays(path), _arrays(again)
+    lost = [
+        name
+        for name, values in written.items()
+        if name not in read or not _same(values, read[name])
+    ]
+    added = [name for name in read if name not in written]
+    return Proof(len(written), tuple(lost), tuple(added))
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """Every array of the layers of a `.keras` file."""
+    with (
+        zipfile.ZipFile(path) as zipped,
+        h5py.File(io.BytesIO(zipped.read(archive.WEIGHTS))) as file,
+    ):
+        return {
+            str(each.name): each[()]
+            for each in hdf5.datasets(file)
+            if each.name.startswith(("/layers/", "/vars/"))
+        }
+
+
+def _same(one: Any, other: Any) -> bool:
+    a, b = np.asarray(one), np.asarray(other)
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

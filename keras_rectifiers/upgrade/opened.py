@@ -1,0 +1,218 @@
+"""A saved model of any age, opened: its modern document, and its weights."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery import members
+from keras_rectifiers.surgery import wellformed
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.upgrade.containers.archive import MODERN
+from keras_rectifiers.upgrade.containers.open import open_saved
+from keras_rectifiers.upgrade.containers.saved import Saved
+from keras_rectifiers.upgrade.dialects.modernise import modernise
+from keras_rectifiers.upgrade.dialects.registry import Origin
+from keras_rectifiers.upgrade.training.config import modern_compile_config
+from keras_rectifiers.upgrade.training.slots import carry
+from keras_rectifiers.upgrade.weights.arrange import Placed
+from keras_rectifiers.upgrade.weights.arrange import arrange
+from keras_rectifiers.upgrade.weights.write import write_archive
+
+_COMPILED = "compile_config"
+
+_KERAS_3 = (3,)
+
+StrPath = str | os.PathLike[str]
+
+
+class Opened:
+    """A saved model, understood.
+
+    Args:
+        saved: What was read.
+
+    Attributes:
+        saved: What was read.
+        document: The model as Keras 3 writes it, with its compile config.
+
+    Raises:
+        ArchiveError: It is no model.
+        UnsupportedModelError: Something in it has no form in Keras 3.
+    """
+
+    def __init__(self, saved: Saved) -> None:
+        self.saved = saved
+        origin = Origin(version_numbers(saved.version), saved.backend)
+        with wellformed.reading(saved.path, "the model's config"):
+            self._modern = modernise(saved.document, origin)
+            self.document: Entry = self._modern.document
+            if saved.training is not None:
+                compiled, repairs = modern_compile_config(
+                    saved.training, origin, self.document
+                )
+                self.document[_COMPILED] = compiled
+            else:
+                repairs = ()
+        if not is_model(self.document):
+            raise ArchiveError(
+                "A model's layers must stand in its config. Received: "
+                f"{self.document.get('class_name')!r} in {str(saved.path)!r}, whose "
+                "layers are made in Python code. Replace the activations in that code."
+            )
+        wellformed.check(self.document, saved.path)
+        self._repairs = (*self._modern.repairs, *repairs)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is more than an architecture."""
+        return self.saved.weights is not None
+
+    @functools.cached_property
+    def placed(self) -> Sequence[Placed]:
+        """Every array, and its place in a Keras 3 weights file.
+
+        Raises:
+            ArchiveError: An array is missing, is nobody's, or has another shape.
+        """
+        if self.saved.weights is None:
+            raise ArchiveError(
+                "A model's weights must be there. Received: "
+                f"{str(self.saved.path)!r}, an architecture alone. Give the file of "
+                "its weights (--weights FILE), or name a target that ends in .json."
+            )
+        return arrange(self._modern, self.saved.weights)
+
+    @functools.cached_property
+    def _carried(self) -> tuple[Any, tuple[Repair, ...]]:
+        compiled = self.document.get(_COMPILED)
+        slots = self.saved.slots
+        if compiled is None:
+            return None, ()
+        if self.saved.container == MODERN:
+            return (None if slots is None else list(enumerate(slots.arrays))), ()
+        return carry(slots, compiled, self.placed)
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """Everything that differs from what was saved."""
+        if not self.has_weights:
+            return self._repairs
+        return (*self._repairs, *self._carried[1])
+
+    def read_alpha(self, site: Site) -> Any:
+        """The slopes of the PReLU at a site."""
+        found = next(
+            each for each in find(self.document) if each.site.path == site.path
+        )
+        group = (*found.group, "vars", "0")
+        return next(each.read() for each in self.placed if each.group == group)
+
+    def write(self, target: Path) -> None:
+        """Write it as a `.keras` file.
+
+        Args:
+            target: The file; it is overwritten.
+
+        Raises:
+            ArchiveError: The weights do not fit.
+        """
+        write_archive(target, self.document, self.placed, self._carried[0])
+
+
+@contextlib.contextmanager
+def open_model(path: StrPath, weights: StrPath | None = None) -> Iterator[Opened]:
+    """Open a saved model of any age and form; nothing in it runs.
+
+    Args:
+        path: A `.keras` or `.h5` file, a SavedModel folder, or the JSON of an
+            architecture; what it is called does not matter.
+        weights: File of the weights, for an architecture.
+
+    Raises:
+        ArchiveError: It is missing, damaged, or no saved model, or its layers are
+            not in its config.
+        UnsupportedModelError: Something in it has no form in Keras 3.
+    """
+    second = None if weights is None else Path(weights)
+    with open_saved(Path(path), second) as saved:
+        yield Opened(saved)
+
+
+@contextlib.contextmanager
+def modern_file(
+    path: StrPath, weights: StrPath | None = None, folder: StrPath | None = None
+) -> Iterator[Path]:
+    """A `.keras` file that Keras 3 opens: the given one, or a temporary one.
+
+    The given one may also hold a model whose layers are made by registered code.
+
+    Args:
+        path: As for `open_model`.
+        weights: As for `open_model`.
+        folder: Where a temporary file may be; default: the system's folder.
+
+    Raises:
+        ArchiveError: As for `open_model`.
+        UnsupportedModelError: As for `open_model`.
+    """
+    with contextlib.ExitStack() as stack:
+        if Path(path).suffix == MODERN and weights is None and is_modern(path):
+            yield Path(path)
+            return
+        opened = stack.enter_context(open_model(path, weights))
+        made = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix=".upgrade-", dir=folder)
+        )
+        temporary = Path(made) / f"model{MODERN}"
+        opened.write(temporary)
+        yield temporary
+
+
+def is_modern(path: StrPath) -> bool:
+    """Whether a path is a `.keras` file in which nothing is to be repaired.
+
+    Its weights are not looked at. What is no readable `.keras` file is not modern:
+    whoever opens it will say why.
+    """
+    path = Path(path)
+    try:
+        if not zipfile.is_zipfile(path):
+            return False
+        with members.open_file(path) as file, members.open_zip(file, path) as zipped:
+            infos = members.members_of(zipped, path)
+            document = members.read_json(zipped, infos, archive.CONFIG, path)
+            metadata = members.read_json(zipped, infos, archive.METADATA, path)
+        with wellformed.reading(path, archive.CONFIG):
+            document.pop(_COMPILED, None)
+            origin = Origin(version_numbers(str(metadata.get("keras_version"))))
+            return (
+                origin.version >= _KERAS_3 and not modernise(document, origin).repairs
+            )
+    except (RectifierError, OSError):
+        return False
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version: `"2.4.0-tf"` becomes `(2, 4, 0)`."""
+    numbers = []
+    for part in version.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits or len(digits) > 6:  # noqa: PLR2004 (no version is that long)
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
