@@ -140,7 +140,7 @@ def test_archives_of_the_first_versions_are_read(name):
 
 
 def test_backslashes_of_windows_are_read(tmp_path):
-    """On Windows a group was called `layers\\dense`, and not put into `layers`."""
+    """On Windows `layers` and `dense` made one group, with a backslash between."""
     model = old()
     model.save(tmp_path / "model.keras")
     inside = _unpack(tmp_path / "model.keras", tmp_path)

@@ -38,7 +38,7 @@ def read(file: BinaryIO, path: Path) -> Saved:
         path=path,
         container="architecture JSON",
         document=document,
-        training=training if isinstance(training, dict) else None,
+        training=training if isinstance(training, dict) and training else None,
         version=version,
         backend=backend,
         weights=None,

@@ -101,7 +101,7 @@ def saved(
         path=path,
         container=_EARLY if early else MODERN,
         document=document,
-        training=training,
+        training=training or None,  # empty where it was not compiled
         version=version,
         backend="tensorflow" if early else "",
         weights=GroupedWeights(tree, document),

@@ -16,6 +16,8 @@ from keras_rectifiers.upgrade.containers.saved import ListedSlots
 from keras_rectifiers.upgrade.containers.saved import Saved
 from keras_rectifiers.upgrade.weights.wanted import Owner
 
+#: What such a file is called.
+CONTAINER = "whole-model .h5"
 CONFIG = "model_config"
 WEIGHTS = "model_weights"
 _OPTIMIZER = "optimizer_weights"
@@ -71,7 +73,7 @@ def read(reader: Reader, path: Path) -> Saved:
     )
     return Saved(
         path=path,
-        container="whole-model .h5",
+        container=CONTAINER,
         document=document,
         training=reader.object(root, "training_config"),
         version=version,
