@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
@@ -69,6 +70,8 @@ class Graph:
             inputs: What it is called on.
         """
         name = name_of(layer)
+        if name in self._entries and not self._is_known(layer):
+            raise self._two_of(name)
         # A model has made one call of its own before it is a layer.
         first = int(layer.get("class_name") in ("Sequential", "Model", "Functional"))
         if name not in self._entries:
@@ -143,11 +146,19 @@ class Graph:
     def _put(self, entry: Entry) -> None:
         name = name_of(entry)
         if self._entries.setdefault(name, entry) != entry:
-            raise self.context.refuse(
-                self.model,
-                f"two different layers named {name!r} in merged branches",
-                "Build the model anew with layers of Keras 3",
-            )
+            raise self._two_of(name)
+
+    def _is_known(self, layer: Entry) -> bool:
+        """Whether it is the layer of its name that was there before, shared."""
+        known = self._entries[name_of(layer)]
+        return all(known.get(key) == layer.get(key) for key in ("class_name", "config"))
+
+    def _two_of(self, name: str) -> UnsupportedModelError:
+        return self.context.refuse(
+            self.model,
+            f"two different layers named {name!r} in merged branches",
+            "Build the model anew with layers of Keras 3",
+        )
 
 
 def _input_of(layer: Entry) -> tuple[list[Any] | None, str]:
