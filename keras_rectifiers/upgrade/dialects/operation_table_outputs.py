@@ -53,11 +53,16 @@ def outputs_of(entry: Entry, args: Sequence[Any], kwargs: Config) -> list[Output
     if forms.is_operation(entry.get("module")):
         return _operation(class_name, config, args, tensors)
     if class_name == "InputLayer":
-        return [(_shape(config.get("batch_shape")), policy_name(config.get("dtype")))]
+        return [
+            (
+                _shape(config.get("batch_shape")),
+                policy_name(config.get("dtype") or "float32"),
+            )
+        ]
     if not forms.is_keras_module(entry.get("module")) or not tensors:
         return []
     shapes = [each.shape for each in tensors]
-    name = policy_name(config.get("dtype"))
+    name = policy_name(config.get("dtype") or "float32")
     dtype = _COMPUTES.get(name, name)
     if class_name in _KEEP | {"Reshape", "Flatten", "Permute", "RepeatVector"}:
         dtype = dtype if _is_float(tensors[0].dtype) else tensors[0].dtype

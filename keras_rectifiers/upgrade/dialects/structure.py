@@ -13,10 +13,10 @@ from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.upgrade.dialects import known
-from keras_rectifiers.upgrade.dialects.classes import become
 from keras_rectifiers.upgrade.dialects.registry import WAS
 from keras_rectifiers.upgrade.dialects.registry import Context
 from keras_rectifiers.upgrade.dialects.registry import entry_rule
+from keras_rectifiers.upgrade.dialects.registry import serialized
 
 #: What an input takes in Keras 3.
 _INPUT_KEYS = ("batch_shape", "dtype", "sparse", "ragged", "name", "optional")
@@ -109,7 +109,6 @@ def show_input(entry: Entry, context: Context) -> None:
     new: dict[str, Any] = {"batch_shape": shape, "sparse": False, "ragged": False}
     if isinstance(first.get("dtype"), str):
         new["dtype"] = first["dtype"]
-    layer: Entry = {"config": {**new, "name": name}}
-    become(layer, "InputLayer")
+    layer = serialized("InputLayer", known.LAYERS, {**new, "name": name})
     layers.insert(0, layer)
     context.repaired(entry, f"shape {shape} of its first layer → an InputLayer")
