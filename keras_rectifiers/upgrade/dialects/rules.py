@@ -8,8 +8,6 @@ from keras_rectifiers.upgrade.dialects import theano_padding
 from keras_rectifiers.upgrade.dialects import keras1
 from keras_rectifiers.upgrade.dialects import keras1_convolution
 from keras_rectifiers.upgrade.dialects import theano_kernels
-from keras_rectifiers.upgrade.dialects import calls
-from keras_rectifiers.upgrade.dialects import operations
 from keras_rectifiers.upgrade.dialects import structure
 from keras_rectifiers.upgrade.dialects import classes
 from keras_rectifiers.upgrade.dialects import lambdas
@@ -17,3 +15,5 @@ from keras_rectifiers.upgrade.dialects import recurrent
 from keras_rectifiers.upgrade.dialects import layers
 from keras_rectifiers.upgrade.dialects import objects
 from keras_rectifiers.upgrade.dialects import names
+from keras_rectifiers.upgrade.dialects import calls
+from keras_rectifiers.upgrade.dialects import operations
