@@ -244,6 +244,8 @@ def _schedule(entry: Mapping[str, Any]) -> Entry:
         )
         if key != "name" and not fine:
             raise Unknown(f"learning-rate schedule {name!r} with the {key} {value!r}")
+    if not isinstance(kept.get("name"), str):
+        kept["name"] = name  # Keras 3 cannot do without
     return serialized(name, _SCHEDULES, kept)
 
 

@@ -131,10 +131,8 @@ class _Target:
         for block in self._layout.blocks:
             for layer, index, weight in self._after:
                 for slot in block:
-                    shape = slot_shape(slot, weight.shape)
-                    if shape is not None:
-                        share = shares.get((slot, layer, index))
-                        yield share or self._first(slot, weight)
+                    share = shares.get((slot, layer, index))
+                    yield share or self._first(slot, weight)
         if self._layout.product:
             product = state.product
             yield Filled((), self._product(steps) if product is None else product)
@@ -163,7 +161,9 @@ class _Target:
         if value == OWN_VALUE:
             return weight
         shape = slot_shape(slot, weight.shape)
-        return Filled(tuple(map(int, shape or ())), float(value))  # type: ignore[arg-type]
+        if shape is None:
+            return Filled((), 0, "int32")  # Keras' placeholder
+        return Filled(tuple(map(int, shape)), float(value))  # type: ignore[arg-type]
 
     def _product(self, steps: int) -> float:
         """The product that Nadam had after so many steps; not every file has it."""

@@ -69,12 +69,10 @@ def listed_state(
             for slot, number in expected
             if (shape := _shape(slot, shapes[number])) is not None
         ]
-        first = len(stored.arrays) - len(wanted)
-        if not 0 <= first <= _MAX_COUNTERS:
+        parts = _parted(stored.arrays, len(wanted), layout)
+        if parts is None:
             continue
-        counters, arrays = stored.arrays[:first], stored.arrays[first:]
-        if any(array.shape not in ((), (1,)) for array in counters):
-            continue
+        counters, arrays = parts
         agree = all(
             fits(shape, array.shape) and (not named or _may_be(array.name, slot))
             for array, (slot, _, shape) in zip(arrays, wanted, strict=True)
@@ -84,7 +82,7 @@ def listed_state(
                 (slot, number): array
                 for array, (slot, number, _) in zip(arrays, wanted, strict=True)
             }
-            return _counted(State(found), _counters(counters, layout))
+            return _counted(State(found), counters)
     return None
 
 
@@ -107,6 +105,28 @@ def variable_state(
             if each.slot in names:
                 found[slot, number] = each.array
     return _counted(State(found), dict(numbers))
+
+
+def _parted(
+    arrays: Sequence[Array], count: int, layout: Layout
+) -> tuple[dict[str, Array], Sequence[Array]] | None:
+    """Counters and slots; None where there are not so many slots."""
+    first = len(arrays) - count
+    last: Sequence[Array] = ()
+    if layout.product and first > 1 and not arrays[0].shape and not arrays[-1].shape:
+        # Keras 3 lists Nadam's product behind the slots; others before them.
+        behind = arrays[1].shape or _name(arrays[1]) == "learning_rate"
+        last = arrays[-1:] if behind else ()
+    first -= len(last)
+    if not 0 <= first <= _MAX_COUNTERS:
+        return None
+    counters = arrays[:first]
+    if any(array.shape not in ((), (1,)) for array in counters):
+        return None
+    found = _counters(counters, layout)
+    if last:
+        found["momentum_cache"] = last[0]
+    return found, arrays[first : first + count]
 
 
 def _orders(layout: Layout, count: int, *, named: bool) -> Iterator[list[_Expected]]:
@@ -142,7 +162,8 @@ def _may_be(name: str, slot: str) -> bool:
     """Whether a name does not say that an array is another slot.
 
     New: `Adam/m/dense/kernel:0`; legacy: `Adam/dense/kernel/m:0`, below
-    `training/` in TensorFlow 1; Keras 1 and 2.0: `Variable_12:0`.
+    `training/` in TensorFlow 1; Keras 1 and 2.0: `Variable_12:0`; Keras 3:
+    `adam/dense_kernel_momentum`.
     """
     parts = name.partition(":")[0].split("/")
     last = _COPY.sub("", parts[-1])
@@ -150,14 +171,20 @@ def _may_be(name: str, slot: str) -> bool:
         return last in ALIASES.get(slot, ())
     if len(parts) > 2 and parts[1] in NAMES:  # noqa: PLR2004
         return parts[1] in ALIASES.get(slot, ())
-    return True
+    said = [each for each in ALIASES if last.endswith(f"_{each}")]
+    return not said or slot in said
+
+
+def _name(array: Array) -> str:
+    """The last part of an array's name."""
+    return array.name.partition(":")[0].rpartition("/")[2]
 
 
 def _counters(arrays: Sequence[Array], layout: Layout) -> dict[str, Array]:
     """The counters by what they are."""
     found: dict[str, Array] = {}
     for array in arrays:
-        name = array.name.partition(":")[0].rpartition("/")[2]
+        name = _name(array)
         if name == "learning_rate" or (array.dtype.kind == "f" and "iter" in found):
             key = "momentum_cache" if layout.product else "learning_rate"
             found["learning_rate" if name == "learning_rate" else key] = array
