@@ -32,6 +32,7 @@ _NUMBERS = {
 }
 #: Arguments that Keras 3 lacks -> the values with which they did nothing.
 _DID_NOTHING: dict[str, tuple[Any, ...]] = {
+    "causal": (False, None),
     "groups": (1, None),
     "time_major": (False, None),
     "noise_shape": (None,),
@@ -65,7 +66,6 @@ _SAYS_NOTHING = frozenset(
         "trainable",
         "value_shape",
         "virtual_batch_size",
-        "vocabulary_size",
     )
 )
 #: Classes whose names people gave to layers of their own before Keras had them.
