@@ -17,6 +17,7 @@ import numpy as np
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import tracked_layers
@@ -27,7 +28,6 @@ from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.upgrade.containers import hdf5_model
 from keras_rectifiers.upgrade.opened import Opened
-from keras_rectifiers.upgrade.weights.owners import owners
 from keras_rectifiers.upgrade.weights.wanted import Owner
 from keras_rectifiers.upgrade.weights.wanted import Variable
 
@@ -101,7 +101,7 @@ def _edit(
     }
     gone = set(names.values())
     lists: dict[str, list[str]] = {name: [] for name in _layer_names(document)}
-    for owner, variable in _in_order(owners(opened.modern_like(document))):
+    for owner, variable in _in_order(opened.owners_of(document)):
         top = owner.place.names[0]
         key = (owner.place.path, variable.group)
         if key in values:
@@ -129,18 +129,30 @@ def _layer_names(document: Entry) -> list[str]:
 
 
 def _in_order(found: list[Owner]) -> Iterator[tuple[Owner, Variable]]:
-    """Variables as a legacy file lists them: what trains first, layer by layer."""
+    """Variables as Keras 3 lists a layer's: what trains first, unless it is frozen."""
     by_top: dict[str, list[Owner]] = {}
     for owner in found:
         by_top.setdefault(owner.place.names[0], []).append(owner)
     for members in by_top.values():
-        every = [
-            (owner, variable, owner.is_trainable(variable))
-            for owner in members
-            for variable in owner.variables
-        ]
-        for wanted in (True, False):
-            yield from ((o, v) for o, v, trains in every if trains is wanted)
+        every = [(owner, each) for owner in members for each in owner.variables]
+        if all(_is_frozen(owner.place) for owner in members):
+            yield from every
+            continue
+        every.sort(key=lambda one: not _trains(*one))  # stable: True goes last
+        yield from every
+
+
+def _trains(owner: Owner, variable: Variable) -> bool:
+    return variable.trainable and not _is_frozen(owner.place)
+
+
+def _is_frozen(place: Place | None) -> bool:
+    """Whether a layer, or one around it, does not train."""
+    while place is not None and place.parent is not None:
+        if place.config.get("trainable") is False:
+            return True
+        place = place.parent
+    return False
 
 
 def _add(group: h5py.Group, owner: Owner, variable: Variable, weight: Any) -> str:

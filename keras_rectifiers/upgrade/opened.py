@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import tempfile
@@ -28,9 +29,12 @@ from keras_rectifiers.upgrade.containers.saved import Saved
 from keras_rectifiers.upgrade.dialects.modernise import modernise
 from keras_rectifiers.upgrade.dialects.registry import Origin
 from keras_rectifiers.upgrade.training.config import modern_compile_config
+from keras_rectifiers.upgrade.training.slots import Carried
 from keras_rectifiers.upgrade.training.slots import carry
 from keras_rectifiers.upgrade.weights.arrange import Placed
 from keras_rectifiers.upgrade.weights.arrange import arrange
+from keras_rectifiers.upgrade.weights.owners import owners
+from keras_rectifiers.upgrade.weights.wanted import Owner
 from keras_rectifiers.upgrade.weights.write import write_archive
 
 _COMPILED = "compile_config"
@@ -98,7 +102,16 @@ class Opened:
         return arrange(self._modern, self.saved.weights)
 
     @functools.cached_property
-    def _carried(self) -> tuple[Any, tuple[Repair, ...]]:
+    def owners(self) -> list[Owner]:
+        """The layers that have weights, in the document and in the file."""
+        return owners(self._modern)
+
+    def owners_of(self, document: Entry) -> list[Owner]:
+        """The layers that have weights in a document that was made from this one."""
+        return owners(dataclasses.replace(self._modern, document=document, was={}))
+
+    @functools.cached_property
+    def _carried(self) -> tuple[Carried | None, tuple[Repair, ...]]:
         compiled = self.document.get(_COMPILED)
         slots = self.saved.slots
         if compiled is None:

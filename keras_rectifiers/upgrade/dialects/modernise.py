@@ -11,10 +11,12 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import layers_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import walk
+from keras_rectifiers.surgery.graph import layer_order
 from keras_rectifiers.upgrade.dialects import rules  # noqa: F401 (registers them)
 from keras_rectifiers.upgrade.dialects.registry import ENTRY_RULES
 from keras_rectifiers.upgrade.dialects.registry import MODEL_RULES
@@ -81,6 +83,17 @@ def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> Non
     if is_model(entry):
         for rule in MODEL_RULES:
             context.run(rule.name, rule.function, entry)
+        if is_functional(entry):
+            _sort(entry)
+
+
+def _sort(model: Entry) -> None:
+    """Bring layers into the order of Keras 3, which numbers weights by it."""
+    layers = layers_of(model)
+    order = {name: number for number, name in enumerate(layer_order(model))}
+    model["config"]["layers"] = sorted(
+        layers, key=lambda entry: order.get(name_of(entry), len(order))
+    )
 
 
 def _children(entry: Entry) -> Iterator[Entry]:
