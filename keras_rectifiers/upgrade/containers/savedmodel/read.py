@@ -18,6 +18,7 @@ from keras_rectifiers.upgrade.containers.savedmodel import files
 from keras_rectifiers.upgrade.containers.savedmodel import metadata
 from keras_rectifiers.upgrade.containers.savedmodel import slots
 from keras_rectifiers.upgrade.containers.savedmodel.bundle import Bundle
+from keras_rectifiers.upgrade.containers.savedmodel.layers import LayerObjects
 from keras_rectifiers.upgrade.containers.savedmodel.objects import OBJECT_GRAPH
 from keras_rectifiers.upgrade.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.upgrade.containers.savedmodel.weights import CheckpointWeights
@@ -72,7 +73,8 @@ def read(path: Path) -> Iterator[Saved]:
         text = bundle.text(OBJECT_GRAPH)
         with reading(path, "checkpoint"):
             graph = ObjectGraph(text)
-            weights = CheckpointWeights(path, document, described, graph, bundle)
+            layers = LayerObjects(document, described, graph)
+            weights = CheckpointWeights(path, layers, graph, bundle)
             state = slots.read(graph, weights.array)
         yield Saved(
             path=path,
