@@ -8,17 +8,20 @@ from typing import Any
 
 from keras_rectifiers.upgrade.dialects.operation_table_values import RECIPES
 from keras_rectifiers.upgrade.dialects.operation_table_values import Arguments
+from keras_rectifiers.upgrade.dialects.operation_table_values import Free
+from keras_rectifiers.upgrade.dialects.operation_table_values import Length
 from keras_rectifiers.upgrade.dialects.operation_table_values import Op
 from keras_rectifiers.upgrade.dialects.operation_table_values import Recipe
 from keras_rectifiers.upgrade.dialects.operation_table_values import (
     UnknownOperationError,
 )
 from keras_rectifiers.upgrade.dialects.operation_table_values import chain
+from keras_rectifiers.upgrade.dialects.operation_table_values import has_tensors
 from keras_rectifiers.upgrade.dialects.operation_table_values import is_symbolic
 from keras_rectifiers.upgrade.dialects.operation_table_values import recipe
 
 #: Functions of one tensor, by the class in `keras.ops.numpy`.
-_UNARY = {
+UNARY = {
     "abs": "Absolute",
     "negative": "Negative",
     "sign": "Sign",
@@ -51,7 +54,7 @@ _UNARY = {
     "is_finite": "Isfinite",
 }
 #: ... by the class in `keras.ops.nn`.
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "relu": "Relu",
     "relu6": "Relu6",
     "sigmoid": "Sigmoid",
@@ -128,8 +131,10 @@ def _binary(class_name: str) -> Recipe:
         call.require("data_format", "NHWC", "N...C", "NWC", "NDHWC")
         if right is None:
             raise UnknownOperationError("whose operands TF-Keras did not save")
-        if is_symbolic([left, right]):
+        if has_tensors([left, right]):
             return Op(class_name, (left, right))
+        if isinstance(left, Length | Free) or isinstance(right, Length | Free):
+            return Free()
         if not _is_number(left) or not _is_number(right) or class_name not in _PLAIN:
             raise UnknownOperationError("a call without a tensor")
         return _PLAIN[class_name](left, right)
@@ -158,8 +163,8 @@ def _reduction(class_name: str) -> Recipe:
     return made
 
 
-RECIPES.update({name: _unary(made, "numpy") for name, made in _UNARY.items()})
-RECIPES.update({name: _unary(made, "nn") for name, made in _ACTIVATIONS.items()})
+RECIPES.update({name: _unary(made, "numpy") for name, made in UNARY.items()})
+RECIPES.update({name: _unary(made, "nn") for name, made in ACTIVATIONS.items()})
 RECIPES.update({name: _binary(made) for name, made in _BINARY.items()})
 RECIPES.update({name: _reduction(made) for name, made in _REDUCTIONS.items()})
 RECIPES["rsqrt"] = _unary("Rsqrt", "math")
@@ -202,8 +207,10 @@ def _squared_difference(call: Arguments) -> Op:
 @recipe(
     "cast", "saturate_cast", "to_float", "to_int32", "to_int64", "keras.backend.cast"
 )
-def _cast(call: Arguments) -> Op:
+def _cast(call: Arguments) -> Any:
     dtype = call.get("dtype")
+    if _is_number(call.first) or isinstance(call.first, Length | Free):
+        return call.first
     if not isinstance(dtype, str):
         raise UnknownOperationError(f"a cast to {dtype!r}")
     return Op("Cast", (call.tensor(),), {"dtype": dtype.removesuffix("_ref")}, "core")

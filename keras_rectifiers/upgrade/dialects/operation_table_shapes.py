@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_rectifiers.upgrade.dialects.operation_table_values import Arguments
 from keras_rectifiers.upgrade.dialects.operation_table_values import Constant
+from keras_rectifiers.upgrade.dialects.operation_table_values import Free
 from keras_rectifiers.upgrade.dialects.operation_table_values import Length
 from keras_rectifiers.upgrade.dialects.operation_table_values import Op
 from keras_rectifiers.upgrade.dialects.operation_table_values import Raw
@@ -71,15 +72,13 @@ def _reshape(call: Arguments) -> Op:
     dims = call.get("shape")
     if not isinstance(dims, list):
         raise UnknownOperationError(f"a reshape to {_DYNAMIC}")
-    unknown = [dim for dim in dims if isinstance(dim, Length) or dim == -1]
-    if len(unknown) <= 1:
-        shape = [-1 if isinstance(dim, Length) else dim for dim in dims]
+    shape = [-1 if isinstance(dim, Length | Free) else dim for dim in dims]
+    if shape.count(-1) <= 1:
         if not all(is_whole(dim) for dim in shape):
             raise UnknownOperationError(f"a reshape to {_DYNAMIC}")
         return Op("Reshape", (call.first,), {"newshape": shape})
     # Two free axes, of which one is the batch: what the layer is for.
-    rest = [-1 if isinstance(dim, Length) else dim for dim in dims[1:]]
-    batch = dims[0]
+    batch, rest = dims[0], shape[1:]
     free = rest.count(-1) <= 1 and all(is_whole(dim) for dim in rest)
     if not free or not isinstance(batch, Length) or batch != Length(call.first, 0):
         raise UnknownOperationError(f"a reshape to {_DYNAMIC}")
@@ -210,6 +209,13 @@ def _pad(call: Arguments) -> Op:
     value = call.number("constant_values", default=0) if mode == "constant" else None
     config = {"pad_width": widths, "mode": mode}
     return Op("Pad", (call.tensor(), *([value] if value else [])), config)
+
+
+@recipe("diag_part", "tensor_diag_part", "matrix_diag_part")
+def _diagonal(call: Arguments) -> Op:
+    call.require("k", 0)
+    config = {"offset": 0, "axis1": -2, "axis2": -1}
+    return Op("Diagonal", (call.tensor(),), config)
 
 
 @recipe("reverse")

@@ -31,6 +31,11 @@ class Length:
 
 
 @dataclasses.dataclass(frozen=True)
+class Free:
+    """A number that is worked out from lengths of axes as the model runs."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Op:
     """An operation of Keras 3 that is to be made, on tensors or on other ones.
 
@@ -153,7 +158,14 @@ def is_symbolic(value: Any) -> bool:
     """Whether a value is known only when the model runs."""
     if isinstance(value, list | tuple):
         return any(is_symbolic(each) for each in value)
-    return isinstance(value, Tensor | Op | Length)
+    return isinstance(value, Tensor | Op | Length | Free)
+
+
+def has_tensors(value: Any) -> bool:
+    """Whether a value is, or holds, a tensor (and not just the length of one)."""
+    if isinstance(value, list | tuple):
+        return any(has_tensors(each) for each in value)
+    return isinstance(value, Tensor | Op)
 
 
 def chain(class_name: str, operands: list[Any]) -> Any:

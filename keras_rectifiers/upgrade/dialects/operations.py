@@ -29,10 +29,10 @@ from keras_rectifiers.upgrade.dialects.calls import is_numeric
 from keras_rectifiers.upgrade.dialects.calls import map_ends
 from keras_rectifiers.upgrade.dialects.calls import offset
 from keras_rectifiers.upgrade.dialects.calls import tensor
-from keras_rectifiers.upgrade.dialects.operation_table_outputs import Output
 from keras_rectifiers.upgrade.dialects.operation_table_outputs import outputs_of
 from keras_rectifiers.upgrade.dialects.operation_table_outputs import tensors_in
 from keras_rectifiers.upgrade.dialects.operation_table_raw import read_call
+from keras_rectifiers.upgrade.dialects.operation_table_sizes import Output
 from keras_rectifiers.upgrade.dialects.operation_table_values import Constant
 from keras_rectifiers.upgrade.dialects.operation_table_values import Op
 from keras_rectifiers.upgrade.dialects.operation_table_values import Raw
