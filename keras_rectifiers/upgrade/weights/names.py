@@ -43,6 +43,9 @@ _MEANINGS = {
     "sn_u": ("vector_u",),
     "variance": ("variance",),
 }
+#: How the states of TensorFlow's random generators are called.
+_STATES = frozenset(["StateVar", "Variable", "seed_generator_state"])
+
 _ENDS = sorted(_MEANINGS, key=len, reverse=True)
 
 
@@ -73,6 +76,18 @@ def says(stored: str, layer: str, wanted: str) -> bool:
     if here is None or there is None or here.isdisjoint(there):
         return False
     return layer in around and all(part in around for part in parts)
+
+
+def is_generator_state(array: Array) -> bool:
+    """Whether an array is a random generator's state, which is no weight.
+
+    Layers that change images at random have one in files of Keras 2.4 to 2.8.
+
+    Args:
+        array: A stored array.
+    """
+    last = _NUMBERS.sub("", array.name.rsplit("/", 1)[-1])
+    return last in _STATES and array.dtype.kind in "iu" and len(array.shape) == 1
 
 
 def check_direct(arrays: Sequence[Array], layer: str, group: str) -> None:

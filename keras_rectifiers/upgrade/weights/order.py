@@ -80,8 +80,11 @@ def by_order(
     """
     found: _Shares = {}
     members = _members(stored, owners)
-    for name, arrays in stored.items():
+    for name, every in stored.items():
+        arrays = list(every)
         inside = members.get(name, [])
+        if not any(member.owner.custom for member in inside):
+            arrays = [each for each in arrays if not names.is_generator_state(each)]
         if not arrays:
             continue
         if not inside:
@@ -90,7 +93,7 @@ def by_order(
                 f"{listed(arrays)} for {name!r}, where the model has no layer with "
                 "weights. The weights are another model's, or the file is damaged."
             )
-        for number, share in _shared_out(name, list(arrays), inside).items():
+        for number, share in _shared_out(name, arrays, inside).items():
             _keep(found, number, share, owners[number])
     return [found.get(number, []) for number in range(len(owners))]
 
