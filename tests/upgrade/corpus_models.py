@@ -109,11 +109,25 @@ def partly_frozen():
 
 @case()
 def frozen_wrappers():
-    wrapped = layers.Bidirectional(layers.GRU(3, return_sequences=True))
-    wrapped.trainable = False
-    spread = layers.TimeDistributed(layers.Dense(3, activation="relu"))
-    spread.trainable = False
-    return chain((6, 4), wrapped, spread, layers.LSTM(2))
+    """Frozen from outside: what is within may have been saved as trainable."""
+    frozen = [
+        layers.Bidirectional(layers.GRU(4, return_sequences=True)),
+        layers.Bidirectional(
+            layers.LSTM(2, return_sequences=True),
+            backward_layer=layers.GRU(2, return_sequences=True, go_backwards=True),
+        ),
+        layers.RNN([layers.LSTMCell(4), layers.GRUCell(4)], return_sequences=True),
+        layers.RNN(layers.SimpleRNNCell(4), return_sequences=True),
+        layers.TimeDistributed(small("spread")),
+        layers.TimeDistributed(layers.Dense(4, activation="relu")),
+        layers.GRU(4, return_sequences=True),
+        layers.SeparableConv1D(4, 2),
+    ]
+    x = y = Input((6, 4))
+    for layer in frozen:
+        y = layer(y)
+        layer.trainable = False
+    return Model(x, layers.LSTM(2)(y))
 
 
 @case()
