@@ -12,19 +12,25 @@ Pattern = tuple[int | str | None, ...]
 #: Stands for the weight's own value, as the start of its moving average.
 OWN_VALUE = "own"
 
+#: A slot that Keras 2.1 to 2.3 kept for `amsgrad` where it was off.
+DUMMY = "dummy"
+
 _AVERAGE = "average"
 #: Slot in Keras 3 -> what older optimizers call it.
 ALIASES: dict[str, frozenset[str]] = {
     _AVERAGE: frozenset({"average"}),
     "momentum": frozenset({"m", "momentum", "moment", "moments"}),
-    "velocity": frozenset({"v", "velocity", "rms"}),
+    "velocity": frozenset({"v", "velocity", "rms", "accumulator"}),
     "velocity_hat": frozenset({"vhat", "velocity_hat"}),
     "norm": frozenset({"u", "v", "norm"}),
     "average_gradient": frozenset({"mg", "average_gradient"}),
     "accumulator": frozenset({"accumulator"}),
-    "accumulated_grad": frozenset({"accum_grad", "accumulated_grad"}),
-    "accumulated_delta_var": frozenset({"accum_var", "accumulated_delta_var"}),
+    "accumulated_grad": frozenset({"accum_grad", "accumulated_grad", "accumulator"}),
+    "accumulated_delta_var": frozenset(
+        {"accum_var", "accumulated_delta_var", "delta_accumulator"}
+    ),
     "linear": frozenset({"linear"}),
+    DUMMY: frozenset({"vhat"}),
     "r": frozenset({"r"}),
     "c": frozenset({"c"}),
 }

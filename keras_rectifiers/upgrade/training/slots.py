@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -83,22 +85,42 @@ def carry(
         behind. Where the old state does not fit, they are those of an optimizer
         that has taken no step.
     """
-    optimizer = compiled["optimizer"]
+    outer = compiled["optimizer"]
+    scaled = outer["class_name"] == "LossScaleOptimizer"
+    optimizer = outer["config"]["inner_optimizer"] if scaled else outer
     layout = layout_of(optimizer)
     if layout is None:
         return None, () if slots is None else (_left("of this kind", optimizer),)
+    around = _scaler(outer["config"]) if scaled else ()
     weights = TrainedWeights(placed)
     target = _Target(optimizer, layout, weights)
     if slots is None:
-        return list(enumerate(target.variables(State({}), {}))), ()
+        return _numbered(around, target.variables(State({}), {})), ()
     for before in weights.before():
         state = _state(slots, layout, before)
         shares = None if state is None else _shares(state, layout, weights, before)
         if state is not None and shares is not None:
-            carried = list(enumerate(target.variables(state, shares)))
+            carried = _numbered(around, target.variables(state, shares))
             return carried, target.missing(shares)
-    fresh = list(enumerate(target.variables(State({}), {})))
+    fresh = _numbered(around, target.variables(State({}), {}))
     return fresh, (_left("of other weights or another form", optimizer),)
+
+
+def _numbered(*variables: Iterable[Readable]) -> Carried:
+    return list(enumerate(itertools.chain(*variables)))
+
+
+def _scaler(config: Mapping[str, Any]) -> tuple[Readable, ...]:
+    """What an optimizer that scales the loss keeps before the one inside it.
+
+    Older ones keep it nowhere, or where no file says it: it starts anew.
+    """
+    return (
+        Filled((), 0, "int64"),
+        Filled((), 0.0),
+        Filled((), 0, "int64"),
+        Filled((), config["initial_scale"]),
+    )
 
 
 #: Slot, number of the layer, number of the weight in it -> values.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.upgrade.training.layouts import ALIASES
+from keras_rectifiers.upgrade.training.layouts import DUMMY
 from keras_rectifiers.upgrade.training.layouts import NAMES
 from keras_rectifiers.upgrade.training.layouts import Layout
 from keras_rectifiers.upgrade.training.layouts import Pattern
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 #: Most counters that any optimizer had: iterations, rate, product.
 _MAX_COUNTERS = 3
 _COPY = re.compile(r"_\d+$")
-#: A slot that Keras 2.1 to 2.3 kept for `amsgrad` where it was off.
-_DUMMY = "dummy"
 
 #: One array that is expected: its slot, and the number of the weight.
 _Expected = tuple[str, int]
@@ -145,7 +144,7 @@ def _orders(layout: Layout, count: int, *, named: bool) -> Iterator[list[_Expect
         # SGD keeps its moments where its momentum is 0.
         yield _by_slot((*layout.slots, "momentum"), count)
     if layout.slots == ("momentum", "velocity"):
-        yield _by_slot((*layout.slots, _DUMMY), count)
+        yield _by_slot((*layout.slots, DUMMY), count)
 
 
 def _by_slot(slots: Sequence[str], count: int) -> list[_Expected]:
@@ -153,7 +152,7 @@ def _by_slot(slots: Sequence[str], count: int) -> list[_Expected]:
 
 
 def _shape(slot: str, shape: Pattern | None) -> Pattern | None:
-    if slot == _DUMMY or shape is None:
+    if slot == DUMMY or shape is None:
         return (1,)
     return slot_shape(slot, shape)
 
@@ -161,16 +160,18 @@ def _shape(slot: str, shape: Pattern | None) -> Pattern | None:
 def _may_be(name: str, slot: str) -> bool:
     """Whether a name does not say that an array is another slot.
 
-    New: `Adam/m/dense/kernel:0`; legacy: `Adam/dense/kernel/m:0`, below
-    `training/` in TensorFlow 1; Keras 1 and 2.0: `Variable_12:0`; Keras 3:
-    `adam/dense_kernel_momentum`.
+    New: `Adam/m/dense/kernel:0`, inside one that scales the loss
+    `m/dense/kernel:0`; legacy: `Adam/dense/kernel/m:0`, below `training/` in
+    TensorFlow 1; Keras 2.3: `training/Adam/m_3:0`; Keras 1 and 2.0:
+    `Variable_12:0`; Keras 3: `adam/dense_kernel_momentum`.
     """
     parts = name.partition(":")[0].split("/")
     last = _COPY.sub("", parts[-1])
     if last in NAMES:
         return last in ALIASES.get(slot, ())
-    if len(parts) > 2 and parts[1] in NAMES:  # noqa: PLR2004
-        return parts[1] in ALIASES.get(slot, ())
+    for part in parts[: max(0, min(len(parts) - 2, 2))]:
+        if part in NAMES:
+            return part in ALIASES.get(slot, ())
     said = [each for each in ALIASES if last.endswith(f"_{each}")]
     return not said or slot in said
 

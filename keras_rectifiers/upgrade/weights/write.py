@@ -18,6 +18,7 @@ import numpy as np
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import zipcopy
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.layout import stored
 from keras_rectifiers.upgrade.weights.arrange import Placed
@@ -25,6 +26,10 @@ from keras_rectifiers.upgrade.weights.arrange import Placed
 #: The version of Keras whose form the files have.
 KERAS_VERSION = "3.15.0"
 _OPTIMIZER = "optimizer"
+#: An optimizer that scales the loss writes the variables of the one inside it twice:
+#: after so many of its own, and in a group of their own.
+_SCALER = 4
+_INNER = ("inner_optimizer", "vars")
 
 
 class Readable(Protocol):
@@ -99,8 +104,15 @@ def _write_slots(
     group = file.require_group(f"{_OPTIMIZER}/vars")
     if isinstance(optimizer, dict):
         group.attrs["name"] = name_of(optimizer)
+    inner = config_of(optimizer or {}).get("inner_optimizer")
+    if isinstance(inner, dict):
+        inside = file.require_group("/".join((_OPTIMIZER, *_INNER)))
+        inside.attrs["name"] = name_of(inner)
     for number, slot in slots:
-        _put(file, (_OPTIMIZER, "vars", str(number)), slot.read())
+        values = slot.read()
+        _put(file, (_OPTIMIZER, "vars", str(number)), values)
+        if isinstance(inner, dict) and number >= _SCALER:
+            _put(file, (_OPTIMIZER, *_INNER, str(number - _SCALER)), values)
 
 
 def _put(file: h5py.File, name: tuple[str, ...], values: np.ndarray[Any, Any]) -> None:
