@@ -18,6 +18,7 @@ from keras_rectifiers.upgrade.weights.owners import owners
 from keras_rectifiers.upgrade.weights.shapes import described
 from keras_rectifiers.upgrade.weights.shapes import fits
 from keras_rectifiers.upgrade.weights.shapes import listed
+from keras_rectifiers.upgrade.weights.told import complete
 from keras_rectifiers.upgrade.weights.wanted import Owner
 from keras_rectifiers.upgrade.weights.wanted import Variable
 
@@ -93,6 +94,8 @@ class _Made:
 def arrange(modern: Modern, weights: Weights) -> list[Placed]:
     """Every stored array, and its place in a Keras 3 weights file.
 
+    What only the weights tell of a layer's config is added to the document.
+
     Args:
         modern: The modern document, and what its layers were.
         weights: The weights of the old file.
@@ -108,13 +111,14 @@ def arrange(modern: Modern, weights: Weights) -> list[Placed]:
     used: dict[int, Owner] = {}
     for owner, arrays in zip(wanted, found, strict=True):
         for array in arrays:
-            other = used.setdefault(id(array), owner)
-            if other is not owner:
+            other = used.get(id(array))
+            if other is not None:
                 raise ArchiveError(
-                    "Every stored array must belong to one layer. Received: "
+                    "Every stored array must be one variable. Received: "
                     f"{array.name!r}, of {other.place.path!r} and of "
                     f"{owner.place.path!r}. The file is not one that Keras wrote."
                 )
+            used[id(array)] = owner
         placed += _placed(owner, arrays)
     return [*placed, *_twins(wanted, placed)]
 
@@ -131,7 +135,9 @@ def _placed(owner: Owner, arrays: list[Array]) -> Iterator[Placed]:
         arrays = _converted(owner, arrays)
         _check(owner, wanted, arrays)
     for variable, array in zip(wanted, arrays, strict=True):
-        yield Placed((*root, *variable.group), array, owner, variable)
+        complete(owner, variable, array)
+        if not variable.in_config:
+            yield Placed((*root, *variable.group), array, owner, variable)
 
 
 def _check(owner: Owner, wanted: tuple[Variable, ...], arrays: list[Array]) -> None:

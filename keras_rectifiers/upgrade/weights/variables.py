@@ -224,6 +224,14 @@ def _normalization(config: Config) -> tuple[Variable, ...]:
     )
 
 
+def _discretization(config: Config) -> tuple[Variable, ...]:
+    """Keras 2 adapts it by a variable, of which Keras 3 has the outcome."""
+    if config.get("bin_boundaries") is not None or not config.get("num_bins"):
+        return ()
+    (summary,) = own(("summary", (2, None)), fixed=["summary"])
+    return (dataclasses.replace(summary, in_config=True),)
+
+
 def _prelu(_: Config) -> tuple[Variable, ...]:
     return own(("alpha", None))
 
@@ -293,6 +301,7 @@ VARIABLES.update(
         "Attention": attention.dot_attention,
         "BatchNormalization": _batch_normalization,
         "Dense": _dense,
+        "Discretization": _discretization,
         "EinsumDense": _einsum,
         "Embedding": _embedding,
         "GRU": _recurrent(_GRU),

@@ -27,6 +27,8 @@ class Variable:
         trainable: Whether it is among the layer's trainable weights.
         twin: Where Keras 3 writes one variable twice: the group of the other one,
             below the layer's own group. No stored array belongs to it.
+        in_config: Whether Keras 3 has it in the layer's config, and not among the
+            weights.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Variable:
     shape: tuple[int | str | None, ...] | None
     trainable: bool = True
     twin: tuple[str, ...] = ()
+    in_config: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
