@@ -16,6 +16,7 @@ from keras_rectifiers.upgrade.training.losses import modern_loss
 from keras_rectifiers.upgrade.training.losses import modern_metric
 from keras_rectifiers.upgrade.training.notes import Notes
 from keras_rectifiers.upgrade.training.notes import named
+from keras_rectifiers.upgrade.training.notes import settings_of
 from keras_rectifiers.upgrade.training.optimizers import modern_optimizer
 
 #: The first Keras that writes what the newest reads.
@@ -97,7 +98,9 @@ class _Outputs:
 
         def metrics(key: str) -> Any:
             found = self._sorted_metrics(training.get(key))
-            return _pruned(_map(found, lambda each: modern_metric(each, beside, notes)))
+            found = _map(found, lambda each: modern_metric(each, beside, notes))
+            self._rename(found)
+            return _pruned(found)
 
         return {
             "loss": loss,
@@ -124,11 +127,27 @@ class _Outputs:
             return flat or None
         if not values:
             return None
-        if isinstance(values, dict):
-            return self._by_output(values)
-        if not any(_is_nested(each) for each in values):
+        if not isinstance(values, dict) and not any(map(_is_nested, values)):
             return [values for _ in self._names]  # all of them for every output
-        return values
+        values = self._by_output(values)
+        if isinstance(values, dict):
+            return values
+        return [[each] if each and not _is_nested(each) else each for each in values]
+
+    def _rename(self, metrics: Any) -> None:
+        """Take the output's name from its metrics' names: Keras 3 puts it there.
+
+        Once a model was trained, Keras 2 kept the names with it.
+        """
+        names = self._names or ()
+        if len(names) < 2 or not isinstance(metrics, list):  # noqa: PLR2004
+            return
+        for name, mine in zip(names, metrics, strict=False):
+            for each in _leaves(mine):
+                config = settings_of(each)
+                told = config.get("name")
+                if isinstance(told, str) and told.startswith(f"{name}_"):
+                    each["config"] = {**config, "name": told[len(name) + 1 :]}
 
     def _by_output(self, values: Any) -> Any:
         names = self._names or ()
