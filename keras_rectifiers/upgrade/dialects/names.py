@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from keras_rectifiers import forms
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import layers_of
@@ -72,7 +73,9 @@ def _rename(entry: Entry, name: str, context: Context) -> None:
 
 
 def _wrapped(entry: Entry) -> Iterator[Entry]:
-    """The layers and cells inside a wrapper, however deep."""
+    """The layers and cells inside a wrapper of Keras' own, however deep."""
+    if not forms.is_keras_module(entry.get("module")):
+        return
     config = config_of(entry)
     cells = config.get("cells")
     inside = [config.get(key) for key in ("layer", "backward_layer", "cell")]
