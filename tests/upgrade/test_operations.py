@@ -290,3 +290,30 @@ UNKNOWN = {
     *("conv1d", "conv2d", "depthwise", "K.conv1d", "K.separable"),
     *("tensordot", "diag_part", "gray", "moments"),
 }
+
+
+@pytest.mark.parametrize("part", range(6))
+def test_nodes_of_a_graph_give_the_same_in_keras_3(part: int, tmp_path: Any) -> None:
+    """Before TensorFlow 2.4 a model kept the graph's nodes, not the functions."""
+    with tf.Graph().as_default():
+        inputs = tf_keras.Input(SHAPE)
+        results = [FUNCTIONS[name](inputs) for name in sorted(FUNCTIONS)[part::6]]
+        old = tf_keras.Model(inputs, tf.nest.flatten(results))
+        classes = {type(layer).__name__ for layer in old.layers}
+        expected = tf_keras.backend.function(old.inputs, old.outputs)([X])
+        result = modern(old)
+    assert classes == {"InputLayer", "TensorFlowOpLayer"}
+    got = opened(result, tmp_path)(X)
+    for one, other in zip(expected, got, strict=True):
+        np.testing.assert_allclose(
+            np.asarray(one, "float64"), np.asarray(other, "float64"), 1e-5, 1e-6
+        )
+
+
+def test_einsum_in_a_graph_keeps_its_operands(tmp_path: Any) -> None:
+    with tf.Graph().as_default():
+        inputs = tf_keras.Input(SHAPE)
+        old = tf_keras.Model(inputs, tf.einsum("bij,bkj->bik", inputs, inputs))
+        result = modern(old)
+    got = opened(result, tmp_path)(X)
+    np.testing.assert_allclose(got, np.einsum("bij,bkj->bik", X, X), 1e-5)

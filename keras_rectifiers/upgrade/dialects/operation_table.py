@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from keras_rectifiers.upgrade.dialects.operation_table_values import Free
 from keras_rectifiers.upgrade.dialects.operation_table_values import Length
 from keras_rectifiers.upgrade.dialects.operation_table_values import Op
 from keras_rectifiers.upgrade.dialects.operation_table_values import Recipe
+from keras_rectifiers.upgrade.dialects.operation_table_values import Several
 from keras_rectifiers.upgrade.dialects.operation_table_values import (
     UnknownOperationError,
 )
@@ -120,9 +122,21 @@ _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     "Minimum": min,
 }
 
+_PLAIN_UNARY: dict[str, Callable[[float], float]] = {
+    "Sqrt": math.sqrt,
+    "Rsqrt": lambda number: 1 / math.sqrt(number),
+    "Negative": operator.neg,
+}
+
 
 def _unary(class_name: str, module: str) -> Recipe:
-    return lambda call: Op(class_name, (call.tensor(),), module=module)
+    def made(call: Arguments) -> Any:
+        plain = _PLAIN_UNARY.get(class_name)
+        if plain is not None and _is_number(call.first):
+            return plain(call.first)
+        return Op(class_name, (call.tensor(),), module=module)
+
+    return made
 
 
 def _binary(class_name: str) -> Recipe:
@@ -151,7 +165,9 @@ def _reduction(class_name: str) -> Recipe:
         keepdims = bool(call.get("keepdims", "keep_dims", default=False))
         axis = call.axes("axis", "reduction_indices")
         if axis == []:
-            return call.tensor()
+            return call.first
+        if class_name == "Prod" and isinstance(call.first, list):
+            return _product(call.first)
         module = "math" if class_name == "Logsumexp" else "numpy"
         config: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
         if class_name in ("Max", "Min"):
@@ -161,6 +177,15 @@ def _reduction(class_name: str) -> Recipe:
         return Op(class_name, (call.tensor(),), config, module)
 
     return made
+
+
+def _product(lengths: list[Any]) -> Any:
+    """How many values the axes of some lengths hold."""
+    if all(_is_number(each) for each in lengths):
+        return math.prod(lengths)
+    if has_tensors(lengths):
+        raise UnknownOperationError("a product of a list of tensors")
+    return lengths[0] if len(lengths) == 1 else Free()
 
 
 RECIPES.update({name: _unary(made, "numpy") for name, made in UNARY.items()})
@@ -180,6 +205,16 @@ def _same(call: Arguments) -> Any:
 @recipe("stop_gradient")
 def _stop_gradient(call: Arguments) -> Op:
     return Op("StopGradient", (call.tensor(),), module="core")
+
+
+@recipe("identity_n")
+def _identity_n(call: Arguments) -> Several:
+    return Several(call.first)
+
+
+@recipe("graph_einsum")
+def _einsum(call: Arguments) -> Op:
+    return Op("Einsum", tuple(call.first), {"subscripts": str(call.get("equation"))})
 
 
 @recipe("atan2")

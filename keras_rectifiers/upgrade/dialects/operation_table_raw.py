@@ -34,6 +34,11 @@ _LOST = {
 _ONE = ("x",)
 _TWO = ("x", "y")
 
+#: Operations of a graph that go by the name of their function.
+_SAME_NAME = (
+    *("Expm1", "Rint", "Erfc", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh"),
+    *("Acosh", "Atanh"),
+)
 #: Operation of a TensorFlow graph -> the function, and its operands in order.
 _GRAPH: dict[str, tuple[str, tuple[str, ...]]] = {
     "AddV2": ("add", _TWO),
@@ -67,6 +72,17 @@ _GRAPH: dict[str, tuple[str, tuple[str, ...]]] = {
     "Log1p": ("log1p", _ONE),
     "Sqrt": ("sqrt", _ONE),
     "Rsqrt": ("rsqrt", _ONE),
+    **{name: (name.lower(), _ONE) for name in _SAME_NAME},
+    "IsNan": ("is_nan", _ONE),
+    "IsInf": ("is_inf", _ONE),
+    "IsFinite": ("is_finite", _ONE),
+    "Atan2": ("atan2", ("y", "x")),
+    "Roll": ("roll", ("x", "shift", "axis")),
+    "OneHot": ("one_hot", ("x", "depth", "on_value", "off_value")),
+    "MatrixDiagPart": ("diag_part", _ONE),
+    "MatrixDiagPartV2": ("diag_part", ("x", "k")),
+    "MatrixDiagPartV3": ("diag_part", ("x", "k")),
+    "Slice": ("slice", ("x", "begin", "size")),
     "Square": ("square", _ONE),
     "Erf": ("erf", _ONE),
     "Reciprocal": ("reciprocal", _ONE),
@@ -139,6 +155,8 @@ _LISTS = {
     "ConcatV2": ("concat", "axis"),
     "Pack": ("stack", None),
     "AddN": ("add_n", None),
+    "IdentityN": ("identity_n", None),
+    "Einsum": ("graph_einsum", None),
 }
 _NUMBER_TYPES = {
     "DT_FLOAT": "float32",
@@ -232,12 +250,19 @@ def _operands(constants: Any, first: Any) -> list[Any]:
     tensors = list(first) if isinstance(first, list) else [first]
     fixed = {}
     if isinstance(constants, dict):
-        fixed = {int(key): value for key, value in constants.items()}
+        fixed = {int(key): _plain(value) for key, value in constants.items()}
     total = len(tensors) + len(fixed)
     if any(not 0 <= index < total for index in fixed):
         raise UnknownOperationError("with constants at impossible places")
     rest = iter(tensors)
     return [fixed[i] if i in fixed else next(rest) for i in range(total)]
+
+
+def _plain(constant: Any) -> Any:
+    """A constant as numbers in lists, also from a late version of TF-Keras."""
+    if isinstance(constant, dict) and constant.get("class_name") == "__numpy__":
+        return config_of(constant).get("value")
+    return constant
 
 
 def _split_call(

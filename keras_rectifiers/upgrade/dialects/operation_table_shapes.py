@@ -16,6 +16,7 @@ from keras_rectifiers.upgrade.dialects.operation_table_values import Tensor
 from keras_rectifiers.upgrade.dialects.operation_table_values import (
     UnknownOperationError,
 )
+from keras_rectifiers.upgrade.dialects.operation_table_values import has_tensors
 from keras_rectifiers.upgrade.dialects.operation_table_values import is_symbolic
 from keras_rectifiers.upgrade.dialects.operation_table_values import is_whole
 from keras_rectifiers.upgrade.dialects.operation_table_values import recipe
@@ -65,6 +66,20 @@ def _key_part(part: Any) -> Any:
     if _is_slice(part) and all(v is None or is_whole(v) for v in part.values()):
         return {"class_name": "__slice__", "config": dict(part)}
     raise UnknownOperationError("an index that is computed")
+
+
+@recipe("slice")
+def _slice(call: Arguments) -> Any:
+    begin, size = call.get("begin"), call.get("size")
+    if is_symbolic([begin, size]) or len(begin) != len(size):
+        raise UnknownOperationError(f"a slice of {_DYNAMIC}")
+    key = [
+        {"start": first, "stop": None if many == -1 else first + many, "step": None}
+        for first, many in zip(begin, size, strict=True)
+    ]
+    if isinstance(call.first, list):
+        return _plain_item(call.first, key)
+    return Op("GetItem", (call.tensor(), Raw([_key_part(part) for part in key])))
 
 
 @recipe("reshape", "keras.backend.reshape")
@@ -192,8 +207,11 @@ def _gather(call: Arguments) -> Any:
     call.require("batch_dims", 0)
     call.require("partition_strategy", "mod")
     indices = call.get("indices", "ids")
-    if isinstance(call.first, list) and is_whole(indices):
-        return _plain_item(call.first, indices)
+    plain = isinstance(call.first, list) and not has_tensors(call.first)
+    if plain and not is_symbolic(indices):
+        if not isinstance(indices, list):
+            return _plain_item(call.first, indices)
+        return [_plain_item(call.first, each) for each in indices]
     axis = call.whole("axis", default=0)
     if not is_symbolic(indices):
         indices = Constant(indices, "int32")
