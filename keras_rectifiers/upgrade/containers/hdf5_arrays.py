@@ -24,6 +24,8 @@ from keras_rectifiers.surgery import wellformed
 
 #: Most names in one attribute; NASNetLarge has 1,041 layers.
 _MAX_NAMES = 100_000
+#: Types of the attributes that Keras writes; lists without names are of floats.
+_KINDS = (h5py.h5t.STRING, h5py.h5t.FLOAT)
 #: What HDF5 and h5py raise on damaged bytes.
 _DAMAGED = (OSError, RuntimeError, *wellformed.MALFORMED)
 
@@ -199,7 +201,7 @@ class Reader:
             raise ArchiveError(_unreadable(self.path, error, "")) from error
 
     def _text(self, holder: Any, name: str) -> str:
-        self._check_size(holder, name)
+        self._check(holder, name)
         value = holder.attrs[name]
         if isinstance(value, np.ndarray) and value.size == 1:
             value = value.reshape(())[()]
@@ -213,15 +215,22 @@ class Reader:
         return value
 
     def _names(self, holder: Any, name: str) -> list[str]:
-        self._check_size(holder, name)
+        self._check(holder, name)
         values: Sequence[Any] = np.atleast_1d(holder.attrs[name]).ravel().tolist()
         return [
             value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
             for value in values
         ]
 
-    def _check_size(self, holder: Any, name: str) -> None:
+    def _check(self, holder: Any, name: str) -> None:
+        """Refuse what is too large, and types that HDF5 may crash on."""
         attribute = holder.attrs.get_id(name)
+        kind = attribute.get_type().get_class()
+        if kind not in _KINDS:
+            raise ArchiveError(
+                f"{name} must be a text. Received: a type of HDF5's class {kind} in "
+                f"{str(self.path)!r}. The file is damaged, or not one that Keras wrote."
+            )
         count = attribute.get_space().get_simple_extent_npoints()
         size = count * attribute.dtype.itemsize
         if size > members.MAX_CONFIG_BYTES or count > _MAX_NAMES:
