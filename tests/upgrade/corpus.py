@@ -167,7 +167,10 @@ def difference(expected, got) -> float:
 
 
 def run(model, inputs) -> list[np.ndarray]:
-    """Outputs of a model of either Keras."""
+    """Outputs of a model of either Keras, from its first state."""
+    for layer in model.layers:
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_states"):
+            layer.reset_states()
     return flat(model(inputs, training=False))
 
 

@@ -168,6 +168,9 @@ class GroupedWeights:
             if any(name not in left for name in names):
                 raise ArchiveError(self._twice(owner))
             found[number] = [left.pop(name) for name in names]
+            for variable in owner.variables:
+                if variable.twin:  # the same variable, written once more
+                    left.pop((*place, *variable.group), None)
         if left:
             raise ArchiveError(
                 "Every stored array must belong to a layer. Received: "

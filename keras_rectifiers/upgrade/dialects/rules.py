@@ -13,6 +13,7 @@ from keras_rectifiers.upgrade.dialects import classes
 from keras_rectifiers.upgrade.dialects import lambdas
 from keras_rectifiers.upgrade.dialects import recurrent
 from keras_rectifiers.upgrade.dialects import frozen
+from keras_rectifiers.upgrade.dialects import random_crop
 from keras_rectifiers.upgrade.dialects import layers
 from keras_rectifiers.upgrade.dialects import objects
 from keras_rectifiers.upgrade.dialects import names
