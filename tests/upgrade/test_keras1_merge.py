@@ -149,7 +149,7 @@ def test_a_functional_branch():
 )
 def test_functions_in_files_are_refused(mode, mode_type):
     branches = [sequential(first("a")), sequential(first("b"))]
-    with pytest.raises(UnsupportedModelError, match="'merged'.*never run"):
+    with pytest.raises(UnsupportedModelError, match=r"'merged'.*never run"):
         modern(sequential(merge(mode, branches, mode_type=mode_type)))
 
 

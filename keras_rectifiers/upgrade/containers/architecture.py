@@ -15,6 +15,8 @@ from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.upgrade.containers.saved import Saved
 
 _WHAT = "the JSON of an architecture"
+#: What Keras 0 called its two kinds of models, without saying that it is a class.
+_KERAS_0 = ("Sequential", "Graph")
 
 
 def read(file: BinaryIO, path: Path) -> Saved:
@@ -71,6 +73,8 @@ def _document(value: Any, path: Path) -> Entry:
     if isinstance(value, dict):
         if "class_name" in value and isinstance(value.get("config"), dict | list):
             return value
+        if value.get("name") in _KERAS_0 and _has_no_classes(value):
+            return value
         if isinstance(value.get("layers"), list):  # get_config()
             kind = "Functional" if "output_layers" in value else "Sequential"
             return {"class_name": kind, "config": value}
@@ -86,6 +90,15 @@ def _document(value: Any, path: Path) -> Entry:
         "The JSON of an architecture must have 'class_name' and 'config'. Received: "
         f"{str(path)!r}, which has not. Save it with model.to_json()."
     )
+
+
+def _has_no_classes(value: Entry) -> bool:
+    """Whether it is a model of Keras 0, whose layers have names only."""
+    layers = value.get("layers")
+    plain = isinstance(layers, list) and any(
+        isinstance(each, dict) and "class_name" not in each for each in layers
+    )
+    return plain or "node_config" in value
 
 
 def without_architecture(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,6 @@ import h5py
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import config_of
-from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.upgrade.containers import architecture
 from keras_rectifiers.upgrade.containers import hdf5_model
 from keras_rectifiers.upgrade.containers.groups import EARLY
@@ -31,6 +30,9 @@ from keras_rectifiers.upgrade.containers.saved import Weights
 from keras_rectifiers.upgrade.weights.wanted import Owner
 
 _MAX_SHARDS = 10_000
+#: Groups in which Keras 0 stored a layer's weights, and a whole Graph's.
+_LAYER = re.compile(r"layer_\d+")
+_GRAPH = "graph"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,31 @@ class NamedWeights:
         return LayerWeights(stored).find(owners)
 
 
+@dataclasses.dataclass(frozen=True)
+class NumberedWeights:
+    """Weights of Keras 0, which had no names: one layer's after the other's.
+
+    Attributes:
+        path: The file.
+        stored: All arrays, in the order of the layers.
+    """
+
+    path: Path
+    stored: Sequence[Array]
+
+    def find(self, owners: Sequence[Owner]) -> list[list[Array]]:
+        """The stored arrays of each layer, in the order of its old variables."""
+        wanted = sum(len(owner.stored) for owner in owners)
+        if wanted != len(self.stored):
+            raise ArchiveError(
+                "Weights must be of as many arrays as the model has. Received: "
+                f"{len(self.stored)} arrays in {str(self.path)!r} for a model of "
+                f"{wanted}. The weights may be of another model."
+            )
+        left = iter(self.stored)
+        return [[next(left) for _ in owner.stored] for owner in owners]
+
+
 def read(reader: Reader, document: Entry) -> Weights:
     """The weights in an HDF5 file, for an architecture.
 
@@ -75,8 +102,8 @@ def read(reader: Reader, document: Entry) -> Weights:
         return NamedWeights(hdf5_model.by_layer(reader, whole))
     if attributes & {"layer_names", "layer_names0"}:
         return NamedWeights(hdf5_model.by_layer(reader, root))
-    if "nb_layers" in attributes:
-        return NamedWeights(_numbered(reader, document))
+    if "nb_layers" in attributes or groups == {_GRAPH}:
+        return _numbered(reader)
     if any(name.replace("\\", "/").split("/")[0] in _ROOTS for name in groups):
         return GroupedWeights(tree_of(reader), document)
     raise ArchiveError(
@@ -94,7 +121,8 @@ def is_weights(reader: Reader) -> bool:
     """Whether an HDF5 file looks like one of weights alone."""
     with reader.reading():
         names = {*reader.file.attrs, *reader.file}
-    return bool(names & {"layer_names", "layer_names0", "nb_layers", *_ROOTS})
+    known = {"layer_names", "layer_names0", "nb_layers", _GRAPH, *_ROOTS}
+    return bool(names & known)
 
 
 @contextlib.contextmanager
@@ -147,25 +175,17 @@ def _shard_names(shards: dict[str, Any], path: Path) -> list[str]:
     return list(names)
 
 
-def _numbered(reader: Reader, document: Entry) -> dict[str, list[Array]]:
-    """Weights of Keras 0, which numbered the layers of a Sequential."""
-    config = document.get("config")
-    layers = config if isinstance(config, list) else config_of(document).get("layers")
-    names = [name_of(each) for each in layers or () if isinstance(each, dict)]
-    found: dict[str, list[Array]] = {}
+def _numbered(reader: Reader) -> NumberedWeights:
+    """Weights of Keras 0: a group for each layer, or one for a whole Graph."""
+    found: list[Array] = []
     with reader.reading():
-        groups = [reader.file[f"layer_{k}"] for k in range(len(reader.file))]
-    if len(groups) != len(names):
-        raise ArchiveError(
-            "Weights must be of as many layers as the model has. Received: "
-            f"{len(groups)} layers in {str(reader.path)!r} for a model of "
-            f"{len(names)}. The weights may be of another model."
-        )
-    for name, group in zip(names, groups, strict=True):
-        with reader.reading():
-            arrays = [(key, group[key]) for key in sorted(group, key=_by_number)]
-        found[name] = [reader.array(each, f"{name}/{key}") for key, each in arrays]
-    return found
+        count = sum(_LAYER.fullmatch(name) is not None for name in reader.file)
+        names = [f"layer_{k}" for k in range(count)] or [_GRAPH]
+        for name in names:
+            group = reader.file[name]
+            keys = sorted(group, key=_by_number)
+            found += [reader.array(group[key], f"{name}/{key}") for key in keys]
+    return NumberedWeights(reader.path, found)
 
 
 def _by_number(name: str) -> tuple[int, str]:

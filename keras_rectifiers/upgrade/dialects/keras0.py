@@ -27,8 +27,9 @@ _Namer = Callable[[dict[str, Any]], str]
 @entry_rule("keras0_entries", "Layers without `class_name` → class, config and name")
 def entries(entry: Entry, context: Context) -> None:
     """Bring a whole document of Keras 0 into the form of Keras 1."""
-    flat = "class_name" not in entry and isinstance(entry.get("name"), str)
-    if not flat or ("layers" not in entry and "nodes" not in entry):
+    if "class_name" in entry or not isinstance(entry.get("name"), str):
+        return
+    if "layers" not in entry and "nodes" not in entry:
         return
     new = _entry(entry, _namer(), 0)
     for key in [key for key in entry if not key.startswith("__")]:
