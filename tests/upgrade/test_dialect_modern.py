@@ -3,11 +3,13 @@
 import json
 import zipfile
 
+import h5py
 import keras
 import pytest
 
 from keras_rectifiers.upgrade.dialects.modernise import modernise
 from keras_rectifiers.upgrade.dialects.registry import Origin
+from tests.upgrade.dialect_helpers import opened
 
 layers = keras.layers
 
@@ -111,3 +113,45 @@ def test_a_modern_document_is_not_changed(make, version, tmp_path):
 
     assert result.document == document
     assert result.repairs == ()
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_operations_in_a_file_of_keras_3_get_their_modules(tmp_path):
+    """Its `.h5` states none, and Keras 3 alone cannot open its own file."""
+    model = _operations()
+    model.save(tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5") as file:
+        document = json.loads(file.attrs["model_config"])
+    with pytest.raises(ValueError, match="Unknown layer"):
+        keras.models.load_model(tmp_path / "model.h5")
+
+    result = modernise(document, Origin((3, 15, 1)))
+
+    written = json.loads(model.to_json())
+    assert _classes(result.document) == _classes(written)
+    assert opened(result.document).output_shape == model.output_shape
+
+
+def _classes(entry):
+    inner = entry["config"].get("layers", [])
+    return [
+        (entry["module"], entry["class_name"], entry["registered_name"]),
+        *(_classes(layer) for layer in inner),
+    ]
+
+
+@pytest.mark.parametrize("class_name", ["CuDNNLSTM", "LocallyConnected1D", "Model"])
+def test_a_class_of_today_is_not_taken_for_one_of_then(class_name):
+    """A user may call a class of his own what Keras 2 called one."""
+    own = {
+        "module": None,
+        "class_name": class_name,
+        "config": {"name": "own", "units": 3},
+        "registered_name": f"zoo>{class_name}",
+    }
+    document = json.loads(_dense().to_json())
+    document["config"]["layers"].append(own)
+
+    for version in ((3, 15, 1), (2, 15, 0)):
+        result = modernise(document, Origin(version))
+        assert result.document["config"]["layers"][-1] == own

@@ -1,11 +1,14 @@
 """The tables of Keras' own classes, held to the installed Keras."""
 
+import importlib
 import inspect
+import pkgutil
 
 import keras
 import pytest
 
 from keras_rectifiers.upgrade.dialects import known
+from keras_rectifiers.upgrade.dialects.known_operations import OPERATIONS
 
 _LAYERS = {
     name: value
@@ -112,6 +115,22 @@ def test_activations_are_those_of_keras():
     from keras.src import activations
 
     assert set(activations.ALL_OBJECTS_DICT) == known.ACTIVATIONS
+
+
+def test_operations_stand_where_keras_has_them():
+    """Every class of every module of operations, and no other."""
+    folder = importlib.import_module("keras.src.ops").__path__
+    modules = [f"keras.src.ops.{each.name}" for each in pkgutil.iter_modules(folder)]
+    skipped = ("_test", ".function", ".operation")
+    modules = [name for name in modules if not name.endswith(skipped)]
+    found = {}
+    for name in [*modules, "keras.src.activations.activations"]:
+        for key, value in vars(importlib.import_module(name)).items():
+            own = inspect.isclass(value) and issubclass(value, keras.Operation)
+            if own and value.__module__ == name:
+                found[key] = name
+
+    assert found == OPERATIONS
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.upgrade.dialects import known
+from keras_rectifiers.upgrade.dialects.known_operations import OPERATIONS
 from keras_rectifiers.upgrade.dialects.registry import WAS
 from keras_rectifiers.upgrade.dialects.registry import Context
 from keras_rectifiers.upgrade.dialects.registry import entry_rule
@@ -60,10 +61,17 @@ def name_class(entry: Entry, context: Context) -> None:
         return
     if class_name in _CALLS:
         return
+    if _is_operation_without_module(entry):
+        entry["module"] = OPERATIONS[class_name]
+        entry["registered_name"] = class_name
+        context.repaired(
+            entry, f"operation {class_name} → the one in {entry['module']}"
+        )
+        return
     if is_model(entry) and known.is_keras(module) and _name_model(entry, context):
         return
     entry["class_name"] = class_name = known.ALIASES.get(class_name, class_name)
-    if known.is_own_layer(entry) and not _is_operation_without_module(entry):
+    if known.is_own_layer(entry):
         if module not in (None, known.LAYERS):
             context.repaired(entry, f"module {module} → {known.LAYERS}")
         become(entry, class_name)
@@ -76,6 +84,14 @@ def become(entry: Entry, class_name: str) -> None:
     entry["class_name"] = class_name
     entry["module"] = known.LAYERS
     entry["registered_name"] = None
+
+
+def was_keras(entry: Entry, context: Context) -> bool:
+    """Whether an entry may be of a class that Keras had before version 3."""
+    class_name, module = entry.get("class_name"), entry.get("module")
+    own = module == CUSTOM or known.is_keras(module)
+    registered = entry.get("registered_name") not in (None, class_name)
+    return own and not registered and known.is_old(entry, context.origin.version)
 
 
 def _name_model(entry: Entry, context: Context) -> bool:
@@ -113,14 +129,14 @@ def _is_operation_without_module(entry: Entry) -> bool:
     nodes = entry.get("inbound_nodes")
     called = isinstance(nodes, list) and any(isinstance(node, dict) for node in nodes)
     bare = "module" not in entry and "trainable" not in config_of(entry)
-    return called and bare
+    return called and bare and entry["class_name"] in OPERATIONS
 
 
 @entry_rule("layer_class", "Layers that Keras 3 calls otherwise, or lacks")
 def rename_layer(entry: Entry, context: Context) -> None:
     """Give a layer the class that does the same in Keras 3, or refuse it."""
     class_name = entry.get("class_name")
-    if not isinstance(class_name, str) or not known.is_keras(_module(entry)):
+    if not isinstance(class_name, str) or not was_keras(entry, context):
         return
     config = config_of(entry)
     if class_name in _REMOVED:
@@ -142,9 +158,3 @@ def rename_layer(entry: Entry, context: Context) -> None:
     gone = class_name in _ONLY_TRAINING
     note = ", which does nothing in training either" if gone else ""
     context.repaired(entry, f"class {class_name} → {new}{note}", caution=gone)
-
-
-def _module(entry: Entry) -> Any:
-    """The module of an entry; that of a nameless class is not known."""
-    module = entry.get("module")
-    return None if module == CUSTOM else module

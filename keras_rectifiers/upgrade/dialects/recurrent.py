@@ -10,6 +10,7 @@ from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.upgrade.dialects import known
 from keras_rectifiers.upgrade.dialects.classes import become
+from keras_rectifiers.upgrade.dialects.classes import was_keras
 from keras_rectifiers.upgrade.dialects.registry import Context
 from keras_rectifiers.upgrade.dialects.registry import entry_rule
 from keras_rectifiers.upgrade.dialects.registry import serialized
@@ -32,7 +33,7 @@ def replace_cudnn(entry: Entry, context: Context) -> None:
     config = entry.get("config")
     if not isinstance(class_name, str) or class_name not in _CUDNN:
         return
-    if not isinstance(config, dict):
+    if not isinstance(config, dict) or not was_keras(entry, context):
         return
     new, fixed, conversion = _CUDNN[class_name]
     become(entry, new)
