@@ -152,6 +152,7 @@ class _Outputs:
     def _by_output(self, values: Any) -> Any:
         names = self._names or ()
         if isinstance(values, dict):
+            values = {_modern_name(key, names): each for key, each in values.items()}
             known = set(values) <= set(names) and len(set(names)) == len(names)
             return [values.get(name) for name in names] if known else values
         return values
@@ -177,6 +178,11 @@ class _Outputs:
             notes.caution("loss", f"loss_weights {named(weights)}: left out")
             return None
         return _map(weights, lambda each: 1.0 if each is None else float(each))
+
+
+def _modern_name(name: str, names: tuple[str, ...]) -> str:
+    """An output's name in Keras 3, which takes no `/`."""
+    return name if name in names else name.replace("/", "_")
 
 
 def _only(values: Any, name: str) -> Any:

@@ -22,6 +22,7 @@ from keras_rectifiers.upgrade.training.layouts import slot_shape
 from keras_rectifiers.upgrade.training.rearranged import rearranged
 from keras_rectifiers.upgrade.training.state import State
 from keras_rectifiers.upgrade.training.state import listed_state
+from keras_rectifiers.upgrade.training.state import nameless
 from keras_rectifiers.upgrade.training.state import variable_state
 from keras_rectifiers.upgrade.training.weights import Trained
 from keras_rectifiers.upgrade.training.weights import TrainedWeights
@@ -66,6 +67,8 @@ class Made:
         return self.values
 
 
+#: Slot, number of the layer, number of the weight in it -> values.
+_Shares = dict[tuple[str, int, int], Readable]
 #: Number of a variable of the optimizer in Keras 3, and its values.
 Carried = list[tuple[int, Readable]]
 
@@ -96,14 +99,37 @@ def carry(
     target = _Target(optimizer, layout, weights)
     if slots is None:
         return _numbered(around, target.variables(State({}), {})), ()
-    for before in weights.before():
-        state = _state(slots, layout, before)
-        shares = None if state is None else _shares(state, layout, weights, before)
-        if state is not None and shares is not None:
-            carried = _numbered(around, target.variables(state, shares))
-            return carried, target.missing(shares)
+    understood = _understood(slots, layout, weights)
+    if understood is not None:
+        state, shares = understood
+        return _numbered(around, target.variables(state, shares)), target.missing(
+            shares
+        )
     fresh = _numbered(around, target.variables(State({}), {}))
     return fresh, (_left("of other weights or another form", optimizer),)
+
+
+def _understood(
+    slots: Slots, layout: Layout, weights: TrainedWeights
+) -> tuple[State, _Shares] | None:
+    """The old state by the weights of Keras 3, None where that cannot be told."""
+    for before in weights.before():
+        found = _read(slots, layout, weights, before)
+        by_name = weights.by_name(before) if nameless(slots) else before
+        other = None if by_name == before else _read(slots, layout, weights, by_name)
+        if found is not None and other is not None:
+            return None  # one shape too many is the same: either order may be meant
+        if found is not None or other is not None:
+            return found or other
+    return None
+
+
+def _read(
+    slots: Slots, layout: Layout, weights: TrainedWeights, before: Sequence[Trained]
+) -> tuple[State, _Shares] | None:
+    state = _state(slots, layout, before)
+    shares = None if state is None else _shares(state, layout, weights, before)
+    return None if state is None or shares is None else (state, shares)
 
 
 def _numbered(*variables: Iterable[Readable]) -> Carried:
@@ -121,10 +147,6 @@ def _scaler(config: Mapping[str, Any]) -> tuple[Readable, ...]:
         Filled((), 0, "int64"),
         Filled((), config["initial_scale"]),
     )
-
-
-#: Slot, number of the layer, number of the weight in it -> values.
-_Shares = dict[tuple[str, int, int], Readable]
 
 
 class _Target:

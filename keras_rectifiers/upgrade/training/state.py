@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Most counters that any optimizer had: iterations, rate, product.
 _MAX_COUNTERS = 3
+#: What TensorFlow, and Keras on Theano, call a variable without a name.
+_NAMELESS = ("variable", "param")
 _COPY = re.compile(r"_\d+$")
 
 #: One array that is expected: its slot, and the number of the weight.
@@ -83,6 +85,16 @@ def listed_state(
             }
             return _counted(State(found), counters)
     return None
+
+
+def nameless(stored: Slots) -> bool:
+    """Whether a file's slots have no names of their own, as up to Keras 2.2.
+
+    Then the weights may stand in the order of the layers, or sorted by name.
+    """
+    return stored.kind == "named" and all(
+        _name(array).lower().startswith(_NAMELESS) for array in stored.arrays[1:]
+    )
 
 
 def variable_state(

@@ -85,6 +85,21 @@ class TrainedWeights:
                 seen.append(found)
                 yield found
 
+    def by_name(self, trained: list[Trained]) -> list[Trained]:
+        """Weights sorted by name, as Keras sorted them up to 2.0; else as they were.
+
+        Args:
+            trained: One of the lists of `before`.
+        """
+        names = {id(each): self._own_name(each) for each in trained}
+        if not all(names.values()):
+            return trained
+        return sorted(trained, key=lambda each: names[id(each)])
+
+    def _own_name(self, trained: Trained) -> str:
+        was = self.owner(trained.owner).was
+        return trained.name.removeprefix(f"{was[0]}/" if was else "")
+
     def _trained(self, number: int) -> list[Trained]:
         owner = self.owner(number)
         if owner.conversion:
