@@ -85,7 +85,12 @@ def test_an_old_model_stays_the_same_function(name, file_format, tmp_path):
 
 def _same_weights(old, new):
     """The same arrays are there, each as often as it was."""
-    before = [np.asarray(w) for w in old.weights if not corpus.is_state(w)]
+    before = [
+        np.asarray(w)
+        for w in old.weights
+        # An adapted layer's bins are in its config in Keras 3.
+        if not corpus.is_state(w) and not w.name.endswith("summary:0")
+    ]
     after = [np.asarray(w) for w in new.weights]
     assert len(before) == len(after)
     assert _counted(before) == _counted(after)
