@@ -15,6 +15,7 @@ from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import members
@@ -143,7 +144,15 @@ class Opened:
 
         Raises:
             ArchiveError: The weights do not fit.
+            UnsupportedModelError: The file holds more than config and weights.
         """
+        if self.saved.assets:
+            raise UnsupportedModelError(
+                "A model that needs repair must be config and weights only. Received: "
+                f"{self.saved.assets[0]!r} in {str(self.saved.path)!r}, which a layer "
+                "needs besides. Take that layer, such as a vocabulary, out of the "
+                "model, and put it before the converted one."
+            )
         write_archive(target, self.document, self.placed, self._carried[0])
 
 

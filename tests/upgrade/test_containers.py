@@ -575,3 +575,72 @@ def _repack(path, weights):
         for name, text in texts.items():
             archive.writestr(name, text)
         archive.write(weights, "model.weights.h5")
+
+
+def test_a_type_that_makes_hdf5_crash_is_refused(tmp_path):
+    """One changed byte made a text a list of an unknown kind; reading it crashed."""
+    path = tmp_path / "model.h5"
+    model = old()
+    model.compile("sgd", "mse")
+    model.save(path)
+    content = path.read_bytes()
+    name = b"training_config\x00\x19"
+    assert content.count(name + b"\x01") == 1
+    path.write_bytes(content.replace(name + b"\x01", name + b"\xb6"))
+
+    with pytest.raises(ArchiveError, match="training_config must be a text"):
+        arrays(path)
+
+
+def test_a_checkpoint_of_weights_says_what_to_do(tmp_path):
+    """TensorFlow's own checkpoints have no names of layers in them."""
+    model = old()
+    model.save_weights(tmp_path / "ckpt", save_format="tf")
+
+    with pytest.raises(ArchiveError, match="save the whole model"):
+        arrays(_architecture(model, tmp_path), tmp_path / "ckpt.index")
+
+
+def test_layers_inside_a_custom_layer_keep_their_groups(tmp_path):
+    """What an unknown class keeps inside itself is not known, and stays in place."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Doubled(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = layers.Dense(3)
+
+        def build(self, shape):
+            self.inner.build(shape)
+            self.scale = self.add_weight(shape=(3,))
+
+        def call(self, inputs):
+            return self.inner(inputs) * self.scale
+
+    model = keras.Sequential([keras.Input((3,)), Doubled(), layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+
+    with open_saved(tmp_path / "model.keras") as saved:
+        made = modernise(saved.document, Origin((3, 15), ""))
+        groups = ["/".join(each.group) for each in arrange(made, saved.weights)]
+    assert sorted(groups) == [
+        "layers/dense/vars/0",
+        "layers/dense/vars/1",
+        "layers/doubled/inner/vars/0",
+        "layers/doubled/inner/vars/1",
+        "layers/doubled/vars/0",
+    ]
+
+
+def test_vocabularies_are_not_lost(tmp_path):
+    """A layer's files beside the weights are told, for they are not carried over."""
+    model = keras.Sequential([layers.TextVectorization(output_sequence_length=3)])
+    model.layers[0].adapt(np.array(["a b", "b c"]))
+    model(np.array(["a b"]))
+    model.save(tmp_path / "model.keras")
+
+    with open_saved(tmp_path / "model.keras") as saved:
+        found = saved.assets
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        inside = [name for name in archive.namelist() if name.startswith("assets/")]
+    assert list(found) == inside

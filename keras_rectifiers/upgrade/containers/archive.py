@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 import zipfile
@@ -30,6 +31,7 @@ from keras_rectifiers.upgrade.containers.saved import Saved
 #: What a file of Keras 3 is called.
 MODERN = ".keras"
 _EARLY = "early .keras"
+_ASSETS = "assets/"
 _CHUNK = 1 << 20
 
 
@@ -52,7 +54,8 @@ def read(file: BinaryIO, path: Path) -> Iterator[Saved]:
         if any(info.filename == METADATA for info in infos):
             metadata = members.read_json(zipped, infos, METADATA, path)
         with _reader(file, zipped, infos, path) as reader:
-            yield saved(document, metadata, reader, path)
+            made = saved(document, metadata, reader, path)
+            yield dataclasses.replace(made, assets=_assets(infos))
 
 
 @contextlib.contextmanager
@@ -107,6 +110,12 @@ def saved(
         weights=GroupedWeights(tree, document),
         slots=tree.slots(),
     )
+
+
+def _assets(infos: members.Members) -> tuple[str, ...]:
+    """What layers store beside their weights: vocabularies, images."""
+    names = [info.filename.replace("\\", "/") for info in infos if info.file_size]
+    return tuple(name for name in names if name.startswith(_ASSETS))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ _YAML = re.compile(r"(^|\n)\s*(backend|class_name|config|keras_version)\s*:|!!py
 _TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 _HEAD = 4096
 
+_LOAD = "Load it into its model with the Keras that wrote it, and save the whole model"
+
 #: First bytes -> what the file is, and what to do.
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "a gzip archive", "Unpack it first"),
@@ -61,7 +63,7 @@ def _what(head: bytes, tail: bytes, path: Path) -> tuple[str, str]:
     if tail == _TABLE:
         return (
             "the index of a TensorFlow checkpoint",
-            "Give the JSON of the architecture, and this as --weights",
+            _LOAD,
         )
     if _PICKLE.match(head) or b"joblib" in head[:64]:
         return (

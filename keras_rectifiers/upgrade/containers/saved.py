@@ -66,7 +66,7 @@ class Saved:
 
     Attributes:
         path: The file or folder.
-        container: What it is, for people: `"Keras 2 .keras"`, `"whole-model .h5"`,
+        container: What it is, for people: `"early .keras"`, `"whole-model .h5"`,
             `"SavedModel"`, `"architecture JSON"`.
         document: The model's config, as it was written.
         training: The compile config, as it was written, or None.
@@ -74,6 +74,7 @@ class Saved:
         backend: Of the Keras that wrote it, or `""`.
         weights: Where its weights are; None for an architecture alone.
         slots: The optimizer's state; None where there is none.
+        assets: Names of further files in a `.keras` file, such as vocabularies.
     """
 
     path: Path
@@ -84,6 +85,7 @@ class Saved:
     backend: str
     weights: Weights | None
     slots: Slots | None = None
+    assets: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

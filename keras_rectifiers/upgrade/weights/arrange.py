@@ -127,7 +127,8 @@ def _placed(owner: Owner, arrays: list[Array]) -> Iterator[Placed]:
     root = owner.place.group
     if owner.custom and not owner.conversion:
         for number, array in enumerate(arrays):
-            yield Placed((*root, "vars", str(number)), array, owner, None)
+            below = getattr(array, "group", ("vars", str(number)))  # if it is known
+            yield Placed((*root, *below), array, owner, None)
         return
     _check(owner, owner.stored, arrays)
     wanted = tuple(each for each in owner.variables if not each.twin)
