@@ -50,8 +50,8 @@ X = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype("float32")
 
 #: What users write between layers -> the function that makes it.
 FUNCTIONS: dict[str, Any] = {
-    "relu": lambda x: tf.nn.relu(x),
-    "relu6": lambda x: tf.nn.relu6(x),
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
     "1 - x": lambda x: 1 - x,
     "x - 1": lambda x: x - 1,
     "x + x": lambda x: x + x,
@@ -62,7 +62,7 @@ FUNCTIONS: dict[str, Any] = {
     "2 ** x": lambda x: 2**x,
     "x // 2": lambda x: x // 2,
     "x % 2": lambda x: x % 2,
-    "abs(x)": lambda x: abs(x),
+    "abs(x)": abs,
     "x > 0": lambda x: tf.cast(x > 0, "float32"),
     "x <= y": lambda x: tf.cast(
         (x <= 0.5) & tf.not_equal(x, 0.1) | ~(x >= 0), tf.float32
@@ -104,17 +104,17 @@ FUNCTIONS: dict[str, Any] = {
     "K.relu": lambda x: tf_keras.backend.relu(x, max_value=6),
     "K.relu slope": lambda x: tf_keras.backend.relu(x, alpha=0.1, max_value=1.0),
     "K.relu threshold": lambda x: tf_keras.backend.relu(x, threshold=0.5),
-    "K.hard_sigmoid": lambda x: tf_keras.backend.hard_sigmoid(x),
+    "K.hard_sigmoid": tf_keras.backend.hard_sigmoid,
     "K.l2_normalize": lambda x: tf_keras.backend.l2_normalize(x, axis=-1),
     "K.concatenate": lambda x: tf_keras.backend.concatenate([x, x], axis=-1),
     "K.permute": lambda x: tf_keras.backend.permute_dimensions(x, (0, 2, 1)),
     "K.batch_dot": lambda x: tf_keras.backend.batch_dot(x, x, axes=(2, 2)),
     "K.expand_dims": lambda x: tf_keras.backend.expand_dims(x, 1),
     "K.sqrt": lambda x: tf_keras.backend.sqrt(tf_keras.backend.square(x)),
-    "K.sigmoid": lambda x: tf_keras.backend.sigmoid(x),
-    "K.softmax": lambda x: tf_keras.backend.softmax(x),
+    "K.sigmoid": tf_keras.backend.sigmoid,
+    "K.softmax": tf_keras.backend.softmax,
     "K.repeat_elements": lambda x: tf_keras.backend.repeat_elements(x, 2, axis=1),
-    "K.flatten": lambda x: tf_keras.backend.batch_flatten(x),
+    "K.flatten": tf_keras.backend.batch_flatten,
     "K.tile": lambda x: tf_keras.backend.tile(x, [1, 2, 1]),
     "K.dot": lambda x: tf_keras.backend.dot(x, tf.ones((6, 2))),
     "K.repeat": lambda x: tf_keras.backend.repeat(x[:, 0], 3),
@@ -128,7 +128,7 @@ FUNCTIONS: dict[str, Any] = {
     "K.squeeze": lambda x: tf_keras.backend.squeeze(x[:, :1], 1),
     "K.reshape": lambda x: tf_keras.backend.reshape(x, (-1, 6)),
     "K.elu": lambda x: tf_keras.backend.elu(x) + tf_keras.backend.elu(x, 0.5),
-    "K.argmax": lambda x: tf_keras.backend.argmax(x),
+    "K.argmax": tf_keras.backend.argmax,
     "K.cast": lambda x: tf_keras.backend.cast(x, "int32"),
     "K.greater": lambda x: tf_keras.backend.cast(
         tf_keras.backend.greater(x, 0.0), "float32"
@@ -137,7 +137,7 @@ FUNCTIONS: dict[str, Any] = {
     "K.exp": lambda x: tf_keras.backend.exp(-tf_keras.backend.square(x)),
     "K.sum": lambda x: tf_keras.backend.sum(x, axis=(1, 2), keepdims=True),
     "K.softplus": lambda x: tf_keras.backend.softplus(x) * tf_keras.backend.tanh(x),
-    "K.flatten all": lambda x: tf_keras.backend.flatten(x),
+    "K.flatten all": tf_keras.backend.flatten,
     "K.conv1d": lambda x: tf_keras.backend.conv1d(x, tf.ones((3, 6, 2))),
     "K.one_hot": lambda x: tf_keras.backend.one_hot(
         tf_keras.backend.cast(x > 0, "int32"), 2
@@ -164,7 +164,7 @@ FUNCTIONS: dict[str, Any] = {
     "squeeze": lambda x: tf.squeeze(tf.expand_dims(x, 1), axis=1),
     "squeeze all": lambda x: tf.squeeze(x[:, :1]),
     "transpose": lambda x: tf.transpose(x, [0, 2, 1]),
-    "matrix_transpose": lambda x: tf.linalg.matrix_transpose(x),
+    "matrix_transpose": tf.linalg.matrix_transpose,
     "pad": lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 0]]),
     "pad value": lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 0]], constant_values=3.0),
     "pad reflect": lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 0]], "REFLECT"),
@@ -190,24 +190,24 @@ FUNCTIONS: dict[str, Any] = {
     "l2_normalize": lambda x: tf.nn.l2_normalize(x, axis=-1),
     "norm": lambda x: tf.norm(x, axis=-1),
     "bias_add": lambda x: tf.nn.bias_add(x, tf.range(6.0)),
-    "stop_gradient": lambda x: tf.stop_gradient(x),
+    "stop_gradient": tf.stop_gradient,
     "identity": lambda x: tf.identity(x) + 1,
-    "crelu": lambda x: tf.nn.crelu(x),
+    "crelu": tf.nn.crelu,
     "leaky_relu": lambda x: tf.nn.leaky_relu(x, alpha=0.3),
-    "leaky_relu default": lambda x: tf.nn.leaky_relu(x),
-    "elu": lambda x: tf.nn.elu(x),
-    "selu": lambda x: tf.nn.selu(x),
-    "gelu": lambda x: tf.nn.gelu(x),
+    "leaky_relu default": tf.nn.leaky_relu,
+    "elu": tf.nn.elu,
+    "selu": tf.nn.selu,
+    "gelu": tf.nn.gelu,
     "gelu tanh": lambda x: tf.nn.gelu(x, approximate=True),
-    "silu": lambda x: tf.nn.silu(x),
+    "silu": tf.nn.silu,
     "silu beta": lambda x: tf.nn.silu(x, beta=2.0),
-    "swish": lambda x: tf_keras.activations.swish(x),
+    "swish": tf_keras.activations.swish,
     "x * sigmoid": lambda x: x * tf.nn.sigmoid(x),
     "mish": lambda x: x * tf.tanh(tf.nn.softplus(x)),
     "softmax": lambda x: tf.nn.softmax(x, axis=1),
-    "log_softmax": lambda x: tf.nn.log_softmax(x),
+    "log_softmax": tf.nn.log_softmax,
     "activation": lambda x: tf_keras.activations.relu(x, max_value=3.0),
-    "activation gelu": lambda x: tf_keras.activations.gelu(x),
+    "activation gelu": tf_keras.activations.gelu,
     "erf": lambda x: 0.5 * x * (1.0 + tf.math.erf(x / np.sqrt(2.0))),
     **{
         name: lambda x, name=name: getattr(tf.math, name)(x)
@@ -317,3 +317,114 @@ def test_einsum_in_a_graph_keeps_its_operands(tmp_path: Any) -> None:
         result = modern(old)
     got = opened(result, tmp_path)(X)
     np.testing.assert_allclose(got, np.einsum("bij,bkj->bik", X, X), 1e-5)
+
+
+def test_a_relu_is_found_however_tensorflow_wrote_it() -> None:
+    inputs = tf_keras.Input(SHAPE)
+    x = tf_keras.layers.Dense(5)(inputs)
+    found = [
+        *(tf.nn.relu(x), tf.maximum(x, 0.0), tf.maximum(0.0, x), tf.nn.relu6(x)),
+        *(tf.where(x > 0, x, 0.0), tf.clip_by_value(x, 0.0, 3.0)),
+        *(tf.nn.leaky_relu(x, 0.1), tf_keras.backend.relu(x)),
+    ]
+    result = modern(tf_keras.Model(inputs, [y + 1 for y in found]))
+    sites = [each.site for each in find(result.document)]
+    assert [(s.kind, s.max_value, s.negative_slope) for s in sites] == [
+        ("relu", None, 0),
+        ("relu", None, 0),
+        ("relu", None, 0),
+        ("relu", 6, 0),
+        ("relu", None, 0),
+        ("relu", 3, 0),
+        ("leaky_relu", None, 0.1),
+        ("relu", None, 0),
+    ]
+    assert {s.channels for s in sites} == {5}
+    assert {s.form for s in sites} == {"op"}
+
+
+def test_each_call_of_one_function_becomes_an_operation(tmp_path: Any) -> None:
+    """A Keras 3 operation has one call; TF-Keras let a layer for it be shared."""
+    inputs = tf_keras.Input(SHAPE, name="x")
+    old = tf_keras.Model(inputs, tf.nn.relu(inputs))
+    document = json.loads(old.to_json())
+    relu = document["config"]["layers"][1]
+    relu["inbound_nodes"].append([relu["name"], 0, 0, {}])
+    document["config"]["output_layers"] = [[relu["name"], 0, 0], [relu["name"], 1, 0]]
+    result = modernise(document, Origin((2, 15, 0), "tensorflow"))
+    names = [entry["name"] for entry in result.document["config"]["layers"]]
+    assert names == ["x", relu["name"], f"{relu['name']}_1"]
+    for got in opened(result, tmp_path)(X):
+        np.testing.assert_array_equal(got, np.maximum(X, 0))
+
+
+def test_models_inside_models_state_what_they_put_out(tmp_path: Any) -> None:
+    inner_input = tf_keras.Input(SHAPE)
+    y = tf.nn.relu(tf_keras.layers.Dense(7)(inner_input))
+    inner = tf_keras.Model(inner_input, y, name="inner")
+    inputs = tf_keras.Input(SHAPE)
+    old = tf_keras.Model(inputs, tf.nn.relu(inner(inputs) - 1))
+    result = modern(old)
+    new = opened(result, tmp_path)
+    new.set_weights(old.get_weights())
+    same(old, new, X)
+    assert [s.site.channels for s in find(result.document)] == [7, 7]
+
+
+def test_many_calls_of_models_inside_models_take_no_longer() -> None:
+    """Twice at each of 20 levels would be a million times at the lowest."""
+    inputs = tf_keras.Input((4,), name="x")
+    document = json.loads(tf_keras.Model(inputs, tf.nn.relu(inputs)).to_json())
+    first = document["config"]["layers"][0]
+    for _ in range(20):
+        inner = {**document, "class_name": "Functional", "name": "inner"}
+        inner["config"]["name"] = "inner"
+        inner["inbound_nodes"] = [[["x", 0, 0, {}]], [["inner", 1, 0, {}]]]
+        config = {"name": "m", "layers": [dict(first), inner]}
+        config |= {"input_layers": [["x", 0, 0]], "output_layers": [["inner", 2, 0]]}
+        document = {"class_name": "Functional", "config": config}
+    result = modernise(document, Origin((2, 15, 0), "tensorflow"))
+    outer = result.document["config"]
+    assert outer["output_layers"] == ["inner", 2, 0]
+    assert {tuple(s) for _, s, _ in tensors_of(outer["layers"])} == {(None, 4)}
+
+
+def test_losses_and_metrics_are_left_out_and_told(tmp_path: Any) -> None:
+    inputs = tf_keras.Input(SHAPE)
+    x = tf_keras.layers.Dense(3, name="d")(inputs)
+    old = tf_keras.Model(inputs, tf.nn.relu(x))
+    old.add_loss(tf.reduce_mean(tf.square(x)))
+    old.add_metric(tf.reduce_mean(x), name="mean")
+    assert {"AddLoss", "AddMetric"} <= {type(each).__name__ for each in old.layers}
+    result = modern(old)
+    new = opened(result, tmp_path)
+    new.set_weights(old.get_weights())
+    same(old, new, X)
+    assert [each["class_name"] for each in result.document["config"]["layers"]] == [
+        *("InputLayer", "Dense", "Relu")
+    ]
+    assert any("AddLoss" in repair.text for repair in result.repairs)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda x: tf.nn.dropout(x, 0.5), "at random"),
+        (lambda x: tf.einsum("bij,bkj->bik", x, x), "did not save"),
+        (lambda x: tf.linalg.svd(x)[0], "'linalg.svd'"),
+        (lambda x: tf.tile(x, [1, tf.shape(x)[0], 1]), "known only when it runs"),
+        (tf.shape, "a shape as an output"),
+        (lambda x: tf.compat.v1.image.resize_bilinear(x[..., None], (9, 9)), "grid"),
+        (lambda x: tf.cumsum(x, exclusive=True), "exclusive=True"),
+        (lambda x: x * tf.cast(tf.shape(x)[0], "float32"), "length of an axis"),
+    ],
+)
+def test_what_keras_3_lacks_is_one_sentence(make: Any, said: str) -> None:
+    inputs = tf_keras.Input(SHAPE)
+    with pytest.raises(UnsupportedModelError) as caught:
+        modern(tf_keras.Model(inputs, make(inputs)))
+    message = str(caught.value)
+    assert said in message
+    assert message.startswith("Every layer must have a form in Keras 3. Received: ")
+    assert message.endswith("load the weights into it.")
+    assert "'tf." in message

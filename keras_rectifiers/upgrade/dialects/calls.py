@@ -255,7 +255,7 @@ def _call(entry: Entry, node: Any, first: _First, context: Context) -> Entry:
             kwargs = {key: _constant(key, value) for key, value in kwargs.items()}
     args = [argument]
     if class_name in _RECURRENT and isinstance(argument, list):
-        args = _split_states(entry, argument, kwargs, context)
+        args = _split_states(argument, kwargs)
     return {"args": args, "kwargs": kwargs}
 
 
@@ -276,18 +276,8 @@ def _constant(key: str, value: Any) -> Any:
     return array(value, "float32") if is_numeric(value) else value
 
 
-def _split_states(
-    entry: Entry, argument: list[Any], kwargs: dict[str, Any], context: Context
-) -> list[Any]:
+def _split_states(argument: list[Any], kwargs: dict[str, Any]) -> list[Any]:
     """Arguments of a recurrent layer; its states go where Keras 3 wants them."""
-    layer = config_of(entry).get("layer")
-    for config in (config_of(entry), config_of(layer) if layer else {}):
-        if config.get("num_constants"):
-            raise context.refuse(
-                entry,
-                "a recurrent layer that is called with constants",
-                "Keras 3 has no such argument: feed them with the sequence",
-            )
     sequence, *states = argument
     kwargs.setdefault(
         "initial_state",

@@ -36,6 +36,7 @@ _DID_NOTHING: dict[str, tuple[Any, ...]] = {
     "groups": (1, None),
     "time_major": (False, None),
     "noise_shape": (None,),
+    "num_constants": (0, None),
 }
 #: Arguments that Keras 3 lacks, and that never changed what a layer computes.
 _SAYS_NOTHING = frozenset(
@@ -57,7 +58,6 @@ _SAYS_NOTHING = frozenset(
         "kernel_initializer",
         "kernel_regularizer",
         "key_shape",
-        "num_constants",
         "query_shape",
         "rng_type",
         "robust_masking",

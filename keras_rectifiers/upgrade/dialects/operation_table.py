@@ -17,6 +17,7 @@ from keras_rectifiers.upgrade.dialects.operation_table_values import Several
 from keras_rectifiers.upgrade.dialects.operation_table_values import (
     UnknownOperationError,
 )
+from keras_rectifiers.upgrade.dialects.operation_table_values import bounded
 from keras_rectifiers.upgrade.dialects.operation_table_values import chain
 from keras_rectifiers.upgrade.dialects.operation_table_values import has_tensors
 from keras_rectifiers.upgrade.dialects.operation_table_values import is_symbolic
@@ -151,7 +152,7 @@ def _binary(class_name: str) -> Recipe:
             return Free()
         if not _is_number(left) or not _is_number(right) or class_name not in _PLAIN:
             raise UnknownOperationError("a call without a tensor")
-        return _PLAIN[class_name](left, right)
+        return bounded(_PLAIN[class_name](left, right))
 
     return made
 
@@ -182,7 +183,7 @@ def _reduction(class_name: str) -> Recipe:
 def _product(lengths: list[Any]) -> Any:
     """How many values the axes of some lengths hold."""
     if all(_is_number(each) for each in lengths):
-        return math.prod(lengths)
+        return bounded(math.prod(lengths))
     if has_tensors(lengths):
         raise UnknownOperationError("a product of a list of tensors")
     return lengths[0] if len(lengths) == 1 else Free()

@@ -25,6 +25,9 @@ from keras_rectifiers.upgrade.dialects.operation_table_sizes import with_free
 from keras_rectifiers.upgrade.dialects.operation_table_values import Shape
 from keras_rectifiers.upgrade.dialects.operation_table_values import Tensor
 
+#: Most outputs of one operation whose shapes are kept.
+_MAX_PARTS = 1 << 16
+
 
 def outputs_of(entry: Entry, args: Sequence[Any], kwargs: Config) -> list[Output]:
     """Shape and dtype of each output of a call; nothing where they are unknown.
@@ -190,10 +193,11 @@ def _parted(class_name: str, before: Sizes, config: Config) -> list[Shape]:
     axis = config["axis"] % len(before)
     length, rest = before[axis], (before[:axis], before[axis + 1 :])
     if class_name == "Unstack":
-        number = config.get("num") or length or 0
+        number = min(config.get("num") or length or 0, _MAX_PARTS)
         return [(*rest[0], *rest[1])] * number
     parts = config["indices_or_sections"]
     if isinstance(parts, int):
+        parts = min(parts, _MAX_PARTS)
         each = None if length is None else length // parts
         return [(*rest[0], each, *rest[1])] * parts
     ends = [0, *parts, length]

@@ -16,6 +16,7 @@ from keras_rectifiers.upgrade.dialects.operation_table_values import Tensor
 from keras_rectifiers.upgrade.dialects.operation_table_values import (
     UnknownOperationError,
 )
+from keras_rectifiers.upgrade.dialects.operation_table_values import bounded
 from keras_rectifiers.upgrade.dialects.operation_table_values import has_tensors
 from keras_rectifiers.upgrade.dialects.operation_table_values import is_symbolic
 from keras_rectifiers.upgrade.dialects.operation_table_values import is_whole
@@ -142,7 +143,7 @@ def _concat(call: Arguments) -> Any:
     if not isinstance(values, list):
         return call.tensor()
     if all(isinstance(value, list) for value in values) and axis == 0:
-        return list(itertools.chain(*values))  # parts of a shape
+        return bounded(list(itertools.chain(*values)))  # parts of a shape
     return Op("Concatenate", (values,), {"axis": call.whole("axis", default=-1)})
 
 
@@ -152,7 +153,7 @@ def _stack(call: Arguments) -> Any:
     if not isinstance(values, list):
         return Op("ExpandDims", (call.tensor(),), {"axis": 0})
     if not any(isinstance(value, Tensor) for value in values):
-        return values  # a shape
+        return bounded(values)  # a shape
     return Op("Stack", (values,), {"axis": call.whole("axis", default=0)})
 
 

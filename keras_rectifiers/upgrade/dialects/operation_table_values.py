@@ -11,6 +11,11 @@ from typing import Any
 Shape = tuple[int | None, ...] | None
 
 
+#: Longest shape that is worked out, and longest axis.
+MAX_RANK = 64
+MAX_LENGTH = 1 << 63
+
+
 @dataclasses.dataclass(frozen=True)
 class Tensor:
     """The output of a layer or of an operation that is already modern."""
@@ -166,6 +171,21 @@ def has_tensors(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(has_tensors(each) for each in value)
     return isinstance(value, Tensor | Op)
+
+
+def bounded(value: Any) -> Any:
+    """A length or a shape that was worked out, if it can be one.
+
+    Raises:
+        UnknownOperationError: It is too large, as only a contrived file makes it.
+    """
+    if isinstance(value, list):
+        large = len(value) > MAX_RANK
+    else:
+        large = abs(value) > MAX_LENGTH
+    if large:
+        raise UnknownOperationError("a shape beyond all bounds")
+    return value
 
 
 def chain(class_name: str, operands: list[Any]) -> Any:

@@ -54,6 +54,8 @@ _REMEDY = (
 _TAKE_LISTS = frozenset({"Concatenate", "Stack"})
 #: Layers of TF-Keras that only note a loss or a metric while it trains.
 _NOTES = frozenset({"AddLoss", "AddMetric"})
+#: The identity of a model's entry -> its outputs.
+_Known = dict[int, list[Output]]
 
 
 @model_rule("operations", "TensorFlow functions → operations of Keras 3")
@@ -70,12 +72,24 @@ def modernise_operations(model: Entry, context: Context) -> None:
         ref.shape == () for e in entries for n in nodes_of(e) for ref in node_refs(n)
     )
     if found or bare:
-        _Rewriter(model, context).rewrite()
+        _Rewriter(model, context, {}).rewrite()
 
 
-def output_tensors(model: Entry, context: Context) -> list[Output]:
-    """Shape and dtype of each output of a modern model."""
-    rewriter = _Rewriter(model, context)
+def output_tensors(model: Entry, context: Context, known: _Known) -> list[Output]:
+    """Shape and dtype of each output of a modern model.
+
+    Args:
+        model: Its entry, whose own models are modern as well.
+        context: For errors.
+        known: What was worked out before, by the entry's identity; added to.
+    """
+    if id(model) not in known:
+        known[id(model)] = _output_tensors(model, context, known)
+    return known[id(model)]
+
+
+def _output_tensors(model: Entry, context: Context, known: _Known) -> list[Output]:
+    rewriter = _Rewriter(model, context, known)
     if is_functional(model):
         rewriter.follow()
         found: list[Output] = []
@@ -102,11 +116,13 @@ class _Rewriter:
     Args:
         model: Its entry, with modern calls; changed by `rewrite`.
         context: Where repairs are noted.
+        known: Outputs of the models inside, as far as they were worked out.
     """
 
-    def __init__(self, model: Entry, context: Context) -> None:
+    def __init__(self, model: Entry, context: Context, known: _Known) -> None:
         self.entries = {name_of(entry): entry for entry in layers_of(model)}
         self._model = model
+        self._known = known
         self._context = context
         self._names = set(self.entries)
         self._outputs: dict[Node, list[Output]] = {}
@@ -150,7 +166,7 @@ class _Rewriter:
     def outputs(self, entry: Entry, args: Any, kwargs: Any) -> list[Output]:
         """Shape and dtype of each output of a call."""
         if is_model(entry):
-            return output_tensors(entry, self._context)
+            return output_tensors(entry, self._context, self._known)
         try:
             return outputs_of(entry, args, kwargs)
         except (ArithmeticError, LookupError, TypeError, ValueError):
