@@ -391,6 +391,41 @@ def _with_custom(folder, name, layer):
     return saved(model, folder / name, save_traces=True), layer
 
 
+def with_words(folder):
+    """A SavedModel of every layer that looks words up."""
+    adapted = layers.TextVectorization(name="text")
+    adapted.adapt(np.array(["x y y", "z x y"]))
+    words = [
+        ("string", layers.StringLookup(vocabulary=["b", "a"], mask_token="", name="s")),
+        ("string", adapted),
+        ("int64", layers.IntegerLookup(vocabulary=[9, -7], name="i")),
+        ("int64", layers.StringLookup(vocabulary=["ü", "v"], invert=True, name="back")),
+        ("int64", layers.IntegerLookup(vocabulary=[5], invert=True, name="backs")),
+    ]
+    inputs = [tf_keras.Input((1,), dtype=kind) for kind, _ in words]
+    pairs = zip(words, inputs, strict=True)
+    model = tf_keras.Model(inputs, [layer(x) for (_, layer), x in pairs])
+    return saved(model, folder, save_traces=True)
+
+
+def test_vocabularies_come_from_the_graph(tmp_path):
+    """Keras takes them out of the config; they are constants that fill tables."""
+    with read(with_words(tmp_path / "words")) as saved_model:
+        found = {
+            each["config"]["name"]: each["config"]["vocabulary"]
+            for each in saved_model.document["config"]["layers"]
+            if each["class_name"] != "InputLayer"
+        }
+        assert saved_model.weights.find([]) == []
+    assert found == {
+        "s": ["b", "a"],
+        "text": ["y", "x", "z"],
+        "i": [9, -7],
+        "back": ["ü", "v"],
+        "backs": [5],
+    }
+
+
 # The optimizer
 
 
@@ -518,14 +553,14 @@ def test_a_model_whose_layers_are_made_in_code_is_refused(tmp_path):
     refused(UnsupportedModelError, "'Own' makes its layers in its own code", folder)
 
 
-def test_a_vocabulary_in_the_graph_only_is_refused(tmp_path):
-    """Keras takes it out of the config; the model would find no word."""
-    words = layers.StringLookup(vocabulary=["a", "b"], name="words")
-    model = tf_keras.Sequential(
-        [tf_keras.Input((1,), dtype="string"), words, layers.Embedding(4, 2)]
-    )
-    folder = saved(model, tmp_path / "words", save_traces=True)
-    refused(UnsupportedModelError, "'words' .StringLookup.", folder)
+def test_a_vocabulary_that_is_nowhere_is_refused(tmp_path):
+    """The model would find no word."""
+    folder = with_words(tmp_path / "words")
+    empty = checkpoints.field(2, checkpoints.field(7, checkpoints.field(1, b"")))
+    (folder / metadata.GRAPH).write_bytes(empty)
+    refused(UnsupportedModelError, "'s' .StringLookup.*vocabulary is elsewhere", folder)
+    (folder / metadata.GRAPH).write_bytes(b"")
+    refused(ArchiveError, "saved_model.pb", folder)
 
 
 def test_weights_that_are_nobodys_are_refused(small):

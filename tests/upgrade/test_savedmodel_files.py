@@ -51,6 +51,9 @@ def test_a_message_is_looked_up_by_field():
     (below,) = message.messages(2)
     assert (below.number(1), below.fixed32(2), below.fixed32(3)) == (5, 7, None)
     assert (message.text(4), message.number(5)) == ("", 0)
+    packed = checkpoints.varint(3) + checkpoints.varint(-1)
+    assert Message(field(2, 7) + field(2, packed)).numbers(2) == [7, 3, -1]
+    assert (message.message(2).number(1), message.message(8).number(1)) == (5, 0)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ METRIC = "_tf_keras_metric"
 _ROOT = "root"
 #: Most bytes of each; protobuf itself allows no message of 2 GiB.
 _MAX_METADATA = 1 << 28
-_MAX_GRAPH = (1 << 31) - 1
+MAX_GRAPH = (1 << 31) - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def read(folder: Path) -> Metadata:
         with reading(folder, METADATA):
             found = list(_separate(Message(data)))
     else:
-        data = files.read(folder, GRAPH, _MAX_GRAPH)
+        data = files.read(folder, GRAPH, MAX_GRAPH)
         with reading(folder, GRAPH):
             graphs = list(Message(data).messages(2))
             objects = [objects for each in graphs for objects in each.all_bytes(7)]

@@ -11,12 +11,12 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.wellformed import reading
 from keras_rectifiers.upgrade.containers.saved import Saved
 from keras_rectifiers.upgrade.containers.savedmodel import files
 from keras_rectifiers.upgrade.containers.savedmodel import metadata
 from keras_rectifiers.upgrade.containers.savedmodel import slots
+from keras_rectifiers.upgrade.containers.savedmodel import vocabularies
 from keras_rectifiers.upgrade.containers.savedmodel.bundle import Bundle
 from keras_rectifiers.upgrade.containers.savedmodel.layers import LayerObjects
 from keras_rectifiers.upgrade.containers.savedmodel.objects import OBJECT_GRAPH
@@ -24,8 +24,6 @@ from keras_rectifiers.upgrade.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.upgrade.containers.savedmodel.weights import CheckpointWeights
 
 _INDEX = "variables/variables.index"
-#: Layers that look words up in a table.
-_LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
 
 
 def is_savedmodel(path: Path) -> bool:
@@ -55,8 +53,6 @@ def read(path: Path) -> Iterator[Saved]:
     described = metadata.read(path)
     root = described.root.data
     document = _document(path, root)
-    with reading(path, "model config"):
-        _check_vocabularies(path, document)
     with contextlib.ExitStack() as stack:
         if not files.has(path, _INDEX):
             raise ArchiveError(
@@ -76,6 +72,7 @@ def read(path: Path) -> Iterator[Saved]:
             layers = LayerObjects(document, described, graph)
             weights = CheckpointWeights(path, layers, graph, bundle)
             state = slots.read(graph, weights.array)
+        document = vocabularies.filled(document, path, graph, layers)
         yield Saved(
             path=path,
             container="SavedModel",
@@ -106,20 +103,6 @@ def _document(path: Path, root: dict[str, Any]) -> Entry:
         "in its own code. Build the same model with the functional API, load the old "
         "weights into it, and save that."
     )
-
-
-def _check_vocabularies(path: Path, document: Entry) -> None:
-    """Keras takes vocabularies out of the config; they are in the graph only."""
-    for place in walk(document):
-        if place.entry["class_name"] not in _LOOKUPS:
-            continue
-        if place.config.get("vocabulary") is None:
-            raise UnsupportedModelError(
-                "The vocabulary of a layer must stand in its config. Received: "
-                f"{place.path!r} ({place.entry['class_name']}) in {str(path)!r}, whose "
-                "vocabulary is in the graph only. Build the layer again with its "
-                "vocabulary, and take over the weights of the others."
-            )
 
 
 def _object(value: Any) -> dict[str, Any] | None:

@@ -102,6 +102,23 @@ class Message:
         """Every message of a field, in order."""
         return map(Message, self.all_bytes(number))
 
+    def message(self, number: int) -> Message:
+        """A field that holds a message; an empty one where it is not there."""
+        return Message(self.bytes(number))
+
+    def numbers(self, number: int) -> list[int]:
+        """Every signed number of a field, one by one or packed together."""
+        found: list[int] = []
+        for value in self._fields.get(number, []):
+            if isinstance(value, int):
+                found.append(_signed(value))
+                continue
+            at = 0
+            while at < len(value):
+                each, at = varint(value, at)
+                found.append(_signed(each))
+        return found
+
     def bytes(self, number: int) -> memoryview:
         """The last value of a field that holds bytes; empty where it is not there."""
         values = self.all_bytes(number)
@@ -118,7 +135,7 @@ class Message:
         if not isinstance(value, int):
             msg = f"field {number} holds bytes, not a number"
             raise ValueError(msg)  # noqa: TRY004 (the file's fault, not the caller's)
-        return value - (1 << _BITS) if value >> (_BITS - 1) else value
+        return _signed(value)
 
     def fixed32(self, number: int) -> int | None:
         """An unsigned number of 4 bytes; None where it is not there."""
@@ -129,3 +146,7 @@ class Message:
             msg = f"field {number} is not of 4 bytes"
             raise ValueError(msg)
         return int.from_bytes(value, "little")
+
+
+def _signed(value: int) -> int:
+    return value - (1 << _BITS) if value >> (_BITS - 1) else value
