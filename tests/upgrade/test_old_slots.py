@@ -85,7 +85,7 @@ def _stored(*named: tuple[str, Any], kind: str = "named") -> ListedSlots:
 
 
 def _carried(
-    slots: ListedSlots, compiled: dict[str, Any], placed: list[Placed]
+    slots: Any, compiled: dict[str, Any], placed: list[Placed]
 ) -> tuple[list[Any], list[str]]:
     carried, repairs = carry(slots, compiled, placed)
     assert carried is not None
@@ -145,6 +145,14 @@ def test_sgd_kept_moments_it_did_not_use() -> None:
     found, texts = _carried(slots, _compiled("SGD"), _dense("d", 2, 3))
     assert texts == []
     assert [float(each) for each in found] == [3, 0.5]
+
+
+def test_an_order_that_does_not_matter_is_no_riddle() -> None:
+    placed = _layer("n", "BatchNormalization", {"gamma": (3,), "beta": (3,)})
+    slots = _stored(("iterations:0", np.float32(9)))
+    found, texts = _carried(slots, _compiled("SGD"), placed)
+    assert texts == []
+    assert [float(each) for each in found] == [9, 0.5]
 
 
 def test_nadam_keeps_its_product_before_its_slots() -> None:
@@ -294,3 +302,49 @@ def test_a_strangers_model_of_keras_2_0_5_goes_on() -> None:
         assert np.all(velocity >= 0)
         # Nowhere is a mean of gradients larger than a mean of their squares allows.
         assert np.all(np.abs(momentum) <= 8 * np.sqrt(velocity) + 1e-12)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Slot:
+    slot: str
+    variable: str
+    array: _Array
+
+
+@dataclasses.dataclass(frozen=True)
+class _ByVariable:
+    """As the container of SavedModels of Keras before 2.11 hands them over."""
+
+    slots: tuple[_Slot, ...]
+    numbers: dict[str, _Array]
+    kind: str = "slots"
+    arrays: tuple[_Array, ...] = ()
+
+
+def _by_variable(shape: tuple[int, ...], steps: Any = 7) -> _ByVariable:
+    slots = (
+        _Slot("momentum", "d/d/bias:0", _Array("b", _full((3,), 1))),
+        _Slot("momentum", "d/d/kernel:0", _Array("k", _full(shape, 2))),
+    )
+    return _ByVariable(slots, {"iter": _Array("iter", np.asarray(steps))})
+
+
+def test_slots_by_variable_find_their_weights() -> None:
+    compiled = _compiled("SGD", momentum=0.9)
+    found, texts = _carried(_by_variable((2, 3)), compiled, _dense("d", 2, 3))
+    assert texts == []
+    assert [float(np.max(each)) for each in found] == [7, 0.5, 2, 1]
+
+
+def test_a_slot_of_another_shape_is_never_taken() -> None:
+    compiled = _compiled("SGD", momentum=0.9)
+    found, texts = _carried(_by_variable((3, 2)), compiled, _dense("d", 2, 3))
+    assert len(texts) == 1
+    assert not any(np.any(each) for each in found[2:])
+
+
+@pytest.mark.parametrize("steps", [float("nan"), 1e30, -1, [1, 2], []])
+def test_a_count_that_is_none_is_not_taken(steps: Any) -> None:
+    compiled = _compiled("SGD", momentum=0.9)
+    found, _ = _carried(_by_variable((2, 3), steps), compiled, _dense("d", 2, 3))
+    assert int(found[0]) == 0

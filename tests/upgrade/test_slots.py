@@ -252,3 +252,28 @@ def test_a_state_of_other_weights_is_left_behind(tmp_path: Path) -> None:
     assert all(not np.any(each.read()) for _, each in carried[2:])
     assert [each.caution for each in repairs] == [True]
     assert "Adam" in repairs[0].text
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Nadam", "RMSprop"])
+def test_a_whole_model_h5_of_keras_3_goes_on(
+    name: str,
+    scheduled: bool,
+    tmp_path: Path,
+) -> None:
+    keras.utils.set_random_seed(1)
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, 2, 0.9)
+    model = keras.Sequential(
+        [keras.layers.Input((4,)), keras.layers.Dense(4), keras.layers.Dense(2)]
+    )
+    optimizer = getattr(keras.optimizers, name)(rate if scheduled else 0.01)
+    model.compile(optimizer, loss="mse", run_eagerly=True)
+    _train(model)
+    model.save(tmp_path / "old.h5")
+    new, cautions = _upgraded(tmp_path / "old.h5")
+    assert cautions == []
+    for mine, theirs in zip(
+        new.optimizer.variables, model.optimizer.variables, strict=True
+    ):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+    assert _train(new) == _train(model)

@@ -39,6 +39,10 @@ _PRODUCT_STEPS = 5000
 class Readable(Protocol):
     """Whatever has values."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Their shape."""
+
     def read(self) -> np.ndarray[Any, Any]:
         """Its values."""
 
@@ -61,6 +65,11 @@ class Made:
     """An array that was made of others."""
 
     values: np.ndarray[Any, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return self.values.shape
 
     def read(self) -> np.ndarray[Any, Any]:
         """Its values."""
@@ -117,7 +126,7 @@ def _understood(
         found = _read(slots, layout, weights, before)
         by_name = weights.by_name(before) if nameless(slots) else before
         other = None if by_name == before else _read(slots, layout, weights, by_name)
-        if found is not None and other is not None:
+        if found is not None and other is not None and found[1] != other[1]:
             return None  # one shape too many is the same: either order may be meant
         if found is not None or other is not None:
             return found or other
@@ -249,6 +258,10 @@ def _shares(
                 if made is None:
                     return None
                 held = made
+            for index, array in held.items():
+                weight = weights.layers[layer][index]
+                if array.shape != slot_shape(slot, weight.shape):
+                    return None
             shares.update(
                 ((slot, layer, index), array) for index, array in held.items()
             )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keras_rectifiers.upgrade.containers.saved import Array
     from keras_rectifiers.upgrade.containers.saved import Slots
 
+_MOST_STEPS = 2**62
 #: Most counters that any optimizer had: iterations, rate, product.
 _MAX_COUNTERS = 3
 #: What TensorFlow, and Keras on Theano, call a variable without a name.
@@ -214,10 +215,11 @@ def _counted(state: State, numbers: Mapping[str, Array]) -> State:
         "momentum_cache": "product",
         "_m_cache": "product",
     }.items():
-        if key not in numbers:
+        if key not in numbers or numbers[key].shape not in ((), (1,)):
             continue
         value = float(np.ravel(numbers[key].read())[0])
-        if np.isfinite(value):
-            kept = int(value) if attribute == "iterations" else value
-            setattr(state, attribute, kept)
+        if attribute != "iterations" and np.isfinite(value):
+            setattr(state, attribute, value)
+        elif 0 <= value < _MOST_STEPS:
+            state.iterations = int(value)
     return state
