@@ -14,6 +14,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.upgrade.containers.hdf5_model import LayerWeights
 from keras_rectifiers.upgrade.dialects.modernise import Modern
 from keras_rectifiers.upgrade.dialects.registry import Was
+from keras_rectifiers.upgrade.upgrade import upgrade
 from keras_rectifiers.upgrade.weights.arrange import arrange
 from keras_rectifiers.upgrade.weights.write import write_archive
 
@@ -459,6 +460,20 @@ def test_a_conversion_makes_what_the_layer_wants(tmp_path, rng):
     wrong = Stored("both/forward_lstm/bias:0", np.zeros(8))
     with pytest.raises(ArchiveError, match=r"'both/forward_lstm' \(CuDNNLSTM\)"):
         _arrange(document, {"both": [*stored[:2], wrong, *stored[3:]]}, was)
+
+
+def test_both_directions_have_cells_of_their_own(tmp_path, rng):
+    """A SavedModel numbers the one cell that it states; there are two."""
+    tf_keras = pytest.importorskip("tf_keras")
+    layers = tf_keras.layers
+    rnn = layers.RNN([layers.LSTMCell(2, name="a"), layers.GRUCell(3, name="b")])
+    old = tf_keras.Sequential([tf_keras.Input((3, 4)), layers.Bidirectional(rnn)])
+    _randomise(old, rng)
+    old.save(tmp_path / "old")
+    upgrade(tmp_path / "old", tmp_path / "new.keras")
+    new = keras.models.load_model(tmp_path / "new.keras")
+    assert len(new.weights) == len(old.weights)
+    _equal(old, new, rng)
 
 
 @pytest.mark.parametrize("units", ["many", None, {"a": 1}])

@@ -71,8 +71,7 @@ def state_directions(entry: Entry, context: Context) -> None:
     if not own or not isinstance(forward, dict) or "class_name" not in forward:
         return
     if not isinstance(backward, dict):
-        backward = copy.deepcopy(forward)
-        backward.pop("shared_object_id", None)
+        backward = _of_its_own(copy.deepcopy(forward))
         reverse = not config_of(forward).get("go_backwards", False)
         backward["config"] = {**config_of(backward), "go_backwards": reverse}
         config["backward_layer"] = backward
@@ -81,6 +80,19 @@ def state_directions(entry: Entry, context: Context) -> None:
         name = name_of(layer)
         if not name.startswith(prefix) and known.is_old(entry, context.origin.version):
             layer["config"] = {**config_of(layer), "name": f"{prefix}{name}"}
+
+
+def _of_its_own(value: Any) -> Any:
+    """Without the numbers by which it, or a cell in it, would be another object."""
+    if isinstance(value, list):
+        return [_of_its_own(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _of_its_own(item)
+        for key, item in value.items()
+        if key != "shared_object_id"
+    }
 
 
 @entry_rule("hard_sigmoid", "hard_sigmoid as Keras 2 computes it: 0.2 x + 0.5, cut")
