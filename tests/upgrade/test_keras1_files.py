@@ -25,10 +25,14 @@ def write_weights(group, weights):
     """Weights as Keras 1 stored them: a group for each layer, named arrays."""
     group.attrs["layer_names"] = [name.encode() for name in weights]
     for name, arrays in weights.items():
+        named = arrays
+        if not isinstance(arrays, dict):
+            letters = "WbUcdefghijkl"[: len(arrays)]
+            keys = [f"{name}_{letter}" for letter in letters]
+            named = dict(zip(keys, arrays, strict=True))
         layer = group.create_group(name)
-        names = [f"{name}_{letter}" for letter in "WbUcdefghijkl"[: len(arrays)]]
-        layer.attrs["weight_names"] = [each.encode() for each in names]
-        for each, array in zip(names, arrays, strict=True):
+        layer.attrs["weight_names"] = [each.encode() for each in named]
+        for each, array in named.items():
             layer[each] = np.asarray(array, "float32")
 
 
@@ -101,6 +105,28 @@ def test_merged_branches(tmp_path):
 
     product = (x @ a[0] + a[1]) * (y @ b[0] + b[1])
     np.testing.assert_allclose(got, product @ c[0] + c[1], rtol=1e-4, atol=1e-4)
+
+
+def test_nested_models_whose_names_are_in_the_weights_only(tmp_path):
+    """A top put on a base, as fine-tuning was taught with Keras 1."""
+    a, b = drawn((3, 4), (4,)), drawn((4, 5), (5,))
+    c, d = drawn((5, 2), (2,)), drawn((2, 1), (1,))
+    (x,) = drawn((6, 3), seed=2)
+    base = sequential(dense("a", 4, batch_input_shape=[None, 3]), dense("b", 5))
+    document = sequential(base, sequential(dense("c", 2)), dense("d", 1))
+    inside = {"a_W": a[0], "a_b": a[1], "b_W": b[0], "b_b": b[1]}
+    weights = {
+        "sequential_3": inside,
+        "sequential_7": {"c_W": c[0], "c_b": c[1]},
+        "d": d,
+    }
+    source = whole(tmp_path / "old.h5", document, weights)
+
+    _, got = run(source, tmp_path / "new.keras", x)
+
+    for kernel, bias in (a, b, c, d):
+        x = x @ kernel + bias
+    np.testing.assert_allclose(got, x, rtol=1e-4, atol=1e-4)
 
 
 def test_layers_that_became_several(tmp_path):

@@ -101,6 +101,22 @@ def test_branches_within_branches_keep_their_names():
     assert told == ["model: Sequential that begins with a Merge → Functional"]
 
 
+def test_models_without_names_within_branches():
+    left = sequential(sequential(first("a"), dense("b")), dense("c"))
+    document = sequential(
+        merge("sum", [left, sequential(first("d"))]), sequential(dense("e"), dense("f"))
+    )
+
+    model = opened(modern(document))
+
+    nested = [layer for layer in model.layers if hasattr(layer, "layers")]
+    assert [[each.name for each in layer.layers] for layer in nested] == [
+        ["a", "b"],
+        ["e", "f"],
+    ]
+    assert model.output_shape == (None, 4)
+
+
 def test_a_layer_in_two_branches_is_shared():
     shared = [sequential(first("same")), sequential(first("same"))]
     weights = {"same": drawn((3, 4), (4,))}

@@ -39,7 +39,29 @@ class LayerWeights:
         """The stored arrays of each layer, in the order of its old variables."""
         from keras_rectifiers.upgrade.weights.arrange import by_order  # noqa: PLC0415
 
-        return by_order(self.stored, owners)
+        return by_order(self._named(owners), owners)
+
+    def _named(self, owners: Sequence[Owner]) -> dict[str, list[Array]]:
+        """The arrays by the names in the config, where early Keras kept none.
+
+        A nested Sequential had its name in the file of weights only: it is the one
+        that is left over, or the first of several, in order.
+        """
+        wanted = dict.fromkeys(owner.was[0] for owner in owners if owner.stored)
+        known = {name for owner in owners for name in owner.was}
+        lost = [
+            name for name, each in self.stored.items() if each and name not in known
+        ]
+        inside = {name: [o.was for o in owners if o.was[0] == name] for name in wanted}
+        missing = [
+            name
+            for name, paths in inside.items()
+            if not any(self.stored.get(each) for path in paths for each in path)
+        ]
+        if len(lost) != len(missing):
+            return self.stored
+        new = dict(zip(lost, missing, strict=True))
+        return {new.get(name, name): each for name, each in self.stored.items()}
 
 
 def is_whole(reader: Reader) -> bool:

@@ -162,7 +162,8 @@ def maxout(entry: Entry, context: Context) -> None:
     if not _MAXOUT.has(entry, context):
         return
     rename(entry, context, _MAXOUT)
-    name, count, units = name_of(entry), config.pop("nb_feature", 4), config["units"]
+    name = name_of(entry)
+    count, units = int(config.pop("nb_feature", 4)), int(config["units"])
     for key in ("kernel_constraint", "bias_constraint"):
         config.pop(key, None)
     wide = {**config, "name": f"{name}_dense", "units": count * units, _WIDE: True}

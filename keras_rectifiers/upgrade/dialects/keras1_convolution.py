@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 from keras_rectifiers.surgery.document import Entry
@@ -11,6 +10,7 @@ from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.upgrade.dialects.keras1 import unit_forget_bias
 from keras_rectifiers.upgrade.dialects.keras1_names import Form
 from keras_rectifiers.upgrade.dialects.keras1_names import as_list
+from keras_rectifiers.upgrade.dialects.keras1_names import entries_in
 from keras_rectifiers.upgrade.dialects.keras1_names import rename
 from keras_rectifiers.upgrade.dialects.keras1_names import written_by_keras_1
 from keras_rectifiers.upgrade.dialects.registry import WAS
@@ -94,7 +94,7 @@ def data_format(entry: Entry, context: Context) -> None:
     if entry[WAS]["path"]:  # only once, from the top of the document
         return
     silent, stated = [], set()
-    for each in _entries(entry):
+    for each in entries_in(entry):
         config = config_of(each)
         if "dim_ordering" in config:
             stated.add(config["dim_ordering"])
@@ -110,19 +110,6 @@ def data_format(entry: Entry, context: Context) -> None:
         config_of(each)["dim_ordering"] = ordering
         told = f"no ordering → {ordering}, as in the other layers"
         context.repaired(each, told, caution=len(stated) > 1)
-
-
-def _entries(document: Entry) -> Iterator[Entry]:
-    """Every entry in an old document, however its layers are written down."""
-    left: list[Any] = [document]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            if "class_name" in value and isinstance(value.get("config"), dict):
-                yield value
-            left.extend(reversed(value.values()))
-        elif isinstance(value, list):
-            left.extend(reversed(value))
 
 
 @entry_rule("keras1_convolution", "Convolution…: `nb_filter`, `nb_row`, `subsample` …")

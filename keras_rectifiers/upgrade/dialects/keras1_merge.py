@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.upgrade.dialects.keras1_branches import Graph
+from keras_rectifiers.upgrade.dialects.keras1_names import entries_in
+from keras_rectifiers.upgrade.dialects.registry import WAS
 from keras_rectifiers.upgrade.dialects.registry import Context
 from keras_rectifiers.upgrade.dialects.registry import entry_rule
 
@@ -22,6 +25,22 @@ _CLASSES = {
     "cos": "Dot",
 }
 _PAIR = 2
+
+
+@entry_rule("keras1_nested", "Sequentials inside of models, whose names were not kept")
+def name_nested(entry: Entry, context: Context) -> None:
+    """Name the models inside a model, whose config was a list without a name."""
+    if entry[WAS]["path"]:
+        return  # done from the top
+    inside = list(entries_in(entry))
+    taken = {name_of(each) for each in inside}
+    names = (f"sequential_{count}" for count in itertools.count(1))
+    for each in inside[1:]:
+        layers: Any = each.get("config")
+        if each["class_name"] == "Sequential" and isinstance(layers, list):
+            name = each.get("name") or next(n for n in names if n not in taken)
+            each["config"] = {"name": name, "layers": layers}
+            context.repaired(each, "model without a name → one with a name")
 
 
 @entry_rule("keras1_merge_first", "Sequential that begins with a Merge → Functional")

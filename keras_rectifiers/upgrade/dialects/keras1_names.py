@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,6 +99,23 @@ def rename(entry: Entry, context: Context, form: Form) -> None:
     if told:
         context.repaired(entry, ", ".join(told))
     modernise_objects(entry, context)
+
+
+def entries_in(document: Entry) -> Iterator[Entry]:
+    """Every entry in an old document, however its layers are written down.
+
+    Args:
+        document: Its top entry, which is the first.
+    """
+    left: list[Any] = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                yield value
+            left.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            left.extend(reversed(value))
 
 
 def as_list(value: Any) -> list[Any]:
