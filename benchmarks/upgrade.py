@@ -33,7 +33,7 @@ from tests.upgrade.corpus import run
 
 DECLARED = (aged_containers, aged_dialects, aged_keras1)
 #: Longest part of an error that is printed, and the largest difference that is none.
-LENGTH = 90
+LENGTH = 70
 TOLERANCE = 1e-5
 
 
@@ -55,11 +55,12 @@ def here(source, weights, case):
     return keras_alone(target, None, case)
 
 
-def message(error):
-    """First line of an error, short enough for a table."""
+def message(error, folder):
+    """First line of an error, short enough for a table, without the folder."""
     name = type(error).__name__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = (lines or [""])[0].replace("|", "\\|").replace("`", "'")
+    text = text.replace(f"{folder}/", "")
     return f"{name}: {text[:LENGTH]}{'…' if len(text) > LENGTH else ''}"
 
 
@@ -69,7 +70,7 @@ def tried(way, old, inputs, source, weights, case):
     try:
         new = way(source, weights, case)
     except Exception as error:  # noqa: BLE001 (whatever it is goes into the table)
-        return "refuses", f"refuses ({message(error)})"
+        return "refuses", f"refuses ({message(error, source.parent)})"
     if alone:
         new.set_weights(old.get_weights())
     try:

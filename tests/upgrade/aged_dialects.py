@@ -161,13 +161,13 @@ def slashes(folder):
 def frozen(folder):
     inner = tf_keras.Sequential(
         [
-            layers.Dense(6, name="d1", input_shape=(6,), trainable=False),
-            layers.BatchNormalization(name="n1"),
-            layers.Dense(6, name="d2", trainable=False),
-            layers.BatchNormalization(name="n2", trainable=False),
+            Input((6,)),
+            layers.Dense(6, name="d1", trainable=False),
+            layers.Dense(6, name="d2", activation="relu"),
+            layers.Dense(6, name="d3", trainable=False),
         ]
     )
-    model = graph(inner, layers.Dense(3, activation="relu"))
+    model = line(inner, layers.Dense(3, activation="relu"))
     return model, h5(model, folder), None
 
 
@@ -175,10 +175,10 @@ def frozen(folder):
 def clashing(folder):
     def part(name):
         return tf_keras.Sequential(
-            [layers.Dense(6, name="dense", input_shape=(6,))], name=name
+            [Input((6,)), layers.Dense(6, name="dense")], name=name
         )
 
-    model = graph(part("left"), part("right"), layers.Dense(3, name="dense"))
+    model = line(part("left"), part("right"), layers.Dense(3, name="dense"))
     return model, h5(model, folder), None
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.upgrade.upgrade import upgrade
 from tests.upgrade import aged_containers
 from tests.upgrade import aged_dialects
@@ -49,7 +49,7 @@ def test_what_cannot_be_carried_over_is_refused_with_a_sentence(one, tmp_path):
     _, source, weights = one.make(tmp_path)
     target = tmp_path / "new.keras"
 
-    with pytest.raises(UnsupportedModelError, match=one.refused):
+    with pytest.raises(ArchiveError, match=one.refused):
         upgrade(source, target, weights=weights)
 
     assert not target.exists()
