@@ -307,6 +307,29 @@ def test_nodes_of_a_graph_give_the_same_in_keras_3(part: int, tmp_path: Any) -> 
         )
 
 
+@pytest.mark.parametrize("part", range(2))
+def test_nodes_in_binary_are_those_in_words(part: int) -> None:
+    """TensorFlow 2.1 kept the bytes of a node, as text."""
+    with tf.Graph().as_default():
+        inputs = tf_keras.Input(SHAPE)
+        results = [FUNCTIONS[name](inputs) for name in sorted(FUNCTIONS)[part::2]]
+        old = tf_keras.Model(inputs, tf.nest.flatten(results))
+        words = json.loads(old.to_json())
+        nodes = {layer.name: getattr(layer, "node_def", None) for layer in old.layers}
+    binary = json.loads(json.dumps(words))
+    turned = 0
+    for entry in binary["config"]["layers"][1:]:
+        try:
+            text = nodes[entry["name"]].SerializeToString().decode("utf-8")
+        except UnicodeDecodeError:
+            continue  # such a model could not be saved then
+        entry["config"]["node_def"] = text
+        turned += 1
+    assert turned > len(nodes) / 2
+    origin = Origin((2, 2, 4), "tensorflow")
+    assert modernise(binary, origin).document == modernise(words, origin).document
+
+
 def test_einsum_in_a_graph_keeps_its_operands(tmp_path: Any) -> None:
     with tf.Graph().as_default():
         inputs = tf_keras.Input(SHAPE)
@@ -425,3 +448,16 @@ def test_what_keras_3_lacks_is_one_sentence(make: Any, said: str) -> None:
     assert message.startswith("Every layer must have a form in Keras 3. Received: ")
     assert message.endswith("load the weights into it.")
     assert "'tf." in message
+
+
+def test_constants_have_the_dtype_of_the_tensor_beside_them(tmp_path: Any) -> None:
+    """Under mixed precision a float32 array would turn the result to float32."""
+    inputs = tf_keras.Input((4,), dtype="float16")
+    x = tf_keras.layers.Dense(4, dtype="mixed_float16")(inputs)
+    old = tf_keras.Model(inputs, tf.nn.relu(x * tf.constant([1, 2, 3, 4], x.dtype)))
+    result = modern(old)
+    new = opened(result, tmp_path)
+    new.set_weights(old.get_weights())
+    assert new.outputs[0].dtype == "float16"
+    same(old, new, X[:, 0, :4].astype("float16"))
+    assert [each.site.dtype for each in find(result.document)] == ["mixed_float16"]

@@ -17,6 +17,7 @@ from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.upgrade.dialects import operation_table  # noqa: F401
 from keras_rectifiers.upgrade.dialects import operation_table_images  # noqa: F401
 from keras_rectifiers.upgrade.dialects import operation_table_shapes  # noqa: F401
+from keras_rectifiers.upgrade.dialects.operation_table_binary import node_from_text
 from keras_rectifiers.upgrade.dialects.operation_table_values import RECIPES
 from keras_rectifiers.upgrade.dialects.operation_table_values import Arguments
 from keras_rectifiers.upgrade.dialects.operation_table_values import Recipe
@@ -220,12 +221,9 @@ def _graph_call(config: dict[str, Any], first: Any) -> tuple[str, Arguments]:
     """The call that a node of a TensorFlow graph makes."""
     node = config.get("node_def")
     if isinstance(node, str):
-        try:
-            node = json.loads(node)
-        except ValueError:
-            node = None
+        node = json.loads(node) if node.startswith("{") else node_from_text(node)
     if not isinstance(node, dict):
-        raise UnknownOperationError("stored in a binary form")
+        raise UnknownOperationError("without its node of the graph")
     operation = str(node.get("op"))
     operands = _operands(config.get("constants"), first)
     named = _attributes(node.get("attr"))
