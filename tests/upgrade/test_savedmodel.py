@@ -17,6 +17,8 @@ from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.upgrade.containers.savedmodel import bundle
 from keras_rectifiers.upgrade.containers.savedmodel import metadata
+from keras_rectifiers.upgrade.containers.savedmodel import table
+from keras_rectifiers.upgrade.containers.savedmodel.crc import masked_crc32c
 from keras_rectifiers.upgrade.containers.savedmodel.read import is_savedmodel
 from keras_rectifiers.upgrade.containers.savedmodel.read import read
 from keras_rectifiers.upgrade.weights.wanted import Owner
@@ -684,3 +686,43 @@ def test_changed_bytes_are_one_sentence_or_harmless(
     finally:
         shutil.rmtree(damaged)
     assert_same(found, [model.get_layer(each[0]).weights for each, _ in SMALL])
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_checksums_that_were_made_to_fit_do_not_help(small, tmp_path_factory, data):
+    """Who changes a file can change its checksums too: objects and places."""
+    folder = small[1]
+    rows = dict(table.entries((folder / checkpoints.INDEX).read_bytes()))
+    stored = (folder / checkpoints.DATA).read_bytes()
+    header, objects = rows.pop(b""), b"_CHECKPOINTABLE_OBJECT_GRAPH"
+    with contextlib.ExitStack() as stack:
+        graph = bytearray(bundle.Bundle(folder, stack).text(objects.decode()))
+    changed = bytearray(rows[b"layer_with_weights-1/kernel" + SUFFIX])
+    before = bytes(graph), bytes(changed)
+    for target in (graph, changed):
+        for _ in range(data.draw(st.integers(0, 3))):
+            place = data.draw(st.integers(0, len(target) - 1))
+            target[place] = data.draw(st.integers(0, 255))
+    rows[b"layer_with_weights-1/kernel" + SUFFIX] = bytes(changed)
+    length = checkpoints.varint(len(graph))
+    checksum = masked_crc32c(len(graph).to_bytes(4, "little")).to_bytes(4, "little")
+    text = length + checksum + bytes(graph)
+    rows[objects] = checkpoints.entry(7, (), 0, len(stored), len(text))
+
+    damaged = tmp_path_factory.mktemp("damaged") / "model"
+    shutil.copytree(folder, damaged)
+    (damaged / checkpoints.DATA).write_bytes(stored + text)
+    block = checkpoints.block([(b"", header), *sorted(rows.items())])
+    (damaged / checkpoints.INDEX).write_bytes(checkpoints.table(block))
+    try:
+        found = found_in(damaged, *SMALL)
+    except (ArchiveError, UnsupportedModelError):
+        assert (bytes(graph), bytes(changed)) != before
+        return
+    finally:
+        shutil.rmtree(damaged)
+    assert [len(each) for each in found] == [2, 2]
+
+
+SUFFIX = b"/.ATTRIBUTES/VARIABLE_VALUE"
