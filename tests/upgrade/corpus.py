@@ -39,6 +39,8 @@ class Case:
         absent: Format -> why the old Keras does not write it.
         opening: () -> arguments with which Keras 3 opens the result.
         renamed: Whether names of layers change, because Keras 3 forbids the old.
+        left: Layers that lead to no output, and are left out.
+        unshared: Whether a layer of several models becomes one for each.
         slow: Whether it is left out of a default run.
     """
 
@@ -50,6 +52,8 @@ class Case:
     absent: Mapping[str, str] = dataclasses.field(default_factory=dict)
     opening: Callable[[], dict[str, Any]] = dict
     renamed: bool = False
+    left: tuple[str, ...] = ()
+    unshared: bool = False
     slow: bool = False
 
 
@@ -84,7 +88,9 @@ def built(name: str):
 
 
 def is_state(variable) -> bool:
-    """Whether a variable of an old model is the state of a random generator."""
+    """Whether a weight of an old model is the state of a generator, or a table."""
+    if not hasattr(variable, "name"):
+        return True
     return variable.name.endswith(_GENERATOR_STATES) and variable.dtype in {
         "int64",
         "uint64",
@@ -94,7 +100,7 @@ def is_state(variable) -> bool:
 def randomise(model, rng) -> None:
     """Give each variable values of which no two are the same by accident."""
     for variable in model.weights:
-        if not variable.dtype.is_floating or is_state(variable):
+        if is_state(variable) or not variable.dtype.is_floating:
             continue
         shape = tuple(variable.shape)
         if "variance" in variable.name:

@@ -44,6 +44,9 @@ def _stated(value: Any, kind: Any, module: Any) -> Any:
     code = kind == "lambda" or (kind is None and isinstance(value, list))
     if code and isinstance(value, list):
         parts = [*value, None, None, None][: len(_PARTS)]
+        if parts[1]:
+            # Keras 3 wants a tuple, which JSON lacks; it makes one only of a triple.
+            parts = [parts, None, None]
         return {
             "class_name": "__lambda__",
             "config": dict(zip(_PARTS, parts, strict=True)),

@@ -10,6 +10,7 @@ from keras_rectifiers.upgrade.dialects import keras1_convolution
 from keras_rectifiers.upgrade.dialects import theano_kernels
 from keras_rectifiers.upgrade.dialects import structure
 from keras_rectifiers.upgrade.dialects import classes
+from keras_rectifiers.upgrade.dialects import shared
 from keras_rectifiers.upgrade.dialects import lambdas
 from keras_rectifiers.upgrade.dialects import recurrent
 from keras_rectifiers.upgrade.dialects import frozen
