@@ -73,7 +73,7 @@ def whole_h5_sequential(folder):
 
 @aged("`.h5` with lists of names over 64 KB (`layer_names0`, …)")
 def chunked(folder):
-    many = [layers.Activation("relu", name=f"{'x' * 230}{i}") for i in range(300)]
+    many = [layers.Activation("relu", name=f"{'x' * 700}{i}") for i in range(100)]
     model = line(layers.Dense(4), *many, layers.Dense(3))
     return model, h5(model, folder), None
 

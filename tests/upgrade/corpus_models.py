@@ -164,6 +164,19 @@ def slashes_nested():
     return Sequential([inner, layers.Dense(2, name="out/1")])
 
 
+@case(renamed=True)
+def slashes_within_each_other():
+    """As in MobileNetV3: the arrays of one layer lie among those of another."""
+    return chain(
+        (4,),
+        layers.Dense(4, name="Conv", use_bias=False),
+        layers.BatchNormalization(name="Conv/BatchNorm"),
+        layers.ReLU(name="Conv/Relu"),
+        layers.Dense(4, name="Conv/Other"),
+        layers.Dense(2, name="Conv/Other/Last"),
+    )
+
+
 @case(opening=lambda: {"safe_mode": False})
 def with_lambda():
     return chain(
@@ -294,8 +307,10 @@ _APPLICATIONS = {
     "MobileNetV3Small": {"input_shape": (64, 64, 3), "classes": 10},
 }
 
+_WITH_SLASHES = {"DenseNet121", "MobileNetV3Small"}
+
 for _name, _arguments in _APPLICATIONS.items():
-    case(name=_name, slow=True, tolerance=1e-4)(
+    case(name=_name, slow=True, tolerance=1e-4, renamed=_name in _WITH_SLASHES)(
         functools.partial(
             getattr(tf_keras.applications, _name), weights=None, **_arguments
         )

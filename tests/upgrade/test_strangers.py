@@ -5,6 +5,7 @@ opens the original, and Keras itself for what Keras 3 wrote.
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import keras
@@ -69,6 +70,7 @@ FILES = [
 JSON = File("serengil+tensorflow-101", "inceptionv3_model.json", 94)
 
 
+@functools.cache
 def _reference(file):
     """The original, opened by the Keras that can."""
     if file.by_keras_3:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -169,7 +170,7 @@ class Reader:
             prefix: What to put before the names, for people.
 
         Raises:
-            ArchiveError: One is missing, or there are others.
+            ArchiveError: One is missing.
         """
         names = self.names(group, "weight_names")
         found = []
@@ -183,14 +184,34 @@ class Reader:
                         "damaged."
                     )
                 found.append(self.array(dataset, prefix + name))
-            total = sum(1 for _ in hdf5.datasets(group))
-        if total != len(found):
+        return found
+
+    def check_all_listed(
+        self, group: h5py.Group, listed: Iterable[StoredArray]
+    ) -> None:
+        """Refuse a group with arrays that no list in it has, or that two have.
+
+        The lists are looked at together, because groups of layers lie within each
+        other: that of the layer `"Conv/BatchNorm"` in that of the layer `"Conv"`.
+
+        Raises:
+            ArchiveError: There is such an array.
+        """
+        with self.reading():
+            once: set[str] = set()
+            twice: set[str] = set()
+            for array in listed:
+                name = str(array.dataset.name)
+                (twice if name in once else once).add(name)
+            stored = {str(dataset.name) for dataset in hdf5.datasets(group)}
+        wrong = sorted(twice | (stored - once))
+        if wrong:
             raise ArchiveError(
                 "Every array must be listed once. Received: "
-                f"{total} arrays where {prefix or group.name!r} of {str(self.path)!r} "
-                f"lists {len(found)}. The file is not one that Keras wrote."
+                f"{str(self.path)!r}, where {wrong[0]!r} is listed "
+                f"{'more than once' if wrong[0] in twice else 'nowhere'}. The file "
+                "is not one that Keras wrote."
             )
-        return found
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import h5py
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.upgrade.containers.hdf5_arrays import Reader
+from keras_rectifiers.upgrade.containers.hdf5_arrays import StoredArray
 from keras_rectifiers.upgrade.containers.saved import Array
 from keras_rectifiers.upgrade.containers.saved import ListedSlots
 from keras_rectifiers.upgrade.containers.saved import Saved
@@ -113,9 +114,11 @@ def by_layer(reader: Reader, weights: h5py.Group) -> dict[str, list[Array]]:
         weights: The group that lists the layers.
 
     Raises:
-        ArchiveError: A layer that is listed is not there.
+        ArchiveError: A layer that is listed is not there, or there is an array
+            that no layer lists.
     """
     found: dict[str, list[Array]] = {}
+    listed: list[StoredArray] = []
     names = reader.names(weights, "layer_names")
     for name in (*names, _TOP) if _TOP not in names else names:
         with reader.reading():
@@ -127,9 +130,11 @@ def by_layer(reader: Reader, weights: h5py.Group) -> dict[str, list[Array]]:
                 "Every layer that is listed must be there. Received: "
                 f"{str(reader.path)!r} without the layer {name!r}. The file is damaged."
             )
-        arrays: list[Array] = [*reader.listed(group, f"{name}/")]
+        arrays = reader.listed(group, f"{name}/")
+        listed += arrays
         if arrays or name != _TOP:
-            found[name] = arrays
+            found[name] = [*arrays]
+    reader.check_all_listed(weights, listed)
     return found
 
 
@@ -137,4 +142,6 @@ def _slots(reader: Reader) -> ListedSlots | None:
     group: Any = reader.file.get(_OPTIMIZER)
     if not isinstance(group, h5py.Group):
         return None
-    return ListedSlots("named", tuple(reader.listed(group)))
+    arrays = reader.listed(group)
+    reader.check_all_listed(group, arrays)
+    return ListedSlots("named", tuple(arrays))
