@@ -147,6 +147,13 @@ def _sides(value: Any, place: int) -> int:
     return int(sum(side)) if isinstance(side, list | tuple) else 2 * int(side)
 
 
+def _resized(config: Config, before: Sizes) -> Shape:
+    after, axis = list(before), channel_axis(config, len(before))
+    first = 1 if axis != 1 else 2
+    after[first : first + 2] = [config["height"], config["width"]]
+    return tuple(after)
+
+
 def _global(config: Config, before: Sizes) -> Shape:
     axis = channel_axis(config, len(before))
     if not config.get("keepdims"):
@@ -187,6 +194,7 @@ _RULES: dict[str, Callable[[Config, Sizes], Shape]] = {
         ],
         _convolution,
     ),
+    **dict.fromkeys(["Resizing", "CenterCrop"], _resized),
     **dict.fromkeys(
         ["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], _transposed
     ),
@@ -201,6 +209,14 @@ _RULES: dict[str, Callable[[Config, Sizes], Shape]] = {
     **dict.fromkeys(
         ["UpSampling1D", "UpSampling2D", "UpSampling3D"],
         _resampled(lambda length, config, i: length * item(config["size"], i)),
+    ),
+    **dict.fromkeys(
+        ["ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"],
+        _resampled(lambda length, config, i: length + _sides(config["padding"], i)),
+    ),
+    **dict.fromkeys(
+        ["Cropping1D", "Cropping2D", "Cropping3D"],
+        _resampled(lambda length, config, i: length - _sides(config["cropping"], i)),
     ),
 }
 
