@@ -8,6 +8,7 @@ import sys
 from importlib import resources
 from pathlib import Path
 
+import keras
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,8 @@ def folder(tmp_path, monkeypatch):
 def test_the_commands_of_the_readme_run(folder):
     """Each console line of the README does what it says."""
     commands = re.findall(r"^\$ keras-rectifiers (.*)$", _README, re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
+    keras.saving.load_model(folder / "model.keras").save(folder / "old.h5")
 
     codes = [
         subprocess.run(
@@ -40,8 +42,9 @@ def test_the_commands_of_the_readme_run(folder):
     ]
 
     # The demo's model has more dead units than the threshold of `diagnose`.
-    assert codes == [0, 0, 1, 0]
+    assert codes == [0, 0, 1, 0, 0]
     assert (folder / "model_prelu.keras").is_file()
+    assert keras.saving.load_model(folder / "new.keras").count_params() > 0
     assert (folder / "better.keras").is_file()
 
 

@@ -21,7 +21,7 @@ def check_model_file(path: Path) -> None:
         ArchiveError: Nothing is there, or no model, or one without its weights.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
-    from keras_rectifiers.upgrade.opened import is_modern
+    from keras_rectifiers.upgrade.modern import is_modern
     from keras_rectifiers.upgrade.opened import open_model
 
     if is_modern(path):

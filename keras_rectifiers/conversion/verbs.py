@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import specs
-from keras_rectifiers.conversion import hdf5_target
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
@@ -21,13 +21,13 @@ from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
-from keras_rectifiers.upgrade.opened import Opened
-from keras_rectifiers.upgrade.opened import is_modern
-from keras_rectifiers.upgrade.opened import open_model
+from keras_rectifiers.upgrade.modern import is_modern
 from keras_rectifiers.upgrade.targets import HDF5
 from keras_rectifiers.upgrade.targets import MODEL
 from keras_rectifiers.upgrade.targets import check_target_for
-from keras_rectifiers.upgrade.weights.write import architecture_text
+
+if TYPE_CHECKING:
+    from keras_rectifiers.upgrade.opened import Opened
 
 Names = str | Sequence[str]
 
@@ -100,6 +100,8 @@ def plan(
             with archive.read(model) as source:
                 document, read_alpha = source.document, source.read_alpha
                 return make_plan(document, target, selection, read_alpha)
+        from keras_rectifiers.upgrade.opened import open_model  # noqa: PLC0415 (h5py)
+
         with open_model(model, weights) as opened:
             made = make_plan(opened.document, target, selection, opened.read_alpha)
             return dataclasses.replace(made, repairs=opened.repairs)
@@ -182,6 +184,8 @@ def convert_file(
     if weights is None and Path(target).suffix in MODEL and is_modern(source):
         archive.apply(source, target, made, overwrite=overwrite)
         return made
+    from keras_rectifiers.upgrade.opened import open_model  # noqa: PLC0415 (h5py)
+
     with open_model(source, weights) as opened:
         check_target_for(
             source,
@@ -196,6 +200,9 @@ def convert_file(
 
 def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None:
     """Write what a plan makes of an opened model, in the form the target names."""
+    from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.upgrade.weights.write import architecture_text  # noqa: PLC0415
+
     if not opened.has_weights:
         with replacing(target, overwrite=overwrite) as temporary:
             text = architecture_text(rewrite(opened.document, made).document)

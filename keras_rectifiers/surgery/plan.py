@@ -169,12 +169,11 @@ class Plan:
             ]
             lines += ["", *_table(heads, left)]
         if self.repairs:
-            heads = ("repaired", "what", "where")
             made = [
                 (first.rule, first.text, where_text(first, count))
                 for first, count in grouped(self.repairs)
             ]
-            lines += ["", *_table(heads, made)]
+            lines += ["", *_table(("repaired", "what", "where"), made)]
         return "\n".join(lines)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -173,7 +174,9 @@ def _index_limits(model: keras.Model) -> dict[int, int]:
 
 
 def _model(model: Any) -> keras.Model:
-    return loading.load(model) if isinstance(model, str | os.PathLike) else model
+    if isinstance(model, str | os.PathLike):
+        return loading.load(Path(model))
+    return model
 
 
 def _outputs(model: keras.Model, inputs: Any) -> list[np.ndarray]:

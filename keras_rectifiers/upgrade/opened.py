@@ -5,30 +5,29 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
-from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
-from keras_rectifiers.upgrade.containers.archive import MODERN
 from keras_rectifiers.upgrade.containers.open import open_saved
 from keras_rectifiers.upgrade.containers.saved import Saved
 from keras_rectifiers.upgrade.dialects.modernise import modernise
 from keras_rectifiers.upgrade.dialects.registry import Origin
+from keras_rectifiers.upgrade.modern import COMPILED
+from keras_rectifiers.upgrade.modern import MODERN
+from keras_rectifiers.upgrade.modern import StrPath
+from keras_rectifiers.upgrade.modern import is_modern
+from keras_rectifiers.upgrade.modern import version_numbers
 from keras_rectifiers.upgrade.training.config import modern_compile_config
 from keras_rectifiers.upgrade.training.slots import Carried
 from keras_rectifiers.upgrade.training.slots import carry
@@ -37,12 +36,6 @@ from keras_rectifiers.upgrade.weights.arrange import arrange
 from keras_rectifiers.upgrade.weights.owners import owners
 from keras_rectifiers.upgrade.weights.wanted import Owner
 from keras_rectifiers.upgrade.weights.write import write_archive
-
-_COMPILED = "compile_config"
-
-_KERAS_3 = (3,)
-
-StrPath = str | os.PathLike[str]
 
 
 class Opened:
@@ -70,7 +63,7 @@ class Opened:
                 compiled, repairs = modern_compile_config(
                     saved.training, origin, self.document
                 )
-                self.document[_COMPILED] = compiled
+                self.document[COMPILED] = compiled
             else:
                 repairs = ()
         if not is_model(self.document):
@@ -113,7 +106,7 @@ class Opened:
 
     @functools.cached_property
     def _carried(self) -> tuple[Carried | None, tuple[Repair, ...]]:
-        compiled = self.document.get(_COMPILED)
+        compiled = self.document.get(COMPILED)
         slots = self.saved.slots
         if compiled is None:
             return None, ()
@@ -203,38 +196,3 @@ def modern_file(
         temporary = Path(made) / f"model{MODERN}"
         opened.write(temporary)
         yield temporary
-
-
-def is_modern(path: StrPath) -> bool:
-    """Whether a path is a `.keras` file in which nothing is to be repaired.
-
-    Its weights are not looked at. What is no readable `.keras` file is not modern:
-    whoever opens it will say why.
-    """
-    path = Path(path)
-    try:
-        if not zipfile.is_zipfile(path):
-            return False
-        with members.open_file(path) as file, members.open_zip(file, path) as zipped:
-            infos = members.members_of(zipped, path)
-            document = members.read_json(zipped, infos, archive.CONFIG, path)
-            metadata = members.read_json(zipped, infos, archive.METADATA, path)
-        with wellformed.reading(path, archive.CONFIG):
-            document.pop(_COMPILED, None)
-            origin = Origin(version_numbers(str(metadata.get("keras_version"))))
-            return (
-                origin.version >= _KERAS_3 and not modernise(document, origin).repairs
-            )
-    except (RectifierError, OSError):
-        return False
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """The numbers of a version: `"2.4.0-tf"` becomes `(2, 4, 0)`."""
-    numbers = []
-    for part in version.split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits or len(digits) > 6:  # noqa: PLR2004 (no version is that long)
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.surgery.files import check_target
-from keras_rectifiers.upgrade.opened import StrPath
+from keras_rectifiers.upgrade.modern import StrPath
 
 ARCHITECTURE = (".json",)
 MODEL = (".keras",)

@@ -11,8 +11,8 @@ from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.files import replacing
+from keras_rectifiers.upgrade.modern import StrPath
 from keras_rectifiers.upgrade.opened import Opened
-from keras_rectifiers.upgrade.opened import StrPath
 from keras_rectifiers.upgrade.opened import open_model
 from keras_rectifiers.upgrade.targets import check_target_for
 from keras_rectifiers.upgrade.weights.write import architecture_text

@@ -56,11 +56,11 @@ def test_a_legacy_file_is_inspected_too(run, made):
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("missing.keras", "does not exist"),
+        ("missing.keras", "must exist"),
         ("", "folder"),
         ("only.weights.h5", "weights only"),
         ("cut.keras", "damaged"),
-        ("text.keras", "zip archive"),
+        ("text.keras", "which is a text"),
     ],
 )
 def test_what_is_no_model_is_explained(fails, made, name, part):

@@ -20,7 +20,6 @@ import keras_rectifiers
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.estimation.legacy import modern
 from tests.surgery import archives
 from tests.surgery import documents
 
@@ -238,7 +237,7 @@ def test_an_h5_of_weights_only_is_refused(saved, tmp_path):
     model, _ = saved
     model.save_weights(tmp_path / "only.weights.h5")
 
-    refused(tmp_path / "only.weights.h5", "holds weights only")
+    refused(tmp_path / "only.weights.h5", "--weights")
 
 
 def test_an_h5_whose_config_is_no_json_is_refused(saved, tmp_path):
@@ -249,7 +248,7 @@ def test_an_h5_whose_config_is_no_json_is_refused(saved, tmp_path):
     with h5py.File(tmp_path / "bad.h5", "r+") as file:
         file.attrs["model_config"] = "{"
 
-    refused(tmp_path / "bad.h5", "model_config must be built")
+    refused(tmp_path / "bad.h5", "model_config")
 
 
 def test_an_h5_without_a_layers_weights_is_refused(saved, tmp_path):
@@ -259,11 +258,11 @@ def test_an_h5_without_a_layers_weights_is_refused(saved, tmp_path):
     with h5py.File(tmp_path / "bad.h5", "r+") as file:
         del file["model_weights/shared"]
 
-    refused(tmp_path / "bad.h5", "no array for 'kernel' of the layer 'shared'")
+    refused(tmp_path / "bad.h5", "shared")
 
 
-def test_arrays_that_could_be_of_two_layers_are_refused(tmp_path):
-    """Names that do not decide are no ground for a proof."""
+def test_layers_of_one_name_in_two_models_keep_their_own_weights(tmp_path):
+    """Where names do not decide, the order does in which Keras lists weights."""
     inputs = keras.Input((2,))
     models = [
         keras.Sequential([layers.Dense(2, activation="relu", name="d")], name=name)
@@ -275,7 +274,10 @@ def test_arrays_that_could_be_of_two_layers_are_refused(tmp_path):
     outer = keras.Model(inputs, keras.Model(inputs, x, name="both")(inputs))
     outer.save(tmp_path / "model.h5")
 
-    refused(tmp_path / "model.h5", "could be 'kernel'", UnsupportedModelError)
+    assert_same(
+        keras_rectifiers.estimate(outer, input_range=(0, 1)),
+        keras_rectifiers.estimate(tmp_path / "model.h5", input_range=(0, 1)),
+    )
 
 
 def test_what_is_missing_or_something_else_is_one_sentence(tmp_path):
@@ -305,40 +307,6 @@ def test_bfloat16_weights_are_read(tmp_path):
         keras_rectifiers.estimate(model, input_range=(0, 1)),
         keras_rectifiers.estimate(tmp_path / "model.keras", input_range=(0, 1)),
     )
-
-
-def test_configs_of_keras_2_are_made_modern():
-    """Calls as lists become calls as dicts; nested models count from 0."""
-
-    def entry(class_name, name, *calls, **config):
-        return {
-            "class_name": class_name,
-            "name": name,
-            "config": {"name": name, "trainable": True, **config},
-            "inbound_nodes": list(calls),
-        }
-
-    inner = entry("Sequential", "inner", [["x", 0, 0, {}]], [["inner", 1, 0, {}]])
-    inner["config"] = [entry("Dense", "d", units=2)]
-    add = entry("Add", "add", [["inner", 1, 0, {}], ["inner", 2, 0, {"training": 1}]])
-    model = entry(
-        "Model",
-        "m",
-        layers=[entry("InputLayer", "x", batch_input_shape=[None, 2]), inner, add],
-        input_layers=[["x", 0, 0]],
-        output_layers=[["add", 0, 0]],
-    )
-
-    document = modern(model)
-
-    _, chain, merged = document["config"]["layers"]
-    assert chain["config"]["layers"][0]["name"] == "d"
-    (call,) = merged["inbound_nodes"]
-    histories = [each["config"]["keras_history"] for each in call["args"][0]]
-    assert histories == [["inner", 0, 0], ["inner", 1, 0]]
-    assert [
-        node["args"][0]["config"]["keras_history"] for node in chain["inbound_nodes"]
-    ] == [["x", 0, 0], ["inner", 0, 0]]
 
 
 @pytest.mark.parametrize(

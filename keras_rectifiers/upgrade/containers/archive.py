@@ -27,9 +27,8 @@ from keras_rectifiers.upgrade.containers.groups import tree_of
 from keras_rectifiers.upgrade.containers.hdf5_arrays import Reader
 from keras_rectifiers.upgrade.containers.hdf5_arrays import open_hdf5
 from keras_rectifiers.upgrade.containers.saved import Saved
+from keras_rectifiers.upgrade.modern import MODERN
 
-#: What a file of Keras 3 is called.
-MODERN = ".keras"
 _EARLY = "early .keras"
 _ASSETS = "assets/"
 _CHUNK = 1 << 20
