@@ -1,17 +1,22 @@
 """Old files beside Keras 3 alone: what opens, what opens wrongly, what is refused.
 
-    python benchmarks/upgrade.py
+    python benchmarks/upgrade.py [--corpus] [--applications]
 
 Each case is a file as an older version of Keras wrote it, whose outputs are known
 (`tests/upgrade/aged*.py`). It is opened by Keras alone, and by Keras after this
 project's `upgrade`. The differences are relative to the largest output of the
-reference, `tf_keras`. Prints a table in Markdown.
+reference, `tf_keras`. Prints a table in Markdown. With --corpus, all models of the
+tests in all formats are counted as well (minutes), with --applications those of
+Keras' applications (many minutes).
 """
 
+import argparse
+import dataclasses
 import os
 import sys
 import tempfile
 import warnings
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -26,15 +31,40 @@ from keras_rectifiers.upgrade.upgrade import upgrade
 from tests.upgrade import aged_containers
 from tests.upgrade import aged_dialects
 from tests.upgrade import aged_keras1
+from tests.upgrade import corpus
+from tests.upgrade import corpus_habits
+from tests.upgrade import corpus_layers
+from tests.upgrade import corpus_models
+from tests.upgrade import corpus_operations
+from tests.upgrade import corpus_recurrent
 from tests.upgrade.aged import AGED
 from tests.upgrade.aged import inputs_of
 from tests.upgrade.corpus import difference
 from tests.upgrade.corpus import run
 
-DECLARED = (aged_containers, aged_dialects, aged_keras1)
+#: Modules whose import declares cases.
+DECLARED = (
+    aged_containers,
+    aged_dialects,
+    aged_keras1,
+    corpus_habits,
+    corpus_layers,
+    corpus_models,
+    corpus_operations,
+    corpus_recurrent,
+)
 #: Longest part of an error that is printed, and the largest difference that is none.
 LENGTH = 70
 TOLERANCE = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What came of one way: "opens", "wrong" or "refuses", and how a table says it."""
+
+    kind: str
+    text: str
+    difference: float = np.inf
 
 
 def keras_alone(source, weights, case):
@@ -65,47 +95,88 @@ def message(error, folder):
 
 
 def tried(way, old, inputs, source, weights, case):
-    """What one way makes of a file: (kind, text of the cell)."""
+    """What one way makes of a file."""
     alone = source.suffix == ".json" and weights is None
     try:
         new = way(source, weights, case)
     except Exception as error:  # noqa: BLE001 (whatever it is goes into the table)
-        return "refuses", f"refuses ({message(error, source.parent)})"
+        return Found("refuses", f"refuses ({message(error, source.parent)})")
     if alone:
         new.set_weights(old.get_weights())
     try:
         got = run(new, inputs)
     except Exception:  # noqa: BLE001 (any error means that it does not run)
-        return "wrong", "**wrong**: opens, and does not run on the model's own inputs"
+        return Found("wrong", "**wrong**: opens, and does not run on the same inputs")
     worst = difference(run(old, inputs), got)
     if worst == np.inf:
-        return "wrong", "**wrong**: outputs of another shape"
-    if worst > max(TOLERANCE, case.tolerance):
-        return "wrong", f"**wrong**: outputs differ by {worst:.1g}"
-    return "opens", "opens" if worst == 0 else f"opens ({worst:.0e})"
+        return Found("wrong", "**wrong**: outputs of another shape")
+    if worst > case.tolerance:
+        return Found("wrong", f"**wrong**: outputs differ by {worst:.1g}")
+    return Found("opens", "opens" if worst == 0 else f"opens ({worst:.0e})", worst)
 
 
-def main():
-    """Try every case both ways, and print the table."""
-    warnings.simplefilter("ignore")
-    totals = {"alone": [], "here": []}
-    rows = []
+def case_table():
+    """Try every case both ways, and print a row for each."""
+    totals = {"alone": Counter(), "here": Counter()}
+    print(f"| case | Keras {keras.__version__} alone | here |")
+    print("|---|---|---|")
     for about, case in AGED.items():
         with tempfile.TemporaryDirectory() as folder:
             old, source, weights = case.make(Path(folder))
             inputs = inputs_of(case, old)
             alone = tried(keras_alone, old, inputs, source, weights, case)
             ours = tried(here, old, inputs, source, weights, case)
-        totals["alone"].append(alone[0])
-        totals["here"].append(ours[0])
-        rows.append(f"| {about} | {alone[1]} | {ours[1]} |")
-    print(f"| case | Keras {keras.__version__} alone | here |")
-    print("|---|---|---|")
-    print("\n".join(rows))
+        totals["alone"][alone.kind] += 1
+        totals["here"][ours.kind] += 1
+        print(f"| {about} | {alone.text} | {ours.text} |")
     print()
     for way, kinds in totals.items():
-        counts = {kind: kinds.count(kind) for kind in ("opens", "wrong", "refuses")}
-        print(f"{way}: {counts} of {len(kinds)}")
+        print(f"{way}: {dict(kinds)} of {len(AGED)}")
+
+
+def corpus_table(*, slow):
+    """Count what opens of the tests' models, and print a row for each format."""
+    print(f"| format | models | Keras {keras.__version__} alone | here | bit-equal |")
+    print("|---|---|---|---|---|")
+    for file_format, write in corpus.FORMATS.items():
+        counts, worst = Counter(), 0.0
+        for name, one in corpus.CASES.items():
+            if one.slow != slow or file_format in one.absent:
+                continue
+            old, inputs = corpus.built(name)
+            with tempfile.TemporaryDirectory() as folder:
+                source, weights = write(old, Path(folder))
+                alone = tried(keras_alone, old, inputs, source, weights, one)
+                ours = tried(here, old, inputs, source, weights, one)
+            counts["models"] += 1
+            counts[f"alone {alone.kind}"] += 1
+            counts[f"here {ours.kind}"] += 1
+            counts["equal"] += ours.difference == 0
+            if ours.kind == "opens":
+                worst = max(worst, ours.difference / (one.tolerance / TOLERANCE))
+            else:
+                print(f"{name}: {ours.text}", file=sys.stderr)
+        print(
+            f"| {file_format} | {counts['models']} | {counts['alone opens']} open, "
+            f"{counts['alone wrong']} wrong, {counts['alone refuses']} refused "
+            f"| {counts['here opens']} open, {counts['here wrong']} wrong, "
+            f"{counts['here refuses']} refused | {counts['equal']}; "
+            f"others within {worst:.0e} |"
+        )
+
+
+def main():
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", action="store_true")
+    parser.add_argument("--applications", action="store_true")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    case_table()
+    if arguments.corpus:
+        corpus_table(slow=False)
+    if arguments.applications:
+        corpus_table(slow=True)
 
 
 if __name__ == "__main__":
