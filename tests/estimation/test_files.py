@@ -189,14 +189,13 @@ def _soft_link(file):
 @pytest.mark.parametrize(
     ("edit", "match"),
     [
-        (_drop, "0 arrays at"),
+        (_drop, "without 'kernel' of the layer 'a'"),
         (_reshape, "a kernel for 7 inputs, where 4 come in"),
-        (_flatten, "a kernel of shape"),
-        (_lengthen_bias, "a bias of shape"),
-        (_add, "3 arrays at"),
-        (_declare_too_much, "4398046511104 bytes of float32"),
-        (_text, "model.weights.h5"),
-        (_group, "model.weights.h5"),
+        (_flatten, "for 'a' .Dense., where kernel .in, 5., bias .5. are expected"),
+        (_lengthen_bias, "for 'a' .Dense., where kernel .in, 5., bias .5. are"),
+        (_add, "'layers/dense/vars/2' belongs to none"),
+        (_declare_too_much, "4398046511104 bytes in 'layers/dense/vars/0'"),
+        (_group, "without 'kernel' of the layer 'a'"),
         (_link, "ExternalLink"),
         (_soft_link, "SoftLink"),
     ],
@@ -205,6 +204,13 @@ def test_weights_that_do_not_fit_are_one_sentence(tmp_path, edit, match):
     """Nothing declared in a file is believed, and no traceback comes of it."""
     # The input is x, of 4 features; `dense` is the first Dense layer.
     refused(archives.with_weights(tmp_path / "bad.keras", edit), match)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    """Texts are no weights of a layer of Keras' own."""
+    path = archives.with_weights(tmp_path / "bad.keras", _text)
+
+    refused(path, "Weights must be numbers", UnsupportedModelError)
 
 
 def test_a_nesting_that_multiplies_calls_is_refused(tmp_path, monkeypatch):
@@ -227,7 +233,13 @@ def test_an_axis_beyond_all_measure_is_refused(tmp_path):
         documents.layer("ReLU", "r", documents.call("x")),
     ]
     entries[1]["inbound_nodes"][0]["args"][0]["config"]["shape"] = [None, 1 << 26]
-    path = archives.with_config(tmp_path / "wide.keras", documents.functional(*entries))
+    with h5py.File(tmp_path / "none.h5", "w"):
+        pass
+    parts = {
+        archives.CONFIG: json.dumps(documents.functional(*entries)),
+        archives.WEIGHTS: (tmp_path / "none.h5").read_bytes(),
+    }
+    path = archives.pack(tmp_path / "wide.keras", archives.good() | parts)
 
     refused(path, "more than 8388608 units")
 
