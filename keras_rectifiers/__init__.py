@@ -22,9 +22,9 @@ _HOMES = {
     "estimate": "keras_rectifiers.estimation.estimate",
     "explain": "keras_rectifiers.causes.explain",
     "finetune": "keras_rectifiers.training.finetune",
-    "Upgrade": "keras_rectifiers.upgrade.upgrade",
+    "Upgrade": "keras_rectifiers.saved.upgrade",
     "plan": "keras_rectifiers.conversion.verbs",
-    "upgrade": "keras_rectifiers.upgrade.upgrade",
+    "upgrade": "keras_rectifiers.saved.upgrade",
     "verify": "keras_rectifiers.surgery.verify",
     "write_report": "keras_rectifiers.report.html",
 }

@@ -21,8 +21,8 @@ def check_model_file(path: Path) -> None:
         ArchiveError: Nothing is there, or no model, or one without its weights.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
-    from keras_rectifiers.upgrade.modern import is_modern
-    from keras_rectifiers.upgrade.opened import open_model
+    from keras_rectifiers.saved.modern import is_modern
+    from keras_rectifiers.saved.opened import open_model
 
     if is_modern(path):
         return
@@ -68,8 +68,8 @@ def load_model(
         ArchiveError: The path holds no whole Keras model.
         UnsupportedModelError: The model needs a class or code that is not known.
     """
+    from keras_rectifiers.saved.opened import modern_file
     from keras_rectifiers.surgery import loading
-    from keras_rectifiers.upgrade.opened import modern_file
 
     import_modules(imports)
     try:

@@ -80,7 +80,7 @@ def _upgraded(
     imports: tuple[str, ...],
 ) -> tuple[Any, Any]:
     """Upgrade; with `verified`, put the target in place only if Keras agrees."""
-    from keras_rectifiers.upgrade.upgrade import upgrade
+    from keras_rectifiers.saved.upgrade import upgrade
 
     if not verified:
         return upgrade(source, target, weights=weights, overwrite=force), None

@@ -16,6 +16,10 @@ import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.saved.containers import hdf5_model
+from keras_rectifiers.saved.opened import Opened
+from keras_rectifiers.saved.weights.wanted import Owner
+from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_functional
@@ -26,10 +30,6 @@ from keras_rectifiers.surgery.graph import layer_order
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
-from keras_rectifiers.upgrade.containers import hdf5_model
-from keras_rectifiers.upgrade.opened import Opened
-from keras_rectifiers.upgrade.weights.wanted import Owner
-from keras_rectifiers.upgrade.weights.wanted import Variable
 
 #: A variable of a document: the path of its layer, and its place below that.
 Key = tuple[str, tuple[str, ...]]

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import specs
+from keras_rectifiers.saved.modern import is_modern
+from keras_rectifiers.saved.targets import HDF5
+from keras_rectifiers.saved.targets import MODEL
+from keras_rectifiers.saved.targets import check_target_for
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
@@ -21,13 +25,9 @@ from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
-from keras_rectifiers.upgrade.modern import is_modern
-from keras_rectifiers.upgrade.targets import HDF5
-from keras_rectifiers.upgrade.targets import MODEL
-from keras_rectifiers.upgrade.targets import check_target_for
 
 if TYPE_CHECKING:
-    from keras_rectifiers.upgrade.opened import Opened
+    from keras_rectifiers.saved.opened import Opened
 
 Names = str | Sequence[str]
 
@@ -100,7 +100,7 @@ def plan(
             with archive.read(model) as source:
                 document, read_alpha = source.document, source.read_alpha
                 return make_plan(document, target, selection, read_alpha)
-        from keras_rectifiers.upgrade.opened import open_model  # noqa: PLC0415 (h5py)
+        from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
         with open_model(model, weights) as opened:
             made = make_plan(opened.document, target, selection, opened.read_alpha)
@@ -184,7 +184,7 @@ def convert_file(
     if weights is None and Path(target).suffix in MODEL and is_modern(source):
         archive.apply(source, target, made, overwrite=overwrite)
         return made
-    from keras_rectifiers.upgrade.opened import open_model  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
     with open_model(source, weights) as opened:
         check_target_for(
@@ -201,7 +201,7 @@ def convert_file(
 def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None:
     """Write what a plan makes of an opened model, in the form the target names."""
     from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
-    from keras_rectifiers.upgrade.weights.write import architecture_text  # noqa: PLC0415
+    from keras_rectifiers.saved.weights.write import architecture_text  # noqa: PLC0415
 
     if not opened.has_weights:
         with replacing(target, overwrite=overwrite) as temporary:

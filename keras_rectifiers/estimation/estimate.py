@@ -30,11 +30,11 @@ from keras_rectifiers.estimation.moments import SUM
 from keras_rectifiers.estimation.result import Estimate
 from keras_rectifiers.estimation.sources import LiveSource
 from keras_rectifiers.estimation.sources import PlacedSource
+from keras_rectifiers.saved.opened import open_model
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.sites import Found
-from keras_rectifiers.upgrade.opened import open_model
 
 __all__ = ["Estimate", "estimate"]
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.saved.weights.arrange import Placed
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.layout import stored
 from keras_rectifiers.surgery.sites import SLOT
-from keras_rectifiers.upgrade.weights.arrange import Placed
 
 #: How often a file may be read as a whole, through layers that are called often.
 _MAX_READS = 100

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from keras_rectifiers.activity.diagnose import diagnose
+from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.report.tables import comparison_table
 from keras_rectifiers.report.tables import diagnosis_tables
 from keras_rectifiers.report.tables import finetune_tables
 from keras_rectifiers.report.tables import plan_tables
-from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.training.finetune import FinetuneResult
 
 

@@ -1,0 +1,39 @@
+"""A layer that does another thing in Keras 3 when a model does not train."""
+
+from __future__ import annotations
+
+from keras_rectifiers.saved.dialects import known
+from keras_rectifiers.saved.dialects.classes import become
+from keras_rectifiers.saved.dialects.registry import Context
+from keras_rectifiers.saved.dialects.registry import entry_rule
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import config_of
+
+_KEPT = ("name", "trainable", "dtype", "height", "width", "data_format")
+
+
+@entry_rule("random_crop", "RandomCrop → Resizing, which it was outside training")
+def resize_instead(entry: Entry, context: Context) -> None:
+    """Keep what a RandomCrop of Keras 2 makes of an image at inference.
+
+    It crops to the wanted proportions and resizes; that of Keras 3 leaves the
+    image as it is, so that the layers behind it get another shape.
+    """
+    own = entry.get("module") == known.LAYERS and not entry.get("registered_name")
+    if entry.get("class_name") != "RandomCrop" or not own:
+        return
+    if not known.is_old(entry, context.origin.version):
+        return
+    become(entry, "Resizing")
+    config = config_of(entry)
+    kept = {key: config[key] for key in _KEPT if key in config}
+    entry["config"] = {
+        **kept,
+        "interpolation": "bilinear",
+        "crop_to_aspect_ratio": True,
+    }
+    text = (
+        "RandomCrop → Resizing, which does at inference what it did; in training "
+        "it no longer crops at random"
+    )
+    context.repaired(entry, text, caution=True)

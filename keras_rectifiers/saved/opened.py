@@ -1,0 +1,198 @@
+"""A saved model of any age, opened: its modern document, and its weights."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.saved.containers.open import open_saved
+from keras_rectifiers.saved.containers.saved import Saved
+from keras_rectifiers.saved.dialects.modernise import modernise
+from keras_rectifiers.saved.dialects.registry import Origin
+from keras_rectifiers.saved.modern import COMPILED
+from keras_rectifiers.saved.modern import MODERN
+from keras_rectifiers.saved.modern import StrPath
+from keras_rectifiers.saved.modern import is_modern
+from keras_rectifiers.saved.modern import version_numbers
+from keras_rectifiers.saved.training.config import modern_compile_config
+from keras_rectifiers.saved.training.slots import Carried
+from keras_rectifiers.saved.training.slots import carry
+from keras_rectifiers.saved.weights.arrange import Placed
+from keras_rectifiers.saved.weights.arrange import arrange
+from keras_rectifiers.saved.weights.owners import owners
+from keras_rectifiers.saved.weights.wanted import Owner
+from keras_rectifiers.saved.weights.write import write_archive
+from keras_rectifiers.surgery import wellformed
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.surgery.sites import find
+
+
+class Opened:
+    """A saved model, understood.
+
+    Args:
+        saved: What was read.
+
+    Attributes:
+        saved: What was read.
+        document: The model as Keras 3 writes it, with its compile config.
+
+    Raises:
+        ArchiveError: It is no model.
+        UnsupportedModelError: Something in it has no form in Keras 3.
+    """
+
+    def __init__(self, saved: Saved) -> None:
+        self.saved = saved
+        origin = Origin(version_numbers(saved.version), saved.backend)
+        with wellformed.reading(saved.path, "the model's config"):
+            self._modern = modernise(saved.document, origin)
+            self.document: Entry = self._modern.document
+            if saved.training is not None:
+                compiled, repairs = modern_compile_config(
+                    saved.training, origin, self.document
+                )
+                self.document[COMPILED] = compiled
+            else:
+                repairs = ()
+        if not is_model(self.document):
+            raise ArchiveError(
+                "A model's layers must stand in its config. Received: "
+                f"{self.document.get('class_name')!r} in {str(saved.path)!r}, whose "
+                "layers are made in Python code. Replace the activations in that code."
+            )
+        wellformed.check(self.document, saved.path)
+        self._repairs = (*self._modern.repairs, *repairs)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is more than an architecture."""
+        return self.saved.weights is not None
+
+    @functools.cached_property
+    def placed(self) -> Sequence[Placed]:
+        """Every array, and its place in a Keras 3 weights file.
+
+        Raises:
+            ArchiveError: An array is missing, is nobody's, or has another shape.
+        """
+        if self.saved.weights is None:
+            raise ArchiveError(
+                "A model's weights must be there. Received: "
+                f"{str(self.saved.path)!r}, an architecture alone. Give the file of "
+                "its weights (--weights FILE), or name a target that ends in .json."
+            )
+        return arrange(self._modern, self.saved.weights)
+
+    @functools.cached_property
+    def owners(self) -> list[Owner]:
+        """The layers that have weights, in the document and in the file."""
+        return owners(self._modern)
+
+    def owners_of(self, document: Entry) -> list[Owner]:
+        """The layers that have weights in a document that was made from this one."""
+        return owners(dataclasses.replace(self._modern, document=document, was={}))
+
+    @functools.cached_property
+    def _carried(self) -> tuple[Carried | None, tuple[Repair, ...]]:
+        compiled = self.document.get(COMPILED)
+        slots = self.saved.slots
+        if compiled is None:
+            return None, ()
+        if self.saved.container == MODERN:
+            return (None if slots is None else list(enumerate(slots.arrays))), ()
+        return carry(slots, compiled, self.placed)
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """Everything that differs from what was saved."""
+        if not self.has_weights:
+            return self._repairs
+        return (*self._repairs, *self._carried[1])
+
+    def read_alpha(self, site: Site) -> Any:
+        """The slopes of the PReLU at a site."""
+        found = next(
+            each for each in find(self.document) if each.site.path == site.path
+        )
+        group = (*found.group, "vars", "0")
+        return next(each.read() for each in self.placed if each.group == group)
+
+    def write(self, target: Path) -> None:
+        """Write it as a `.keras` file.
+
+        Args:
+            target: The file; it is overwritten.
+
+        Raises:
+            ArchiveError: The weights do not fit.
+            UnsupportedModelError: The file holds more than config and weights.
+        """
+        if self.saved.assets:
+            raise UnsupportedModelError(
+                "A model that needs repair must be config and weights only. Received: "
+                f"{self.saved.assets[0]!r} in {str(self.saved.path)!r}, which a layer "
+                "needs besides. Take that layer, such as a vocabulary, out of the "
+                "model, and put it before the converted one."
+            )
+        write_archive(target, self.document, self.placed, self._carried[0])
+
+
+@contextlib.contextmanager
+def open_model(path: StrPath, weights: StrPath | None = None) -> Iterator[Opened]:
+    """Open a saved model of any age and form; nothing in it runs.
+
+    Args:
+        path: A `.keras` or `.h5` file, a SavedModel folder, or the JSON of an
+            architecture; what it is called does not matter.
+        weights: File of the weights, for an architecture.
+
+    Raises:
+        ArchiveError: It is missing, damaged, or no saved model, or its layers are
+            not in its config.
+        UnsupportedModelError: Something in it has no form in Keras 3.
+    """
+    second = None if weights is None else Path(weights)
+    with open_saved(Path(path), second) as saved:
+        yield Opened(saved)
+
+
+@contextlib.contextmanager
+def modern_file(
+    path: StrPath, weights: StrPath | None = None, folder: StrPath | None = None
+) -> Iterator[Path]:
+    """A `.keras` file that Keras 3 opens: the given one, or a temporary one.
+
+    The given one may also hold a model whose layers are made by registered code.
+
+    Args:
+        path: As for `open_model`.
+        weights: As for `open_model`.
+        folder: Where a temporary file may be; default: the system's folder.
+
+    Raises:
+        ArchiveError: As for `open_model`.
+        UnsupportedModelError: As for `open_model`.
+    """
+    with contextlib.ExitStack() as stack:
+        if Path(path).suffix == MODERN and weights is None and is_modern(path):
+            yield Path(path)
+            return
+        opened = stack.enter_context(open_model(path, weights))
+        made = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix=".upgrade-", dir=folder)
+        )
+        temporary = Path(made) / f"model{MODERN}"
+        opened.write(temporary)
+        yield temporary

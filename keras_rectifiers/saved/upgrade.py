@@ -1,0 +1,127 @@
+"""The verb: write a saved model of any age as Keras 3 does, and convert nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.repairs import grouped
+from keras_rectifiers.repairs import where_text
+from keras_rectifiers.saved.modern import StrPath
+from keras_rectifiers.saved.opened import Opened
+from keras_rectifiers.saved.opened import open_model
+from keras_rectifiers.saved.targets import check_target_for
+from keras_rectifiers.saved.weights.write import architecture_text
+from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.files import replacing
+
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Upgrade:
+    """What became of an old model: print it, or keep it as JSON.
+
+    Attributes:
+        model: Name of the model.
+        container: What it was saved as.
+        version: Of the Keras that saved it, or `""`.
+        repairs: Everything that was changed, in order.
+        arrays: How many arrays of weights were carried over.
+        parameters: How many numbers are in them.
+    """
+
+    model: str
+    container: str
+    version: str
+    repairs: tuple[Repair, ...]
+    arrays: int
+    parameters: int
+
+    @property
+    def cautions(self) -> tuple[Repair, ...]:
+        """What the user should look at."""
+        return tuple(each for each in self.repairs if each.caution)
+
+    @property
+    def summary(self) -> str:
+        """One line: what it was, and how much was repaired and carried."""
+        wrote = f" of Keras {self.version}" if self.version else ""
+        weights = (
+            f"{self.arrays:,} arrays ({self.parameters:,} parameters) carried over"
+            if self.arrays
+            else "no weights"
+        )
+        count = len(self.repairs) - len(self.cautions)
+        repairs = "1 repair" if count == 1 else f"{count} repairs"
+        cautions = f", {len(self.cautions)} to look at" if self.cautions else ""
+        return f"{self.container}{wrote}: {weights}, {repairs}{cautions}."
+
+    def to_json(self) -> str:
+        """The record as JSON text."""
+        return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, indent=2)
+
+    def __str__(self) -> str:
+        lines = [f"{self.model}: {self.summary}"]
+        for first, count in grouped(self.repairs):
+            lines.append(f"  {first.rule}: {first.text} ({where_text(first, count)})")
+        return "\n".join(lines)
+
+
+def upgrade(
+    source: StrPath,
+    target: StrPath,
+    *,
+    weights: StrPath | None = None,
+    overwrite: bool = False,
+) -> Upgrade:
+    """Write a saved model of any age as Keras 3 does, without importing Keras.
+
+    Args:
+        source: A `.keras` or `.h5` file of Keras 1, 2 or 3, a SavedModel folder
+            of Keras 2, or the JSON of an architecture. It is not changed, and
+            nothing in it runs.
+        target: The `.keras` file to write; `.json` for an architecture alone.
+        weights: File of the weights, for an architecture.
+        overwrite: Whether an existing target may be replaced.
+
+    Returns:
+        What was repaired and carried over.
+
+    Raises:
+        ArchiveError: The source is missing, damaged or no model; an array is
+            missing, is nobody's or has another shape; or the target cannot be
+            written.
+        UnsupportedModelError: Something in it has no form in Keras 3.
+    """
+    check_target_for(source, target, overwrite=overwrite)
+    with open_model(source, weights) as opened:
+        if not opened.has_weights:
+            return upgraded_architecture(opened, Path(target), overwrite=overwrite)
+        check_target_for(source, target, overwrite=overwrite, weights=True)
+        with replacing(target, overwrite=overwrite) as temporary:
+            opened.write(temporary)
+        return record(opened)
+
+
+def upgraded_architecture(opened: Opened, target: Path, *, overwrite: bool) -> Upgrade:
+    """Write an architecture as JSON."""
+    check_target_for(opened.saved.path, target, overwrite=overwrite, weights=False)
+    with replacing(target, overwrite=overwrite) as temporary:
+        temporary.write_text(architecture_text(opened.document), encoding="utf-8")
+    return record(opened)
+
+
+def record(opened: Opened) -> Upgrade:
+    """What was repaired and carried over."""
+    placed = opened.placed if opened.has_weights else ()
+    return Upgrade(
+        name_of(opened.document),
+        opened.saved.container,
+        opened.saved.version,
+        opened.repairs,
+        len(placed),
+        sum(each.size for each in placed),
+    )

@@ -1,0 +1,310 @@
+"""The table of variables, held to what Keras 3 writes and what Keras 2 lists."""
+
+import inspect
+import io
+import json
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_rectifiers.layers import PReLU
+from keras_rectifiers.saved.dialects.modernise import Modern
+from keras_rectifiers.saved.weights import shapes
+from keras_rectifiers.saved.weights.owners import owners
+from keras_rectifiers.saved.weights.variables import VARIABLES
+from keras_rectifiers.saved.weights.variables import variables_of
+
+#: (how to make a layer out of a library's layers, shape of the input)
+SHARED = {
+    "dense": (lambda of: of.Dense(3), (5,)),
+    "dense no bias": (lambda of: of.Dense(3, use_bias=False), (5,)),
+    "einsum bias": (
+        lambda of: of.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d"),
+        (3, 5),
+    ),
+    "einsum middle bias": (
+        lambda of: of.EinsumDense("abc,cd->adb", (4, 3), bias_axes="d"),
+        (3, 5),
+    ),
+    "einsum": (lambda of: of.EinsumDense("...b,bd->...d", (4,)), (3, 5)),
+    "embedding": (lambda of: of.Embedding(7, 3), (4,)),
+    "conv1d": (lambda of: of.Conv1D(3, 2), (6, 4)),
+    "conv2d groups": (lambda of: of.Conv2D(4, (2, 3), groups=2), (6, 6, 4)),
+    "conv2d no bias": (lambda of: of.Conv2D(4, (2, 3), use_bias=False), (6, 6, 4)),
+    "conv3d": (lambda of: of.Conv3D(3, 2), (4, 4, 4, 2)),
+    "conv1d transpose": (lambda of: of.Conv1DTranspose(3, 2), (6, 4)),
+    "conv2d transpose": (lambda of: of.Conv2DTranspose(3, 2), (6, 6, 4)),
+    "conv3d transpose": (lambda of: of.Conv3DTranspose(3, 2), (4, 4, 4, 2)),
+    "depthwise1d": (lambda of: of.DepthwiseConv1D(2, depth_multiplier=2), (6, 4)),
+    "depthwise2d": (
+        lambda of: of.DepthwiseConv2D((2, 3), depth_multiplier=2),
+        (6, 6, 4),
+    ),
+    "separable1d": (lambda of: of.SeparableConv1D(3, 2, depth_multiplier=2), (6, 4)),
+    "separable2d": (lambda of: of.SeparableConv2D(3, 2, depth_multiplier=2), (6, 6, 4)),
+    "batch norm": (lambda of: of.BatchNormalization(), (5,)),
+    "batch norm no scale": (lambda of: of.BatchNormalization(scale=False), (5,)),
+    "batch norm no center": (lambda of: of.BatchNormalization(center=False), (5,)),
+    "batch norm renorm": (lambda of: of.BatchNormalization(renorm=True), (5,)),
+    "layer norm": (lambda of: of.LayerNormalization(), (5,)),
+    "layer norm axes": (
+        lambda of: of.LayerNormalization(axis=[1, 2], center=False),
+        (5, 4),
+    ),
+    "group norm": (lambda of: of.GroupNormalization(groups=2), (5, 4)),
+    "unit norm": (lambda of: of.UnitNormalization(), (5,)),
+    "prelu": (lambda of: of.PReLU(), (5, 4)),
+    "prelu shared": (lambda of: of.PReLU(shared_axes=[1]), (5, 4)),
+    "normalization": (lambda of: of.Normalization(), (5,)),
+    "normalization axes": (lambda of: of.Normalization(axis=(1, 2)), (3, 5)),
+    "normalization no axis": (lambda of: of.Normalization(axis=None), (5,)),
+    "normalization given": (lambda of: of.Normalization(mean=1.0, variance=2.0), (5,)),
+    "lstm": (lambda of: of.LSTM(3), (4, 2)),
+    "lstm no bias": (lambda of: of.LSTM(3, use_bias=False), (4, 2)),
+    "lstm dropout": (lambda of: of.LSTM(3, dropout=0.1, recurrent_dropout=0.2), (4, 2)),
+    "gru": (lambda of: of.GRU(3), (4, 2)),
+    "gru before": (lambda of: of.GRU(3, reset_after=False), (4, 2)),
+    "simple rnn": (lambda of: of.SimpleRNN(3), (4, 2)),
+    "rnn": (lambda of: of.RNN(of.LSTMCell(3)), (4, 2)),
+    "rnn of cells": (
+        lambda of: of.RNN(
+            [of.LSTMCell(3), of.GRUCell(2), of.LSTMCell(3), of.SimpleRNNCell(2)]
+        ),
+        (4, 2),
+    ),
+    "conv lstm1d": (lambda of: of.ConvLSTM1D(3, 2), (4, 5, 2)),
+    "conv lstm2d": (lambda of: of.ConvLSTM2D(3, (2, 1)), (4, 5, 5, 2)),
+    "conv lstm3d": (lambda of: of.ConvLSTM3D(3, 2), (3, 3, 3, 3, 2)),
+    "bidirectional": (lambda of: of.Bidirectional(of.LSTM(3)), (4, 2)),
+    "time distributed": (lambda of: of.TimeDistributed(of.Dense(3)), (4, 2)),
+    "dropout": (lambda of: of.Dropout(0.5, seed=1), (5,)),
+    "noise": (lambda of: of.GaussianNoise(0.5), (5,)),
+    "flip": (lambda of: of.RandomFlip(), (6, 6, 3)),
+    "frozen": (lambda of: of.BatchNormalization(trainable=False), (5,)),
+}
+MODERN = {
+    "spectral norm": (lambda of: of.SpectralNormalization(of.Conv2D(3, 2)), (6, 6, 4)),
+    "spectral norm of dense": (lambda of: of.SpectralNormalization(of.Dense(3)), (4,)),
+    "rms norm": (lambda of: of.RMSNormalization(axis=[1, 2]), (5, 4)),
+    "layer norm rms": (lambda of: of.LayerNormalization(axis=[1]), (5,)),
+    "embedding two ways": (
+        lambda of: of.ReversibleEmbedding(5, 3, tie_weights=False),
+        (4,),
+    ),
+    "embedding tied": (lambda of: of.ReversibleEmbedding(5, 3), (4,)),
+    "spectrogram": (lambda of: of.STFTSpectrogram(), (512, 1)),
+    "ours": (lambda _: PReLU(), (5, 4)),
+}
+#: ... and those with several inputs.
+CALLED = {
+    "heads": (lambda of: of.MultiHeadAttention(2, 3), lambda layer, q, v: layer(q, v)),
+    "heads no bias": (
+        lambda of: of.MultiHeadAttention(
+            2, 3, value_dim=4, use_bias=False, output_shape=7
+        ),
+        lambda layer, q, v: layer(q, v),
+    ),
+    "dot": (
+        lambda of: of.Attention(use_scale=True, score_mode="concat"),
+        lambda layer, q, v: layer([q, v]),
+    ),
+    "additive": (lambda of: of.AdditiveAttention(), lambda layer, q, v: layer([q, v])),
+    "additive no scale": (
+        lambda of: of.AdditiveAttention(use_scale=False),
+        lambda layer, q, v: layer([q, v]),
+    ),
+}
+CALLED_MODERN = {
+    "grouped": (
+        lambda of: of.GroupQueryAttention(3, 4, 2, use_gate=True),
+        lambda layer, q, v: layer(q, v),
+    ),
+}
+
+
+def _built(library, name):
+    """The layer called `name` in the tables above, and a model of it."""
+    if name in CALLED | CALLED_MODERN:
+        make, call = (CALLED | CALLED_MODERN)[name]
+        layer = make(library.layers)
+        inputs = [library.Input((4, 5)), library.Input((6, 5))]
+        return layer, library.Model(inputs, call(layer, *inputs))
+    make, shape = (SHARED | MODERN)[name]
+    layer = make(library.layers)
+    inputs = library.Input(shape)
+    return layer, library.Model(inputs, layer(inputs))
+
+
+def _number(model):
+    """Give every weight values that no other has."""
+    for number, weight in enumerate(model.weights):
+        weight.assign(np.full(weight.shape, number))
+
+
+def _saved(model, path):
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        document = json.loads(archive.read("config.json"))
+        content = archive.read("model.weights.h5")
+    datasets = {}
+
+    def keep(name, item):
+        if isinstance(item, h5py.Dataset):
+            datasets[name] = item[()]
+
+    with h5py.File(io.BytesIO(content)) as file:
+        file.visititems(keep)
+    return document, datasets
+
+
+@pytest.mark.parametrize("name", [*SHARED, *MODERN, *CALLED, *CALLED_MODERN])
+def test_table_is_what_keras_3_writes(name, tmp_path):
+    _, model = _built(keras, name)
+    _number(model)
+    document, datasets = _saved(model, tmp_path / "model.keras")
+    wanted = {}
+    for owner in owners(Modern(document, (), {})):
+        assert not owner.custom
+        lengths = {}
+        for variable in owner.variables:
+            group = "/".join((*owner.place.group, *variable.group))
+            wanted[group] = variable
+            assert shapes.fits(variable.shape, datasets[group].shape, lengths), group
+    assert wanted.keys() == datasets.keys()
+    seen = set()
+    for group, variable in wanted.items():
+        weight = model.weights[int(datasets[group].flat[0])]
+        assert variable.name.split("/")[-1] == weight.name
+        frozen = any(not layer.trainable for layer in model.layers)
+        assert variable.trainable == weight.trainable or frozen
+        if not variable.twin:
+            seen.add(weight.path)
+    assert len(seen) == len(model.weights)
+
+
+@pytest.mark.parametrize("name", [*SHARED, *CALLED])
+def test_stored_order_is_that_of_keras_2(name, tmp_path):
+    tf_keras = pytest.importorskip("tf_keras")
+    old_layer, _ = _built(tf_keras, name)
+    _, model = _built(keras, name)
+    document, _ = _saved(model, tmp_path / "model.keras")
+    variables = [
+        (owner, variable)
+        for owner in owners(Modern(document, (), {}))
+        for variable in owner.stored
+    ]
+    listed = old_layer.trainable_weights + old_layer.non_trainable_weights
+    assert len(variables) == len(listed)
+    for (owner, variable), weight in zip(variables, listed, strict=True):
+        assert shapes.fits(variable.shape, tuple(weight.shape)), weight.name
+        last = weight.name.split("/")[-1].removesuffix(":0")
+        assert last in (variable.name.split("/")[-1], variable.attribute[-1])
+        assert variable.trainable == weight.trainable
+        # A SavedModel names a variable by the attributes that lead to it.
+        if owner.place.parent.parent is None:
+            value = old_layer
+            for attribute in variable.attribute:
+                value = getattr(value, attribute)
+            assert value is weight
+
+
+def test_spectral_normalization_keeps_its_kernel_twice(tmp_path):
+    _, model = _built(keras, "spectral norm")
+    document, datasets = _saved(model, tmp_path / "model.keras")
+    (owner, *_) = owners(Modern(document, (), {}))
+    kernel, vector = owner.variables
+    root = "/".join(owner.place.group)
+    twin = datasets[f"{root}/{'/'.join(kernel.twin)}"]
+    assert np.array_equal(datasets[f"{root}/vars/0"], twin)
+    assert owner.stored == (vector,)
+
+
+@pytest.mark.parametrize("slot", [keras.layers.PReLU, PReLU])
+@pytest.mark.parametrize(
+    ("make", "rank"),
+    [
+        (lambda slot: keras.layers.Dense(3, activation=slot), 1),
+        (keras.layers.Activation, 1),
+        (lambda slot: keras.layers.Conv1D(3, 1, activation=slot), 2),
+        (lambda slot: keras.layers.SimpleRNN(3, activation=slot), 2),
+    ],
+)
+def test_a_layer_in_the_activation_argument(make, rank, slot, tmp_path):
+    layer = make(slot())
+    model = keras.Sequential([keras.Input((4, 2)[:rank]), layer])
+    model(np.ones((1, 4, 2)[: rank + 1]))  # Keras builds such a layer when it runs
+    document, datasets = _saved(model, tmp_path / "model.keras")
+    (owner,) = owners(Modern(document, (), {}))
+    root = "/".join(owner.place.group)
+    groups = ["/".join((root, *variable.group)) for variable in owner.variables]
+    assert sorted(groups) == sorted(datasets)
+    assert owner.variables[-1].name == "activation/alpha"
+
+
+@pytest.mark.parametrize(
+    "make", [keras.layers.StringLookup, keras.layers.TextVectorization]
+)
+def test_lookups_keep_only_their_frequencies(make, tmp_path):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("text lives in TensorFlow")
+    vocabulary = ["a", "b"]
+    layer = make(vocabulary=vocabulary, idf_weights=[0.5, 0.6], output_mode="tf_idf")
+    inputs = keras.Input((), dtype="string")
+    model = keras.Model(inputs, layer(inputs))
+    document, datasets = _saved(model, tmp_path / "model.keras")
+    (owner,) = owners(Modern(document, (), {}))
+    root = "/".join(owner.place.group)
+    assert {"/".join((root, *each.group)) for each in owner.variables} == set(datasets)
+    assert len(owner.stored) == 1
+    plain = {"class_name": "StringLookup", "config": {"output_mode": "int"}}
+    assert variables_of(plain) == ()
+
+
+def test_every_class_of_keras_is_there():
+    """A class that makes weights and is not in the table would lose them."""
+    inherited = {"Layer", "Wrapper", "RNN", "StackedRNNCells", "Bidirectional"}
+    opaque = {"FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"}
+    for name in dir(keras.layers):
+        cls = getattr(keras.layers, name)
+        if not (inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)):
+            continue
+        if cls.__name__ in inherited | opaque:
+            continue
+        own = [base for base in cls.__mro__ if base.__name__ not in {"Layer", "object"}]
+        makes = any(
+            "self.add_weight(" in inspect.getsource(base)
+            for base in own
+            if base.__module__.startswith("keras.src.layers")
+        )
+        assert makes <= (cls.__name__ in VARIABLES), cls.__name__
+
+
+@pytest.mark.parametrize("class_name", ["JaxLayer", "TFSMLayer"])
+def test_what_holds_another_library_is_unknown(class_name):
+    entry = {"module": "keras.layers", "class_name": class_name, "config": {}}
+    assert variables_of(entry) is None
+
+
+def test_a_quantized_layer_is_unknown(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.quantize("int8")
+    document, _ = _saved(model, tmp_path / "model.keras")
+    (owner,) = owners(Modern(document, (), {}))
+    assert owner.custom
+
+
+@pytest.mark.parametrize(
+    ("module", "registered"),
+    [("my.layers", "Mine>Dense"), (None, "Mine>Dense"), ("my.layers", "Dense")],
+)
+def test_a_class_of_the_user_is_unknown_even_if_its_name_is_not(module, registered):
+    entry = {
+        "module": module,
+        "class_name": "Dense",
+        "registered_name": registered,
+        "config": {"units": 3},
+    }
+    assert variables_of(entry) is None
