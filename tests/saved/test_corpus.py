@@ -86,7 +86,7 @@ def _parameters():
             )
 
 
-@pytest.mark.parametrize(("name", "file_format"), _parameters())
+@pytest.mark.parametrize(("name", "file_format"), [*_parameters()])
 def test_an_old_model_stays_the_same_function(name, file_format, tmp_path):
     """Outputs, weights, names and flags are those of the reference."""
     one = CASES[name]
