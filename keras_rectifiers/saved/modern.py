@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 
 from keras_rectifiers.errors import RectifierError
@@ -31,8 +30,6 @@ def is_modern(path: StrPath) -> bool:
     """
     path = Path(path)
     try:
-        if not zipfile.is_zipfile(path):
-            return False
         with members.open_file(path) as file, members.open_zip(file, path) as zipped:
             infos = members.members_of(zipped, path)
             document = members.read_json(zipped, infos, archive.CONFIG, path)

@@ -56,7 +56,7 @@ class Opened:
     def __init__(self, saved: Saved) -> None:
         self.saved = saved
         origin = Origin(version_numbers(saved.version), saved.backend)
-        with wellformed.reading(saved.path, "the model's config"):
+        with wellformed.reading(saved.path, "config.json"):
             self._modern = modernise(saved.document, origin)
             self.document: Entry = self._modern.document
             if saved.training is not None:

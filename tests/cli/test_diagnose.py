@@ -81,7 +81,7 @@ def test_a_model_without_relu_is_no_error(run, made):
 @pytest.mark.parametrize(
     ("model", "data", "part"),
     [
-        ("missing.keras", "data.npz", "does not exist"),
+        ("missing.keras", "data.npz", "must exist"),
         ("cut.keras", "data.npz", "cut.keras"),
         ("only.weights.h5", "data.npz", "weights only"),
         ("unknown.keras", "data.npz", "'Tripled'"),

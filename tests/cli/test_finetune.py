@@ -69,7 +69,7 @@ def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
 @pytest.mark.parametrize(
     ("model", "data", "options", "part"),
     [
-        ("missing.keras", "data.npz", [], "does not exist"),
+        ("missing.keras", "data.npz", [], "must exist"),
         ("unknown.keras", "data.npz", ["--loss", "mse"], "'Tripled'"),
         ("uncompiled.keras", "data.npz", [], "--loss"),
         ("uncompiled.keras", "data.npz", ["--loss", "ms"], "Did you mean 'mse'?"),

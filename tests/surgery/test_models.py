@@ -46,7 +46,9 @@ def test_an_application_is_converted_bit_for_bit(name, arguments, counts, tmp_pa
         plan = keras_rectifiers.plan(model, to, **options)
         assert (len(plan.steps) + len(plan.skips), len(plan.steps)) == counts
         live = keras_rectifiers.verify(model, plan.apply(model), inputs)
-        plan.apply_file(tmp_path / "model.keras", tmp_path / f"{to}.keras")
+        keras_rectifiers.convert_file(
+            tmp_path / "model.keras", tmp_path / f"{to}.keras", plan
+        )
         filed = keras_rectifiers.verify(model, tmp_path / f"{to}.keras", inputs)
 
         assert live.bit_equal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -57,7 +58,7 @@ def open_saved(path: Path, weights: Path | None = None) -> Iterator[Saved]:
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[Saved]:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (which raises nothing)
         with _open_folder(path) as saved:
             yield saved
         return

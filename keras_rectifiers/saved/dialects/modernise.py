@@ -26,6 +26,15 @@ from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.graph import layer_order
 
+#: What the parts of an entry are, in any version of Keras.
+_KINDS = {
+    "class_name": str | None,
+    "config": dict | list | None,
+    "module": str | None,
+    "registered_name": str | None,
+    "build_config": dict | None,
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Modern:
@@ -72,6 +81,8 @@ def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> Non
             f"Models may be nested {MAX_DEPTH} deep at most. Received: a deeper "
             f"nesting at {'/'.join(around)!r}. The file is not one that Keras wrote."
         )
+    for each in (entry, *(layers_of(entry) if is_model(entry) else ())):
+        _check_kinds(each, context)
     entry[WAS] = {"path": old_path, "class_name": str(entry.get("class_name"))}
     for rule in ENTRY_RULES:
         context.run(rule.name, rule.function, entry)
@@ -85,6 +96,19 @@ def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> Non
             context.run(rule.name, rule.function, entry)
         if is_functional(entry):
             _sort(entry)
+
+
+def _check_kinds(entry: Entry, context: Context) -> None:
+    """Refuse what no version of Keras writes, before a rule trips over it."""
+    for key, kinds in _KINDS.items():
+        value = entry.get(key)
+        if not isinstance(value, kinds):
+            where = context.path(entry) if isinstance(entry.get("config"), dict) else ""
+            raise ArchiveError(
+                "config.json must describe a model as Keras does. Received: "
+                f"{key}={repr(value)[:80]}, at {where or 'the top of the model'!r}. "
+                "The file is not one that Keras wrote."
+            )
 
 
 def _sort(model: Entry) -> None:

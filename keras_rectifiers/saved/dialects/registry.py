@@ -11,10 +11,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.wellformed import MALFORMED
 
 #: Key under which an entry remembers what it was, until it is collected.
 WAS = "__was__"
@@ -101,9 +103,21 @@ class Context:
         )
 
     def run(self, name: str, rule: Rule, entry: Entry) -> None:
-        """Apply one rule to one entry."""
+        """Apply one rule to one entry.
+
+        Raises:
+            ArchiveError: The entry is not built as any Keras builds it.
+        """
         self._rule = name
-        rule(entry, self)
+        try:
+            rule(entry, self)
+        except MALFORMED as error:
+            told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            raise ArchiveError(
+                "A layer must be described as Keras does. Received: "
+                f"{self.path(entry) or 'the model'!r}, whose config is not ({told}). "
+                "The file is damaged, or not one that Keras wrote."
+            ) from error
 
 
 Rule = Callable[[Entry, Context], None]
