@@ -23,6 +23,7 @@ _HOMES = {
     "explain": "keras_rectifiers.causes.explain",
     "finetune": "keras_rectifiers.training.finetune",
     "Upgrade": "keras_rectifiers.saved.upgrade",
+    "load_model": "keras_rectifiers.conversion.verbs",
     "plan": "keras_rectifiers.conversion.verbs",
     "upgrade": "keras_rectifiers.saved.upgrade",
     "verify": "keras_rectifiers.surgery.verify",

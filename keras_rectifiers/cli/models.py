@@ -68,13 +68,11 @@ def load_model(
         ArchiveError: The path holds no whole Keras model.
         UnsupportedModelError: The model needs a class or code that is not known.
     """
-    from keras_rectifiers.saved.opened import modern_file
-    from keras_rectifiers.surgery import loading
+    from keras_rectifiers.conversion import verbs
 
     import_modules(imports)
     try:
-        with modern_file(path, weights) as modern:
-            return loading.load(modern, told=path)
+        return verbs.load_model(path, weights=weights)
     except UnknownClassError as error:
         raise UnknownClassError(
             f"{error} Name that module with --import MODULE."

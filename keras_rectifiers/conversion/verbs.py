@@ -217,6 +217,30 @@ def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None
             archive.apply(modern, target, made, overwrite=overwrite)
 
 
+def load_model(
+    path: str | os.PathLike[str], *, weights: str | os.PathLike[str] | None = None
+) -> Any:
+    """Load a saved model of any age with Keras; nothing in it runs (safe mode).
+
+    Args:
+        path: A saved model, as `convert_file` takes it.
+        weights: File of the weights, for an architecture.
+
+    Returns:
+        The live `keras.Model`, with its weights, compile and optimizer state.
+
+    Raises:
+        ArchiveError: The path holds no whole Keras model.
+        UnknownClassError: It names a class that is not known here.
+        UnsupportedModelError: Something in it has no form in Keras 3.
+    """
+    from keras_rectifiers.saved.opened import modern_file  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.surgery import loading  # noqa: PLC0415 (loads Keras)
+
+    with modern_file(path, weights) as modern:
+        return loading.load(modern, told=Path(path))
+
+
 def _names(value: Names | None) -> tuple[str, ...]:
     if value is None:
         return ()

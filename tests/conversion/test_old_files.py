@@ -272,3 +272,15 @@ def test_the_source_is_never_changed(old, tmp_path):
     keras_rectifiers.upgrade(folder, tmp_path / "new.keras")
 
     assert state() == before
+
+
+@pytest.mark.parametrize("name", ["old.h5", "old.keras", "old_model"])
+def test_old_models_are_loaded_like_new_ones(old, name):
+    """One line gives a live model, compiled as it was."""
+    folder, expected = old
+
+    model = keras_rectifiers.load_model(folder / name)
+
+    assert model.compiled
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-5)

@@ -16,6 +16,7 @@ from keras_rectifiers.saved.opened import open_model
 from keras_rectifiers.saved.training import known
 from keras_rectifiers.saved.training.config import modern_compile_config
 from keras_rectifiers.saved.training.config import output_names
+from keras_rectifiers.saved.upgrade import upgrade
 
 OLD = Origin((2, 4, 0), "tensorflow")
 ONE: dict[str, Any] = {"class_name": "Sequential", "config": {"layers": []}}
@@ -440,3 +441,20 @@ def test_two_outputs_are_evaluated_as_by_keras_2(
     assert len(shared) >= 5
     for name in shared:
         assert found[name] == pytest.approx(expected[name], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "adamw", "Nadam", "ftrl"])
+def test_an_optimizer_that_was_only_named_has_its_defaults(name, tmp_path):
+    """A `.keras` of Keras 2 keeps the bare name until the first step."""
+    tf_keras = pytest.importorskip("tf_keras")
+    old = tf_keras.Sequential([tf_keras.layers.Input((2,)), tf_keras.layers.Dense(1)])
+    old.compile(name, "mse")
+    old.save(tmp_path / "old.keras")
+
+    upgrade(tmp_path / "old.keras", tmp_path / "new.keras")
+    new = keras.saving.load_model(tmp_path / "new.keras")
+
+    assert type(new.optimizer).__name__ == type(old.optimizer).__name__
+    np.testing.assert_allclose(
+        float(new.optimizer.learning_rate), float(old.optimizer.learning_rate.numpy())
+    )

@@ -41,6 +41,9 @@ OPTIMIZERS: dict[str, dict[str, str]] = {
     },
 }
 
+#: Default learning rates of Keras 2.12 on that are not 0.001.
+RATES = {"SGD": 0.01}
+
 #: Arguments of every optimizer, in the order in which Keras 3 writes them.
 SHARED: dict[str, str | float | bool | None] = {
     "weight_decay": None,

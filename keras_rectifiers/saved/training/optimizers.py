@@ -28,6 +28,8 @@ _EPSILON = 1e-7
 _LEAST = 1e-36
 #: How fast the Nadam of Keras 3 warms its momentum up; others did it more slowly.
 _NADAM_DECAY = 1.0
+#: Learning rate of an optimizer that was named, and not configured.
+_RATE = 0.001
 
 
 class Unknown(Exception):  # noqa: N818 (control flow: never leaves this package)
@@ -73,6 +75,10 @@ def _optimizer(entry: Any, notes: Notes) -> Entry:
     class_name = _CLASSES.get(plain.lower())
     if not own or class_name is None:
         raise Unknown(f"optimizer {named(entry)}, which Keras 3 does not have")
+    if isinstance(entry, str):  # compiled by name: with the defaults of Keras 2.12 on
+        rate = known.RATES.get(class_name, _RATE)
+        config = {"name": class_name.lower(), "learning_rate": rate}
+        return serialized(class_name, _MODULE, config)
     old = _Old(class_name, config, notes)
     return serialized(class_name, _MODULE, old.modern())
 
