@@ -53,6 +53,7 @@ def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
     """
     source = opened.saved.path
     _check(opened)
+    opened.check_weights()
     rewritten = rewrite(opened.document, plan)
     names = _stored_names(opened)
     with replacing(target, overwrite=overwrite) as temporary:

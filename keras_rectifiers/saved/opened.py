@@ -95,6 +95,14 @@ class Opened:
             )
         return arrange(self._modern, self.saved.weights)
 
+    def check_weights(self) -> None:
+        """Hold every stored array to its layer; what only they tell is filled in.
+
+        Raises:
+            ArchiveError: As `placed` does.
+        """
+        _ = self.placed
+
     @functools.cached_property
     def owners(self) -> list[Owner]:
         """The layers that have weights, in the document and in the file."""
