@@ -149,7 +149,7 @@ def _convert(
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
         trial = Path(folder) / "trial.keras"
         made = convert_file(source, trial, to, **choice)
-        verification = verify(original, load_model(trial))
+        verification = verify(original, trial)
         if promise_kept(verification, made, choice):
             with replacing(target, overwrite=force) as temporary:
                 trial.replace(temporary)

@@ -192,3 +192,20 @@ def test_verify_names_a_class_that_it_cannot_build(fails, made):
 
     assert "Tripled" in error
     assert "--import" in error
+
+
+def test_a_model_with_dropout_is_verified(run, tmp_path):
+    """Keras draws new seeds at each load; they are no weights that were lost."""
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(5, activation="relu"),
+        keras.layers.Dropout(0.5),
+        keras.layers.Dense(2),
+    ]
+    keras.Sequential(layers).save(tmp_path / "model.keras")
+
+    result = run("convert", tmp_path / "model.keras", "out.keras", "--verify")
+
+    assert result.exit_code == 0, result.output
+    assert "all 4 variables unchanged" in result.stdout
+    assert (tmp_path / "out.keras").is_file()
