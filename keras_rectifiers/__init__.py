@@ -2,7 +2,7 @@
 
 The names are imported when they are first used, so that the command line and
 the surgery on files never load Keras. Where Keras is loaded already, our layers
-are registered at once, so that `keras.saving.load_model` finds them.
+and initializers are registered at once, so that `keras.saving.load_model` finds them.
 """
 
 import importlib
@@ -22,6 +22,8 @@ _HOMES = {
     "estimate": "keras_rectifiers.estimation.estimate",
     "explain": "keras_rectifiers.causes.explain",
     "finetune": "keras_rectifiers.training.finetune",
+    "fold": "keras_rectifiers.deploy.fold",
+    "fold_file": "keras_rectifiers.deploy.fold",
     "Upgrade": "keras_rectifiers.saved.upgrade",
     "load_model": "keras_rectifiers.conversion.verbs",
     "plan": "keras_rectifiers.conversion.verbs",
@@ -30,7 +32,7 @@ _HOMES = {
     "write_report": "keras_rectifiers.report.html",
 }
 #: Public modules.
-_MODULES = ("callbacks", "layers")
+_MODULES = ("callbacks", "initializers", "layers")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
 
@@ -50,3 +52,4 @@ def __dir__() -> list[str]:
 
 if "keras" in sys.modules:
     importlib.import_module("keras_rectifiers.layers")
+    importlib.import_module("keras_rectifiers.initializers")

@@ -24,8 +24,11 @@ DEFAULT_ALPHA = 0.0
 #: On-disk format: never change these.
 PACKAGE = "keras_rectifiers"
 LAYERS_MODULE = "keras_rectifiers.layers"
+INITIALIZERS_MODULE = "keras_rectifiers.initializers"
 LEAKY_RELU_REGISTERED = "keras_rectifiers>LeakyReLU"
 PRELU_REGISTERED = "keras_rectifiers>PReLU"
+RRELU_REGISTERED = "keras_rectifiers>RReLU"
+NRELU_REGISTERED = "keras_rectifiers>NReLU"
 
 Shape = tuple[int | None, ...]
 

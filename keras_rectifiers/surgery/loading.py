@@ -11,7 +11,8 @@ from typing import Any
 
 import keras
 
-import keras_rectifiers.layers  # noqa: F401 (registers the layers)
+import keras_rectifiers.initializers
+import keras_rectifiers.layers  # noqa: F401 (both register classes)
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.surgery.files import check_model_target
