@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_rectifiers import specs
 from keras_rectifiers.initializers import arguments
+from keras_rectifiers.layers.arguments import seed as checked_seed
 
 _MIN_RANK = 2
 #: First and second moment of Beta(2, 1), whose density is 2p on [0, 1].
@@ -59,7 +60,8 @@ class _Asymmetric(keras.initializers.Initializer):
     """An initializer with a seed that kernel and bias can share."""
 
     def __init__(self, seed: int | None = None) -> None:
-        given = arguments.seed(seed, type(self).__name__)
+        # A `SeedGenerator` moves on with each draw: kernel and bias need the same one.
+        given = checked_seed(seed, type(self).__name__)
         self._given_seed = given
         self.seed = arguments.fresh_seed() if given is None else given
 
@@ -200,7 +202,7 @@ def randomized_asymmetric(
     Reference:
         As for `RandomizedAsymmetric`.
     """
-    shared = arguments.seed(seed, "randomized_asymmetric")
+    shared = checked_seed(seed, "randomized_asymmetric")
     if shared is None:
         shared = arguments.fresh_seed()
     return {

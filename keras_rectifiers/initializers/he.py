@@ -8,6 +8,7 @@ import keras
 
 from keras_rectifiers import specs
 from keras_rectifiers.initializers import arguments
+from keras_rectifiers.layers.arguments import finite_number
 
 
 class _He(keras.initializers.VarianceScaling):
@@ -19,7 +20,7 @@ class _He(keras.initializers.VarianceScaling):
         self, negative_slope: float = 0.0, mode: str = "fan_in", seed: Any = None
     ) -> None:
         name = type(self).__name__
-        self.negative_slope = arguments.slope(negative_slope, name)
+        self.negative_slope = finite_number(negative_slope, "negative_slope", name)
         super().__init__(
             scale=2.0 / (1.0 + self.negative_slope**2),
             mode=arguments.mode(mode, name),

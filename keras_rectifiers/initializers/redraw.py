@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_rectifiers.initializers import arguments
 from keras_rectifiers.initializers.asymmetric import draw
+from keras_rectifiers.layers.arguments import seed as checked_seed
 
 #: Layers whose kernel has the units on its last axis and all inputs on the others.
 _LAYERS = (
@@ -52,7 +53,7 @@ def redraw_asymmetric(
     Reference:
         Lu, Shin, Su and Karniadakis 2019, arXiv:1903.06733, section 4.
     """
-    first = arguments.seed(seed, "redraw_asymmetric")
+    first = checked_seed(seed, "redraw_asymmetric")
     if first is None:
         first = arguments.fresh_seed()
     layers = list(_layers(model))

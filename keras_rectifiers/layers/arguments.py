@@ -58,6 +58,28 @@ def upper_bound(value: Any, layer: str) -> float | None:
     return bound
 
 
+def seed(value: Any, layer: str) -> int | None:
+    """`seed` as a Python int of 0 or more, or None.
+
+    Raises:
+        TypeError: If it is neither.
+        ValueError: If it is negative.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"seed of {layer} must be an integer or None. Received: seed={value!r} "
+            f"(a {type(value).__name__}). Pass an int."
+        )
+    if value < 0:
+        raise ValueError(
+            f"seed of {layer} must not be negative. Received: seed={value!r}. "
+            "Pass an int of 0 or more."
+        )
+    return int(value)
+
+
 def shared_axes(value: Any, layer: str) -> str | list[int] | None:
     """`shared_axes` as `"spatial"`, None or a list of axes.
 

@@ -7,6 +7,7 @@ wrong where it matters to a dying unit: at 0, at -inf and at slope 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -66,6 +67,32 @@ def prelu(x: Any, alpha: Any, max_value: float | None = None) -> Any:
         for `alpha`, in alpha's dtype, is the sum of `dy * x` over the `x <= 0` that
         share a slope. A term is 0 where `dy` is 0, also at `x = -inf`.
     """
+    return _sloped(x, alpha, max_value, _slope_gradient)
+
+
+def drawn_relu(x: Any, slopes: Any, max_value: float | None = None) -> Any:
+    """`min(max_value, x if x > 0 else slopes * x)` with slopes that do not learn.
+
+    Args:
+        x: Floating point tensor of any shape.
+        slopes: Slopes for `x <= 0`, a tensor of the same dtype that broadcasts to the
+            shape of `x`.
+        max_value: Upper bound of the result, above 0, or None.
+
+    Returns:
+        Tensor like `x`. Its gradient for `x` is that of `prelu`; there is none for
+        `slopes`.
+    """
+    return _sloped(x, slopes, max_value, _no_gradient)
+
+
+def _sloped(
+    x: Any,
+    alpha: Any,
+    max_value: float | None,
+    slope_gradient: Callable[[Any, Any, Any], Any],
+) -> Any:
+    """`prelu`, with a rule `(x, alpha, dy) -> gradient` for alpha."""
 
     @ops.custom_gradient
     def kernel(x: Any, alpha: Any) -> tuple[Any, Any]:
@@ -79,7 +106,7 @@ def prelu(x: Any, alpha: Any, max_value: float | None = None) -> Any:
             dx = primitives.prelu_gradient(
                 dy, inputs[0], ops.cast(inputs[1], x.dtype), slope
             )
-            return dx, _slope_gradient(inputs[0], inputs[1], dy)
+            return dx, slope_gradient(inputs[0], inputs[1], dy)
 
         return y, gradient
 
@@ -118,6 +145,11 @@ def _slope_gradient(x: Any, alpha: Any, dy: Any) -> Any:
         shared = tuple(axis for axis, length in enumerate(shape) if length == 1)
         total = ops.reshape(ops.sum(terms, axis=shared), alpha.shape)
     return ops.cast(total, alpha.dtype)
+
+
+def _no_gradient(x: Any, alpha: Any, dy: Any) -> Any:
+    del x, dy
+    return ops.zeros_like(alpha)
 
 
 def _sum_per_channel(terms: Any) -> Any:

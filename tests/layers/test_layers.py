@@ -18,6 +18,8 @@ CLASSES = [getattr(layers, name) for name in layers.__all__]
 #: Class -> arguments other than the defaults.
 OTHER_ARGUMENTS = {
     layers.LeakyReLU: {"negative_slope": -0.3, "max_value": 6.0},
+    layers.NReLU: {"max_value": 6.0, "seed": 3},
+    layers.RReLU: {"lower": -0.1, "upper": 0.5, "max_value": 6.0, "seed": 3},
     layers.PReLU: {
         "alpha_initializer": keras.initializers.Constant(0.25),
         "alpha_regularizer": keras.regularizers.L2(0.01),
@@ -29,7 +31,9 @@ OTHER_ARGUMENTS = {
 }
 REGISTERED = {
     layers.LeakyReLU: specs.LEAKY_RELU_REGISTERED,
+    layers.NReLU: specs.NRELU_REGISTERED,
     layers.PReLU: specs.PRELU_REGISTERED,
+    layers.RReLU: specs.RRELU_REGISTERED,
 }
 SHAPE = (4, 5, 6, 3)
 BOTH = pytest.mark.parametrize("other", [False, True], ids=["defaults", "others"])
