@@ -20,6 +20,9 @@ PRELU = "prelu"
 DEFAULT_NEGATIVE_SLOPE = 0.01
 #: With alpha 0 the converted model is the original, bit for bit.
 DEFAULT_ALPHA = 0.0
+#: He et al. 2015, section 2.1: where slopes start. A unit that is dead gives 0
+#: whatever its slope is meant to be; from here its gradient flows at once.
+DEFAULT_DEAD_ALPHA = 0.25
 
 #: On-disk format: never change these.
 PACKAGE = "keras_rectifiers"
@@ -52,12 +55,20 @@ class Rectifier:
 
 
 @dataclasses.dataclass(frozen=True)
+class Cannot:
+    """Why a site cannot be replaced as asked: a reason and one sentence."""
+
+    reason: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Weight:
     """A weight that a replacement adds: its shape and the value it starts at."""
 
     name: str
     shape: tuple[int, ...]
-    value: Any  # a float, or an array of `shape`
+    value: Any  # a float, an array of `shape`, or that as lists
 
     @property
     def size(self) -> int:

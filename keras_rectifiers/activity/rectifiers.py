@@ -77,9 +77,7 @@ class LiveRectifier:
         slope = self.function.negative_slope
         if self.function.kind != PRELU:
             return np.full(units, slope), np.full(units, slope != 0)
-        alpha = np.asarray(
-            keras.ops.convert_to_numpy(self.layer.alpha.value), np.float64
-        )
+        alpha = np.asarray(keras.ops.convert_to_numpy(self.layer.alpha), np.float64)
         axis = 0 if self.channel_axis == 1 else -1
         alpha = np.moveaxis(alpha, axis, -1).reshape(-1, alpha.shape[axis])
         alpha = np.broadcast_to(alpha, (len(alpha), units))

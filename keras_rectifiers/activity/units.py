@@ -67,7 +67,7 @@ class UnitShape:
         if rectifier.function.kind != PRELU or len(self.axes) <= 1:
             return rectifier.slopes(units)
         alpha = np.asarray(
-            keras.ops.convert_to_numpy(rectifier.layer.alpha.value), np.float64
+            keras.ops.convert_to_numpy(rectifier.layer.alpha), np.float64
         )
         if alpha.ndim == 1 and rectifier.channel_axis == 1:
             alpha = alpha.reshape(-1, *[1] * (len(self.output) - 1))

@@ -20,6 +20,7 @@ from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
+from keras_rectifiers.surgery.replacements import Channels
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.roles import HIDDEN
@@ -27,6 +28,7 @@ from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
 
 if TYPE_CHECKING:
+    from keras_rectifiers.activity.diagnosis import Diagnosis
     from keras_rectifiers.saved.opened import Opened
 
 Names = str | Sequence[str]
@@ -39,10 +41,11 @@ def plan(
     of: Names = (specs.RELU,),
     include: Names = (),
     exclude: Names = (),
-    where: Callable[[Site], bool] | None = None,
+    where: Callable[[Site], bool] | Diagnosis | None = None,
     roles: Names = (HIDDEN,),
     negative_slope: float | None = None,
     alpha: float | None = None,
+    trainable: bool = True,
     portable: bool = False,
     weights: str | os.PathLike[str] | None = None,
 ) -> Plan:
@@ -59,13 +62,18 @@ def plan(
             `/`); only these are converted. A pattern without wildcards takes
             its site whatever its role.
         exclude: Globs; these are left as they are.
-        where: A predicate on the `Site`.
+        where: A predicate on the `Site`; or a `Diagnosis` of the model: then only
+            rectifiers with dead units are converted, each to a PReLU whose slopes
+            are `alpha` at its dead units and exactly 0 at all others, which stay
+            ReLUs, bit for bit, and do not learn theirs.
         roles: Roles to convert: `"hidden"`, `"gate"`, `"output"`, `"guard"`,
             `"recurrent"`, `"custom"`.
         negative_slope: Slope of the Leaky ReLU, any finite number; default 0.01
             (Maas 2013). With 0 the function stays what it was.
         alpha: Slope at which the PReLU starts; default 0, so that the function
-            stays what it was (He 2015 starts at 0.25).
+            stays what it was (He 2015 starts at 0.25). With a diagnosis: slope of
+            the dead units; default 0.25.
+        trainable: Whether the slopes of `to="prelu"` learn; default True.
         portable: Write stock Keras layers only, where they can express it.
         weights: File of the weights, for the JSON of an architecture.
 
@@ -91,9 +99,10 @@ def plan(
         >>> keras_rectifiers.plan(model, "leaky_relu").steps[0].site.path
         'h'
     """
-    target = Target(to, negative_slope, alpha, portable)
+    predicate, channels = _narrowed(where, to)
+    target = Target(to, negative_slope, alpha, portable, trainable, channels)
     selection = Selection(
-        _names(of), _names(include), _names(exclude), where, _names(roles)
+        _names(of), _names(include), _names(exclude), predicate, _names(roles)
     )
     if isinstance(model, str | os.PathLike):
         if weights is None and is_modern(model):
@@ -239,6 +248,19 @@ def load_model(
 
     with modern_file(path, weights) as modern:
         return loading.load(modern, told=Path(path))
+
+
+def _narrowed(
+    where: Callable[[Site], bool] | Diagnosis | None, to: Any
+) -> tuple[Callable[[Site], bool] | None, Channels | None]:
+    """The predicate on sites that `where` is, and its choice of their channels."""
+    if where is None or callable(where):
+        return where, None
+    from keras_rectifiers.conversion.only_dead import OnlyDead  # noqa: PLC0415
+
+    only = OnlyDead(where)
+    only.check_target(to)
+    return only, only.channels
 
 
 def _names(value: Names | None) -> tuple[str, ...]:

@@ -145,3 +145,74 @@ def data_format(value: Any, layer: str) -> str | None:
             f"Received: data_format={value!r}. Pass None for the default of Keras."
         )
     return value
+
+
+def multiplier(value: Any, layer: str) -> float:
+    """`learning_rate_multiplier` as a Python float above 0.
+
+    Raises:
+        TypeError: If the value is no real number.
+        ValueError: If it is not finite, or not above 0.
+    """
+    number = finite_number(value, "learning_rate_multiplier", layer)
+    if number <= 0:
+        raise ValueError(
+            f"learning_rate_multiplier of {layer} must be above 0. Received: "
+            f"learning_rate_multiplier={value!r}. "
+            "Pass trainable=False for slopes that do not learn."
+        )
+    return number
+
+
+def trained_channels(value: Any, axes: Any, layer: str) -> tuple[int, ...] | None:
+    """`trained_channels` in order, or None for all.
+
+    Args:
+        value: Numbers of channels, or None.
+        axes: The checked `shared_axes` of the layer.
+        layer: Name of the layer's class, for the message.
+
+    Raises:
+        TypeError: If it is no list of integers.
+        ValueError: If it is empty, a number is negative or named twice, or slopes
+            are not one for each channel.
+    """
+    if value is None:
+        return None
+    numbers_of = list(value) if isinstance(value, Iterable) else [value]
+    if isinstance(value, str) or any(
+        isinstance(each, bool) or not isinstance(each, numbers.Integral)
+        for each in numbers_of
+    ):
+        raise TypeError(
+            f"trained_channels of {layer} must hold integers. Received: "
+            f"trained_channels={value!r}. Pass numbers of channels, from 0."
+        )
+    channels = sorted(int(each) for each in numbers_of)
+    if not channels or channels[0] < 0 or len(set(channels)) < len(channels):
+        raise ValueError(
+            f"trained_channels of {layer} must name different channels, counted from "
+            f"0, and one at least. Received: trained_channels={value!r}. "
+            "Pass trainable=False where none is to learn."
+        )
+    if axes != SPATIAL:
+        raise ValueError(
+            f'trained_channels of {layer} goes with shared_axes="{SPATIAL}" only. '
+            f"Received: trained_channels={value!r} and shared_axes={axes!r}. "
+            "Leave one of them out."
+        )
+    return tuple(channels)
+
+
+def check_channels(channels: tuple[int, ...], width: int, name: str) -> None:
+    """Refuse trained channels that the input does not have.
+
+    Raises:
+        ValueError: If one is too high.
+    """
+    if channels[-1] >= width:
+        raise ValueError(
+            "trained_channels must be among the channels of the input. Received: "
+            f"channel {channels[-1]} for an input of {width} channels "
+            f'(layer "{name}"). Count channels from 0.'
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from typing import Self
 
@@ -11,6 +12,7 @@ from keras import ops
 from keras_rectifiers import specs
 from keras_rectifiers.layers import arguments
 from keras_rectifiers.layers import kernels
+from keras_rectifiers.layers import scaling
 
 _MIN_RANK = 2
 
@@ -54,13 +56,21 @@ class PReLU(keras.layers.Layer):
             finds the channels. Defaults to None: what
             `keras.config.image_data_format()` says now; the layer's config states
             the answer. A config that states none means `"channels_last"`.
+        trained_channels: Channels whose slopes learn, from 0. The slopes of all
+            others get no gradient, so that a slope of 0 stays exactly 0, and its
+            unit a ReLU. Goes with `shared_axes="spatial"`. Defaults to None: all.
+        learning_rate_multiplier: How many times faster slopes learn than the rest,
+            a finite number above 0, default 1. The variable holds
+            `alpha / multiplier` and gets alpha's gradient, so a step of any
+            optimizer, Adam too, moves `alpha` by the multiple. `alpha` is then a
+            tensor that is computed from it.
         **kwargs: Arguments of every Keras layer, such as `name` and `dtype`.
 
     Raises:
-        TypeError: If `max_value` is no number, or an axis no integer.
-        ValueError: If `max_value` is not finite and above 0, an axis is the batch
-            axis or does not exist, or a length is None along an axis that is not
-            shared.
+        TypeError: If a number is none, or an axis or a channel no integer.
+        ValueError: If `max_value` or `learning_rate_multiplier` is not finite and
+            above 0, an axis is the batch axis or does not exist, a length is None
+            along an axis that is not shared, or a trained channel does not exist.
 
     Example:
         >>> import keras
@@ -88,6 +98,8 @@ class PReLU(keras.layers.Layer):
         shared_axes: str | int | list[int] | tuple[int, ...] | None = arguments.SPATIAL,
         max_value: float | None = None,
         data_format: str | None = None,
+        trained_channels: Iterable[int] | None = None,
+        learning_rate_multiplier: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -101,7 +113,20 @@ class PReLU(keras.layers.Layer):
         self.data_format = (
             arguments.data_format(data_format, name) or keras.config.image_data_format()
         )
+        self.trained_channels = arguments.trained_channels(
+            trained_channels, self.shared_axes, name
+        )
+        self.learning_rate_multiplier = arguments.multiplier(
+            learning_rate_multiplier, name
+        )
         self.supports_masking = True
+
+    @property
+    def alpha(self) -> Any:
+        """The slopes: a variable, or computed from it where it is scaled."""
+        if self.learning_rate_multiplier == 1:
+            return self._alpha
+        return ops.multiply(self._alpha, self.learning_rate_multiplier)
 
     def build(self, input_shape: Any) -> None:
         rank = len(input_shape)
@@ -130,12 +155,15 @@ class PReLU(keras.layers.Layer):
         else:
             shape = tuple(lengths.get(axis, 1) for axis in range(1, rank))
             self.input_spec = keras.layers.InputSpec(ndim=rank, axes=lengths)
-        self.alpha = self.add_weight(
+        if self.trained_channels is not None:
+            arguments.check_channels(self.trained_channels, shape[0], self.name)
+        scaled = scaling.Scaled(self.learning_rate_multiplier)
+        self._alpha = self.add_weight(
             name="alpha",
             shape=shape,
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
+            initializer=scaled.initializer(self.alpha_initializer),
+            regularizer=scaled.regularizer(self.alpha_regularizer),
+            constraint=scaled.constraint(self.alpha_constraint),
             # The kernel casts, so that the gradient is summed in full precision.
             autocast=False,
         )
@@ -155,18 +183,27 @@ class PReLU(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         x = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
-        shape = tuple(self.alpha.shape)
+        shape = tuple(self._alpha.shape)
         if self.shared_axes == arguments.SPATIAL and self._channel_axis == 1:
             shape += (1,) * (len(x.shape) - _MIN_RANK)
         # The reshape also reads the variable: a kernel takes tensors only.
-        alpha = ops.reshape(self.alpha, shape)
+        alpha = ops.reshape(self._slopes(), shape)
         return kernels.prelu(x, alpha, self.max_value)
+
+    def _slopes(self) -> Any:
+        """The slopes, with the gradient that this layer gives them."""
+        alpha = self._alpha
+        if self.learning_rate_multiplier != 1:
+            alpha = scaling.times(alpha, self.learning_rate_multiplier)
+        if self.trained_channels is not None:
+            alpha = scaling.hold(alpha, self.trained_channels)
+        return alpha
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {
+        config = {
             **super().get_config(),
             "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
             "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
@@ -179,6 +216,12 @@ class PReLU(keras.layers.Layer):
             "max_value": self.max_value,
             "data_format": self.data_format,
         }
+        # Written where they matter only: other files stay what they were.
+        if self.trained_channels is not None:
+            config["trained_channels"] = list(self.trained_channels)
+        if self.learning_rate_multiplier != 1:
+            config["learning_rate_multiplier"] = self.learning_rate_multiplier
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -27,6 +27,7 @@ from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.pairs import pair
 from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import FUSED
 from keras_rectifiers.surgery.sites import SLOT
@@ -82,7 +83,7 @@ def apply(model: keras.Model, plan: Plan) -> keras.Model:
     rewritten = rewrite(document_of(model), plan)
     new = _rebuild(model, rewritten.document)
     pairs = pair(model, new, replaced=rewritten.replaced)
-    _move(pairs)
+    _move(pairs, rewritten)
     compile_state.carry(model, new, pairs.moved)
     return new
 
@@ -197,7 +198,7 @@ def _is_keras(thing: Any) -> bool:
     return str(getattr(thing, "__module__", "")).split(".")[0] == "keras"
 
 
-def _move(pairs: Pairs) -> None:
+def _move(pairs: Pairs, rewritten: Rewritten) -> None:
     for variable, twin in pairs.moved:
         if variable.dtype != twin.dtype:
             raise UnsupportedModelError(
@@ -208,7 +209,9 @@ def _move(pairs: Pairs) -> None:
         twin.assign(keras.ops.copy(variable.value))
         if variable.trainable != twin.trainable:
             twin.trainable = variable.trainable
-    for _, layer, twin in pairs.layers:
+    for path, layer, twin in pairs.layers:
+        if (path, "") in rewritten.replaced:
+            continue  # its config says whether it learns
         with contextlib.suppress(AttributeError):
             if layer.trainable != twin.trainable:
                 twin._trainable = layer._trainable

@@ -152,7 +152,7 @@ def _trained(file: h5py.File, document: Entry) -> Iterator[tuple[_Key, _Shape]]:
         untrained = _UNTRAINED.get(str(place.entry["class_name"]), 0)
         for index, shape in enumerate(own[: len(own) - untrained]):
             yield (place.path, "", index), shape
-        if slot in file:
+        if slot in file and not _frozen_slot(place):
             for index, dataset in enumerate(hdf5.datasets(file[slot])):
                 yield (place.path, SLOT, index), dataset.shape
 
@@ -178,6 +178,17 @@ def _frozen(place: Place) -> bool:
     return False
 
 
+def _frozen_slot(place: Place) -> bool:
+    """Whether the rectifier in a layer's slot does not train."""
+    return _config_in_slot(place).get("trainable") is False
+
+
+def _config_in_slot(place: Place) -> dict[str, Any]:
+    entry = place.config.get(SLOT)
+    config = entry.get("config") if isinstance(entry, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
 def _trained_after(
     rewritten: Rewritten, before: list[tuple[_Key, _Shape]]
 ) -> Iterator[tuple[_Key, Weight | None]]:
@@ -190,6 +201,8 @@ def _trained_after(
             continue
         for slot in ("", SLOT):
             holder = (place.path, slot)
+            if slot and _frozen_slot(place):
+                continue
             if holder in rewritten.replaced:
                 for index, weight in enumerate(rewritten.replaced[holder]):
                     # A number no old variable has: this one is new.

@@ -20,12 +20,12 @@ from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
+from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.replacements import AlphaReader
-from keras_rectifiers.surgery.replacements import Cannot
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Found
@@ -258,12 +258,24 @@ def replacement_text(replacement: Replacement) -> str:
         parts.append(f"{config['negative_slope']:g}")
     for weight in replacement.weights:
         start = np.asarray(weight.value)
-        shown = f"{start:g}" if start.ndim == 0 else "own"
+        shown = f"{start:g}" if start.ndim == 0 else _some(config, start)
         parts.append(f"{weight.name}={shown}")
     if config.get("max_value") is not None:
         parts.append(f"max_value={config['max_value']:g}")
+    if config.get("trainable") is False:
+        parts.append("fixed")
     stock = "keras." if replacement.module.startswith("keras.") else ""
     return f"{stock}{replacement.class_name}({', '.join(parts)})"
+
+
+def _some(config: Mapping[str, Any], start: np.ndarray) -> str:
+    """Slopes of several channels for people: one number, where the rest are 0."""
+    values = np.unique(start[start != 0])
+    if len(values) != 1:
+        return "own"
+    count = len(config.get("trained_channels") or np.flatnonzero(start))
+    scale = config.get("learning_rate_multiplier", 1.0)
+    return f"{values[0] * scale:g} for {count} of {start.size}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,28 +6,26 @@ import dataclasses
 import math
 import sys
 from collections.abc import Callable
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery import prelus
 from keras_rectifiers.surgery.sites import Site
 
+#: The channels of a site that get slopes, or why they cannot.
+Channels = Callable[[Site], "tuple[int, ...] | Cannot"]
 #: Reads the slopes of the PReLU at a site, as an array.
 AlphaReader = Callable[[Site], Any]
 
 TARGETS = (specs.LEAKY_RELU, specs.PRELU)
 _KERAS_LAYERS = "keras.layers"
-
-
-@dataclasses.dataclass(frozen=True)
-class Cannot:
-    """Why a site cannot be replaced as asked: a reason and one sentence."""
-
-    reason: str
-    detail: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +41,10 @@ class Target:
     negative_slope: float | None = None
     alpha: float | None = None
     portable: bool = False
+    #: Whether a PReLU's slopes learn.
+    trainable: bool = True
+    #: Which channels of a site get slopes other than 0; None for all.
+    channels: Channels | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.to, str) and self.to not in TARGETS:
@@ -80,6 +82,11 @@ class Target:
                     f"{name} goes with to={goes_with!r} only. Received: "
                     f"{name}={value} and to={self.label!r}."
                 )
+        if not self.trainable and self.to != specs.PRELU:
+            raise ValueError(
+                f"trainable goes with to={specs.PRELU!r} only. Received: "
+                f"trainable=False and to={self.label!r}. Leave it out."
+            )
 
     @property
     def label(self) -> str:
@@ -101,7 +108,7 @@ class Target:
         if self.to == specs.LEAKY_RELU:
             return self._leaky(site, read_alpha)
         if self.to == specs.PRELU:
-            return self._prelu(site)
+            return self._prelu(site, trainable=self.trainable)
         return self._template(site)
 
     def _leaky(
@@ -120,7 +127,9 @@ class Target:
         slope = float(specs.DEFAULT_NEGATIVE_SLOPE if slope is None else slope)
         if not self.portable:
             config = {"negative_slope": slope, "max_value": site.max_value}
-            return _ours("LeakyReLU", specs.LEAKY_RELU_REGISTERED, config), note
+            return Replacement(
+                specs.LAYERS_MODULE, "LeakyReLU", specs.LEAKY_RELU_REGISTERED, config
+            ), note
         if site.max_value is None and slope >= 0:
             return Replacement(
                 _KERAS_LAYERS, "LeakyReLU", None, {"negative_slope": slope}
@@ -134,7 +143,14 @@ class Target:
         }
         return Replacement(_KERAS_LAYERS, "ReLU", None, config), note
 
-    def _prelu(self, site: Site) -> tuple[Replacement, str] | Cannot:
+    def _prelu(
+        self,
+        site: Site,
+        options: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        trainable: bool,
+    ) -> tuple[Replacement, str] | Cannot:
+        """A PReLU; `options` are arguments of it that are no defaults."""
         if site.kind == specs.PRELU:
             return Cannot("already", "it is a PReLU already")
         if any(width is None for width in site.widths):
@@ -142,14 +158,40 @@ class Target:
         start, note = self.alpha, ""
         if start is None and site.kind == specs.LEAKY_RELU:
             start, note = site.negative_slope, "starts at the slope it had"
-        start = float(specs.DEFAULT_ALPHA if start is None else start)
         shape = next(shape for shape in site.shapes if shape is not None)
-        replacement = (
-            _stock_prelu(site, shape, start)
-            if self.portable
-            else _our_prelu(site, shape, start)
+        slopes = prelus.Slopes(
+            float(specs.DEFAULT_ALPHA if start is None else start),
+            trainable=trainable,
         )
+        if self.channels is not None:
+            channels = self.channels(site)
+            if isinstance(channels, Cannot):
+                return channels
+            start = specs.DEFAULT_DEAD_ALPHA if self.alpha is None else self.alpha
+            width = int(shape[site.channel_axis] or 0)
+            slopes = prelus.Slopes(float(start), channels, width, trainable=trainable)
+            note = f"slopes for {len(channels)} of {width} units"
+        made = prelus.stock if self.portable else prelus.ours
+        replacement = made(site, shape, slopes, options)
         return replacement if isinstance(replacement, Cannot) else (replacement, note)
+
+    def _masked(self, layer: Any, site: Site) -> tuple[Replacement, str] | Cannot:
+        """A template whose slopes are for some channels only."""
+        keras = sys.modules["keras"]
+        registered = keras.saving.get_registered_name(type(layer))
+        if registered != specs.PRELU_REGISTERED:
+            raise TypeError(
+                "Slopes for dead units alone need to='prelu', or a "
+                "keras_rectifiers.layers.PReLU as template. Received: to="
+                f"{self.label!r}. For whole layers pass where=lambda site: ..."
+            )
+        config = layer.get_config()
+        options = {
+            name: config[name]
+            for name in prelus.OPTIONS
+            if config.get(name) is not None
+        }
+        return self._prelu(site, options, trainable=layer.trainable)
 
     def _template(self, site: Site) -> tuple[Replacement, str] | Cannot:
         """A layer given as template, or made by a callable for this site."""
@@ -159,6 +201,8 @@ class Target:
             layer = layer(site)
         if layer is None:
             return Cannot("callable", "the callable left it alone")
+        if self.channels is not None:
+            return self._masked(layer, site)
         if isinstance(layer, str):
             return dataclasses.replace(self, to=layer).replacement(site, _no_alpha)
         keras = sys.modules.get("keras")
@@ -168,57 +212,6 @@ class Target:
                 f"Received: {layer!r} for the site {site.path!r}."
             )
         return _from_layer(layer, site, keras)
-
-
-def _ours(
-    class_name: str,
-    registered_name: str,
-    config: dict[str, Any],
-    weights: tuple[Weight, ...] = (),
-    build_shape: specs.Shape | None = None,
-) -> Replacement:
-    return Replacement(
-        specs.LAYERS_MODULE, class_name, registered_name, config, weights, build_shape
-    )
-
-
-def _our_prelu(site: Site, shape: specs.Shape, start: float) -> Replacement:
-    channels = shape[site.channel_axis]
-    config = {
-        "alpha_initializer": _initializer(start),
-        "alpha_regularizer": None,
-        "alpha_constraint": None,
-        "shared_axes": "spatial",
-        "max_value": site.max_value,
-        "data_format": "channels_first" if site.channel_axis == 1 else "channels_last",
-    }
-    weights = (Weight("alpha", (int(channels or 0),), start),)
-    build = _open(shape, site.channel_axis)
-    return _ours("PReLU", specs.PRELU_REGISTERED, config, weights, build)
-
-
-def _stock_prelu(site: Site, shape: specs.Shape, start: float) -> Replacement | Cannot:
-    if site.max_value is not None:
-        return Cannot("portable", "stock Keras has no PReLU with an upper bound")
-    channel = site.channel_axis % len(shape)
-    shared = [axis for axis in range(1, len(shape)) if axis != channel]
-    sizes = tuple(
-        int(shape[axis] or 0) if axis == channel else 1 for axis in range(1, len(shape))
-    )
-    config = {
-        "alpha_initializer": _initializer(start),
-        "alpha_regularizer": None,
-        "alpha_constraint": None,
-        "shared_axes": shared or None,
-    }
-    return Replacement(
-        _KERAS_LAYERS,
-        "PReLU",
-        None,
-        config,
-        (Weight("alpha", sizes, start),),
-        _open(shape, site.channel_axis),
-    )
 
 
 def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
@@ -245,24 +238,6 @@ def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
         shape if weights else None,
     )
     return replacement, ""
-
-
-def _initializer(value: float) -> dict[str, Any]:
-    """An initializer that gives `value`, as Keras writes it."""
-    return {
-        "module": "keras.initializers",
-        "class_name": "Constant" if value else "Zeros",
-        "config": {"value": value} if value else {},
-        "registered_name": None,
-    }
-
-
-def _open(shape: specs.Shape, channel_axis: int) -> specs.Shape:
-    """The shape with every axis free but the channels."""
-    channel = channel_axis % len(shape)
-    return tuple(
-        length if axis == channel else None for axis, length in enumerate(shape)
-    )
 
 
 def _no_alpha(site: Site) -> Any:

@@ -60,7 +60,8 @@ class Selection:
         if site.role not in self.roles and not named:
             return site.role, site.evidence or f"its role is {site.role}"
         if self.where is not None and not self.where(site):
-            return "where", "the predicate left it out"
+            why = getattr(self.where, "why", None)
+            return "where", why(site) if why else "the predicate left it out"
         return None
 
     def check(self, sites: Sequence[Site]) -> None:
@@ -73,6 +74,9 @@ class Selection:
             for pattern in getattr(self, name):
                 if not any(matches(site, pattern) for site in sites):
                     raise SelectionError(_no_match(name, pattern, sites))
+        known = getattr(self.where, "check", None)
+        if known is not None:
+            known(sites)
         narrowed = self.include or self.where is not None
         if not narrowed or not sites:
             return

@@ -14,7 +14,8 @@ from keras import ops
 from keras_rectifiers import layers
 from keras_rectifiers import specs
 
-CLASSES = [getattr(layers, name) for name in layers.__all__]
+EXPORTED = [getattr(layers, name) for name in layers.__all__]
+CLASSES = [each for each in EXPORTED if issubclass(each, keras.layers.Layer)]
 #: Class -> arguments other than the defaults.
 OTHER_ARGUMENTS = {
     layers.LeakyReLU: {"negative_slope": -0.3, "max_value": 6.0},

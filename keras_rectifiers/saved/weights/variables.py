@@ -83,6 +83,8 @@ def _activation(class_name: str, config: Config) -> tuple[Variable, ...]:
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
         return ()
     inner = variables_of(value) or ()
+    if value["config"].get("trainable") is False:  # of its own, unlike its host's
+        inner = tuple(dataclasses.replace(each, trainable=False) for each in inner)
     inner = below(inner, "activation", "activation", "activation")
     if class_name not in _CELLS:
         return inner

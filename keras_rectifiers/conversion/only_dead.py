@@ -1,0 +1,121 @@
+"""Conversion of dead units alone: a diagnosis as the `where=` of a plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers import specs
+from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.activity.verdicts import DEAD
+from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.specs import Cannot
+from keras_rectifiers.surgery.sites import Site
+
+
+@dataclasses.dataclass(frozen=True)
+class OnlyDead:
+    """Takes the sites with dead units, and of each the channels of these.
+
+    Args:
+        diagnosis: A diagnosis of the model, with its channels as units.
+
+    Raises:
+        TypeError: It is no diagnosis.
+        SelectionError: No unit in it is dead.
+    """
+
+    diagnosis: Diagnosis
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.diagnosis, Diagnosis):
+            raise TypeError(
+                "where must be a callable site -> bool, or a Diagnosis. Received: "
+                f"{self.diagnosis!r} of type {type(self.diagnosis).__name__}. Make "
+                "one with keras_rectifiers.diagnose(model, data)."
+            )
+        if not self.diagnosis.count(DEAD):
+            raise SelectionError(
+                "A diagnosis given as where= must have dead units. Received: one of "
+                f"{self.diagnosis.model!r}, in which none of {self.diagnosis.units} "
+                "units is dead. There is nothing to convert."
+            )
+
+    @functools.cached_property
+    def _layers(self) -> dict[str, LayerDiagnosis]:
+        return {layer.layer: layer for layer in self.diagnosis.layers}
+
+    def __call__(self, site: Site) -> bool:
+        """Whether a site has dead units.
+
+        Raises:
+            SelectionError: The diagnosis counted other units than its channels.
+        """
+        layer = self._layers.get(site.path)
+        if layer is None or not layer.dead:
+            return False
+        widths = {width for width in site.widths if width is not None}
+        shape = layer.unit_shape or (layer.units,)
+        if len(widths) == 1 and (len(shape) > 1 or layer.units not in widths):
+            raise SelectionError(
+                "The units of a diagnosis given as where= must be the channels of "
+                f"each rectifier. Received: {layer.units} units for {site.path!r}, "
+                f"which has {widths.pop()} channels. Diagnose this very model, "
+                "without axes of your own."
+            )
+        return True
+
+    def why(self, site: Site) -> str:
+        """Why a site is left as it is."""
+        layer = self._layers.get(site.path)
+        if layer is None:
+            return "the diagnosis has not seen it"
+        return f"none of its {layer.units} units is dead"
+
+    def channels(self, site: Site) -> tuple[int, ...] | Cannot:
+        """The channels of a site's dead units.
+
+        Args:
+            site: A site that this predicate takes, at one of its widths.
+        """
+        layer = self._layers[site.path]
+        if site.channels != layer.units:
+            return Cannot("units", "its calls have different numbers of channels")
+        return tuple(int(unit) for unit in np.flatnonzero(layer.verdicts == DEAD))
+
+    def check_target(self, to: Any) -> None:
+        """Refuse a target that has one slope for all units.
+
+        Raises:
+            ValueError: It is the Leaky ReLU.
+        """
+        if to == specs.LEAKY_RELU:
+            raise ValueError(
+                "where=<a diagnosis> needs a target with a slope for each unit. "
+                f"Received: to={to!r}. Pass to='prelu', with trainable=False for "
+                "slopes that stay; or where=lambda site: ... for whole layers."
+            )
+
+    def check(self, sites: Sequence[Site]) -> None:
+        """Refuse a diagnosis of another model.
+
+        Args:
+            sites: All rectifiers of the model.
+
+        Raises:
+            SelectionError: None of its dead units is in one of them.
+        """
+        paths = [site.path for site in sites]
+        dead = [layer.layer for layer in self.diagnosis.layers if layer.dead]
+        if not set(paths) & set(dead):
+            raise SelectionError(
+                "A diagnosis given as where= must be of this model. Received: one of "
+                f"{self.diagnosis.model!r} with dead units in {', '.join(dead[:3])}; "
+                f"the model's rectifiers are {', '.join(paths[:3]) or 'none'}. "
+                "Diagnose this model."
+            )

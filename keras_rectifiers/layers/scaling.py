@@ -1,0 +1,76 @@
+"""Slopes that learn faster than the rest, or not at all: what their gradient is.
+
+Adam and its kin do not notice a factor on a gradient. So the variable is scaled
+instead: it holds `alpha / m` and is given alpha's own gradient. Whatever step an
+optimizer makes of that gradient, `alpha` makes it m times.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+
+def times(variable: Any, factor: float) -> Any:
+    """`factor * variable`, whose gradient is passed on unscaled.
+
+    Args:
+        variable: Floating point variable or tensor.
+        factor: A finite number.
+    """
+    value = ops.convert_to_tensor(variable)
+    # The difference is 0: it carries the gradient, and adds nothing.
+    return ops.stop_gradient(value * ops.cast(factor, value.dtype)) + (
+        value - ops.stop_gradient(value)
+    )
+
+
+def hold(alpha: Any, trained: tuple[int, ...]) -> Any:
+    """`alpha`, whose gradient reaches the trained channels only.
+
+    Args:
+        alpha: Slopes, of shape `(channels,)`.
+        trained: Numbers of the channels that learn.
+    """
+    mask = np.zeros(tuple(alpha.shape), bool)
+    mask[list(trained)] = True
+    value = ops.convert_to_tensor(alpha)
+    return ops.where(ops.convert_to_tensor(mask), value, ops.stop_gradient(value))
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    """What is said about slopes, said about a variable that holds `alpha / factor`."""
+
+    factor: float
+
+    def initializer(self, initializer: Any) -> Any:
+        """Starts the variable so that the slopes start as asked."""
+        if self.factor == 1:
+            return initializer
+
+        def start(shape: Any, dtype: Any = None) -> Any:
+            return initializer(shape, dtype=dtype) / self.factor
+
+        return start
+
+    def regularizer(self, regularizer: Any) -> Callable[[Any], Any] | None:
+        """The penalty of the slopes; its gradient counts as theirs."""
+        if self.factor == 1 or regularizer is None:
+            return regularizer
+        return lambda variable: regularizer(times(variable, self.factor))
+
+    def constraint(self, constraint: Any) -> Callable[[Any], Any] | None:
+        """Keeps the slopes in bounds."""
+        if self.factor == 1 or constraint is None:
+            return constraint
+
+        def bounded(variable: Any) -> Any:
+            slopes = ops.convert_to_tensor(variable) * self.factor
+            return constraint(slopes) / self.factor
+
+        return bounded

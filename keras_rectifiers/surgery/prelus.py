@@ -1,0 +1,141 @@
+"""PReLU layers as they stand in a Keras config: ours, and Keras' own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers import specs
+from keras_rectifiers.specs import Cannot
+from keras_rectifiers.specs import Replacement
+from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery.sites import Site
+
+#: Arguments that a template may give where its slopes are for some channels only.
+OPTIONS = ("alpha_regularizer", "alpha_constraint", "learning_rate_multiplier")
+
+
+@dataclasses.dataclass(frozen=True)
+class Slopes:
+    """The slopes at which a PReLU starts, and which of them learn."""
+
+    #: The slope, of the channels named or of all.
+    start: float
+    #: Channels with that slope, all others having 0; None for all.
+    channels: tuple[int, ...] | None = None
+    #: Number of channels; of use where some are named.
+    width: int = 0
+    #: Whether they learn: those of the channels named, or all.
+    trainable: bool = True
+
+    def values(self, factor: float = 1.0) -> Any:
+        """One number for all, or a list with one for each channel, times a factor."""
+        if self.channels is None:
+            return self.start * factor
+        values = np.zeros(self.width)
+        values[list(self.channels)] = self.start * factor
+        return values.tolist()
+
+
+def ours(
+    site: Site, shape: specs.Shape, slopes: Slopes, options: Mapping[str, Any]
+) -> Replacement:
+    """Our PReLU for a site.
+
+    Args:
+        site: The site.
+        shape: Shape of its output.
+        slopes: Where its slopes start.
+        options: Arguments that are no defaults, of `OPTIONS`.
+    """
+    width = int(shape[site.channel_axis] or 0)
+    config = {
+        "alpha_initializer": _initializer(slopes.values()),
+        "alpha_regularizer": None,
+        "alpha_constraint": None,
+        "shared_axes": "spatial",
+        "max_value": site.max_value,
+        "data_format": "channels_first" if site.channel_axis == 1 else "channels_last",
+        **options,
+        **_trainable(slopes),
+    }
+    if slopes.channels is not None:
+        config["trained_channels"] = list(slopes.channels)
+    scale = 1 / config.get("learning_rate_multiplier", 1.0)
+    return Replacement(
+        specs.LAYERS_MODULE,
+        "PReLU",
+        specs.PRELU_REGISTERED,
+        config,
+        (Weight("alpha", (width,), slopes.values(scale)),),
+        _open(shape, site.channel_axis),
+    )
+
+
+def stock(
+    site: Site, shape: specs.Shape, slopes: Slopes, options: Mapping[str, Any]
+) -> Replacement | Cannot:
+    """Keras' own PReLU for a site, or why it cannot be.
+
+    Args:
+        site: The site.
+        shape: Shape of its output.
+        slopes: Where its slopes start.
+        options: Arguments that are no defaults, of `OPTIONS`.
+    """
+    if site.max_value is not None:
+        return Cannot("portable", "stock Keras has no PReLU with an upper bound")
+    if slopes.channels is not None and slopes.trainable:
+        return Cannot("portable", "in stock Keras a PReLU learns all its slopes")
+    if "learning_rate_multiplier" in options:
+        return Cannot("portable", "in stock Keras slopes learn like the rest")
+    channel = site.channel_axis % len(shape)
+    shared = [axis for axis in range(1, len(shape)) if axis != channel]
+    sizes = tuple(
+        int(shape[axis] or 0) if axis == channel else 1 for axis in range(1, len(shape))
+    )
+    values = slopes.values()
+    if slopes.channels is not None:
+        values = np.reshape(values, sizes).tolist()
+    config = {
+        "alpha_initializer": _initializer(values),
+        "alpha_regularizer": None,
+        "alpha_constraint": None,
+        "shared_axes": shared or None,
+        **options,
+        **_trainable(slopes),
+    }
+    return Replacement(
+        "keras.layers",
+        "PReLU",
+        None,
+        config,
+        (Weight("alpha", sizes, values),),
+        _open(shape, site.channel_axis),
+    )
+
+
+def _trainable(slopes: Slopes) -> dict[str, bool]:
+    """What a layer's config says of slopes that do not learn; else its host decides."""
+    return {} if slopes.trainable else {"trainable": False}
+
+
+def _initializer(value: Any) -> dict[str, Any]:
+    """An initializer that gives `value`, as Keras writes it."""
+    return {
+        "module": "keras.initializers",
+        "class_name": "Constant" if value else "Zeros",
+        "config": {"value": value} if value else {},
+        "registered_name": None,
+    }
+
+
+def _open(shape: specs.Shape, channel_axis: int) -> specs.Shape:
+    """The shape with every axis free but the channels."""
+    channel = channel_axis % len(shape)
+    return tuple(
+        length if axis == channel else None for axis, length in enumerate(shape)
+    )
