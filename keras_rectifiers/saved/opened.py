@@ -14,6 +14,7 @@ from typing import Any
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.saved.containers import vocabularies
 from keras_rectifiers.saved.containers.open import open_saved
 from keras_rectifiers.saved.containers.saved import Saved
 from keras_rectifiers.saved.dialects.modernise import modernise
@@ -34,6 +35,7 @@ from keras_rectifiers.saved.weights.write import write_archive
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
 
@@ -73,7 +75,9 @@ class Opened:
                 "layers are made in Python code. Replace the activations in that code."
             )
         wellformed.check(self.document, saved.path)
-        self._repairs = (*self._modern.repairs, *repairs)
+        self._repairs = (*saved.repairs, *self._modern.repairs, *repairs)
+        if saved.weights is not None:
+            self._repairs += tuple(_without_vocabulary(self.document))
 
     @property
     def has_weights(self) -> bool:
@@ -151,10 +155,22 @@ class Opened:
             raise UnsupportedModelError(
                 "A model that needs repair must be config and weights only. Received: "
                 f"{self.saved.assets[0]!r} in {str(self.saved.path)!r}, which a layer "
-                "needs besides. Take that layer, such as a vocabulary, out of the "
-                "model, and put it before the converted one."
+                "of another class than Keras' needs besides. Take that layer out of "
+                "the model, and put it before the converted one."
             )
         write_archive(target, self.document, self.placed, self._carried[0])
+
+
+def _without_vocabulary(document: Entry) -> Iterator[Repair]:
+    """Layers that are no good until they are given a vocabulary."""
+    for place in walk(document):
+        if vocabularies.lacks(place.entry):
+            text = (
+                f"{place.entry['class_name']} without its vocabulary, which is not in "
+                "the file: give it with set_vocabulary() once Keras opened the model, "
+                "which does not run before"
+            )
+            yield Repair("vocabulary", place.path, text, caution=True)
 
 
 @contextlib.contextmanager

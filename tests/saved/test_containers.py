@@ -630,17 +630,3 @@ def test_layers_inside_a_custom_layer_keep_their_groups(tmp_path):
         "layers/doubled/inner/vars/1",
         "layers/doubled/vars/0",
     ]
-
-
-def test_vocabularies_are_not_lost(tmp_path):
-    """A layer's files beside the weights are told, for they are not carried over."""
-    model = keras.Sequential([layers.TextVectorization(output_sequence_length=3)])
-    model.layers[0].adapt(np.array(["a b", "b c"]))
-    model(np.array(["a b"]))
-    model.save(tmp_path / "model.keras")
-
-    with open_saved(tmp_path / "model.keras") as saved:
-        found = saved.assets
-    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
-        inside = [name for name in archive.namelist() if name.startswith("assets/")]
-    assert list(found) == inside

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.saved.containers import vocabularies
 from keras_rectifiers.saved.containers.groups import GroupedWeights
 from keras_rectifiers.saved.containers.groups import tree_of
 from keras_rectifiers.saved.containers.hdf5_arrays import Reader
@@ -27,10 +28,18 @@ from keras_rectifiers.surgery import zipcopy
 from keras_rectifiers.surgery.archive import CONFIG
 from keras_rectifiers.surgery.archive import METADATA
 from keras_rectifiers.surgery.archive import WEIGHTS
-from keras_rectifiers.surgery.document import Entry
 
 _EARLY = "early .keras"
-_ASSETS = "assets/"
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 _CHUNK = 1 << 20
 
 
@@ -53,20 +62,19 @@ def read(file: BinaryIO, path: Path) -> Iterator[Saved]:
         if any(info.filename == METADATA for info in infos):
             metadata = members.read_json(zipped, infos, METADATA, path)
         with _reader(file, zipped, infos, path) as reader:
-            made = saved(document, metadata, reader, path)
-            yield dataclasses.replace(made, assets=_assets(infos))
+            weights = GroupedWeights(tree_of(reader), document)
+            made = saved(weights, metadata, path)
+            yield _with_vocabularies(made, weights, zipped, infos)
 
 
 @contextlib.contextmanager
-def read_weights(
-    file: BinaryIO, path: Path, document: Entry
-) -> Iterator[GroupedWeights]:
-    """The weights in a `.keras` file, for an architecture.
+def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
+    """An architecture with the weights in a `.keras` file.
 
     Args:
         file: Its bytes, from the beginning.
         path: Where it is.
-        document: The architecture, as it was written.
+        made: The architecture.
 
     Raises:
         ArchiveError: It is damaged, or no file that Keras wrote.
@@ -75,21 +83,19 @@ def read_weights(
     with members.open_zip(file, path) as zipped:
         infos = members.members_of(zipped, path)
         with _reader(file, zipped, infos, path) as reader:
-            yield GroupedWeights(tree_of(reader), document)
+            weights = GroupedWeights(tree_of(reader), made.document)
+            yield _with_vocabularies(made, weights, zipped, infos)
 
 
-def saved(
-    document: Entry, metadata: dict[str, Any], reader: Reader, path: Path
-) -> Saved:
+def saved(weights: GroupedWeights, metadata: dict[str, Any], path: Path) -> Saved:
     """What the three parts of a `.keras` file say.
 
     Args:
-        document: The config.
+        weights: The weights, and the config.
         metadata: The metadata; may be empty.
-        reader: The open weights file.
         path: The file or folder that has them.
     """
-    tree = tree_of(reader)
+    document = weights.document
     version = str(metadata.get("keras_version") or "")
     training = document.pop("compile_config", None)
     if training is not None and not isinstance(training, dict):
@@ -106,15 +112,37 @@ def saved(
         training=training or None,  # empty where it was not compiled
         version=version,
         backend="tensorflow" if early else "",
-        weights=GroupedWeights(tree, document),
-        slots=tree.slots(),
+        weights=weights,
+        slots=weights.tree.slots(),
     )
 
 
-def _assets(infos: members.Members) -> tuple[str, ...]:
+def _with_vocabularies(
+    made: Saved,
+    weights: GroupedWeights,
+    zipped: zipfile.ZipFile,
+    infos: members.Members,
+) -> Saved:
     """What layers store beside their weights: vocabularies, images."""
-    names = [info.filename.replace("\\", "/") for info in infos if info.file_size]
-    return tuple(name for name in names if name.startswith(_ASSETS))
+    assets = {
+        info.filename.replace("\\", "/"): info for info in infos if info.file_size
+    }
+
+    def read_file(name: str, limit: int) -> bytes:
+        if assets[name].file_size > limit:
+            raise vocabularies.too_large(weights.tree.path)
+        try:
+            with zipped.open(assets[name]) as member:
+                return member.read(limit + 1)
+        except _UNREADABLE as error:
+            raise ArchiveError(
+                "Every member of a .keras file must be readable. Received: "
+                f"{name!r} in {str(weights.tree.path)!r}, which is not ({error}). The "
+                "file is damaged."
+            ) from error
+
+    names = [name for name in assets if name.startswith(f"{vocabularies.ASSETS}/")]
+    return vocabularies.filled(made, weights, names, read_file)
 
 
 @contextlib.contextmanager

@@ -179,6 +179,10 @@ class GroupedWeights:
             )
         return [found[number] for number in range(len(owners))]
 
+    def layers(self) -> Iterator[tuple[Entry, OldPath, Group]]:
+        """Every layer of the document, its path, and its group."""
+        return _layers(self.document, self.tree)
+
     def _place(self, owner: Owner, places: dict[OldPath, Group]) -> Group:
         """A shared layer is stored once, in whichever of its places."""
         spots = [(owner.place, owner.was)]
@@ -228,6 +232,12 @@ def _below(place: Group, left: dict[Group, Array]) -> list[Array]:
 def _places(document: Entry, tree: Tree) -> Iterator[tuple[OldPath, Group]]:
     """Old path of every layer -> its group."""
     yield (), ()
+    for _, path, group in _layers(document, tree):
+        yield path, group
+
+
+def _layers(document: Entry, tree: Tree) -> Iterator[tuple[Entry, OldPath, Group]]:
+    """Every layer, its old path, and its group."""
     pending: list[tuple[Entry, OldPath, Group]] = [(document, (), ())]
     while pending:
         entry, path, group = pending.pop()
@@ -235,7 +245,7 @@ def _places(document: Entry, tree: Tree) -> Iterator[tuple[OldPath, Group]]:
             continue
         for child, inner in _children(entry, group, tree):
             place = (*path, name_of(child))
-            yield place, inner
+            yield child, place, inner
             pending.append((child, place, inner))
 
 

@@ -14,10 +14,12 @@ from keras_rectifiers.saved.containers import architecture
 from keras_rectifiers.saved.containers import archive
 from keras_rectifiers.saved.containers import foreign
 from keras_rectifiers.saved.containers import hdf5_model
+from keras_rectifiers.saved.containers import vocabularies
 from keras_rectifiers.saved.containers import weights_only
+from keras_rectifiers.saved.containers.groups import GroupedWeights
+from keras_rectifiers.saved.containers.groups import tree_of
 from keras_rectifiers.saved.containers.hdf5_arrays import open_hdf5
 from keras_rectifiers.saved.containers.saved import Saved
-from keras_rectifiers.saved.containers.saved import Weights
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery.archive import CONFIG
 from keras_rectifiers.surgery.archive import METADATA
@@ -51,9 +53,7 @@ def open_saved(path: Path, weights: Path | None = None) -> Iterator[Saved]:
                 "them."
             )
         found = stack.enter_context(_open_weights(weights, saved))
-        yield dataclasses.replace(
-            saved, weights=found, container=f"{saved.container} with weights"
-        )
+        yield dataclasses.replace(found, container=f"{saved.container} with weights")
 
 
 @contextlib.contextmanager
@@ -108,26 +108,53 @@ def _open_folder(path: Path) -> Iterator[Saved]:
         members.open_file(weights) as file,
         open_hdf5(file, weights, weights.stat().st_size) as reader,
     ):
-        whole = archive.saved(document.document, metadata, reader, path)
-        yield dataclasses.replace(
+        found = GroupedWeights(tree_of(reader), document.document)
+        whole = archive.saved(found, metadata, path)
+        whole = dataclasses.replace(
             whole, container=f"unpacked {whole.container}", training=document.training
         )
+        yield _with_vocabularies(whole, found)
+
+
+def _with_vocabularies(saved: Saved, weights: GroupedWeights) -> Saved:
+    """What lies beside the config of an unpacked `.keras` file."""
+    folder = saved.path
+    files = (folder / vocabularies.ASSETS).rglob("*")
+    names = sorted(each.relative_to(folder).as_posix() for each in files)
+
+    def read_file(name: str, limit: int) -> bytes:
+        file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise ArchiveError(
+                "The files of a model must be in its folder. Received: "
+                f"{str(file)!r}, which is a link to elsewhere. Copy the folder so "
+                "that links become files (cp -rL), if you trust it."
+            )
+        with members.open_file(file) as opened:
+            data = opened.read(limit + 1)
+        if len(data) > limit:
+            raise vocabularies.too_large(folder)
+        return data
+
+    names = [name for name in names if not (folder / name).is_dir()]
+    return vocabularies.filled(saved, weights, names, read_file)
 
 
 @contextlib.contextmanager
-def _open_weights(path: Path, saved: Saved) -> Iterator[Weights]:
+def _open_weights(path: Path, saved: Saved) -> Iterator[Saved]:
     with members.open_file(path) as file:
         size = path.stat().st_size
         match _kind(file):
             case "zip":
-                with archive.read_weights(file, path, saved.document) as found:
-                    yield found
+                with archive.read_weights(file, path, saved) as whole:
+                    yield whole
             case "hdf5":
                 with open_hdf5(file, path, size) as reader:
-                    yield weights_only.read(reader, saved.document)
+                    found = weights_only.read(reader, saved.document)
+                    yield dataclasses.replace(saved, weights=found)
             case "json":
                 with weights_only.read_shards(file, path, saved.document) as found:
-                    yield found
+                    yield dataclasses.replace(saved, weights=found)
             case _:
                 raise ArchiveError(foreign.describe(file, path, size))
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import Entry
 
@@ -74,7 +75,9 @@ class Saved:
         backend: Of the Keras that wrote it, or `""`.
         weights: Where its weights are; None for an architecture alone.
         slots: The optimizer's state; None where there is none.
-        assets: Names of further files in a `.keras` file, such as vocabularies.
+        assets: Names of further files in a `.keras` file that belong to no layer of
+            Keras.
+        repairs: What was already done while it was read.
     """
 
     path: Path
@@ -86,6 +89,7 @@ class Saved:
     weights: Weights | None
     slots: Slots | None = None
     assets: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,6 +29,9 @@ def complete(owner: Owner, variable: Variable, array: Array) -> None:
         if variable.in_config:
             summary, bins = array.read(), int(config["num_bins"])
             config["bin_boundaries"] = boundaries(summary, bins)
+        elif variable.name == "idf_weights" and config.get("vocabulary") is not None:
+            if config.get("idf_weights") is None:
+                config["idf_weights"] = frequencies(config, array.read())
         elif variable.group[:-1] == (_SLOT, "vars"):
             slot = config[_SLOT]
             if not slot.get("build_config"):
@@ -53,3 +56,18 @@ def boundaries(summary: np.ndarray[Any, Any], bins: int) -> list[float] | None:
     shares = 1 / bins + np.arange(0.0, 1.0, 1 / bins)
     found = np.interp(shares, seen / seen[-1], values)
     return [float(each) for each in found.astype("float32")[:-1]]
+
+
+def frequencies(config: dict[str, Any], stored: np.ndarray[Any, Any]) -> list[float]:
+    """The weight of each word of a vocabulary.
+
+    Args:
+        config: Of the layer; its vocabulary may begin with what unknown words are.
+        stored: The weights: of the unknown words, of the words, and padding.
+    """
+    words = config["vocabulary"]
+    count = config.get("num_oov_indices", 1)
+    unknown = [config.get("oov_token", "[UNK]")] * count
+    first = 0 if words[:count] == unknown else count
+    found = stored[first : first + len(words)]
+    return [float(each) for each in found]

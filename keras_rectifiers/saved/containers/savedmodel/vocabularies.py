@@ -78,7 +78,7 @@ def filled(
                 table = (*paths[number], *_LOOKUPS[class_name])
                 invert = bool(place.config.get("invert"))
                 words = constants.vocabulary(table, invert=invert)
-            if words is None or place.config.get("output_mode") == "tf_idf":
+            if words is None:
                 raise _unknown(place.path, class_name, folder)
             place.entry["config"]["vocabulary"] = words
     return document

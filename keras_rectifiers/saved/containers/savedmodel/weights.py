@@ -24,9 +24,9 @@ _LISTS = frozenset({_VARIABLES, "trainable_variables", "non_trainable_variables"
 #: Attributes that lead to nothing of a layer's own: what Keras keeps for itself,
 #: the optimizer, and functions.
 _BESIDE = frozenset({"keras_api", "optimizer", "save_counter", "signatures"})
-#: Attributes that lead to state that every model makes anew: of random numbers,
-#: and of a stateful recurrent layer.
-_PASSING = frozenset({"_random_generator", "states", "_states"})
+#: Attributes that lead to state that every model makes anew: of random numbers, of
+#: a stateful recurrent layer, and of a lookup layer while it counts words.
+_PASSING = frozenset({"_random_generator", "states", "_states", "num_documents"})
 
 
 class CheckpointWeights:
