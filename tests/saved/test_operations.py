@@ -423,7 +423,8 @@ def test_losses_and_metrics_are_left_out_and_told(tmp_path: Any) -> None:
     assert [each["class_name"] for each in result.document["config"]["layers"]] == [
         *("InputLayer", "Dense", "Relu")
     ]
-    assert any("AddLoss" in repair.text for repair in result.repairs)
+    told = [repair.text.split()[0] for repair in result.repairs if repair.caution]
+    assert sorted(told) == ["AddLoss", "AddMetric"]
 
 
 @pytest.mark.parametrize(

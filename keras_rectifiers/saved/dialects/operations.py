@@ -336,7 +336,9 @@ class _Rewriter:
                 kept.append(entry)
             else:
                 self._context.repaired(
-                    entry, f"{entry['class_name']} leads to no output → left out"
+                    entry,
+                    f"{entry['class_name']} leads to no output → left out",
+                    caution=entry["class_name"] in _NOTES,  # it took part in training
                 )
         config_of(self._model)["layers"] = kept
 
