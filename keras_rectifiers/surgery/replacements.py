@@ -17,6 +17,7 @@ from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery import prelus
+from keras_rectifiers.surgery import relus
 from keras_rectifiers.surgery.sites import Site
 
 #: The channels of a site that get slopes, or why they cannot.
@@ -24,7 +25,7 @@ Channels = Callable[[Site], "tuple[int, ...] | Cannot"]
 #: Reads the slopes of the PReLU at a site, as an array.
 AlphaReader = Callable[[Site], Any]
 
-TARGETS = (specs.LEAKY_RELU, specs.PRELU)
+TARGETS = (specs.LEAKY_RELU, specs.PRELU, specs.RELU)
 _KERAS_LAYERS = "keras.layers"
 
 
@@ -109,6 +110,10 @@ class Target:
             return self._leaky(site, read_alpha)
         if self.to == specs.PRELU:
             return self._prelu(site, trainable=self.trainable)
+        if self.to == specs.RELU and site.kind == specs.RELU:
+            return Cannot("already", "it is a ReLU already")
+        if self.to == specs.RELU:
+            return relus.replacement(site, read_alpha)
         return self._template(site)
 
     def _leaky(

@@ -11,11 +11,13 @@ import copy
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery import relus
 from keras_rectifiers.surgery.document import Address
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
@@ -150,7 +152,7 @@ def _do(new: Entry, job: _Job) -> dict[Holder, tuple[Weight, ...]]:
     replacements = [job.step.replacements[index] for index in job.which]
     if site.form == FUSED:
         trainable = entry["config"].get("trainable", True)
-        entry["config"][SLOT] = _layer(
+        entry["config"][SLOT] = relus.activation(replacements[0]) or _layer(
             replacements[0], SLOT, site.dtype, trainable=trainable
         )
         return {(place.path, SLOT): replacements[0].weights}
@@ -226,13 +228,15 @@ def _check(new: Entry, jobs: list[_Job]) -> None:
     places = {place.path: place for place in walk(new)}
     for job in jobs:
         place = places.get(job.place.path)
-        entry = place.entry if place is not None else {}
+        entry: Any = place.entry if place is not None else {}
+        wanted = {replacement.class_name for replacement in job.step.replacements}
         if _slot(job.found):
             entry = entry.get("config", {}).get(SLOT, {})
-        wanted = {replacement.class_name for replacement in job.step.replacements}
-        if entry.get("class_name") not in wanted:
+            wanted |= {relus.activation(each) or "" for each in job.step.replacements}
+        there = entry if isinstance(entry, str) else entry.get("class_name")
+        if there not in wanted:
             raise PlanMismatchError(
                 f"Each planned site must be replaced exactly once. Received: "
-                f"{entry.get('class_name')!r} at {job.place.path!r} after the rewrite. "
+                f"{there!r} at {job.place.path!r} after the rewrite. "
                 "Please report this model."
             )

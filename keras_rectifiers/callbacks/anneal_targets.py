@@ -1,0 +1,144 @@
+"""Slopes that a running training step can be told anew.
+
+A Leaky ReLU's slope is a number that a compiled step has baked in. For the time of
+a training run it is read from a variable instead, which stands where Keras keeps
+the states of random generators: in the state of the step on every backend, and in
+no weight, no file and no parameter count. A PReLU's slopes are a variable already.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import Any
+from typing import Protocol
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_rectifiers.activity.rectifiers import LiveRectifier
+from keras_rectifiers.layers import kernels
+from keras_rectifiers.specs import LEAKY_RELU
+from keras_rectifiers.specs import PRELU
+
+
+class Target(Protocol):
+    """One layer whose slope can be set while it trains."""
+
+    def start(self, model: Any) -> None:
+        """Have the layer read its slope anew at each step."""
+
+    def set(self, slope: float) -> None:
+        """Set the slope, from the next step on."""
+
+    def stop(self) -> None:
+        """Leave the layer with the slope that it has, and nothing else."""
+
+
+class NumberTarget:
+    """A layer whose slope is a number: a Leaky ReLU.
+
+    Args:
+        layer: A layer with `negative_slope`, ours or Keras' own.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        self._state: _State | None = None
+
+    def start(self, model: Any) -> None:
+        """Shadow the layer's `call` by one that reads a variable."""
+        _clear(self._layer)
+        strategy = getattr(model, "distribute_strategy", None)
+        with contextlib.nullcontext() if strategy is None else strategy.scope():
+            variable = keras.Variable(
+                self._layer.negative_slope,
+                dtype=self._layer.variable_dtype,
+                trainable=False,
+                name="annealed_slope",
+            )
+        self._state = _State(variable)
+        self._layer._seed_generators.append(self._state)  # noqa: SLF001 - see above
+        # Past Keras' tracking of attributes.
+        vars(self._layer)["call"] = functools.partial(_call, self._layer, variable)
+
+    def set(self, slope: float) -> None:
+        """Set the variable, and the number that a saved config will state."""
+        self._layer.negative_slope = slope
+        if self._state is not None:
+            self._state.state.assign(slope)
+
+    def stop(self) -> None:
+        """Take variable and shadow away."""
+        _clear(self._layer)
+        self._state = None
+
+
+class WeightTarget:
+    """A layer whose slopes are a variable that does not learn: a frozen PReLU.
+
+    Where some of its slopes are 0 and others are not, those that are 0 stay so.
+
+    Args:
+        layer: A built PReLU, ours or Keras' own.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self._weight = layer.weights[0]
+        now = ops.convert_to_numpy(self._weight.value)
+        chosen = now != 0 if now.any() else np.ones_like(now, bool)
+        # The variable of a layer with a multiplier holds alpha / multiplier.
+        self._factor = chosen / getattr(layer, "learning_rate_multiplier", 1.0)
+
+    def start(self, model: Any) -> None:
+        """Nothing to do: the step reads the variable."""
+
+    def set(self, slope: float) -> None:
+        """Set the variable."""
+        self._weight.assign(self._factor * slope)
+
+    def stop(self) -> None:
+        """Nothing to do."""
+
+
+class _State:
+    """What Keras takes for a random generator: an owner of one variable."""
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+
+def _clear(layer: Any) -> None:
+    states = layer._seed_generators  # noqa: SLF001 - see above
+    states[:] = [each for each in states if not isinstance(each, _State)]
+    if getattr(vars(layer).get("call"), "func", None) is _call:
+        del vars(layer)["call"]
+
+
+def _call(layer: Any, variable: Any, inputs: Any) -> Any:
+    """What the layer computes, with a slope that is a tensor."""
+    x = ops.convert_to_tensor(inputs, dtype=layer.compute_dtype)
+    slope = ops.stop_gradient(ops.convert_to_tensor(variable))
+    return kernels.prelu(x, slope, getattr(layer, "max_value", None))
+
+
+def target_of(rectifier: LiveRectifier, learned: set[int]) -> Target | str:
+    """What sets the slopes of a rectifier, or why nothing can.
+
+    Args:
+        rectifier: A rectifier of a live model.
+        learned: `id` of each variable that training changes.
+    """
+    layer, function = rectifier.layer, rectifier.function
+    if function.threshold != 0:
+        return f"it jumps at {function.threshold:g}"
+    if function.kind == LEAKY_RELU and hasattr(layer, "negative_slope"):
+        return NumberTarget(layer)
+    if function.kind == PRELU:
+        if not getattr(layer, "built", False):
+            return "it is not built yet"
+        if id(layer.weights[0]) in learned:
+            return "its slopes are learned; set its trainable to False"
+        return WeightTarget(layer)
+    return "it has no slope of its own"
