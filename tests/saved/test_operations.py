@@ -462,3 +462,28 @@ def test_constants_have_the_dtype_of_the_tensor_beside_them(tmp_path: Any) -> No
     assert new.outputs[0].dtype == "float16"
     same(old, new, X[:, 0, :4].astype("float16"))
     assert [each.site.dtype for each in find(result.document)] == ["mixed_float16"]
+
+
+@pytest.mark.parametrize(
+    ("take", "kept"),
+    [
+        (lambda x: x[:, ::-1], ["Flip"]),
+        (lambda x: x[..., ::-1], ["Flip"]),
+        (lambda x: x[:, ::-1, None, ::-1], ["Flip", "GetItem"]),
+        (lambda x: x[:, None, ..., ::-1], ["Flip", "GetItem"]),
+        (lambda x: x[:, ::-1, 1:4], ["Flip", "GetItem"]),
+        (lambda x: x[:, 1, ::-1], ["Flip", "GetItem"]),
+        (lambda x: x[:, 3:1:-1], ["GetItem"]),
+    ],
+)
+def test_what_is_read_backwards_is_turned_over(
+    take: Any, kept: list[str], tmp_path: Any
+) -> None:
+    """On torch, Keras 3 slices with positive steps only."""
+    inputs = tf_keras.Input(SHAPE)
+    old = tf_keras.Model(inputs, take(inputs))
+    result = modern(old)
+    same(old, opened(result, tmp_path), X)
+    found = [each["class_name"] for each in result.document["config"]["layers"]]
+    assert found == ["InputLayer", *kept]
+    assert kept == ["GetItem"] or '"step": -1' not in json.dumps(result.document)

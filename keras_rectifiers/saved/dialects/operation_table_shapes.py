@@ -21,6 +21,8 @@ from keras_rectifiers.saved.dialects.operation_table_values import is_whole
 from keras_rectifiers.saved.dialects.operation_table_values import recipe
 
 _DYNAMIC = "lengths that are known only when it runs"
+_WHOLE: dict[str, Any] = {"start": None, "stop": None, "step": None}
+_BACKWARDS = {**_WHOLE, "step": -1}
 
 
 @recipe("shape", "shape_v2", "keras.backend.shape")
@@ -38,8 +40,36 @@ def _getitem(call: Arguments) -> Any:
     key = call.named.get("slice_spec")
     if isinstance(call.first, list):
         return _plain_item(call.first, key)
-    parts = key if isinstance(key, list) else [key]
-    return Op("GetItem", (call.tensor(), Raw([_key_part(part) for part in parts])))
+    return _item(call.tensor(), key if isinstance(key, list) else [key])
+
+
+def _item(of: Any, key: list[Any]) -> Any:
+    """A part of a tensor; what is read backwards is turned over beforehand.
+
+    Keras 3 refuses a step of -1 where it runs on torch.
+    """
+    parts = [_key_part(part) for part in key]
+    # A new axis is none of the tensor's, and those after `...` count from the end.
+    axes = [part for part in parts if part is not None]
+    dots = next((n for n, part in enumerate(axes) if _is_dots(part)), len(axes))
+    turned = []
+    for number, part in enumerate(axes):
+        if isinstance(part, dict) and part["config"] == _BACKWARDS:
+            part["config"] = dict(_WHOLE)
+            turned.append(number if number < dots else number - len(axes))
+    if turned:
+        of = Op("Flip", (of,), {"axis": turned})
+        if all(part is not None and _is_all(part) for part in parts):
+            return of
+    return Op("GetItem", (of, Raw(parts)))
+
+
+def _is_dots(part: Any) -> bool:
+    return isinstance(part, dict) and part["class_name"] == "__ellipsis__"
+
+
+def _is_all(part: Any) -> bool:
+    return isinstance(part, dict) and part["config"] in ({}, _WHOLE)
 
 
 def _plain_item(value: list[Any], key: Any) -> Any:
