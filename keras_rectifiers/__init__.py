@@ -16,6 +16,7 @@ _HOMES = {
     "Diagnosis": "keras_rectifiers.activity.diagnose",
     "Estimate": "keras_rectifiers.estimation.estimate",
     "Plan": "keras_rectifiers.surgery.plan",
+    "calibrate": "keras_rectifiers.calibration.calibrate",
     "convert": "keras_rectifiers.conversion.verbs",
     "convert_file": "keras_rectifiers.conversion.verbs",
     "diagnose": "keras_rectifiers.activity.diagnose",

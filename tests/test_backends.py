@@ -11,7 +11,14 @@ import pytest
 
 BACKENDS = ("tensorflow", "jax", "torch")
 #: Tests that hold on every backend.
-NEUTRAL = ("layers", "activity", "callbacks", "surgery/test_live.py", "training")
+NEUTRAL = (
+    "layers",
+    "activity",
+    "callbacks",
+    "surgery/test_live.py",
+    "training",
+    "calibration",
+)
 #: Set for the runs that this test starts, so that they do not start others.
 INNER_RUN = "KERAS_RECTIFIERS_INNER_TEST_RUN"
 

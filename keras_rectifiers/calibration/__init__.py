@@ -1,0 +1,1 @@
+"""Slopes chosen from data, and biases that absorb what the slopes shift."""

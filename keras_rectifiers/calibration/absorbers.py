@@ -1,0 +1,153 @@
+"""Layers that can absorb a shift of their output's mean, and how each does it.
+
+A bias is added to each position of the output, so it takes up a shift of the mean
+at no cost. BatchNormalization takes up shift and spread by its moving statistics.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.activity.rectifiers import SLOT
+
+Values = npt.NDArray[np.float64]
+
+_LINEAR = (
+    *("Dense", "Conv1D", "Conv2D", "Conv3D"),
+    *("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+    *("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+)
+#: A channel whose output varies less than this share of its gamma squared was as
+#: good as constant: its spread is nothing to hold on to.
+_STILL = 1e-3
+#: Most that the spread of one channel is changed by, as a ratio of variances.
+_MOST = 4.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Absorber:
+    """One layer that can absorb."""
+
+    #: Names from inside the top model, joined by `/`.
+    path: str
+    layer: Any
+    #: Whether it is a BatchNormalization.
+    normalises: bool
+    #: Axis of the channels.
+    channel_axis: int
+
+    @property
+    def attribute(self) -> str:
+        """What of the layer the output passes through: its activation or its call."""
+        return "call" if self.normalises else SLOT
+
+    @property
+    def weights(self) -> tuple[Any, ...]:
+        """The variables that absorbing changes."""
+        if self.normalises:
+            return self.layer.moving_mean, self.layer.moving_variance
+        return (self.layer.bias,)
+
+    def absorb(
+        self, mean: Values, wanted: Values, variance: Values, spread: Values
+    ) -> None:
+        """Change the weights so that the output has the mean that is wanted.
+
+        Args:
+            mean: Mean of each channel of the output now, `(channels,)`.
+            wanted: The mean that it shall have.
+            variance: Variance of each channel of the output now; used by
+                BatchNormalization only, as is the next.
+            spread: The variance that it shall have.
+        """
+        if self.normalises:
+            self._normalise(mean, wanted, variance, spread)
+            return
+        bias = _numpy(self.layer.bias)
+        change = (wanted - mean).reshape(bias.shape)
+        self.layer.bias.assign((bias + change).astype("float32"))
+
+    def _normalise(
+        self, mean: Values, wanted: Values, variance: Values, spread: Values
+    ) -> None:
+        """Moving statistics under which the output has this mean and spread.
+
+        With out = gamma (x - m) / s + beta, out' = (out - mean) / sqrt(r) + wanted
+        is the same layer with s' = s sqrt(r) and another m.
+        """
+        layer = self.layer
+        ones = np.ones_like(mean)
+        gamma = _numpy(layer.gamma) if layer.scale else ones
+        beta = _numpy(layer.beta) if layer.center else 0 * ones
+        moving_mean, moving = _numpy(layer.moving_mean), _numpy(layer.moving_variance)
+        ratio = self.ratio(variance, spread)
+        root, deviation = np.sqrt(ratio), np.sqrt(moving + layer.epsilon)
+        drift = beta - mean + root * (wanted - beta)
+        safe = np.where(gamma == 0, 1.0, gamma)
+        moved = np.where(gamma == 0, 0.0, drift * deviation / safe)
+        layer.moving_mean.assign((moving_mean - moved).astype("float32"))
+        new = ratio * (moving + layer.epsilon) - layer.epsilon
+        layer.moving_variance.assign(np.maximum(new, 0.0).astype("float32"))
+
+    def ratio(self, variance: Any, spread: Any, xp: Any = np) -> Any:
+        """By how much a BatchNormalization's variance is divided, 1/4 to 4.
+
+        Args:
+            variance: As it is, `(channels,)`.
+            spread: As it shall be.
+            xp: `numpy` for arrays, `keras.ops` for tensors.
+        """
+        layer = self.layer
+        scale: Any = 1.0
+        if layer.scale:
+            gamma = _numpy(layer.gamma) if xp is np else layer.gamma
+            scale = xp.square(gamma)
+        still = xp.logical_or(spread < _STILL * scale, variance <= 0)
+        ones = xp.ones_like(variance)
+        ratio = xp.where(still, ones, variance / xp.where(still, ones, spread))
+        return xp.clip(ratio, 1 / _MOST, _MOST)
+
+
+def find(model: Any) -> tuple[Absorber, ...]:
+    """Every layer of a model that can absorb, at any depth, each once.
+
+    Args:
+        model: A built Keras model; not changed.
+    """
+    seen: set[int] = set()
+    return tuple(_walk(model, (), seen))
+
+
+def _walk(parent: Any, names: tuple[str, ...], seen: set[int]) -> Iterator[Absorber]:
+    for layer in parent._layers:  # noqa: SLF001 - `layers` exists on models only
+        if id(layer) in seen or isinstance(layer, keras.layers.RNN):
+            continue
+        seen.add(id(layer))
+        path = (*names, layer.name)
+        known = _absorber("/".join(path), layer)
+        if known is not None:
+            yield known
+        yield from _walk(layer, path, seen)
+
+
+def _absorber(path: str, layer: Any) -> Absorber | None:
+    if not type(layer).__module__.startswith("keras.") or not layer.built:
+        return None  # what another class does with a bias, we do not know
+    name = type(layer).__name__
+    if name == "BatchNormalization":
+        axis = layer.axis if isinstance(layer.axis, int) else -1
+        return Absorber(path, layer, normalises=True, channel_axis=axis)
+    if name not in _LINEAR or getattr(layer, "bias", None) is None:
+        return None
+    first = getattr(layer, "data_format", None) == "channels_first"
+    return Absorber(path, layer, normalises=False, channel_axis=1 if first else -1)
+
+
+def _numpy(variable: Any) -> Values:
+    return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)

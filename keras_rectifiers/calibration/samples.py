@@ -1,0 +1,119 @@
+"""The batches that a calibration measures on, held so that each pass sees the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.activity import data as data_sets
+from keras_rectifiers.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Samples:
+    """Batches in memory."""
+
+    #: `(x, y, sample_weight)` each; `y` and `sample_weight` may be None.
+    batches: tuple[tuple[Any, Any, Any], ...]
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return sum(_length(x) for x, _, _ in self.batches)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every batch has labels."""
+        return all(y is not None for _, y, _ in self.batches)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The input of each batch."""
+        return [x for x, _, _ in self.batches]
+
+
+def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Samples:
+    """The first batches of a data set, or evenly spaced samples of arrays.
+
+    Args:
+        model: The model that takes them.
+        data: What `keras_rectifiers.diagnose` takes, with labels or without.
+        samples: Most samples to take (data sets: up to a whole batch more).
+        batch_size: Samples in a batch of arrays.
+
+    Raises:
+        DataError: There are none, or they do not fit the model.
+        TypeError: The data is something else.
+    """
+    if isinstance(data, Iterator):
+        taken = _upto(data, samples)
+        data = [each if isinstance(each, tuple) else (each,) for each in taken]
+    data = _spaced(data, samples)
+    try:
+        found = list(_upto(_labelled(data, samples, batch_size), samples))
+    except DataError:
+        inputs = data_sets.batches(data, batch_size=batch_size, steps=samples)
+        found = [(x, None, None) for x in _upto(inputs, samples)]
+    if not found:
+        raise DataError(
+            "A calibration needs one batch at least. Received: data without samples. "
+            "Check the path, the filter or the generator."
+        )
+    for x, _, _ in found:
+        data_sets.check_fits(model, x)
+        _check_finite(x)
+    return Samples(tuple(found))
+
+
+def _labelled(data: Any, samples: int, batch_size: int) -> Iterator[Any]:
+    for batch in data_sets.batches(
+        data, batch_size=batch_size, steps=samples, labels=True
+    ):
+        yield keras.utils.unpack_x_y_sample_weight(batch)
+
+
+def _upto(batches: Iterator[Any], samples: int) -> Iterator[Any]:
+    """Batches until there are enough samples."""
+    taken = 0
+    for batch in batches:
+        if taken >= samples:
+            return
+        taken += _length(batch)
+        yield batch
+
+
+def _length(batch: Any) -> int:
+    leaves = [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
+    return int(leaves[0].shape[0])
+
+
+def _spaced(data: Any, samples: int) -> Any:
+    """Arrays with at most so many rows; a file is often sorted by class."""
+    leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+    if not all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves):
+        return data
+    lengths = {len(leaf) for leaf in leaves}
+    if len(lengths) != 1 or (rows := lengths.pop()) <= samples:
+        return data
+    index = np.linspace(0, rows - 1, samples).astype(int)
+    return keras.tree.map_structure(
+        lambda leaf: None if leaf is None else leaf[index], data
+    )
+
+
+def _check_finite(x: Any) -> None:
+    for leaf in itertools.filterfalse(_is_text, keras.tree.flatten(x)):
+        if not np.isfinite(keras.ops.convert_to_numpy(leaf)).all():
+            raise DataError(
+                "The data must be finite. Received: inputs with NaN or infinite "
+                "values. Remove or replace them."
+            )
+
+
+def _is_text(leaf: Any) -> bool:
+    return not keras.ops.is_tensor(leaf) or str(leaf.dtype) in ("string", "object")
