@@ -1,0 +1,1 @@
+"""Families of dying networks, and the arms that try to rescue them."""

@@ -1,0 +1,166 @@
+"""The arms: ways to go on from a dying model, all with the same number of steps.
+
+Where not said otherwise an arm trains with a fresh Adam at the rate of the healthy
+twin: a learning rate that kills is taken away from every repair alike.
+"""
+
+import inspect
+import math
+
+import numpy as np
+
+from rescue_families.case import Data
+from rescue_families.case import fit
+from rescue_families.case import load
+from rescue_families.case import score
+
+#: A restart looks whether it is at chance after this share of the budget.
+TRIES = 5
+#: Seeds of restarts and twins: far from those of the dying models.
+RESTART = 1000
+TWIN = 500_000
+
+
+def twin(case, seed):
+    """Not a rescue: the healthy twin, to which the others are compared."""
+    load(case.model, case.draw_healthy(TWIN + seed), case.healthy_rate)
+    return _trained(case.model, case, seed)
+
+
+def go_on(case, seed):
+    """Train on as it stands: same weights, optimizer state and learning rate."""
+    return _trained(case.dying(), case, seed)
+
+
+def lower_rate(case, seed):
+    """Train on with a fresh optimizer at the healthy rate."""
+    load(case.model, case.weights, case.healthy_rate)
+    return _trained(case.model, case, seed)
+
+
+def restart(case, seed):
+    """Draw all weights anew as the model's author would, at the author's rate."""
+    return _restarted(case, seed, case.learning_rate)
+
+
+def restart_lower_rate(case, seed):
+    """The same, with the healthy rate."""
+    return _restarted(case, seed, case.healthy_rate)
+
+
+def leaky(case, seed):
+    """Leaky ReLU (slope 0.01) everywhere."""
+    return _converted(case, seed, "leaky_relu", 0.01)
+
+
+def prelu(case, seed):
+    """PReLU everywhere, slopes start at 0."""
+    return _converted(case, seed, "prelu", 0.0)
+
+
+def prelu_quarter(case, seed):
+    """PReLU everywhere, slopes start at 0.25 (He 2015)."""
+    return _converted(case, seed, "prelu", 0.25)
+
+
+def redo(case, seed):
+    """`callbacks.ReviveDeadUnits` with its defaults."""
+    from keras_rectifiers import callbacks
+
+    load(case.model, case.weights, case.healthy_rate)
+    revive = callbacks.ReviveDeadUnits(case.data.x[:1024])
+    return _trained(case.model, case, seed, [revive])
+
+
+def recipe(case, seed):
+    """`keras_rectifiers.finetune` with the defaults of its recipe.
+
+    It holds out a tenth of the training data itself, and so takes more epochs for
+    the same number of steps.
+    """
+    from keras_rectifiers import finetune
+
+    options = inspect.signature(finetune).parameters
+    asked = {"to": "auto"} if "auto" in str(options["to"].default) else {}
+    samples = len(case.data.x)
+    steps = math.ceil(samples / case.batch_size) * case.epochs
+    held_out = math.ceil((samples - round(0.1 * samples)) / case.batch_size)
+    result = finetune(
+        case.dying(),
+        (case.data.x, case.data.y),
+        epochs=steps // held_out,
+        batch_size=case.batch_size,
+        validation_split=0.1,
+        seed=seed,
+        **asked,
+    )
+    return score(result.model, case.data)
+
+
+def _trained(model, case, seed, callbacks=()):
+    fit(model, case.data, case.epochs, case.batch_size, seed, callbacks)
+    return score(model, case.data)
+
+
+def _restarted(case, seed, rate):
+    """Random restarts, as many as the budget allows while they are at chance."""
+    share = case.epochs // TRIES
+    left = case.epochs
+    for attempt in range(TRIES):
+        start = RESTART * (attempt + 1) + seed
+        load(case.model, case.draw(start), rate)
+        losses = fit(case.model, case.data, share, case.batch_size, start)["loss"]
+        left -= share
+        if losses[-1] < 0.9 * _chance(case.data) or left < share:
+            break
+    if left:
+        fit(case.model, case.data, left, case.batch_size, start)
+    return score(case.model, case.data)
+
+
+def _chance(data: Data):
+    """Loss of the best constant: what a dead network reaches."""
+    if data.y.dtype.kind == "f":
+        return float(np.var(data.y))
+    shares = np.bincount(data.y) / len(data.y)
+    return float(-np.sum(shares * np.log(shares)))
+
+
+def _converted(case, seed, to, slope):
+    """Convert everywhere; the compiled model is kept for the next seed."""
+    from keras_rectifiers import plan
+
+    key = (to, slope)
+    if key not in case.store:
+        option = {"negative_slope": slope} if to == "leaky_relu" else {"alpha": slope}
+        converted = plan(case.dying(), to, **option).apply(case.model)
+        case.store[key] = converted, converted.get_weights()
+    model, start = case.store[key]
+    load(model, start, case.healthy_rate)
+    for layer in case.dying().layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+    return _trained(model, case, seed)
+
+
+ALL = {
+    "twin": twin,
+    "go-on": go_on,
+    "lower-rate": lower_rate,
+    "restart": restart,
+    "restart-lower-rate": restart_lower_rate,
+    "leaky": leaky,
+    "prelu": prelu,
+    "prelu-0.25": prelu_quarter,
+    "redo": redo,
+    "recipe": recipe,
+}
+
+
+def missing(name):
+    """Why an arm cannot run here, or an empty string."""
+    from keras_rectifiers import callbacks
+
+    if name == "redo" and not hasattr(callbacks, "ReviveDeadUnits"):
+        return "this version has no callbacks.ReviveDeadUnits"
+    return ""

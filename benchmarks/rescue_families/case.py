@@ -1,0 +1,139 @@
+"""What a family gives: a dying model, its data, and the way to a healthy twin."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Data:
+    """Arrays of one case; test arrays are only measured on, never trained on."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Case:
+    """One dying model with all that an arm may use.
+
+    The model belongs to the family and is used again for the next seed: take its
+    state with `dying`, never keep the model.
+    """
+
+    #: Compiled; its weights are those of the dying state.
+    model: Any
+    #: Weights of the dying state, as `get_weights` gives them.
+    weights: list[np.ndarray]
+    #: Optimizer variables of the dying state.
+    optimizer: list[np.ndarray]
+    data: Data
+    #: Weights as the author of the dying model would draw them for another seed.
+    draw: Callable[[int], list[np.ndarray]]
+    #: Weights of a healthy start: a fault in the initialisation is repaired.
+    draw_healthy: Callable[[int], list[np.ndarray]]
+    #: What the dying model was trained with.
+    learning_rate: float
+    #: What its healthy twin is trained with.
+    healthy_rate: float
+    #: Epochs that every arm may use.
+    epochs: int
+    batch_size: int
+    #: Belongs to the family: what an arm has built, for the next seed.
+    store: dict[Any, Any]
+
+    def dying(self):
+        """The model in its dying state, optimizer included."""
+        load(self.model, self.weights, self.learning_rate, self.optimizer)
+        return self.model
+
+
+def load(model, weights, learning_rate, optimizer=None):
+    """Put weights and optimizer state into a compiled model without a new trace.
+
+    Args:
+        model: A compiled model with a built optimizer.
+        weights: As `get_weights` gives them.
+        learning_rate: The optimizer's rate from now on.
+        optimizer: Values of its variables; None for a fresh one.
+    """
+    model.set_weights(weights)
+    for i, variable in enumerate(model.optimizer.variables):
+        value = np.zeros(variable.shape) if optimizer is None else optimizer[i]
+        variable.assign(value.astype(keras.backend.standardize_dtype(variable.dtype)))
+    model.optimizer.learning_rate = learning_rate
+
+
+def state_of(model):
+    """Weights and optimizer variables of a model, as arrays."""
+    variables = model.optimizer.variables
+    return model.get_weights(), [
+        keras.ops.convert_to_numpy(variable) for variable in variables
+    ]
+
+
+def drawer(model):
+    """A function of a seed that draws weights by the initialisers of the layers.
+
+    Variables without an initialiser of their own (moving statistics) keep the
+    values that they have now.
+    """
+    now = dict(zip(_keys(model), model.get_weights(), strict=True))
+
+    def draw(seed):
+        drawn = dict(now)
+        for number, layer in enumerate(model.layers):
+            for variable in layer.weights:
+                config = layer.get_config().get(f"{variable.name}_initializer")
+                if config is None:
+                    continue
+                found = keras.initializers.get(config)
+                if hasattr(found, "seed"):
+                    found.seed = seed * 1000 + number
+                drawn[layer.name, variable.name] = keras.ops.convert_to_numpy(
+                    found(variable.shape)
+                )
+        return [drawn[key] for key in _keys(model)]
+
+    return draw
+
+
+def _keys(model):
+    return [
+        (layer.name, variable.name)
+        for layer in model.layers
+        for variable in layer.weights
+    ]
+
+
+def fit(model, data, epochs, batch_size, seed, callbacks=()):
+    """Train a compiled model in an order of samples that the seed fixes."""
+    keras.utils.set_random_seed(seed)
+    return model.fit(
+        data.x,
+        data.y,
+        batch_size=batch_size,
+        epochs=epochs,
+        verbose=0,
+        callbacks=list(callbacks),
+    ).history
+
+
+def score(model, data):
+    """Accuracy on the test arrays, or the negative MSE of a regression."""
+    output = model.predict_on_batch(data.x_test)
+    if data.y_test.dtype.kind == "f":
+        return -float(np.mean((output - data.y_test) ** 2))
+    return float(np.mean(np.argmax(output, axis=1) == data.y_test))
+
+
+def dead_share(model, x):
+    """Share of the rectifiers' units without gradient on `x`, 0..1."""
+    from keras_rectifiers.activity.diagnose import diagnose
+
+    return diagnose(model, x[:1024], batch_size=1024).dead_fraction
