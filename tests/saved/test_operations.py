@@ -487,3 +487,15 @@ def test_what_is_read_backwards_is_turned_over(
     found = [each["class_name"] for each in result.document["config"]["layers"]]
     assert found == ["InputLayer", *kept]
     assert kept == ["GetItem"] or '"step": -1' not in json.dumps(result.document)
+
+
+@pytest.mark.parametrize(("size", "written"), [([2, 2], 2), ([2, 1], [2, 1])])
+def test_square_windows_are_one_number(size: Any, written: Any, tmp_path: Any) -> None:
+    """On JAX, Keras 3 does not run an operation whose window is a list."""
+    inputs = tf_keras.Input((4, 6, 2))
+    made = tf.nn.avg_pool2d(inputs, size, size, "VALID")
+    old = tf_keras.Model(inputs, tf.nn.max_pool2d(made, size, size, "SAME"))
+    result = modern(old)
+    same(old, opened(result, tmp_path), X.reshape(-1, 4, 6, 1) * np.ones(2, "float32"))
+    for entry in result.document["config"]["layers"][1:]:
+        assert entry["config"]["pool_size"] == entry["config"]["strides"] == written

@@ -134,12 +134,17 @@ def _pooled(class_name: str, call: Arguments) -> Op:
     if rank < 3:  # noqa: PLR2004
         raise UnknownOperationError("pooling of a tensor of unknown rank")
     config = {
-        "pool_size": _window(call.get("ksize", "pool_size"), rank),
-        "strides": _window(call.get("strides"), rank),
+        "pool_size": _square(_window(call.get("ksize", "pool_size"), rank)),
+        "strides": _square(_window(call.get("strides"), rank)),
         "padding": _padding(call),
         "data_format": "channels_last",
     }
     return Op(class_name, (call.tensor(),), config, "nn")
+
+
+def _square(sizes: list[int]) -> int | list[int]:
+    """One number for equal sizes: on JAX, Keras 3 opens a list, but fails to run it."""
+    return sizes[0] if len(set(sizes)) == 1 else sizes
 
 
 def _window(value: Any, rank: int) -> list[int]:
