@@ -71,11 +71,14 @@ class Backward:
             self._check(self._norms)
             if not self._norms:
                 raise
-            return tuple(_parts(self._norms, moving=False))
+            return tuple(self._parts(self._norms, moving=False))
         self._check(self._norms)
         if not self._makers:
-            return tuple(_parts(self._norms, moving=False))
-        return (*_parts(self._norms, moving=True), *_parts(self._makers, moving=True))
+            return tuple(self._parts(self._norms, moving=False))
+        return (
+            *self._parts(self._norms, moving=True),
+            *self._parts(self._makers, moving=True),
+        )
 
     def _walk(self, start: State) -> None:
         failed: UnsafeError | None = None
@@ -269,18 +272,17 @@ class Backward:
             shape = (shape[0], *shape[2:])
         return shape
 
-
-def _parts(makers: dict[Any, _Maker], *, moving: bool) -> list[Producer]:
-    return [
-        Producer(
-            maker.place.path,
-            str(maker.place.entry["class_name"]),
-            weight,
-            axes,
-            indices,
-            role,
-        )
-        for maker in makers.values()
-        for role, (weight, axes, indices) in maker.pieces
-        if moving or not role.startswith("moving")
-    ]
+    def _parts(self, makers: dict[Any, _Maker], *, moving: bool) -> list[Producer]:
+        return [
+            Producer(
+                self._spots.canonical(maker.place),
+                str(maker.place.entry["class_name"]),
+                weight,
+                axes,
+                indices,
+                role,
+            )
+            for maker in makers.values()
+            for role, (weight, axes, indices) in maker.pieces
+            if moving or not role.startswith("moving")
+        ]

@@ -20,7 +20,6 @@ from keras_rectifiers.surgery.wiring_rules import State
 from keras_rectifiers.surgery.wiring_rules import UnsafeError
 from keras_rectifiers.surgery.wiring_spots import Spot
 from keras_rectifiers.surgery.wiring_spots import Spots
-from keras_rectifiers.surgery.wiring_spots import passed
 
 #: Most members that are visited for one rectifier.
 _MOST = 5_000
@@ -84,7 +83,7 @@ class Forward:
         class_name = str(place.entry["class_name"])
         return [
             Consumer(
-                place.path,
+                self._spots.canonical(place),
                 class_name,
                 weight,
                 axes,
@@ -138,7 +137,7 @@ class Forward:
             return
         after = self._after(place, spot, position, state, shape)
         if after is not None:
-            record = passed(place, state.indices)
+            record = self._spots.passed(place, state.indices)
             after = dataclasses.replace(
                 after, axis=after.axis + timed, through=(*state.through, record)
             )

@@ -59,7 +59,7 @@ class Part:
             chosen[axis] = indices[unit]
         return np.ix_(*chosen)
 
-    def mask(self, units: Sequence[int], shape: Sequence[int]) -> npt.NDArray[np.bool_]:
+    def mask(self, units: npt.ArrayLike, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Which entries of the weight belong to some units.
 
         Args:
@@ -70,7 +70,7 @@ class Part:
             Array of that shape.
         """
         mask = np.zeros(tuple(shape), bool)
-        for unit in units:
+        for unit in np.asarray(units, np.int64):
             mask[self.at(unit, shape)] = True
         return mask
 
@@ -103,6 +103,8 @@ class Passed:
     config: dict[str, Any]
     #: Positions of each unit on the channel axis going in, shape `(units, k)`.
     indices: Indices
+    #: Whether it is called once only, so that nothing else goes through it there.
+    once: bool
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

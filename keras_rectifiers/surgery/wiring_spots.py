@@ -21,6 +21,7 @@ from keras_rectifiers.surgery.graph import end_refs
 from keras_rectifiers.surgery.sites import FUSED
 from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.view import View
+from keras_rectifiers.surgery.wiring_parts import Indices
 from keras_rectifiers.surgery.wiring_parts import Passed
 from keras_rectifiers.surgery.wiring_rules import State
 from keras_rectifiers.surgery.wiring_rules import UnsafeError
@@ -89,10 +90,24 @@ class Spots:
             for call in range(self.view.graph(model).calls(member.names[-1])):
                 yield Spot(member, call, calls)
 
+    def canonical(self, place: Place) -> str:
+        """Path of the first place of a layer, by which a live model knows it."""
+        return self._identities[place.identity][0].path
+
     def of_layer(self, place: Place) -> frozenset[Any]:
         """Keys of every call of a layer, wherever it is shared."""
         places = self._identities[place.identity]
         return frozenset(spot.key for each in places for spot in self.of(each))
+
+    def passed(self, place: Place, indices: Indices) -> Passed:
+        """A record of a member on the way."""
+        return Passed(
+            self.canonical(place),
+            str(place.entry["class_name"]),
+            place.config,
+            indices,
+            len(self.of_layer(place)) == 1,
+        )
 
     def around(self, spot: Spot) -> Spot | None:
         """The call of the model that holds a spot; None in the top model."""
@@ -165,8 +180,3 @@ class Spots:
         if place.parent is member and member.entry["class_name"] == "TimeDistributed":
             return True
         raise UnsafeError(f"it stands inside {member.path!r}, which is no plain layer")
-
-
-def passed(place: Place, indices: Any) -> Passed:
-    """A record of a member on the way."""
-    return Passed(place.path, str(place.entry["class_name"]), place.config, indices)

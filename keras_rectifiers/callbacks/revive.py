@@ -1,0 +1,297 @@
+"""Bring dead units back while a model trains."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.activity import data as data_sets
+from keras_rectifiers.activity.diagnose import Diagnostician
+from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.rectifiers import find
+from keras_rectifiers.callbacks import sampling
+from keras_rectifiers.callbacks.sources import ExactSource
+from keras_rectifiers.callbacks.sources import ProbeSource
+from keras_rectifiers.callbacks.sources import Source
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.revival.choose import dormant
+from keras_rectifiers.revival.live_units import LiveWiring
+from keras_rectifiers.revival.revive import revive
+from keras_rectifiers.revival.utility import Utility
+
+REDO = "redo"
+CONTINUAL = "continual"
+METHODS = (REDO, CONTINUAL)
+
+
+class ReviveDeadUnits(keras.callbacks.Callback):
+    """Give units that do nothing new incoming weights, while a model trains.
+
+    The outgoing weights of a revived unit become 0, so that a unit that put out
+    nothing is exchanged without a change of the model's outputs; the optimizer's
+    slots of these entries start anew. See `keras_rectifiers.revival.revive`.
+
+    At every epoch end `logs["revived"]` is the number of units that were revived
+    since the one before. Rectifiers at which no safe answer is known, such as those
+    before a residual sum, are left, and a warning says so once, with the reasons.
+
+    Attributes:
+        history: One dict for each time of the latest `fit`: `epoch` (epochs
+            finished), `step` (the optimizer's steps), `revived` (units by path).
+        left: Why rectifiers are left, by path.
+
+    Args:
+        data: Data to measure with, as `keras_rectifiers.diagnose` takes it, which
+            can be iterated again; inference mode. Default None: the training
+            samples of the time since the last measurement, counted in the step.
+        every: Measure and revive at the end of every so many epochs. Default 1.
+        every_steps: At every so many training steps instead. Default None.
+        method: `"redo"` (default): all units below `tau`; or `"continual"`: at each
+            time a few of the least useful ones, dead or not.
+        tau: ReDo's threshold of a unit's mean |h| over its layer's mean, float >= 0.
+            Default 0.025; 0 takes units without any output only.
+        criterion: In place of `tau`, what counts as dead: a name that `diagnose`
+            takes, such as `"never_positive"`. Default None.
+        max_fraction: Largest share of a layer that is revived at one time, float in
+            (0, 1]. Default 1.
+        rate: Of `"continual"`: share of the mature units that is replaced per step.
+            Default 1e-4.
+        maturity: Of `"continual"`: steps for which a new unit is left. Default 100.
+        decay: Of `"continual"`: of the running utility, per step. Default 0.99.
+        last_epoch: No revival after so many epochs, so that new units have time to
+            learn. Default None: up to the end.
+        seed: Of the new weights. Default 0.
+        fold: See `revive`. Default True.
+        initializer: Of the new kernels. Default None: each layer's own.
+        batch_size: Samples in a batch of data arrays. Default 128.
+        samples: Most samples of `data` that are used. Default 512.
+        verbose: 1 prints a line at each revival. Default 0.
+
+    Raises:
+        TypeError: If the data can be iterated only once.
+        ValueError: If an argument is out of its range.
+        UnsupportedModelError: When training begins, if the model's layers do not
+            stand in its config, or it has no rectifier.
+
+    Reference:
+        `"redo"`: Sokar et al. 2023 (arXiv:2302.12902), algorithm 1. `"continual"`:
+        Dohare et al. 2024, Nature 632.
+
+    Example:
+        ```python
+        revive = keras_rectifiers.callbacks.ReviveDeadUnits(x_val, every=2)
+        model.fit(x, y, callbacks=[revive])
+        ```
+    """
+
+    history: list[dict[str, Any]]
+    left: dict[str, str]
+    _wiring: LiveWiring | None
+    #: Units revived since the last epoch end.
+    _in_epoch: int
+
+    def __init__(
+        self,
+        data: Any = None,
+        every: int = 1,
+        *,
+        every_steps: int | None = None,
+        method: str = REDO,
+        tau: float = 0.025,
+        criterion: str | None = None,
+        max_fraction: float = 1.0,
+        rate: float = 1e-4,
+        maturity: int = 100,
+        decay: float = 0.99,
+        last_epoch: int | None = None,
+        seed: int = 0,
+        fold: bool = True,
+        initializer: Any = None,
+        batch_size: int = 128,
+        samples: int = 512,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__()
+        if not data_sets.can_be_repeated(data):
+            raise TypeError(
+                "The data are measured many times, so it must be possible to iterate "
+                f"them again. Received: {type(data).__name__}. Pass an array, a "
+                "tf.data.Dataset or a PyDataset."
+            )
+        if method not in METHODS:
+            raise ValueError(
+                f"method must be one of {METHODS}. Received: method={method!r}."
+            )
+        _check("every", every, at_least=1)
+        _check("every_steps", every_steps or 1, at_least=1)
+        _check("samples", samples, at_least=1)
+        _check("tau", tau, at_least=0)
+        _check("rate", rate, at_least=0, at_most=1)
+        _check("decay", decay, at_least=0, at_most=1)
+        _check("max_fraction", max_fraction, at_least=0, at_most=1)
+        self.data = data
+        self.every = every
+        self.every_steps = every_steps
+        self.method = method
+        self.tau = None if criterion is not None else tau
+        self.max_fraction = max_fraction
+        self.last_epoch = last_epoch
+        self.seed = seed
+        self.samples = samples
+        self.verbose = verbose
+        self._revival = {"fold": fold, "initializer": initializer}
+        self._utility: dict[str, Any] = {
+            "rate": rate,
+            "maturity": maturity,
+            "decay": decay,
+        }
+        self._observation: dict[str, Any] = {"batch_size": batch_size, "explain": False}
+        if criterion is not None:
+            self._observation["criterion"] = criterion
+        self._source: Source | None = None
+        self._begin_anew()
+        if every_steps is not None:
+            self.on_train_batch_end = self._after_batch
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._source is not None:
+            self._source.stop()
+        rectifiers = find(self.model)
+        if not rectifiers:
+            raise UnsupportedModelError(
+                "ReviveDeadUnits needs a model with a rectifier. Received: model "
+                f"{self.model.name!r}, which has none that can be watched."
+            )
+        self._begin_anew()
+        self._wiring = LiveWiring(self.model)
+        observer = Diagnostician(self.model, **self._observation)
+        if self.data is None:
+            self._source = ExactSource(observer, rectifiers)
+        else:
+            few = sampling.sampled(
+                self.data, self.samples, batch_size=observer.batch_size, steps=None
+            )
+            self._source = ProbeSource(observer, few)
+        self._source.start()
+        self._measured_at = self._step()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+        self._last_batch = -1
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch + 1
+        if self.every_steps is None and self._epoch % self.every == 0:
+            self._revive()
+        if logs is not None:
+            logs["revived"] = float(self._in_epoch)
+        self._in_epoch = 0
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._source is not None:
+            self._source.stop()
+
+    def _begin_anew(self) -> None:
+        self.history = []
+        self.left = {}
+        self._told: set[str] = set()
+        self._utilities: dict[str, Utility] = {}
+        self._epoch = 0
+        self._in_epoch = 0
+        self._last_batch = -1
+        self._steps_since = 0
+        self._measured_at = 0
+        self._wiring = None
+
+    def _after_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # With steps_per_execution > 1 Keras reports the last of several steps.
+        self._steps_since += batch - self._last_batch
+        self._last_batch = batch
+        if self.every_steps is not None and self._steps_since >= self.every_steps:
+            self._steps_since %= self.every_steps
+            self._revive()
+
+    def _revive(self) -> None:
+        source, wiring = self._source, self._wiring
+        if source is None or wiring is None:
+            return
+        if self.last_epoch is not None and self._epoch > self.last_epoch:
+            return
+        step = self._step()
+        diagnosis = source.measure()
+        chosen = self._chosen(diagnosis, wiring, step)
+        # Each measurement has its own seed, so that a run that goes on from a
+        # backup draws what it would have drawn.
+        seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
+        done = revive(self.model, chosen, seed=seed, wiring=wiring, **self._revival)
+        source.end_window()
+        self._measured_at = step
+        for path, units in done.units.items():
+            if path in self._utilities:
+                self._utilities[path].renew(units)
+        self._tell(done.left)
+        self._in_epoch += done.count
+        counts = {path: len(units) for path, units in done.units.items()}
+        self.history.append({"epoch": self._epoch, "step": step, "revived": counts})
+        if self.verbose and done.count:
+            print(  # noqa: T201 - what verbose=1 asks for
+                f"\nStep {step}: {done.count} units revived, "
+                + ", ".join(f"{count} of {path}" for path, count in counts.items())
+            )
+
+    def _chosen(
+        self, diagnosis: Diagnosis, wiring: LiveWiring, step: int
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """The units of each rectifier that are to be revived."""
+        chosen = {}
+        for layer in diagnosis.layers:
+            path = layer.layer
+            site = wiring.sites.get(path)
+            if site is not None and site.units != layer.units:
+                continue
+            if self.method == REDO:
+                if site is not None or path in wiring.left:
+                    chosen[path] = dormant(layer, self.tau, self.max_fraction)
+                continue
+            if site is None:
+                continue
+            utility = self._utilities.setdefault(
+                path, Utility(site.units, **self._utility)
+            )
+            steps = max(step - self._measured_at, 0)
+            utility.update(layer.statistics.mean_abs, site.strength(), steps)
+            chosen[path] = utility.due()
+        return chosen
+
+    def _tell(self, left: dict[str, str]) -> None:
+        """Say once which rectifiers are left, and why."""
+        self.left |= left
+        new = {path: why for path, why in left.items() if path not in self._told}
+        if new:
+            self._told |= set(new)
+            reasons = "; ".join(f"{path!r}: {why}" for path, why in new.items())
+            warnings.warn(
+                f"ReviveDeadUnits leaves rectifiers without a safe answer. {reasons}.",
+                stacklevel=2,
+            )
+
+    def _step(self) -> int:
+        """Steps that the optimizer has taken."""
+        if hasattr(self.model, "jax_state_sync"):
+            # While `fit` runs on JAX, all state lives outside the model.
+            self.model.jax_state_sync()
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+
+def _check(
+    name: str, value: Any, *, at_least: float, at_most: float = float("inf")
+) -> None:
+    if not isinstance(value, int | float) or not at_least <= value <= at_most:
+        upper = "" if at_most == float("inf") else f" and at most {at_most}"
+        raise ValueError(
+            f"{name} must be at least {at_least}{upper}. Received: {name}={value!r}."
+        )

@@ -1,0 +1,91 @@
+"""What a silent unit adds to its consumers, where that is not zero.
+
+Between a rectifier and its consumer a batch normalisation makes a constant of the
+zeros of a silent unit: c = beta - gamma * mean / sqrt(variance + epsilon). Taking
+the unit out means to add what c adds to the consumer's bias.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.revival.live_units import CannotReviveError
+from keras_rectifiers.revival.live_units import Outgoing
+from keras_rectifiers.revival.live_units import Values
+from keras_rectifiers.revival.live_units import numbers
+
+_KEEPS = ("MaxPool", "AveragePool", "AvgPool", "Global", "UpSampling", "Cropping")
+_SAME = frozenset(
+    {
+        *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+        *("GaussianDropout", "GaussianNoise", "Identity", "ActivityRegularization"),
+        *("Flatten", "Reshape", "Permute", "Concatenate"),
+    }
+)
+
+
+def constants(outgoing: Outgoing) -> Values:
+    """What reaches a consumer from each unit, while that puts out 0.
+
+    Args:
+        outgoing: The consumer.
+
+    Returns:
+        Array of shape `(units,)`; NaN where it is not one constant.
+    """
+    value = np.zeros(outgoing.part.units)
+    for step, layer in zip(outgoing.part.through, outgoing.through, strict=True):
+        if step.class_name == "BatchNormalization":
+            value = _normalised(value, step.indices, layer)
+        elif step.class_name not in _SAME and not step.class_name.startswith(_KEEPS):
+            value = np.where(value == 0, value, np.nan)
+    return value
+
+
+def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
+    """What the constants of some units add to a consumer's output.
+
+    Args:
+        outgoing: A Dense layer, or a convolution without padding and groups, that
+            has a bias.
+        constant: See `constants`.
+        units: Numbers of the units.
+
+    Returns:
+        Array of the bias' shape.
+
+    Raises:
+        CannotReviveError: If no bias can take them over.
+    """
+    part, config = outgoing.part, outgoing.part.config
+    plain = part.class_name in ("Dense", "Conv1D", "Conv2D", "Conv3D")
+    padded = part.class_name != "Dense" and config.get("padding") != "valid"
+    bias = getattr(outgoing.layer, "bias", None)
+    if not plain or padded or len(part.axes) != 1 or bias is None:
+        raise CannotReviveError(
+            "between it and its consumer a normalisation makes a constant of zeros, "
+            f"which no bias of {part.path!r} ({part.class_name}) can take over"
+        )
+    if not bias.trainable or not np.isfinite(constant[units]).all():
+        raise CannotReviveError(
+            f"what reaches {part.path!r} from a silent unit is no constant"
+        )
+    weight = numbers(outgoing.variable).astype(np.float64)
+    summed = weight.reshape(-1, *weight.shape[-2:]).sum(axis=0)
+    rows = part.indices[0][units]
+    shift = (summed[rows] * constant[units][:, None, None]).sum(axis=(0, 1))
+    return np.asarray(shift)
+
+
+def _normalised(value: Values, indices: Values, layer: Any) -> Values:
+    """The output of a batch normalisation for one input of each unit."""
+    mean, variance = numbers(layer.moving_mean), numbers(layer.moving_variance)
+    scale = 1 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
+    if layer.scale:
+        scale = scale * numbers(layer.gamma)
+    shift = numbers(layer.beta) if layer.center else np.zeros_like(scale)
+    every = shift[indices] + (value[:, None] - mean[indices]) * scale[indices]
+    alike = (every == every[:, :1]).all(axis=1)
+    return np.asarray(np.where(alike, every[:, 0], np.nan))

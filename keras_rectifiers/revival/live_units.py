@@ -1,0 +1,170 @@
+"""The units of a live model, bound to the variables that make and take them up."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.surgery.live import document_of
+from keras_rectifiers.surgery.pairs import pair
+from keras_rectifiers.surgery.wiring import Cannot
+from keras_rectifiers.surgery.wiring import Consumer
+from keras_rectifiers.surgery.wiring import Part
+from keras_rectifiers.surgery.wiring import Producer
+from keras_rectifiers.surgery.wiring import UnitWiring
+from keras_rectifiers.surgery.wiring import wire
+
+Values = npt.NDArray[Any]
+
+
+class CannotReviveError(ValueError):
+    """A site has no safe answer; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Incoming:
+    """A weight that makes units."""
+
+    part: Producer
+    layer: Any
+    variable: Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outgoing:
+    """A weight that takes units up."""
+
+    part: Consumer
+    layer: Any
+    variable: Any
+    #: The live layer of each `part.through`; None for an operation.
+    through: tuple[Any, ...]
+
+    def strength(self) -> Values:
+        """Sum of |w| over the outgoing entries of each unit, shape `(units,)`."""
+        weight = np.abs(numbers(self.variable).astype(np.float64))
+        if len(self.part.axes) == 1:
+            lines = np.moveaxis(weight, self.part.axes[0], 0)
+            sums = lines.reshape(len(lines), -1).sum(axis=1)
+            return np.asarray(sums[self.part.indices[0]].sum(axis=1))
+        return np.array(
+            [
+                weight[self.part.at(unit, weight.shape)].sum()
+                for unit in range(self.part.units)
+            ]
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LiveUnits:
+    """The units of one rectifier of a live model."""
+
+    path: str
+    units: int
+    incoming: tuple[Incoming, ...]
+    outgoing: tuple[Outgoing, ...]
+
+    def strength(self) -> Values:
+        """Sum of |w| over all outgoing weights of each unit, shape `(units,)`."""
+        return np.asarray(sum(each.strength() for each in self.outgoing))
+
+
+class LiveWiring:
+    """Where the units of a live model can be taken out and put back.
+
+    Args:
+        model: A built Functional or Sequential model; not changed.
+
+    Attributes:
+        sites: `LiveUnits` by path of the rectifier.
+        left: Why a rectifier is left alone, by path.
+
+    Raises:
+        UnsupportedModelError: If the layers do not stand in the model's config.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self.sites: dict[str, LiveUnits] = {}
+        self.left: dict[str, str] = {}
+        self._layers = {path: layer for path, layer, _ in pair(model, model).layers}
+        owned = [id(each) for layer in self._layers.values() for each in _own(layer)]
+        self._tied = {key for key, count in Counter(owned).items() if count > 1}
+        for path, wiring in wire(document_of(model)).items():
+            try:
+                self.sites[path] = self._bound(wiring)
+            except CannotReviveError as error:
+                self.left[path] = str(error)
+
+    def site(self, path: str) -> LiveUnits:
+        """The units of a rectifier.
+
+        Raises:
+            CannotReviveError: If they are left alone; it says why.
+        """
+        if path in self.left:
+            raise CannotReviveError(self.left[path])
+        return self.sites[path]
+
+    def _bound(self, wiring: UnitWiring) -> LiveUnits:
+        incoming, outgoing = wiring.producers, wiring.consumers
+        if isinstance(incoming, Cannot):
+            raise CannotReviveError(incoming.reason)
+        if isinstance(outgoing, Cannot):
+            raise CannotReviveError(outgoing.reason)
+        return LiveUnits(
+            wiring.path,
+            wiring.units or 0,
+            tuple(Incoming(part, *self._variable(part)) for part in incoming),
+            tuple(
+                Outgoing(
+                    part,
+                    *self._variable(part),
+                    tuple(self._layers.get(each.path) for each in part.through),
+                )
+                for part in outgoing
+            ),
+        )
+
+    def _variable(self, part: Part) -> tuple[Any, Any]:
+        layer = self._layers.get(part.path)
+        if layer is None:
+            raise CannotReviveError(f"the layer {part.path!r} is not found")
+        if getattr(layer, "quantization_mode", None) or getattr(
+            layer, "lora_enabled", False
+        ):
+            raise CannotReviveError(f"{part.path!r} is quantized or has LoRA weights")
+        variable = operator.attrgetter(part.weight)(layer)
+        if variable is None or id(variable) in self._tied:
+            raise CannotReviveError(
+                f"{part.weight} of {part.path!r} is tied to another layer's"
+            )
+        moving = isinstance(part, Producer) and part.role.startswith("moving")
+        if not moving and not variable.trainable:
+            raise CannotReviveError(f"{part.weight} of {part.path!r} is frozen")
+        _check_inside(part, variable.shape)
+        return layer, variable
+
+
+def numbers(variable: Any) -> Values:
+    """A copy of a variable's value that can be written to."""
+    return np.array(keras.ops.convert_to_numpy(variable.value))
+
+
+def _check_inside(part: Part, shape: Sequence[int]) -> None:
+    for axis, indices in zip(part.axes, part.indices, strict=True):
+        if len(shape) < -axis or indices.max(initial=0) >= shape[axis]:
+            raise CannotReviveError(
+                f"{part.weight} of {part.path!r} has not the shape that was expected"
+            )
+
+
+def _own(layer: Any) -> list[Any]:
+    return [*layer._trainable_variables, *layer._non_trainable_variables]  # noqa: SLF001

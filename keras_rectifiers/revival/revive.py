@@ -1,0 +1,226 @@
+"""Revive units of a live model: the operation of ReDo, made exact.
+
+Incoming weights are drawn anew, outgoing ones set to 0, and what the optimizer
+remembers of these entries is cleared. A unit that put out 0 has thereby no part in
+the function, before and after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.revival import slots
+from keras_rectifiers.revival.constants import bias_shift
+from keras_rectifiers.revival.constants import constants
+from keras_rectifiers.revival.fresh import fresh
+from keras_rectifiers.revival.live_units import CannotReviveError
+from keras_rectifiers.revival.live_units import LiveUnits
+from keras_rectifiers.revival.live_units import LiveWiring
+from keras_rectifiers.revival.live_units import Outgoing
+from keras_rectifiers.revival.live_units import Values
+from keras_rectifiers.revival.live_units import numbers
+
+#: What a normalisation behind a new unit starts with.
+_AFTER = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Revived:
+    """What a revival did."""
+
+    #: Units that were revived, by path of the rectifier.
+    units: dict[str, tuple[int, ...]]
+    #: Why units that should have been were left, by path.
+    left: dict[str, str]
+    #: Paths at which a bias took over the constant of a normalisation.
+    folded: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of units that were revived."""
+        return sum(map(len, self.units.values()))
+
+
+def revive(
+    model: keras.Model,
+    units: Mapping[str, npt.ArrayLike],
+    *,
+    seed: int = 0,
+    fold: bool = True,
+    initializer: Any = None,
+    wiring: LiveWiring | None = None,
+) -> Revived:
+    """Give units of a model a new start.
+
+    The incoming weights of each unit are drawn anew from the layer's initialiser,
+    its bias becomes 0, the entries of a BatchNormalization between become 1, 0, 0
+    and 1 (gamma, beta, moving mean, moving variance), its outgoing weights become 0,
+    and the optimizer's slots of exactly these entries start anew. The outputs of
+    the model stay bit for bit what they were on all data on which the units put out
+    0. Where a BatchNormalization *follows* the rectifier, a silent unit adds a
+    constant; the consumer's bias takes it over, equal up to rounding.
+
+    A weight between two units that are both revived is drawn anew: it reaches
+    nothing yet, and the later one needs an input.
+
+    Args:
+        model: A built Functional or Sequential model; changed in place. Its
+            optimizer, where it has one that is built, too.
+        units: For each rectifier, by its path, the numbers of the units (channels).
+        seed: Of the new weights. Default 0.
+        fold: Whether a bias may take over the constant that a normalisation makes
+            of a silent unit; otherwise such units are left. Default True.
+        initializer: Of the kernels. Default None: each layer's own.
+        wiring: `LiveWiring(model)`, where it is at hand.
+
+    Returns:
+        What was revived, and what was left and why.
+
+    Raises:
+        KeyError: If the model has no rectifier of a path.
+        IndexError: If a rectifier has no such unit.
+        UnsupportedModelError: If the layers do not stand in the model's config.
+
+    Reference:
+        Sokar et al. 2023, "The Dormant Neuron Phenomenon in Deep Reinforcement
+        Learning" (arXiv:2302.12902), algorithm 1. The fold is ours.
+    """
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()  # while `fit` runs on JAX, weights live elsewhere
+    wiring = wiring or LiveWiring(model)
+    edits = _Edits()
+    work: list[tuple[LiveUnits, Values]] = []
+    left: dict[str, str] = {}
+    folds: dict[str, list[tuple[Outgoing, Values]]] = {}
+    for path, numbers_of in units.items():
+        chosen = _chosen(path, numbers_of, wiring)
+        if not len(chosen):
+            continue
+        try:
+            site = wiring.site(path)
+            folds[path] = _shifts(site, chosen, fold=fold)
+            work.append((site, chosen))
+        except CannotReviveError as error:
+            left[path] = str(error)
+    for shifts in folds.values():
+        for outgoing, shift in shifts:
+            edits.add(outgoing.layer.bias, shift)
+    for site, chosen in work:
+        _take_out(site, chosen, edits)
+    rng = np.random.default_rng(seed)
+    for site, chosen in work:
+        _put_in(site, chosen, edits, rng, initializer)
+    edits.write(getattr(model, "optimizer", None))
+    return Revived(
+        {site.path: tuple(map(int, chosen)) for site, chosen in work},
+        left,
+        tuple(path for path, shifts in folds.items() if shifts),
+    )
+
+
+class _Edits:
+    """New values of variables, written at the end, all at once."""
+
+    def __init__(self) -> None:
+        self._variables: dict[int, Any] = {}
+        self._values: dict[int, Values] = {}
+        self._masks: dict[int, npt.NDArray[np.bool_]] = {}
+
+    def set(self, variable: Any, mask: npt.NDArray[np.bool_], values: Any) -> None:
+        """Give some entries new values; their slots will be cleared."""
+        key = self._known(variable)
+        self._values[key] = np.where(mask, values, self._values[key])
+        self._masks[key] |= mask
+
+    def add(self, variable: Any, shift: Values) -> None:
+        """Add to a variable; its slots stay."""
+        key = self._known(variable)
+        self._values[key] = self._values[key] + shift
+
+    def write(self, optimizer: Any) -> None:
+        """Write all of them, and clear the slots."""
+        for key, variable in self._variables.items():
+            value = self._values[key].astype(numbers(variable).dtype)
+            variable.assign(value)
+            mask = self._masks[key]
+            if optimizer is not None and optimizer.built and mask.any():
+                slots.clear(optimizer, variable, mask, value)
+
+    def _known(self, variable: Any) -> int:
+        key = id(variable)
+        if key not in self._variables:
+            self._variables[key] = variable
+            self._values[key] = numbers(variable)
+            self._masks[key] = np.zeros(self._values[key].shape, bool)
+        return key
+
+
+def _chosen(path: str, units: npt.ArrayLike, wiring: LiveWiring) -> Values:
+    if path not in wiring.sites and path not in wiring.left:
+        raise KeyError(
+            f"units must name rectifiers of the model. Received: {path!r}. "
+            f"There are: {sorted([*wiring.sites, *wiring.left])}."
+        )
+    chosen = np.unique(np.asarray(units, np.int64))
+    site = wiring.sites.get(path)
+    if site and len(chosen) and not 0 <= chosen[0] <= chosen[-1] < site.units:
+        raise IndexError(
+            f"{path!r} has the units 0 to {site.units - 1}. Received: "
+            f"{[int(each) for each in chosen if not 0 <= each < site.units]}."
+        )
+    return chosen
+
+
+def _shifts(
+    site: LiveUnits, chosen: Values, *, fold: bool
+) -> list[tuple[Outgoing, Values]]:
+    """What biases must take over, so that the units can be taken out."""
+    shifts = []
+    for outgoing in site.outgoing:
+        constant = constants(outgoing)
+        if (constant[chosen] == 0).all():
+            continue
+        if not fold:
+            raise CannotReviveError(
+                "between it and its consumer a normalisation makes a constant of "
+                "zeros, and fold=False"
+            )
+        shifts.append((outgoing, bias_shift(outgoing, constant, chosen)))
+    return shifts
+
+
+def _take_out(site: LiveUnits, chosen: Values, edits: _Edits) -> None:
+    """Set outgoing weights to 0, and what normalises a unit behind it anew."""
+    for outgoing in site.outgoing:
+        shape = tuple(outgoing.variable.shape)
+        edits.set(outgoing.variable, outgoing.part.mask(chosen, shape), 0.0)
+        for step, layer in zip(outgoing.part.through, outgoing.through, strict=True):
+            if step.class_name != "BatchNormalization" or not step.once:
+                continue
+            for name, start in _AFTER.items():
+                variable = getattr(layer, name, None)
+                if variable is not None:
+                    mask = np.zeros(tuple(variable.shape), bool)
+                    mask[step.indices[chosen]] = True
+                    edits.set(variable, mask, start)
+
+
+def _put_in(
+    site: LiveUnits,
+    chosen: Values,
+    edits: _Edits,
+    rng: np.random.Generator,
+    initializer: Any,
+) -> None:
+    """Draw incoming weights anew."""
+    for incoming in site.incoming:
+        seed = int(rng.integers(2**31))
+        shape = tuple(incoming.variable.shape)
+        mask = incoming.part.mask(chosen, shape)
+        edits.set(incoming.variable, mask, fresh(incoming, seed, initializer))

@@ -1,0 +1,148 @@
+"""Reviving units while a model trains."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_rectifiers.activity.diagnose import diagnose
+from keras_rectifiers.callbacks import ReviveDeadUnits
+from keras_rectifiers.errors import UnsupportedModelError
+
+
+def _dead(optimizer="adam", **compiled):
+    """A model whose first layer is half dead, and its data."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(8, activation="relu", name="a"),
+            layers.Dense(8, activation="relu", name="b"),
+            layers.Dense(1),
+        ]
+    )
+    bias = np.zeros(8)
+    bias[:4] = -1e4
+    model.get_layer("a").bias.assign(bias)
+    model.compile(optimizer, "mse", **compiled)
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    return model, x, x[:, :1] ** 2
+
+
+@pytest.mark.parametrize("data", ["probe", "training"])
+def test_dead_units_come_back(data):
+    """They are revived once, logged, and then train."""
+    model, x, y = _dead()
+    callback = ReviveDeadUnits(x if data == "probe" else None, tau=0.0, last_epoch=1)
+
+    history = model.fit(x, y, epochs=3, verbose=0, callbacks=[callback])
+
+    assert history.history["revived"] == [4.0, 0.0, 0.0]
+    assert callback.history[0]["revived"]["a"] == 4
+    assert diagnose(model, x).layer("a").dead == 0
+    kernel = keras.ops.convert_to_numpy(model.get_layer("b").kernel)
+    assert np.abs(kernel[:4]).max(axis=1).min() > 0
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_within_an_epoch(jit_compile):
+    """Between steps what is revived is what the next step trains."""
+    if jit_compile and keras.config.backend() == "torch":
+        pytest.skip("torch compiles in its own way")
+    model, x, y = _dead("sgd", jit_compile=jit_compile)
+    callback = ReviveDeadUnits(x, every_steps=2, tau=0.0)
+
+    model.fit(x, y, batch_size=16, epochs=1, verbose=0, callbacks=[callback])
+
+    assert [each["step"] for each in callback.history] == [2, 4]
+    assert callback.history[0]["revived"] == {"a": 4}
+    assert diagnose(model, x).layer("a").dead == 0
+
+
+def test_training_goes_on_from_the_same_outputs():
+    """The loss after a revival is that of the same run without it."""
+    losses = []
+    for callbacks in ([], [ReviveDeadUnits(np.zeros((1, 4)), tau=0.0, max_fraction=1)]):
+        model, x, y = _dead("sgd")
+        for callback in callbacks:
+            callback.data = x
+        keras.utils.set_random_seed(0)
+        fitted = model.fit(x, y, epochs=1, verbose=0, callbacks=callbacks)
+        losses.append((fitted.history["loss"], model.evaluate(x, y, verbose=0)))
+    assert losses[0] == losses[1]
+
+
+def test_most_at_one_time():
+    """A layer's share bounds what is revived at once."""
+    model, x, y = _dead()
+    callback = ReviveDeadUnits(x, tau=0.0, max_fraction=0.25)
+
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[callback])
+
+    assert [each["revived"].get("a") for each in callback.history] == [2, 2]
+
+
+def test_continual_replacement_takes_the_least_useful():
+    """Dead units have no utility; new ones are left until they are mature."""
+    model, x, y = _dead()
+    callback = ReviveDeadUnits(x, method="continual", rate=0.05, maturity=3)
+
+    model.fit(x, y, batch_size=16, epochs=3, verbose=0, callbacks=[callback])
+
+    first = callback.history[0]["revived"]
+    assert first["a"] == 1  # 8 mature units, 4 steps, 0.05 of them a step
+    assert sum(sum(each["revived"].values()) for each in callback.history) > 4
+    assert diagnose(model, x).layer("a").dead < 4
+
+
+def test_criterion_by_name():
+    """Instead of tau, a criterion of `diagnose`."""
+    model, x, y = _dead()
+    callback = ReviveDeadUnits(x, criterion="never_positive")
+
+    model.fit(x, y, verbose=0, callbacks=[callback])
+
+    assert callback.history[0]["revived"]["a"] == 4
+
+
+def test_sites_without_a_safe_answer_are_left_and_told_once():
+    """A residual sum is named, once, and its weights are untouched."""
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(
+        4, "relu", bias_initializer=lambda shape, dtype: -100 * np.ones(shape), name="a"
+    )(inputs)
+    model = keras.Model(inputs, layers.Dense(1)(layers.Add()([hidden, inputs])))
+    model.compile("sgd", "mse")
+    x = np.ones((8, 4), "float32")
+    callback = ReviveDeadUnits(x)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, x[:, :1], epochs=3, verbose=0, callbacks=[callback])
+
+    told = [each for each in caught if "ReviveDeadUnits" in str(each.message)]
+    assert len(told) == 1
+    assert "added" in str(told[0].message)
+    assert "added" in callback.left["a"]
+    bias = keras.ops.convert_to_numpy(model.get_layer("a").bias)
+    assert bias.max() == -100
+
+
+def test_bad_arguments():
+    """Each names the argument and what was received."""
+    with pytest.raises(ValueError, match="method must be one of"):
+        ReviveDeadUnits(method="magic")
+    with pytest.raises(ValueError, match="max_fraction must be at least 0"):
+        ReviveDeadUnits(max_fraction=2.0)
+    with pytest.raises(ValueError, match="every must be at least 1"):
+        ReviveDeadUnits(every=0)
+    with pytest.raises(TypeError, match="iterate"):
+        ReviveDeadUnits(iter([np.zeros((1, 4))]))
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(UnsupportedModelError, match="needs a model with a rectifier"):
+        model.fit(
+            np.zeros((2, 4)), np.zeros(2), verbose=0, callbacks=[ReviveDeadUnits()]
+        )
