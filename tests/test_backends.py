@@ -13,7 +13,9 @@ BACKENDS = ("tensorflow", "jax", "torch")
 #: Tests that hold on every backend.
 NEUTRAL = (
     "layers",
+    "initializers",
     "activity",
+    "revival",
     "callbacks",
     "surgery/test_live.py",
     "training",

@@ -2,8 +2,10 @@
 
 import doctest
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 
@@ -41,3 +43,16 @@ def test_importing_the_package_registers_them():
     )
 
     assert run.stdout.split() == ["me"]
+
+
+def test_the_page_of_the_family_runs():
+    """The examples of docs/family.md, one after the other."""
+    page = Path(__file__).parents[2] / "docs" / "family.md"
+    code = "\n".join(
+        re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    )
+    names = {}
+
+    exec(compile(code, page.name, "exec"), names)
+
+    assert names["model"].count_params() == 64 * 32 + 32 + 32 * 32 + 32 + 320 + 10
