@@ -24,6 +24,7 @@ COMMANDS = {
     "convert": "keras_rectifiers.cli.convert",
     "upgrade": "keras_rectifiers.cli.upgrade",
     "finetune": "keras_rectifiers.cli.finetune",
+    "fold": "keras_rectifiers.cli.fold",
 }
 
 #: Set to anything to see the traceback of an error.

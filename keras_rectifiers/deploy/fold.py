@@ -23,6 +23,9 @@ from keras_rectifiers.deploy.decide import check_tolerance
 from keras_rectifiers.deploy.decide import decide
 from keras_rectifiers.deploy.result import FoldedSite
 from keras_rectifiers.deploy.result import FoldResult
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.saved.modern import is_modern
+from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.plan import Plan
@@ -99,7 +102,8 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
 
     Raises:
         SelectionError: A pattern matches nothing.
-        UnsupportedModelError: Something could not be carried over; it is named.
+        UnsupportedModelError: Something could not be carried over, or a PReLU is not
+            built; it is named.
         TypeError: `tolerance` is no number.
         ValueError: It is negative or not finite.
 
@@ -120,9 +124,17 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
 
     asked = _Options.checked(**options)
     document = live.document_of(model)
-    plan, decided = _planned(
-        document, lambda found: live.alpha_at(model, found.site), asked
-    )
+
+    def slopes(found: Found) -> Any:
+        try:
+            return live.alpha_at(model, found.site)
+        except AttributeError as error:
+            raise UnsupportedModelError(
+                "A PReLU must be built to be folded. Received: one without slopes at "
+                f"{found.site.path!r}. Call the model once."
+            ) from error
+
+    plan, decided = _planned(document, slopes, asked)
     folded = plan.apply(model)
     sites, inputs = _sites(model, plan, decided, asked)
     measured = None if data is None else _measured(model, folded, decided, data)
@@ -174,7 +186,9 @@ def _opened(source: StrPath, weights: StrPath | None) -> Iterator[_Opened]:
     """The document of a saved model, and what reads its slopes."""
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
-    with open_model(source, weights) as opened:
+    modern = weights is None and is_modern(source)
+    opening = archive.read(source) if modern else open_model(source, weights)
+    with opening as opened:
 
         def slopes(found: Found) -> Any:
             return np.asarray(opened.read_alpha(found.site)) * _scale(found)

@@ -1,0 +1,135 @@
+"""`keras-rectifiers fold`: plain rectifiers where a saved model's slopes allow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import force_option
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import weights_option
+
+_BATCH = 32
+
+
+@click.command("fold", short_help="Give a saved model its plain ReLUs back.")
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("target", metavar="DST", type=click.Path(path_type=Path))
+@click.option(
+    "--tolerance",
+    type=Finite(0),
+    default=0.0,
+    help="How far a slope may move (default: 0, fold only what stays bit for bit "
+    "the same).",
+)
+@click.option(
+    "--input-range",
+    type=Finite(),
+    nargs=2,
+    metavar="LO HI",
+    help="Range of the inputs, for which the change is bounded, such as 0 1.",
+)
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="GLOB",
+    help="Fold only rectifiers whose path matches. Repeatable.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave rectifiers whose path matches. Repeatable.",
+)
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Use stock Keras layers where they can express the rectifier.",
+)
+@click.option(
+    "--data",
+    "spec",
+    metavar="DATA",
+    help="Run both models on this and measure the change: .npz, .npy, a folder of "
+    "images, or package.module:function.",
+)
+@click.option(
+    "--scale",
+    type=Finite(0, above=True),
+    default=1.0,
+    help="Multiply the inputs of --data by this (default: 1).",
+)
+@weights_option
+@force_option
+@import_option
+@json_option
+def command(
+    source: Path,
+    target: Path,
+    tolerance: float,
+    input_range: tuple[float, float] | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    portable: bool,
+    spec: str | None,
+    scale: float,
+    weights: Path | None,
+    force: bool,
+    imports: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Write SRC to DST with plain ReLUs where slopes are 0.
+
+    A PReLU or Leaky ReLU whose slopes are all 0 becomes a ReLU; a PReLU whose slopes
+    are all equal becomes a Leaky ReLU, and its weights are dropped. The function
+    stays what it was, bit for bit, unless --tolerance lets slopes move. SRC is never
+    changed; it is loaded by --data only.
+    """
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.deploy.fold import fold_file
+
+    data = None if spec is None else _data(source, spec, scale, weights, imports)
+    result = fold_file(
+        source,
+        target,
+        tolerance=tolerance,
+        input_range=input_range,
+        include=include,
+        exclude=exclude,
+        portable=portable,
+        data=data,
+        weights=weights,
+        overwrite=force,
+    )
+    if as_json:
+        show_json({**json.loads(result.to_json()), "target": str(target)})
+    else:
+        show([str(result), f"Written: {target}"])
+
+
+def _data(
+    source: Path,
+    spec: str,
+    scale: float,
+    weights: Path | None,
+    imports: tuple[str, ...],
+) -> Any:
+    """Batches of inputs that fit the model."""
+    from keras_rectifiers.cli.backend import prepare_backend
+
+    prepare_backend()
+    from keras_rectifiers import data as data_sets
+    from keras_rectifiers.cli.models import load_model
+
+    model = load_model(source, imports, weights)
+    data = data_sets.load(spec, model, scale=scale, limit=None, labels=False)
+    if data.is_stream:
+        return data.x
+    starts = range(0, data.samples or 0, _BATCH)
+    return ((data.part(start, start + _BATCH),) for start in starts)
