@@ -22,7 +22,11 @@ import numpy.typing as npt
 
 from keras_rectifiers import forms
 from keras_rectifiers.activity.statistics import Values
+from keras_rectifiers.layers import NReLU
+from keras_rectifiers.layers import RReLU
+from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
+from keras_rectifiers.specs import RELU
 from keras_rectifiers.specs import Rectifier
 
 LAYER = "layer"
@@ -140,6 +144,9 @@ def _recognise(member: Any) -> tuple[str, Rectifier, int] | None:
     if not isinstance(member, keras.layers.Layer):
         known = _recognise_operation(member)
         return None if known is None else (OPERATION, *known)
+    drawn = _recognise_drawn(member)
+    if drawn is not None:
+        return LAYER, drawn, 0
     cls = type(member)
     registered = keras.saving.get_registered_name(cls)
     if cls.__name__ in ("ReLU", "LeakyReLU", "PReLU"):
@@ -153,11 +160,20 @@ def _recognise(member: Any) -> tuple[str, Rectifier, int] | None:
     value = getattr(member, SLOT, None)
     if value is None or not callable(value):
         return None
-    function = forms.recognise_activation(_serialized(value))
+    function = _recognise_drawn(value)
+    if function is None:
+        function = forms.recognise_activation(_serialized(value))
     if function is None:
         return None
     own = cls is keras.layers.Activation
     return LAYER if own else FUSED, function, 0
+
+
+def _recognise_drawn(layer: Any) -> Rectifier | None:
+    """What a rectifier that draws in training computes at inference, or None."""
+    if isinstance(layer, RReLU):
+        return Rectifier(LEAKY_RELU, layer.mean_slope, layer.max_value)
+    return Rectifier(RELU, 0.0, layer.max_value) if isinstance(layer, NReLU) else None
 
 
 def _serialized(activation: Any) -> Any:
