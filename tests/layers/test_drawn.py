@@ -75,6 +75,23 @@ class TestBoth:
         np.testing.assert_array_equal(after, _numbers(layer.seed_generator.state))
 
     @each_class
+    @pytest.mark.skipif(
+        keras.config.backend() == "torch", reason="nothing is compiled there by default"
+    )
+    def test_compiled_by_xla(self, cls, rng):
+        """Steps that XLA compiles draw as well."""
+        layer = cls(seed=5)
+        model = keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(1)])
+        model.compile("sgd", "mse", jit_compile=True)
+        x = rng.normal(size=(8, 4)).astype("float32")
+
+        before = _numbers(layer.seed_generator.state).copy()
+        history = model.fit(x, x[:, 0], epochs=2, verbose=0).history
+
+        assert np.isfinite(history["loss"]).all()
+        assert (_numbers(layer.seed_generator.state) != before).any()
+
+    @each_class
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
     def test_draws_in_the_compute_dtype(self, cls, policy):
         """Training under a policy gives its compute dtype, without NaN."""
