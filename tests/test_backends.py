@@ -20,6 +20,7 @@ NEUTRAL = (
     "surgery/test_live.py",
     "training",
     "calibration",
+    "deploy",
 )
 #: Set for the runs that this test starts, so that they do not start others.
 INNER_RUN = "KERAS_RECTIFIERS_INNER_TEST_RUN"

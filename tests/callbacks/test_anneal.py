@@ -1,5 +1,10 @@
 """Annealed slopes: in the compiled step, in checkpoints, and gone at the end."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -60,23 +65,23 @@ class _Watch(keras.callbacks.Callback):
 def test_the_compiled_step_uses_the_slope_of_each_step():
     """Training is that of a twin whose slope is set by hand at each step."""
     x, y = _data()
-    anneal = AnnealSlope(peak=0.6, warmup=0.25)
+    anneal = AnnealSlope(peak=0.6, warmup=0.5)
     model = _leaky()
     watch = _Watch()
     count = len(model.weights)
     model.fit(
-        x, y, batch_size=6, epochs=2, shuffle=False, verbose=0,
+        x, y, batch_size=6, epochs=1, shuffle=False, verbose=0,
         callbacks=[anneal, watch],
     )  # fmt: skip
 
     twin = _leaky(run_eagerly=True)
-    for step in range(8):
+    for step in range(4):
         for layer in _rectifiers(twin):
-            layer.negative_slope = anneal.slope_at(step / 8)
-        rows = slice(6 * (step % 4), 6 * (step % 4) + 6)
+            layer.negative_slope = anneal.slope_at(step / 4)
+        rows = slice(6 * step, 6 * step + 6)
         twin.train_on_batch(x[rows], y[rows])
 
-    assert watch.slopes == [anneal.slope_at(step / 8) for step in range(1, 9)]
+    assert watch.slopes == [anneal.slope_at(step / 4) for step in range(1, 5)]
     assert watch.weights == {count}
     for a, b in zip(_weights(model), _weights(twin), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -270,7 +275,7 @@ def test_lengths_in_steps_and_data_without_length():
 
 
 def test_fewer_changes_where_they_are_asked_for():
-    """With `every_steps` the slope changes at every so manieth step."""
+    """With `every_steps` the slope changes every few steps."""
     x, y = _data()
     watch = _Watch()
     anneal = AnnealSlope(peak=0.6, warmup=0, schedule="linear", every_steps=3)
@@ -324,6 +329,49 @@ def test_mixed_precision_keeps_the_slope_in_full():
     model.compile("sgd", "mse")
     model.fit(x, y, epochs=2, verbose=0, callbacks=[AnnealSlope()])
     assert _rectifiers(model)[0].negative_slope == 0
+
+
+#: Trains on one device and on two replicas, and compares the weights.
+_MIRRORED = """
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from keras_rectifiers.callbacks import AnnealSlope
+from keras_rectifiers.layers import LeakyReLU
+
+x = np.random.default_rng(0).normal(size=(24, 5)).astype("float32")
+
+def fitted():
+    keras.utils.set_random_seed(0)
+    hidden = keras.layers.Dense(8, activation=LeakyReLU(0.0))
+    model = keras.Sequential([keras.Input((5,)), hidden, keras.layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    model.fit(x, x[:, :2], batch_size=8, epochs=3, shuffle=False, verbose=0,
+              callbacks=[AnnealSlope(peak=0.6)])
+    assert hidden.activation.negative_slope == 0
+    return model.get_weights()
+
+one = fitted()
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    two = fitted()
+for a, b in zip(one, two):
+    np.testing.assert_allclose(a, b, atol=1e-5)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its strategies")
+def test_replicas_share_the_slope():
+    """Two replicas train to the weights of one device."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MIRRORED],
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize(
