@@ -11,21 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+import numpy as np
+
 from keras_rectifiers import specs
 from keras_rectifiers.saved.modern import is_modern
 from keras_rectifiers.saved.targets import HDF5
 from keras_rectifiers.saved.targets import MODEL
 from keras_rectifiers.saved.targets import check_target_for
 from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
+from keras_rectifiers.surgery.replacements import AlphaReader
 from keras_rectifiers.surgery.replacements import Channels
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.surgery.sites import find
 
 if TYPE_CHECKING:
     from keras_rectifiers.activity.diagnosis import Diagnosis
@@ -107,12 +112,14 @@ def plan(
     if isinstance(model, str | os.PathLike):
         if weights is None and is_modern(model):
             with archive.read(model) as source:
-                document, read_alpha = source.document, source.read_alpha
-                return make_plan(document, target, selection, read_alpha)
+                document = source.document
+                slopes = _slopes(document, source.read_alpha)
+                return make_plan(document, target, selection, slopes)
         from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
         with open_model(model, weights) as opened:
-            made = make_plan(opened.document, target, selection, opened.read_alpha)
+            slopes = _slopes(opened.document, opened.read_alpha)
+            made = make_plan(opened.document, target, selection, slopes)
             return dataclasses.replace(made, repairs=opened.repairs)
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
@@ -261,6 +268,16 @@ def _narrowed(
     only = OnlyDead(where)
     only.check_target(to)
     return only, only.channels
+
+
+def _slopes(document: Entry, stored: AlphaReader) -> AlphaReader:
+    """Reads slopes as they act, where `stored` reads them as they are stored."""
+
+    def slopes(site: Site) -> Any:
+        found = next(each for each in find(document) if each.site.path == site.path)
+        return np.asarray(stored(site)) * found.slope_scale
+
+    return slopes
 
 
 def _names(value: Names | None) -> tuple[str, ...]:

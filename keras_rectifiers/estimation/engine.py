@@ -112,7 +112,8 @@ class Engine:
             return found.site.negative_slope
         slot = SLOT if found.site.form == FUSED else ""
         (alpha,) = self._read(found.places[0], ["alpha"], slot)
-        slopes = np.asarray(alpha, np.float64)
+        stored = np.asarray(alpha)
+        slopes = (stored * stored.dtype.type(found.slope_scale)).astype(np.float64)
         # Ours keeps one slope per channel as a vector, wherever the channels stand.
         if slopes.ndim == 1 and found.site.channel_axis == 1:
             rank = max((len(s) for s in found.site.shapes if s), default=2)

@@ -12,7 +12,7 @@ from keras import ops
 from keras_rectifiers import specs
 from keras_rectifiers.layers import arguments
 from keras_rectifiers.layers import kernels
-from keras_rectifiers.layers import scaling
+from keras_rectifiers.layers.scaling import Training
 
 _MIN_RANK = 2
 
@@ -57,8 +57,9 @@ class PReLU(keras.layers.Layer):
             `keras.config.image_data_format()` says now; the layer's config states
             the answer. A config that states none means `"channels_last"`.
         trained_channels: Channels whose slopes learn, from 0. The slopes of all
-            others get no gradient, so that a slope of 0 stays exactly 0, and its
-            unit a ReLU. Goes with `shared_axes="spatial"`. Defaults to None: all.
+            others get no gradient, no penalty's either, and are not constrained: a
+            slope of 0 stays exactly 0, and its unit a ReLU. Goes with
+            `shared_axes="spatial"`. Defaults to None: all.
         learning_rate_multiplier: How many times faster slopes learn than the rest,
             a finite number above 0, default 1. The variable holds
             `alpha / multiplier` and gets alpha's gradient, so a step of any
@@ -122,8 +123,12 @@ class PReLU(keras.layers.Layer):
         self.supports_masking = True
 
     @property
+    def _training(self) -> Training:
+        return Training(self.learning_rate_multiplier, self.trained_channels)
+
+    @property
     def alpha(self) -> Any:
-        """The slopes: a variable, or computed from it where it is scaled."""
+        """The slopes: a variable, or computed from it where it is training."""
         if self.learning_rate_multiplier == 1:
             return self._alpha
         return ops.multiply(self._alpha, self.learning_rate_multiplier)
@@ -157,13 +162,13 @@ class PReLU(keras.layers.Layer):
             self.input_spec = keras.layers.InputSpec(ndim=rank, axes=lengths)
         if self.trained_channels is not None:
             arguments.check_channels(self.trained_channels, shape[0], self.name)
-        scaled = scaling.Scaled(self.learning_rate_multiplier)
+        training = self._training
         self._alpha = self.add_weight(
             name="alpha",
             shape=shape,
-            initializer=scaled.initializer(self.alpha_initializer),
-            regularizer=scaled.regularizer(self.alpha_regularizer),
-            constraint=scaled.constraint(self.alpha_constraint),
+            initializer=training.initializer(self.alpha_initializer),
+            regularizer=training.regularizer(self.alpha_regularizer),
+            constraint=training.constraint(self.alpha_constraint),
             # The kernel casts, so that the gradient is summed in full precision.
             autocast=False,
         )
@@ -187,23 +192,14 @@ class PReLU(keras.layers.Layer):
         if self.shared_axes == arguments.SPATIAL and self._channel_axis == 1:
             shape += (1,) * (len(x.shape) - _MIN_RANK)
         # The reshape also reads the variable: a kernel takes tensors only.
-        alpha = ops.reshape(self._slopes(), shape)
+        alpha = ops.reshape(self._training.slopes(self._alpha), shape)
         return kernels.prelu(x, alpha, self.max_value)
-
-    def _slopes(self) -> Any:
-        """The slopes, with the gradient that this layer gives them."""
-        alpha = self._alpha
-        if self.learning_rate_multiplier != 1:
-            alpha = scaling.times(alpha, self.learning_rate_multiplier)
-        if self.trained_channels is not None:
-            alpha = scaling.hold(alpha, self.trained_channels)
-        return alpha
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        config = {
+        return {
             **super().get_config(),
             "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
             "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
@@ -215,13 +211,11 @@ class PReLU(keras.layers.Layer):
             ),
             "max_value": self.max_value,
             "data_format": self.data_format,
+            "trained_channels": (
+                None if self.trained_channels is None else list(self.trained_channels)
+            ),
+            "learning_rate_multiplier": self.learning_rate_multiplier,
         }
-        # Written where they matter only: other files stay what they were.
-        if self.trained_channels is not None:
-            config["trained_channels"] = list(self.trained_channels)
-        if self.learning_rate_multiplier != 1:
-            config["learning_rate_multiplier"] = self.learning_rate_multiplier
-        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -36,17 +36,28 @@ def hold(alpha: Any, trained: tuple[int, ...]) -> Any:
         alpha: Slopes, of shape `(channels,)`.
         trained: Numbers of the channels that learn.
     """
-    mask = np.zeros(tuple(alpha.shape), bool)
-    mask[list(trained)] = True
     value = ops.convert_to_tensor(alpha)
-    return ops.where(ops.convert_to_tensor(mask), value, ops.stop_gradient(value))
+    return ops.where(_mask(value, trained), value, ops.stop_gradient(value))
 
 
 @dataclasses.dataclass(frozen=True)
-class Scaled:
-    """What is said about slopes, said about a variable that holds `alpha / factor`."""
+class Training:
+    """How slopes learn, and what that makes of the variable that holds them."""
 
-    factor: float
+    #: The variable holds `alpha / factor`.
+    factor: float = 1.0
+    #: The channels that learn; None for all.
+    channels: tuple[int, ...] | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the variable is alpha, and all of it learns."""
+        return self.factor == 1 and self.channels is None
+
+    def slopes(self, variable: Any) -> Any:
+        """Alpha, with the gradient that the variable is to get."""
+        alpha = variable if self.factor == 1 else times(variable, self.factor)
+        return alpha if self.channels is None else hold(alpha, self.channels)
 
     def initializer(self, initializer: Any) -> Any:
         """Starts the variable so that the slopes start as asked."""
@@ -60,17 +71,26 @@ class Scaled:
 
     def regularizer(self, regularizer: Any) -> Callable[[Any], Any] | None:
         """The penalty of the slopes; its gradient counts as theirs."""
-        if self.factor == 1 or regularizer is None:
+        if self.plain or regularizer is None:
             return regularizer
-        return lambda variable: regularizer(times(variable, self.factor))
+        return lambda variable: regularizer(self.slopes(variable))
 
     def constraint(self, constraint: Any) -> Callable[[Any], Any] | None:
-        """Keeps the slopes in bounds."""
-        if self.factor == 1 or constraint is None:
+        """Keeps the slopes that learn in bounds."""
+        if self.plain or constraint is None:
             return constraint
 
         def bounded(variable: Any) -> Any:
-            slopes = ops.convert_to_tensor(variable) * self.factor
-            return constraint(slopes) / self.factor
+            value = ops.convert_to_tensor(variable)
+            inside = constraint(value * self.factor) / self.factor
+            if self.channels is None:
+                return inside
+            return ops.where(_mask(value, self.channels), inside, value)
 
         return bounded
+
+
+def _mask(alpha: Any, channels: tuple[int, ...]) -> Any:
+    mask = np.zeros(tuple(alpha.shape), bool)
+    mask[list(channels)] = True
+    return ops.convert_to_tensor(mask)

@@ -59,12 +59,12 @@ def ours(
         "shared_axes": "spatial",
         "max_value": site.max_value,
         "data_format": "channels_first" if site.channel_axis == 1 else "channels_last",
+        "trained_channels": slopes.channels and list(slopes.channels),
+        "learning_rate_multiplier": 1.0,
         **options,
         **_trainable(slopes),
     }
-    if slopes.channels is not None:
-        config["trained_channels"] = list(slopes.channels)
-    scale = 1 / config.get("learning_rate_multiplier", 1.0)
+    scale = 1 / config["learning_rate_multiplier"]
     return Replacement(
         specs.LAYERS_MODULE,
         "PReLU",
@@ -90,7 +90,8 @@ def stock(
         return Cannot("portable", "stock Keras has no PReLU with an upper bound")
     if slopes.channels is not None and slopes.trainable:
         return Cannot("portable", "in stock Keras a PReLU learns all its slopes")
-    if "learning_rate_multiplier" in options:
+    options = dict(options)
+    if options.pop("learning_rate_multiplier", 1.0) != 1:
         return Cannot("portable", "in stock Keras slopes learn like the rest")
     channel = site.channel_axis % len(shape)
     shared = [axis for axis in range(1, len(shape)) if axis != channel]

@@ -22,6 +22,8 @@ OPERATION = "op"
 
 #: The config key of a fused rectifier, and the attribute it becomes.
 SLOT = "activation"
+#: The argument of a PReLU by which its slopes are stored divided.
+SCALE = "learning_rate_multiplier"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +102,19 @@ class Found:
         """Group of the rectifier's weights in the weights file."""
         slot = (SLOT,) if self.site.form == FUSED else ()
         return (*self.places[0].group, *slot)
+
+    @property
+    def slope_scale(self) -> float:
+        """What the stored slopes of a PReLU are multiplied with.
+
+        It is the layer's `learning_rate_multiplier`, 1 where there is none.
+        """
+        config: Any = self.places[0].config
+        if self.site.form == FUSED:
+            slot = config.get(SLOT)
+            config = slot.get("config") if isinstance(slot, dict) else None
+        scale = config.get(SCALE) if isinstance(config, dict) else None
+        return float(scale) if isinstance(scale, int | float) else 1.0
 
 
 def find(document: Entry) -> tuple[Found, ...]:

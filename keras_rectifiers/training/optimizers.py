@@ -6,6 +6,9 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.training.slopes import exclude_from_weight_decay
+from keras_rectifiers.training.slopes import without_decay
+
 #: Keras' own default for Adam.
 DEFAULT_LEARNING_RATE = 0.001
 
@@ -41,13 +44,10 @@ def prepare(
         )
     if loss is not None:
         optimizer = keras.optimizers.Adam(learning_rate or DEFAULT_LEARNING_RATE)
-        exclude_slopes_from_decay(optimizer, model)
+        exclude_from_weight_decay(optimizer, model)
         model.compile(optimizer, loss, metrics=default_metrics(loss, metrics))
         return
-    without_decay = exclude_slopes_from_decay(model.optimizer, model)
-    if without_decay is not model.optimizer:
-        model.optimizer = without_decay
-        model.train_function = None
+    without_decay(model)
     if learning_rate is not None:
         _set_learning_rate(model.optimizer, learning_rate)
 
@@ -58,33 +58,6 @@ def default_metrics(loss: Any, metrics: Any) -> Any:
         return metrics
     name = loss if isinstance(loss, str) else type(loss).__name__
     return ["accuracy"] if "crossentropy" in name.lower() else None
-
-
-def exclude_slopes_from_decay(optimizer: Any, model: Any) -> Any:
-    """The optimizer, with the model's PReLU slopes free of weight decay.
-
-    Keras takes such an exclusion before an optimizer is built only: one that is
-    built is made anew, with its state.
-
-    Args:
-        optimizer: An optimizer; a loss-scaling one is looked into.
-        model: Its model.
-    """
-    slopes = [
-        variable for variable in model.trainable_variables if variable.name == "alpha"
-    ]
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if not slopes or not getattr(inner, "weight_decay", None):
-        return optimizer
-    if not inner.built:
-        inner.exclude_from_weight_decay(var_list=slopes)
-        return optimizer
-    fresh = type(optimizer).from_config(optimizer.get_config())
-    getattr(fresh, "inner_optimizer", fresh).exclude_from_weight_decay(var_list=slopes)
-    fresh.build(model.trainable_variables)
-    for new, old in zip(fresh.variables, optimizer.variables, strict=True):
-        new.assign(keras.ops.convert_to_numpy(old))
-    return fresh
 
 
 def _set_learning_rate(optimizer: Any, learning_rate: float) -> None:

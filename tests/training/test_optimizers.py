@@ -4,8 +4,8 @@ import pytest
 
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.training.optimizers import default_metrics
-from keras_rectifiers.training.optimizers import exclude_slopes_from_decay
 from keras_rectifiers.training.optimizers import prepare
+from keras_rectifiers.training.slopes import exclude_from_weight_decay
 
 
 def _array(variable):
@@ -31,7 +31,7 @@ def test_slopes_do_not_decay(trained):
     optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
     if trained:
         optimizer.build(model.trainable_variables)
-    kept = exclude_slopes_from_decay(optimizer, model)
+    kept = exclude_from_weight_decay(optimizer, model)
     before = _array(model.get_layer("dense").kernel)
 
     kept.apply(
@@ -65,7 +65,7 @@ def test_without_decay_the_optimizer_is_the_same_object():
     model = _model()
     adam = keras.optimizers.Adam()
 
-    assert exclude_slopes_from_decay(adam, model) is adam
+    assert exclude_from_weight_decay(adam, model) is adam
 
 
 def test_a_schedule_is_not_overruled():
