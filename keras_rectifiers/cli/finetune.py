@@ -70,6 +70,30 @@ from keras_rectifiers.cli.options import slopes
     show_default=True,
     help="Of the order of samples, the split and dropout.",
 )
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="Metric beside the loss, by Keras' name, with --loss. Repeatable; the first "
+    "decides which epoch is kept (default: accuracy for a cross-entropy).",
+)
+@click.option(
+    "--class-weight",
+    type=click.Choice(("balanced",)),
+    help="Weigh each class in the loss by how rare it is.",
+)
+@click.option(
+    "--budget",
+    type=Finite(0, above=True),
+    metavar="SECONDS",
+    help="Stop training after this time.",
+)
+@click.option(
+    "--last",
+    "keep_last",
+    is_flag=True,
+    help="Keep the last epoch; by default the best one on what is held out is kept.",
+)
 @force_option
 @import_option
 @json_option
@@ -91,6 +115,10 @@ def command(
     loss: str | None,
     validation_split: float,
     seed: int,
+    metrics: tuple[str, ...],
+    class_weight: str | None,
+    budget: float | None,
+    keep_last: bool,
     force: bool,
     imports: tuple[str, ...],
     as_json: bool,
@@ -139,6 +167,10 @@ def command(
             batch_size=batch_size,
             validation_split=validation_split,
             seed=seed,
+            metrics=list(metrics) or None,
+            keep_best=not keep_last,
+            class_weight=class_weight,
+            budget=budget,
             callbacks=[shown],
             **choice,
         )

@@ -13,6 +13,9 @@ import numpy as np
 
 from keras_rectifiers.data import Data
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.training.keeping import Budget
+from keras_rectifiers.training.keeping import KeepBest
+from keras_rectifiers.training.keeping import class_weights
 from keras_rectifiers.training.labels import check_labels
 from keras_rectifiers.training.optimizers import prepare
 from keras_rectifiers.training.split import split
@@ -36,13 +39,16 @@ class FinetuneResult:
     plan: Any
     #: Metrics and fractions before the first epoch.
     before: Mapping[str, float]
-    #: The same after the last epoch.
+    #: The same of the model that was kept.
     after: Mapping[str, float]
     #: Logs of each epoch.
     history: tuple[Mapping[str, float], ...]
     #: What the metrics were measured on: `"test data"`, `"validation split"` or
     #: `"training data"`.
     evaluated_on: str
+    #: The epoch whose weights the model has, from 1; 0 where none was better than
+    #: the start, None where the last ones were taken.
+    best_epoch: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result without the model, as plain data."""
@@ -50,6 +56,7 @@ class FinetuneResult:
             "before": dict(self.before),
             "after": dict(self.after),
             "evaluated_on": self.evaluated_on,
+            "best_epoch": self.best_epoch,
             "epochs": [dict(logs) for logs in self.history],
         }
 
@@ -66,6 +73,9 @@ def finetune(
     batch_size: int = 32,
     validation_split: float = 0.1,
     seed: int = 0,
+    keep_best: bool = True,
+    class_weight: Any = None,
+    budget: float | None = None,
     probe: Any = None,
     callbacks: Iterable[Any] = (),
     verbose: Any = 0,
@@ -90,6 +100,12 @@ def finetune(
         validation_split: Share of the arrays in 0..1 (1 excluded) that is held out
             at random, and measured. Not used where the data bring test arrays.
         seed: For the split, the order of samples, and dropout.
+        keep_best: Whether the model ends with the weights of its best epoch, by
+            the first metric on the validation split (on the training data where
+            there is none: test arrays choose nothing), the start counted as one;
+            else with the last ones.
+        class_weight: Class -> weight in the loss, or `"balanced"`.
+        budget: Seconds after which training ends; None for all epochs.
         probe: Inputs on which units are watched; None takes up to 1,024 samples of
             the training data.
         callbacks: More Keras callbacks.
@@ -113,9 +129,20 @@ def finetune(
     )
     before = {**measured, **_fractions(changed, watched)}
     watchers = _watchers(watched, callbacks, seen="dead_fraction" in before)
-    logs = _fit(changed, parts, epochs, watchers, verbose)
+    held_out = parts.evaluated_on == "validation split"
+    keeper = KeepBest(measured, held_out=held_out) if keep_best else None
+    limits = [] if budget is None else [Budget(budget)]
+    logs = _fit(
+        changed,
+        parts,
+        epochs,
+        [*watchers, *([keeper] if keeper else []), *limits],
+        verbose=verbose,
+        class_weight=class_weights(class_weight, parts.train.y),
+    )
     after = {**_evaluate(changed, parts), **_fractions(changed, watched)}
-    return FinetuneResult(changed, plan, before, after, logs, parts.evaluated_on)
+    best = keeper.best_epoch if keeper else None
+    return FinetuneResult(changed, plan, before, after, logs, parts.evaluated_on, best)
 
 
 def _check(epochs: int, learning_rate: float | None, validation_split: float) -> None:
@@ -195,10 +222,10 @@ def _fit(
     parts: Any,
     epochs: int,
     watchers: list[Any],
-    verbose: Any,
+    **options: Any,
 ) -> tuple[Mapping[str, float], ...]:
     history = model.fit(
-        **parts.training(), epochs=epochs, callbacks=watchers, verbose=verbose
+        **parts.training(), epochs=epochs, callbacks=watchers, **options
     ).history
     length = max(map(len, history.values()), default=0)
     logs = tuple(
