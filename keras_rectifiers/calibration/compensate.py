@@ -3,10 +3,11 @@
 A slope a in the place of 0 shifts the mean of a unit's output by a E[min(x, 0)]. The
 layers that follow would pass that on; their biases take it back: bias -= E[new
 output] - E[old output], measured on data layer by layer. For a Dense layer that is
-W times the shift of its input; for a convolution it also holds what the padding
-does, on the mean over all positions. This is the empirical bias correction of Nagel
-et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
-Correction", section 4.2, for slopes in the place of rounding.
+W times the shift of its input; for a convolution it is the mean over all positions,
+where those at the borders, which see padding, shift less than the rest. This is the
+empirical bias correction of Nagel et al. 2019, "Data-Free Quantization Through
+Weight Equalization and Bias Correction", section 4.2, for slopes in the place of
+rounding.
 """
 
 from __future__ import annotations

@@ -15,9 +15,15 @@ from keras_rectifiers.errors import DataError
 LOSS, OUTPUTS = "loss", "outputs"
 MEASURES = (LOSS, OUTPUTS)
 
+#: Shares of the outputs' variance, and of the loss, that are rounding in float32.
+_ROUNDING = {OUTPUTS: 1e-11, LOSS: 1e-6}
+
 
 def change(measure: str, before: Passed, after: Passed) -> float:
     """How far a model is from what it was; infinite where that is not a number.
+
+    What float32 rounds is no change: the same values come out of another compiled
+    function a little different.
 
     Args:
         measure: `"loss"` (the increase of the mean loss; a decrease is no change) or
@@ -26,9 +32,12 @@ def change(measure: str, before: Passed, after: Passed) -> float:
         after: Pass of the changed model on the same samples.
     """
     if measure == OUTPUTS or before.loss is None or after.loss is None:
-        return change_of_outputs(before.outputs, after.outputs)
+        found = change_of_outputs(before.outputs, after.outputs)
+        return found if found > _ROUNDING[OUTPUTS] else 0.0
     found = after.loss - before.loss
-    return max(0.0, found) if np.isfinite(found) else float("inf")
+    if not np.isfinite(found):
+        return float("inf")
+    return found if found > _ROUNDING[LOSS] * abs(before.loss) else 0.0
 
 
 def change_of_outputs(before: Any, after: Any) -> float:
@@ -77,7 +86,7 @@ def metrics(model: Any, samples: Samples) -> dict[str, float]:
         found = model.evaluate(
             _once(samples), steps=len(samples.batches), verbose=0, return_dict=True
         )
-    except (ValueError, TypeError) as error:
+    except Exception as error:
         raise DataError(
             "The labels must fit the model's loss. Received: labels for which "
             f"{model.loss!r} fails: {error}. Change the labels or the loss."

@@ -49,7 +49,7 @@ def reach(
         absorbers: Paths of the layers that can absorb.
         layers: Every live layer by its path.
     """
-    walker = _Walker(View(document), frozenset(absorbers), layers)
+    walker = _Walker(View(document), sorted(absorbers), layers)
     return {
         found.site.path: walker.reach(found)
         for found in find(document)
@@ -59,7 +59,7 @@ def reach(
 
 class _Walker:
     def __init__(
-        self, view: View, absorbers: frozenset[str], layers: Mapping[str, Any]
+        self, view: View, absorbers: list[str], layers: Mapping[str, Any]
     ) -> None:
         self._view = view
         self._absorbers = absorbers

@@ -154,6 +154,24 @@ def test_many_samples_are_thinned_evenly(small):
     assert keras_rectifiers.calibrate(model, x, samples=10).samples == 10
 
 
+def test_several_inputs_and_outputs(rng):
+    """By name, with a loss for each output, and weights for the samples."""
+    a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
+    x = layers.Dense(8, activation="relu", name="h")(layers.Concatenate()([a, b]))
+    outputs = {"u": layers.Dense(1, name="u")(x), "v": layers.Dense(3, name="v")(x)}
+    model = keras.Model({"a": a, "b": b}, outputs)
+    model.compile("sgd", {"u": "mse", "v": "mse"})
+    data = {"a": rng.normal(size=(24, 3)), "b": rng.normal(size=(24, 2))}
+    labels = {"u": rng.normal(size=(24, 1)), "v": rng.normal(size=(24, 3))}
+
+    found = keras_rectifiers.calibrate(model, (data, labels), max_change=0.5)
+
+    assert found.measure == "loss"
+    risen = max(0.0, found.after["loss"] - found.before["loss"])
+    assert found.change == pytest.approx(risen, abs=1e-4)
+    assert found.compensated == {"h": "u, v"}
+
+
 def test_a_shared_rectifier_has_one_slope(rng):
     """One layer at two widths becomes two PReLUs, and both have its slope."""
     shared = layers.ReLU(name="shared")
