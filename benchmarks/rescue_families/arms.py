@@ -89,6 +89,7 @@ def recipe(case, seed):
         case.dying(),
         (case.data.x, case.data.y),
         epochs=steps // held_out,
+        learning_rate=case.healthy_rate,
         batch_size=case.batch_size,
         validation_split=0.1,
         seed=seed,

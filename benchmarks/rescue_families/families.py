@@ -136,7 +136,7 @@ class CifarRate(DigitsRate):
     batch_size = 64
     killing_epochs = 3
     learning_rate = 0.1
-    healthy_rate = 0.0003
+    healthy_rate = 0.001
 
     def missing(self):
         return "" if nets.CIFAR.is_file() else f"{nets.CIFAR} is not there"
