@@ -146,3 +146,25 @@ def test_bad_arguments():
         model.fit(
             np.zeros((2, 4)), np.zeros(2), verbose=0, callbacks=[ReviveDeadUnits()]
         )
+
+
+def test_layers_made_in_python_are_refused():
+    """No wiring can be read where layers do not stand in a config."""
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden = layers.Dense(4, activation="relu")
+
+        def call(self, inputs):
+            return self.hidden(inputs)
+
+    model = Own()
+    model.compile("sgd", "mse")
+    with pytest.raises(UnsupportedModelError, match="Functional or Sequential"):
+        model.fit(
+            np.zeros((2, 4)),
+            np.zeros((2, 4)),
+            verbose=0,
+            callbacks=[ReviveDeadUnits(np.zeros((2, 4)))],
+        )
