@@ -134,9 +134,10 @@ def test_shapes_pass_through_models_in_models_and_merges():
     a, b = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
     both = layers.Concatenate()([inner(a), inner(b)])
     summed = layers.Add()([both, layers.Conv2D(8, 1)(both)])
-    document = json.loads(keras.Model([a, b], layers.ReLU()(summed)).to_json())
+    rectified = layers.ReLU(name="last")(summed)
+    document = json.loads(keras.Model([a, b], rectified).to_json())
 
     made = modernise(_old_calls(document), Origin((2, 15))).document
 
     assert _shapes(made) == _shapes(document)
-    assert name_of(made["config"]["layers"][-1]) == "re_lu"
+    assert name_of(made["config"]["layers"][-1]) == "last"

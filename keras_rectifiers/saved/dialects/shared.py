@@ -34,6 +34,8 @@ def give_each_its_own(entry: Entry, context: Context) -> None:
         parent, shared = place.parent, place.entry.get(_KEY)
         if parent is None or not isinstance(shared, int | str):
             continue
+        if place.entry.get("class_name") == "InputLayer":
+            continue  # it is not called, so there is nothing to count
         if is_model(parent.entry):
             models[shared].add(parent.address)
             places[shared].append(place)
