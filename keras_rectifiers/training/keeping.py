@@ -40,7 +40,9 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         score = self._score((logs or {}).get(self._key))
-        if math.isfinite(score) and score >= self._best:  # of equals the later one, which trained longer
+        if (
+            math.isfinite(score) and score >= self._best
+        ):  # of equals the later one, which trained longer
             self._best, self.best_epoch = score, epoch + 1
             self._weights = self.model.get_weights()
 
