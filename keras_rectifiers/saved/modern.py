@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def is_modern(path: StrPath) -> bool:
     """
     path = Path(path)
     try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return False
+    return _looked_at(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=1)
+def _looked_at(path: Path, stamp: tuple[int, ...]) -> bool:
+    """Look once at a file that stays as it is: planning and writing both ask."""
+    del stamp
+    try:
         with members.open_file(path) as file, members.open_zip(file, path) as zipped:
             infos = members.members_of(zipped, path)
             document = members.read_json(zipped, infos, archive.CONFIG, path)
@@ -37,8 +49,8 @@ def is_modern(path: StrPath) -> bool:
         with wellformed.reading(path, archive.CONFIG):
             document.pop(COMPILED, None)
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))
-            return (
-                origin.version >= _KERAS_3 and not modernise(document, origin).repairs
+            return origin.version >= _KERAS_3 and not (
+                modernise(document, origin).repairs
             )
     except (RectifierError, OSError):
         return False
