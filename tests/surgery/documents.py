@@ -174,6 +174,8 @@ def prelu(name, *calls, build, max_value=None, dtype="float32", start=0.0, axis=
         alpha_constraint=None,
         shared_axes="spatial",
         max_value=max_value,
+        trained_channels=None,
+        learning_rate_multiplier=1.0,
         data_format="channels_first" if axis == 1 else "channels_last",
         build=build,
     )
