@@ -196,7 +196,9 @@ def test_nested_models_and_time():
         [keras.Input((6, 3)), layers.Dense(4, name="d"), layers.ReLU(name="r")],
         name="first",
     )
-    second = keras.Sequential([keras.Input((6, 4)), layers.LSTM(2, name="lstm")], name="second")
+    second = keras.Sequential(
+        [keras.Input((6, 4)), layers.LSTM(2, name="lstm")], name="second"
+    )
     model = _model(lambda x: second(first(x)), (6, 3))
 
     wiring = _wiring(model, "first/r")
