@@ -13,15 +13,13 @@ BACKENDS = ("tensorflow", "jax", "torch")
 #: Tests that hold on every backend.
 NEUTRAL = (
     "layers",
-    "initializers",
     "activity",
-    "revival",
     "callbacks",
     "surgery/test_live.py",
     "training",
-    "calibration",
-    "deploy",
 )
+#: ... and those that take long to compile on JAX; they run with the slow sweeps.
+NEUTRAL_SLOW = ("initializers", "revival", "calibration", "deploy")
 #: Set for the runs that this test starts, so that they do not start others.
 INNER_RUN = "KERAS_RECTIFIERS_INNER_TEST_RUN"
 
@@ -30,12 +28,24 @@ INNER_RUN = "KERAS_RECTIFIERS_INNER_TEST_RUN"
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_other_backend(backend):
     """The backend-neutral tests pass on each backend that is installed."""
+    _run(backend, NEUTRAL)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(INNER_RUN in os.environ, reason="this is a run inside a run")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_other_backend_at_length(backend):
+    """So do those that are kept for the slow sweeps."""
+    _run(backend, NEUTRAL_SLOW)
+
+
+def _run(backend, folders):
     if backend == keras.config.backend():
         pytest.skip(f"the outer run is on {backend} already")
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f'{backend} is not installed: pip install "{backend}" to test it')
     tests = pathlib.Path(__file__).parent
-    neutral = [tests / name for name in NEUTRAL]
+    neutral = [tests / name for name in folders]
 
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *neutral],
