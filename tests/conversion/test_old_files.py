@@ -45,7 +45,11 @@ def _old(*, custom=False):
     kl = tf_keras.layers
     tf_keras.utils.set_random_seed(1)
     inner = tf_keras.Sequential(
-        [kl.Conv2D(4, 3, use_bias=False), kl.BatchNormalization(), kl.ReLU(6.0)],
+        [
+            kl.Conv2D(4, 3, use_bias=False),
+            kl.BatchNormalization(),
+            kl.ReLU(6.0, name="re_lu"),
+        ],
         name="inner",
     )
     x = inputs = kl.Input((8, 8, 3))
