@@ -95,6 +95,16 @@ def is_layer(entry: Mapping[str, Any]) -> bool:
     return not forms.is_operation(entry.get("module"))
 
 
+def is_frozen(place: Place) -> bool:
+    """Whether a layer, or what is around it, is set not to train."""
+    current: Place | None = place
+    while current is not None:
+        if current.config.get("trainable") is False:
+            return True
+        current = current.parent
+    return False
+
+
 def layers_of(entry: Mapping[str, Any]) -> list[Entry]:
     """The entries of a model, in the order of its config."""
     layers = config_of(entry)["layers"]

@@ -30,6 +30,19 @@ MAX_MEMBERS = 100_000
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
+#: What damaged members make zipfile and json raise; a RecursionError is a
+#: RuntimeError.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+
 Members = tuple[zipfile.ZipInfo, ...]
 
 
@@ -164,16 +177,7 @@ def read_json(
         with archive.open(info) as member:
             text = member.read(MAX_CONFIG_BYTES + 1)
         value = json.loads(text)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-        struct.error,
-    ) as error:  # a RecursionError is a RuntimeError
+    except UNREADABLE as error:
         raise ArchiveError(
             f"{name} must be readable JSON. Received: {str(path)!r}, whose {name} is "
             f"not ({type(error).__name__}: {error}). The file is damaged."

@@ -14,6 +14,7 @@ from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import is_frozen
 from keras_rectifiers.surgery.layout import stored
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.sites import SLOT
@@ -137,7 +138,7 @@ def _trained(file: h5py.File, document: Entry) -> Iterator[tuple[_Key, _Shape]]:
     places = list(stored(document))
     groups = {"/".join(place.group) for place in places if place.group}
     for place in places:
-        if not place.group or _frozen(place):
+        if not place.group or is_frozen(place):
             continue
         name = "/".join(place.group)
         if name not in file:
@@ -169,15 +170,6 @@ def _own_datasets(group: h5py.Group, aside: set[str]) -> Iterator[h5py.Dataset]:
             yield from _own_datasets(item, aside)
 
 
-def _frozen(place: Place) -> bool:
-    current: Place | None = place
-    while current is not None:
-        if current.config.get("trainable") is False:
-            return True
-        current = current.parent
-    return False
-
-
 def _frozen_slot(place: Place) -> bool:
     """Whether the rectifier in a layer's slot does not train."""
     return _config_in_slot(place).get("trainable") is False
@@ -197,7 +189,7 @@ def _trained_after(
     for key, _ in before:
         kept.setdefault(key[:2], []).append(key)
     for place in stored(rewritten.document):
-        if _frozen(place):
+        if is_frozen(place):
             continue
         for slot in ("", SLOT):
             holder = (place.path, slot)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import struct
 import tempfile
 import zipfile
 import zlib
@@ -30,16 +29,6 @@ from keras_rectifiers.surgery.archive import METADATA
 from keras_rectifiers.surgery.archive import WEIGHTS
 
 _EARLY = "early .keras"
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    struct.error,
-)
 _CHUNK = 1 << 20
 
 
@@ -134,7 +123,7 @@ def _with_vocabularies(
         try:
             with zipped.open(assets[name]) as member:
                 return member.read(limit + 1)
-        except _UNREADABLE as error:
+        except members.UNREADABLE as error:
             raise ArchiveError(
                 "Every member of a .keras file must be readable. Received: "
                 f"{name!r} in {str(weights.tree.path)!r}, which is not ({error}). The "

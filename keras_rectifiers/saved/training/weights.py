@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from keras_rectifiers.saved.training.layouts import Pattern
 from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import is_frozen
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.weights.arrange import Placed
@@ -74,7 +75,7 @@ class TrainedWeights:
         a layer may have been frozen after the optimizer was made.
         """
         seen: list[list[Trained]] = []
-        for frozen in (_frozen, _frozen_alone, lambda _: False):
+        for frozen in (is_frozen, _frozen_alone, lambda _: False):
             found = [
                 each
                 for number in range(len(self.layers))
@@ -119,15 +120,6 @@ def _is_trainable(placed: Placed) -> bool:
     if placed.variable is not None:
         return placed.variable.trainable
     return placed.dtype.kind in "fV"
-
-
-def _frozen(place: Place) -> bool:
-    current: Place | None = place
-    while current is not None:
-        if current.config.get("trainable") is False:
-            return True
-        current = current.parent
-    return False
 
 
 def _frozen_alone(place: Place) -> bool:
