@@ -1,6 +1,8 @@
-"""Bring dead units back: new incoming weights, outgoing weights at zero."""
+"""New weights: for dead units one by one, or for a whole model."""
 
+from keras_rectifiers.revival.restart import Restarted
+from keras_rectifiers.revival.restart import restart
 from keras_rectifiers.revival.revive import Revived
 from keras_rectifiers.revival.revive import revive
 
-__all__ = ["Revived", "revive"]
+__all__ = ["Restarted", "Revived", "restart", "revive"]

@@ -1,0 +1,244 @@
+"""Draw all weights of a model anew, so that the signal passes from the first step.
+
+For a network at chance, most of whose units are dead: nothing in it is worth keeping,
+and a draw of its own kind may be dead again. The layer that takes the input makes its
+units in pairs `w` and `-w`; what they put out is never negative, so each further layer
+can hand it on as it is. The network starts shallow and grows deep.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.revival import restart_kernels as kernels
+from keras_rectifiers.revival.restart_kernels import Values
+from keras_rectifiers.revival.restart_own import own
+from keras_rectifiers.revival.restart_roles import MIRRORED
+from keras_rectifiers.revival.restart_roles import OUTPUT
+from keras_rectifiers.revival.restart_roles import OWN
+from keras_rectifiers.revival.restart_roles import PASSED
+from keras_rectifiers.revival.restart_roles import UNITS
+from keras_rectifiers.revival.restart_roles import roles
+from keras_rectifiers.surgery.live import document_of
+from keras_rectifiers.surgery.pairs import pair
+
+#: Times He's weights: what an output layer starts with, so that it says little.
+_OUTPUT = 0.1
+#: What a normalisation starts with.
+_NORM = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Restarted:
+    """What a new start did, by the paths of the layers."""
+
+    #: Hand on what they take, with some noise.
+    passed: tuple[str, ...]
+    #: Make their units in pairs `w` and `-w`.
+    mirrored: tuple[str, ...]
+    #: Drawn anew otherwise: outputs small, the others by their own initialisers.
+    drawn: tuple[str, ...]
+    #: Why a layer keeps its weights, or some of them.
+    kept: Mapping[str, str]
+
+
+def restart(model: keras.Model, seed: int = 0, noise: float = 0.5) -> Restarted:
+    """Draw all weights of a model anew, so that the signal passes through it.
+
+    - A Dense or Conv layer with a rectifier behind it, which takes what other
+      rectified units put out, hands it on: the identity, plus `noise` times He's
+      weights, less their mean in each unit. A window that jumps takes the mean over
+      its stride.
+    - One that takes anything else (the input, flat images, embeddings) makes its
+      units in pairs `w1, -w1, w2, -w2, ...`, of which one always fires.
+    - One that makes an output of the model gets a tenth of He's weights.
+    - The biases of all these become 0.
+    - BatchNormalization starts with gamma 1, beta 0, mean 0 and variance 1.
+    - Every other layer draws by its own initialisers: those in branches, around
+      which the signal has another way (residual blocks, gates, attention), those
+      with a normalisation before the rectifier, and all other classes. Where a
+      rectifier follows, the biases become 0, and a kernel that its initialiser would
+      fill with one value gets He's weights.
+
+    Kept are weights that are frozen, quantized layers and such with LoRA weights,
+    layers that nothing trains (the statistics of `Normalization`, vocabularies), and
+    the states of random numbers. A layer that is shared is drawn once. The optimizer
+    is not touched: give the model a new one.
+
+    Args:
+        model: A built Functional or Sequential model; changed in place.
+        seed: Of the draw, an int of 0 or more; the same on every backend, but for
+            initialisers that are not Keras' own. Default 0.
+        noise: Times He's weights, on top of the identity; 0 or more. With 0, layers
+            of the same width hand on exactly what they take. Default 0.5.
+
+    Returns:
+        What became of each layer that has weights.
+
+    Raises:
+        TypeError: If the model is no `keras.Model`.
+        ValueError: If the model is not built, or `seed` or `noise` is negative.
+        UnsupportedModelError: If the layers do not stand in the model's config.
+
+    Example:
+        >>> import keras
+        >>> from keras_rectifiers.revival import restart
+        >>> model = keras.Sequential(
+        ...     [
+        ...         keras.Input((4,)),
+        ...         keras.layers.Dense(8, activation="relu", name="a"),
+        ...         keras.layers.Dense(8, activation="relu", name="b"),
+        ...         keras.layers.Dense(1, name="y"),
+        ...     ]
+        ... )
+        >>> done = restart(model, seed=1)
+        >>> done.mirrored, done.passed, done.drawn
+        (('a',), ('b',), ('y',))
+
+    Reference:
+        He et al. 2015 (arXiv:1502.01852) for the variance; Shang et al. 2016
+        (arXiv:1603.05201) for units in pairs; Zagoruyko and Komodakis 2017
+        (arXiv:1706.00388) for layers that start as the identity. Their union for
+        rectified networks is ours.
+    """
+    _check(seed, noise)
+    document = document_of(model)
+    if not model.built:
+        raise ValueError(
+            f"A model must be built. Received: {model.name!r} without weights. "
+            "Call it once, or give it an Input."
+        )
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()  # while `fit` runs on JAX, weights live elsewhere
+    draw = _Draw(roles(document), seed, noise)
+    for number, (path, layer, _) in enumerate(pair(model, model).layers):
+        draw.layer(number, path, layer)
+    return draw.result()
+
+
+class _Draw:
+    """Draws layer after layer, and notes what it did."""
+
+    def __init__(self, roles: Mapping[str, str], seed: int, noise: float) -> None:
+        self._roles = roles
+        self._seed = seed
+        self._noise = noise
+        self._seen: set[int] = set()
+        self._done: dict[str, list[str]] = {PASSED: [], MIRRORED: [], OWN: []}
+        self._kept: dict[str, str] = {}
+
+    def result(self) -> Restarted:
+        return Restarted(
+            tuple(self._done[PASSED]),
+            tuple(self._done[MIRRORED]),
+            tuple(self._done[OWN]),
+            types.MappingProxyType(dict(self._kept)),
+        )
+
+    def layer(self, number: int, path: str, layer: Any) -> None:
+        """Draw the weights that a layer has itself."""
+        variables = [each for each in _variables(layer) if id(each) not in self._seen]
+        self._seen.update(map(id, variables))
+        if not variables:
+            return
+        reason = _kept_whole(layer)
+        if reason:
+            self._kept[path] = reason
+            return
+        role = self._roles.get(path, OWN)
+        if not _plain(layer):
+            role = OWN
+        rng = np.random.default_rng([self._seed, number])
+        left, changed = [], False
+        for variable in variables:
+            values = self._values(layer, variable, role, rng)
+            if values is None:
+                left.append(variable.name)
+                continue
+            if _is_frozen(variable):
+                left.append(variable.name)
+                continue
+            variable.assign(values.astype("float32"))
+            changed = True
+        if left:
+            names = ", ".join(left)
+            self._kept[path] = f"frozen, or without an initialiser of its own: {names}"
+        if changed:
+            self._done[role if role in self._done else OWN].append(path)
+
+    def _values(
+        self, layer: Any, variable: Any, role: str, rng: np.random.Generator
+    ) -> Values | None:
+        shape = tuple(variable.shape)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            value = _NORM.get(variable.name)
+            return None if value is None else np.full(shape, value)
+        if role == OWN:
+            return own(layer, variable, rng)
+        if variable.name == "bias":  # the author's may be what killed
+            return np.zeros(shape)
+        if role == UNITS:
+            values = own(layer, variable, rng)
+            same = values is not None and values.size > 1 and np.ptp(values) == 0
+            return kernels.he(shape, rng) if same else values
+        groups = int(getattr(layer, "groups", 1))
+        if role == MIRRORED:
+            return kernels.mirrored(shape, rng, groups)
+        if role == OUTPUT:
+            return _OUTPUT * kernels.he(shape, rng)
+        strides = tuple(getattr(layer, "strides", ()))
+        causal = getattr(layer, "padding", None) == "causal"
+        passing = kernels.identity(shape, groups, strides, causal=causal)
+        return passing + self._noise * kernels.balanced(shape, rng)
+
+
+def _variables(layer: Any) -> Iterator[Any]:
+    """Those of the layer itself, not of layers inside it."""
+    yield from layer._trainable_variables  # noqa: SLF001 - Keras has no public way
+    yield from layer._non_trainable_variables  # noqa: SLF001 - as above
+
+
+def _kept_whole(layer: Any) -> str:
+    """Why a layer keeps all its weights; empty if it does not."""
+    if not layer.trainable:
+        return "it is frozen"
+    if getattr(layer, "quantization_mode", None):
+        return "it is quantized"
+    if getattr(layer, "lora_enabled", False):
+        return "it has LoRA weights"
+    norm = isinstance(layer, keras.layers.BatchNormalization)
+    if not norm and not layer._trainable_variables:  # noqa: SLF001 - as above
+        return "nothing trains what it has"
+    return ""
+
+
+def _is_frozen(variable: Any) -> bool:
+    moving = variable.name in ("moving_mean", "moving_variance")
+    return not moving and not variable.trainable
+
+
+def _plain(layer: Any) -> bool:
+    """Whether a layer's weights may be anything: none of it is constrained."""
+    return (
+        getattr(layer, "kernel_constraint", None) is None
+        and getattr(layer, "bias_constraint", None) is None
+    )
+
+
+def _check(seed: int, noise: float) -> None:
+    if isinstance(seed, bool) or seed < 0:
+        raise ValueError(
+            f"seed must be an int of 0 or more. Received: {seed!r}. Give one such as 0."
+        )
+    if not 0 <= noise < float("inf"):
+        raise ValueError(
+            f"noise must be a finite number of 0 or more. Received: {noise!r}. "
+            "0.5 is the default."
+        )

@@ -1,0 +1,224 @@
+"""What a new start makes of each layer: by what it takes and by what follows it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from keras_rectifiers import forms
+from keras_rectifiers.revival.restart_flow import Call
+from keras_rectifiers.revival.restart_flow import Flow
+from keras_rectifiers.surgery import sites
+from keras_rectifiers.surgery.document import Address
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.roles import HIDDEN
+from keras_rectifiers.surgery.roles import OUTPUT as AT_OUTPUT
+from keras_rectifiers.surgery.view import View
+from keras_rectifiers.surgery.wiring_rules import is_elementwise
+
+#: Makes rectified units out of rectified units, which it hands on.
+PASSED = "passed"
+#: Makes rectified units out of anything else, in pairs `w` and `-w`.
+MIRRORED = "mirrored"
+#: Makes an output of the model.
+OUTPUT = "output"
+#: Makes rectified units in another way: its own initialiser, and no bias.
+UNITS = "units"
+#: Everything else: the layer's own initialisers.
+OWN = "own"
+
+#: What may follow a layer.
+_RECTIFIED = "rectified"
+_NORMED = "normed and rectified"
+_NOTHING = "nothing"
+_OTHER = "other"
+
+_MAKERS = frozenset({"Dense", "Conv1D", "Conv2D", "Conv3D"})
+#: They leave channels where they are, and make nothing negative of what is not.
+_KEEPS_CHANNELS = (
+    *("MaxPool", "AveragePool", "AvgPool", "Adaptive", "GlobalMax", "GlobalAverage"),
+    *("GlobalAvg", "ZeroPadding", "Cropping", "UpSampling"),
+)
+#: They may stand between a layer and the output that it makes.
+_AT_THE_END = frozenset(
+    {
+        *("Activation", "Softmax", "Reshape", "Flatten", "Identity", "Rescaling"),
+        *("Sigmoid", "Tanh", "Cast", "Squeeze"),
+    }
+)
+
+
+def roles(document: Entry) -> dict[str, str]:
+    """What to make of each layer that a document shows.
+
+    Args:
+        document: The config of a whole model; not changed.
+
+    Returns:
+        `PASSED`, `MIRRORED`, `OUTPUT`, `UNITS` or `OWN`, for each layer that makes
+        units by a kernel, by the path of its first place. A layer that is called
+        several times has the first three only if it has the same at each call.
+    """
+    view = View(document)
+    flow = Flow(view)
+    found = {
+        place.address: each.site
+        for each in sites.find(document)
+        if each.site.role in (HIDDEN, AT_OUTPUT)
+        for place in each.places
+    }
+    first: dict[object, str] = {}
+    for place in view.places[1:]:
+        first.setdefault(place.identity, place.path)
+    reading = _Reading(flow, found)
+    said: dict[str, set[str]] = {}
+    for number, call in enumerate(flow.calls):
+        if _makes_units(call.place.entry):
+            path = first[call.place.identity]
+            said.setdefault(path, set()).add(reading.role(number))
+    return {path: _agreed(roles) for path, roles in said.items()}
+
+
+def _agreed(roles: set[str]) -> str:
+    if len(roles) == 1:
+        return next(iter(roles))
+    return OWN if roles & {OWN, OUTPUT} else UNITS
+
+
+@dataclasses.dataclass(frozen=True)
+class _Units:
+    """Where rectified units lie in a tensor."""
+
+    #: -1, or 1 for channels first.
+    axis: int
+
+
+class _Reading:
+    """A flow, read forward (what is rectified) and backward (what follows)."""
+
+    def __init__(self, flow: Flow, found: Mapping[Address, sites.Site]) -> None:
+        self._calls = flow.calls
+        self._sites = found
+        self._takers = flow.takers()
+        self._ends = frozenset(flow.ends)
+        self._units: list[_Units | None] = []
+        for call in flow.calls:
+            self._units.append(self._made(call))
+        self._behind = [_OTHER] * len(flow.calls)
+        for number in reversed(range(len(flow.calls))):
+            self._behind[number] = self._following(number)
+        self._in_branches = _in_branches(flow.calls)
+
+    def role(self, number: int) -> str:
+        """The role of a layer that makes units, at one call."""
+        call = self._calls[number]
+        behind = self._follows(number)
+        if behind == _OTHER:
+            return OWN
+        branch = self._in_branches >> number & 1
+        if branch or call.place.entry["class_name"] not in _MAKERS:
+            return OWN if behind == _NOTHING else UNITS
+        if behind == _NOTHING:
+            return OUTPUT
+        if behind == _NORMED:
+            return UNITS
+        units = self._units[call.takes[0]] if len(call.takes) == 1 else None
+        return PASSED if units and units.axis == _axis(call.place) else MIRRORED
+
+    def _follows(self, number: int) -> str:
+        """What follows the kernel of a layer: its own activation comes first."""
+        call, behind = self._calls[number], self._behind[number]
+        if self._is_rectifier(call):
+            return _RECTIFIED
+        linear = call.place.config.get("activation") in (None, "linear")
+        return behind if linear or behind == _NOTHING else _OTHER
+
+    def _is_rectifier(self, call: Call) -> bool:
+        return call.place.address in self._sites
+
+    def _made(self, call: Call) -> _Units | None:
+        """Where rectified units lie in what a call makes; None if there are none."""
+        entry = call.place.entry
+        class_name = str(entry["class_name"])
+        if self._is_rectifier(call):
+            return _Units(self._sites[call.place.address].channel_axis)
+        taken = [self._units[source] for source in call.takes]
+        if not taken or taken[0] is None or any(each != taken[0] for each in taken):
+            return None
+        units = taken[0]
+        if class_name in ("Concatenate", "Add"):
+            return units if class_name == "Add" or _joins(call, units) else None
+        if len(taken) > 1 or not _keras_own(entry):
+            return None
+        if is_elementwise(entry):
+            return units
+        if class_name.startswith(_KEEPS_CHANNELS) and _axis(call.place) == units.axis:
+            keeps = call.place.config.get("keepdims")
+            flat = class_name.startswith("Global") and not keeps
+            return _Units(-1) if flat else units
+        return None
+
+    def _following(self, number: int) -> str:
+        """What follows the output of a call, on all ways the same or `_OTHER`."""
+        ways = {self._way(self._calls[taker], taker) for taker in self._takers[number]}
+        if number in self._ends:
+            ways.add(_NOTHING)
+        return ways.pop() if len(ways) == 1 else _OTHER
+
+    def _way(self, taker: Call, number: int) -> str:
+        entry, class_name = taker.place.entry, str(taker.place.entry["class_name"])
+        if self._is_rectifier(taker) and not _makes_units(entry):
+            return _RECTIFIED if len(taker.takes) == 1 else _OTHER
+        if not _keras_own(entry) or len(taker.takes) > 1:
+            return _OTHER
+        behind = self._behind[number]
+        if class_name == "BatchNormalization":
+            return _NORMED if behind in (_RECTIFIED, _NORMED) else _OTHER
+        if is_elementwise(entry) or class_name.startswith(_KEEPS_CHANNELS):
+            return behind
+        return _NOTHING if class_name in _AT_THE_END and behind == _NOTHING else _OTHER
+
+
+def _in_branches(calls: Sequence[Call]) -> int:
+    """Calls with a way around them, as the bits of a number.
+
+    Where values meet (a sum, a product, attention), a call is in a branch if it
+    comes before some of them and not before all. What is set side by side
+    (`Concatenate`) is no way around.
+    """
+    before: list[int] = []
+    branches = 0
+    for number, call in enumerate(calls):
+        taken = [before[source] for source in call.takes]
+        some, every = 0, -1
+        for each in taken:
+            some |= each
+            every &= each
+        if len(taken) > 1 and call.place.entry["class_name"] != "Concatenate":
+            branches |= some & ~every
+        before.append(some | 1 << number)
+    return branches
+
+
+def _makes_units(entry: Entry) -> bool:
+    name = str(entry["class_name"])
+    makes = name in ("Dense", "EinsumDense") or ("Conv" in name and "LSTM" not in name)
+    return makes and _keras_own(entry)
+
+
+def _keras_own(entry: Entry) -> bool:
+    ours = str(entry.get("registered_name") or "").startswith("keras_rectifiers>")
+    return ours or forms.is_keras_module(entry.get("module"))
+
+
+def _axis(place: Place) -> int:
+    return 1 if place.config.get("data_format") == "channels_first" else -1
+
+
+def _joins(call: Call, units: _Units) -> bool:
+    """Whether a concatenation is along the channels."""
+    axis = call.place.config.get("axis", -1)
+    last = call.rank is not None and axis == call.rank - 1
+    return axis == units.axis or (units.axis == -1 and last)
