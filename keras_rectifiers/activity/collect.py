@@ -14,12 +14,16 @@ from typing import Any
 import keras
 
 from keras_rectifiers.activity import reduce
+from keras_rectifiers.activity import widths
 from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.tap import tap
 from keras_rectifiers.activity.units import UnitShape
 
-#: What one batch leaves behind: one list of reductions for each rectifier.
+#: What one batch leaves behind: one list of reductions for each rectifier, and for
+#: each of its widths where it has several (`widths.named`).
 Raw = dict[str, list[dict[str, Any]]]
+#: The units of a rectifier at each of its widths, by its path and their number.
+Shapes = dict[tuple[str, int], UnitShape]
 
 
 class Collector:
@@ -28,7 +32,8 @@ class Collector:
     Args:
         x: The batch: a tensor or a structure of tensors, samples in front.
         unit_axes: Axes that tell units apart, None for the channels.
-        shapes: Filled with the shape of the units of each rectifier, by path.
+        shapes: Filled with the shape of the units of each rectifier, by path and
+            number of units.
         squares: Whether to sum the squares of the outputs, too.
     """
 
@@ -36,7 +41,7 @@ class Collector:
         self,
         x: Any,
         unit_axes: tuple[int, ...] | None = None,
-        shapes: dict[str, UnitShape] | None = None,
+        shapes: Shapes | None = None,
         *,
         squares: bool = True,
     ) -> None:
@@ -45,7 +50,7 @@ class Collector:
         self._scope = _scope(first)
         self._unit_axes = unit_axes
         self._squares = squares
-        self._shapes: dict[str, UnitShape] = {} if shapes is None else shapes
+        self._shapes: Shapes = {} if shapes is None else shapes
         self._partials: dict[str, list[reduce.Partial]] = {}
 
     def sees(self, tensor: Any) -> bool:
@@ -67,13 +72,15 @@ class Collector:
         # value out of the trace that differentiates.
         pre, post = keras.ops.stop_gradient(pre), keras.ops.stop_gradient(post)
         units = UnitShape.of(rectifier, post, self._unit_axes)
-        self._shapes[rectifier.path] = units
         partial = reduce.per_sample(
             rectifier, pre, post, self._batch, units, squares=self._squares
         )
+        width = _width(partial)
+        self._shapes[rectifier.path, width] = units
         calls = self._partials.setdefault(rectifier.path, [])
-        if calls and _same_samples(calls[-1], partial):
-            calls[-1] = reduce.join(calls[-1], partial)
+        alike = [place for place, each in enumerate(calls) if _width(each) == width]
+        if alike and _same_samples(calls[alike[-1]], partial):
+            calls[alike[-1]] = reduce.join(calls[alike[-1]], partial)
         else:
             calls.append(partial)
 
@@ -101,10 +108,12 @@ class Collector:
 
     def reduced(self) -> Raw:
         """What was collected, reduced over the samples."""
-        return {
-            path: [reduce.over_batch(partial) for partial in calls]
-            for path, calls in self._partials.items()
-        }
+        found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        for path, calls in self._partials.items():
+            for partial in calls:
+                place = path, _width(partial)
+                found.setdefault(place, []).append(reduce.over_batch(partial))
+        return widths.named(found)
 
 
 @contextlib.contextmanager
@@ -112,7 +121,7 @@ def collecting(
     rectifiers: Iterable[LiveRectifier],
     x: Any,
     unit_axes: tuple[int, ...] | None = None,
-    shapes: dict[str, UnitShape] | None = None,
+    shapes: Shapes | None = None,
 ) -> Iterator[Collector]:
     """Collect while a model computes a batch inside the context.
 
@@ -132,6 +141,11 @@ def _scope(tensor: Any) -> Any:
     if keras.backend.backend() == "tensorflow":
         return getattr(tensor, "graph", None) if hasattr(tensor, "op") else None
     return getattr(tensor, "_trace", None)  # only a tracer of JAX has one
+
+
+def _width(partial: reduce.Partial) -> int:
+    units: int = partial["sum_abs"].shape[-1]
+    return units
 
 
 def _same_samples(first: reduce.Partial, second: reduce.Partial) -> bool:

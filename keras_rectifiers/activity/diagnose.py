@@ -16,6 +16,7 @@ from keras_rectifiers.activity import data as data_sets
 from keras_rectifiers.activity import evidence
 from keras_rectifiers.activity import rectifiers as live
 from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity import widths
 from keras_rectifiers.activity.criteria import NEVER_POSITIVE
 from keras_rectifiers.activity.diagnosis import Diagnosis
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
@@ -170,15 +171,20 @@ class Diagnostician:
 
         Args:
             rectifiers: All that were watched.
-            measured: Statistics by path; of one that is absent nothing was seen.
+            measured: Statistics by path, or by path and width; of one that is
+                absent nothing was seen.
         """
-        watched = tuple(rectifiers)
-        layers = [
-            self._layer(each, measured[each.path])
-            for each in watched
-            if each.path in measured
-        ]
-        unseen = [each.path for each in watched if each.path not in measured]
+        layers: list[LayerDiagnosis] = []
+        unseen = []
+        for each in rectifiers:
+            found = [
+                self._layer(each, name, statistics)
+                for name, statistics in measured.items()
+                if widths.is_of(name, each.path, statistics.units)
+            ]
+            layers += sorted(found, key=lambda layer: layer.units)
+            if not found:
+                unseen.append(each.path)
         return Diagnosis(self.model.name, tuple(layers), tuple(unseen))
 
     def _evidence(
@@ -212,15 +218,16 @@ class Diagnostician:
             yield batch
 
     def _layer(
-        self, rectifier: live.LiveRectifier, statistics: UnitStatistics
+        self, rectifier: live.LiveRectifier, name: str, statistics: UnitStatistics
     ) -> LayerDiagnosis:
-        units = self._probe.shapes.get(rectifier.path) if self._probe else None
+        place = rectifier.path, statistics.units
+        units = self._probe.shapes.get(place) if self._probe else None
         if units is None:
             slopes, keeps_gradient = rectifier.slopes(statistics.units)
         else:
             slopes, keeps_gradient = units.slopes(rectifier)
         return LayerDiagnosis(
-            layer=rectifier.path,
+            layer=name,
             statistics=statistics,
             slopes=slopes,
             keeps_gradient=keeps_gradient,

@@ -29,7 +29,8 @@ class Diagnosis:
 
     #: Name of the model.
     model: str
-    #: One entry for each rectifier that was seen, in the model's order.
+    #: One entry for each rectifier that was seen, in the model's order. A layer that is
+    #: called at several widths has one for each, named `relu (64 units)`.
     layers: tuple[LayerDiagnosis, ...]
     #: Paths of rectifiers that were found and not seen: never called on this data,
     #: or only inside a loop of the compiled graph.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -70,37 +71,53 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
         path: producer(layers[path], path, each, birth_is_known=known[path])
         for path, each in kernels.items()
     }
-    owners = {id(each.owner): each.path for each in found}
-    order = [path for path in seen.rectifiers if path in fed]
-    by_path = {each.path: each for each in found}
+    places = tuple(_places(found, seen))
+    owners = {each.path: id(each.owner) for each, _ in places}
     return Evidence(
         samples=int(keras.tree.flatten(few)[0].shape[0]),
         inputs=_inputs(model, few),
         rectifiers=tuple(
-            _entry(by_path[path], fed[path], wiring, producers, seen, owners)
-            for path in order
+            _entry(each, wiring if wired else None, producers, seen, owners)
+            for each, wired in places
         ),
         training=training(model, {path: layer for path, (layer, _) in fed.items()}),
         problem=problem,
     )
 
 
+def _places(
+    found: Iterable[LiveRectifier], seen: Calls
+) -> Iterator[tuple[LiveRectifier, bool]]:
+    """What was seen, by the names of a diagnosis, and whether its wiring is known.
+
+    The wiring of a layer that is called at several places is that of its first call.
+    """
+    by_path = {each.path: each for each in found}
+    told: set[str] = set()
+    for (path, _), name in zip(seen.found, seen.rectifiers, strict=True):
+        yield dataclasses.replace(by_path[path], path=name), path not in told
+        told.add(path)
+
+
 def _entry(
     rectifier: LiveRectifier,
-    fed: tuple[Any, Any],
-    wiring: Wiring,
+    wiring: Wiring | None,
     producers: Mapping[str, Producer],
     seen: Calls,
-    owners: Mapping[int, str],
+    owners: Mapping[str, int],
 ) -> RectifierEvidence:
-    layer, normalisation = fed
     units = seen.rectifiers[rectifier.path]
-    made = None if layer is None else producers.get(wiring.path(layer))
-    if made is not None and len(made.norm) == len(units.mean):
+    count = len(units.mean)
+    made, normalised, before = None, None, None
+    if wiring is not None:
+        layer, normalisation = wiring.feeding(rectifier)
+        normalised = _normalisation(normalisation, wiring, count)
+        made = None if layer is None else producers.get(wiring.path(layer))
+        before = wiring.upstream(rectifier)
+    if made is not None and len(made.norm) == count:
         made = dataclasses.replace(made, takes=seen.inputs.get(made.path))
     else:
         made = None
-    before = wiring.upstream(rectifier)
     return RectifierEvidence(
         path=rectifier.path,
         mean=units.mean,
@@ -108,10 +125,10 @@ def _entry(
         maximum=units.maximum,
         std_over_samples=units.std_over_samples,
         producer=made,
-        normalisation=_normalisation(normalisation, wiring, len(units.mean)),
+        normalisation=normalised,
         upstream=None
         if before is None
-        else tuple(path for owner, path in owners.items() if owner in before),
+        else tuple(path for path, owner in owners.items() if owner in before),
     )
 
 

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.activity import widths
 from keras_rectifiers.activity.evidence_data import Spread
 from keras_rectifiers.activity.rectifiers import LAYER
 from keras_rectifiers.activity.rectifiers import LiveRectifier
@@ -57,10 +58,15 @@ class UnitSpread:
 class Calls:
     """What one pass showed."""
 
-    #: Pre-activations by rectifier, in the order of the first calls.
-    rectifiers: dict[str, UnitSpread] = dataclasses.field(default_factory=dict)
+    #: Pre-activations by path and number of units, in the order of the first calls.
+    found: dict[tuple[str, int], UnitSpread] = dataclasses.field(default_factory=dict)
     #: What each layer with a kernel takes, by its path.
     inputs: dict[str, Spread] = dataclasses.field(default_factory=dict)
+
+    @property
+    def rectifiers(self) -> dict[str, UnitSpread]:
+        """Pre-activations by the names of a diagnosis."""
+        return widths.named(self.found)
 
 
 def look(
@@ -99,8 +105,9 @@ def look(
             return
         values = values - rectifier.function.threshold
         found = UnitSpread.of(_arranged(values, rectifier.channel_axis, samples))
-        before = calls.rectifiers.get(rectifier.path)
-        calls.rectifiers[rectifier.path] = before.joined(found) if before else found
+        place = rectifier.path, len(found.mean)
+        before = calls.found.get(place)
+        calls.found[place] = before.joined(found) if before else found
 
     takes_training = getattr(model, "_call_has_training_arg", True)
     try:

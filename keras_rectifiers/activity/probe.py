@@ -19,10 +19,10 @@ from keras_rectifiers.activity import gradients
 from keras_rectifiers.activity import reduce
 from keras_rectifiers.activity.collect import Collector
 from keras_rectifiers.activity.collect import Raw
+from keras_rectifiers.activity.collect import Shapes
 from keras_rectifiers.activity.collect import collecting
 from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.statistics import UnitStatistics
-from keras_rectifiers.activity.units import UnitShape
 
 
 class Probe:
@@ -46,8 +46,8 @@ class Probe:
     ) -> None:
         self.model = model
         self.rectifiers = tuple(rectifiers)
-        #: The units of each rectifier that was seen, by path.
-        self.shapes: dict[str, UnitShape] = {}
+        #: The units of each rectifier that was seen, by path and their number.
+        self.shapes: Shapes = {}
         self._unit_axes = unit_axes
         self._gradients = gradients
         self._step: Callable[[Any], Raw] = _COMPILERS[keras.backend.backend()](self)
@@ -64,7 +64,8 @@ class Probe:
             before: Statistics to add to; not changed.
 
         Returns:
-            Statistics by path; a rectifier that the model never called is absent.
+            Statistics by path, or by path and width (`widths.named`); a rectifier
+            that the model never called is absent.
         """
         if hasattr(self.model, "jax_state_sync"):
             # While `fit` runs on JAX, the weights live outside the model.

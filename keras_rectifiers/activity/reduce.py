@@ -92,7 +92,7 @@ def reached(gradient: Any, batch: Any, units: UnitShape) -> Any:
 
 
 def join(first: Partial, second: Partial) -> Partial:
-    """Two calls on the same samples: the second adds positions to the first."""
+    """Two calls of one width on the same samples: the second adds positions."""
     joined = {name: first[name] + second[name] for name in first}
     joined["maximum"] = ops.maximum(first["maximum"], second["maximum"])
     return joined

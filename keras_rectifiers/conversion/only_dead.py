@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.activity import widths
 from keras_rectifiers.activity.diagnosis import Diagnosis
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
 from keras_rectifiers.activity.verdicts import DEAD
@@ -46,9 +46,13 @@ class OnlyDead:
                 "units is dead. There is nothing to convert."
             )
 
-    @functools.cached_property
-    def _layers(self) -> dict[str, LayerDiagnosis]:
-        return {layer.layer: layer for layer in self.diagnosis.layers}
+    def _seen(self, site: Site) -> list[LayerDiagnosis]:
+        """What a site did: one entry, or one for each of its widths."""
+        return [
+            layer
+            for layer in self.diagnosis.layers
+            if widths.is_of(layer.layer, site.path, layer.units)
+        ]
 
     def __call__(self, site: Site) -> bool:
         """Whether a site has dead units.
@@ -56,26 +60,27 @@ class OnlyDead:
         Raises:
             SelectionError: The diagnosis counted other units than its channels.
         """
-        layer = self._layers.get(site.path)
-        if layer is None or not layer.dead:
+        seen = self._seen(site)
+        if not any(layer.dead for layer in seen):
             return False
-        widths = {width for width in site.widths if width is not None}
+        layer = seen[0]
+        known = {width for width in site.widths if width is not None}
         shape = layer.unit_shape or (layer.units,)
-        if len(widths) == 1 and (len(shape) > 1 or layer.units not in widths):
+        if len(known) == 1 and (len(shape) > 1 or layer.units not in known):
             raise SelectionError(
                 "The units of a diagnosis given as where= must be the channels of "
                 f"each rectifier. Received: {layer.units} units for {site.path!r}, "
-                f"which has {widths.pop()} channels. Diagnose this very model, "
+                f"which has {known.pop()} channels. Diagnose this very model, "
                 "without axes of your own."
             )
         return True
 
     def why(self, site: Site) -> str:
         """Why a site is left as it is."""
-        layer = self._layers.get(site.path)
-        if layer is None:
+        seen = self._seen(site)
+        if not seen:
             return "the diagnosis has not seen it"
-        return f"none of its {layer.units} units is dead"
+        return f"none of its {sum(layer.units for layer in seen)} units is dead"
 
     def channels(self, site: Site) -> tuple[int, ...] | Cannot:
         """The channels of a site's dead units.
@@ -83,10 +88,10 @@ class OnlyDead:
         Args:
             site: A site that this predicate takes, at one of its widths.
         """
-        layer = self._layers[site.path]
-        if site.channels != layer.units:
+        seen = [each for each in self._seen(site) if each.units == site.channels]
+        if not seen:
             return Cannot("units", "its calls have different numbers of channels")
-        return tuple(int(unit) for unit in np.flatnonzero(layer.verdicts == DEAD))
+        return tuple(int(unit) for unit in np.flatnonzero(seen[0].verdicts == DEAD))
 
     def check_target(self, to: Any) -> None:
         """Refuse a target that has one slope for all units.
@@ -112,7 +117,7 @@ class OnlyDead:
         """
         paths = [site.path for site in sites]
         dead = [layer.layer for layer in self.diagnosis.layers if layer.dead]
-        if not set(paths) & set(dead):
+        if not any(layer.dead for site in sites for layer in self._seen(site)):
             raise SelectionError(
                 "A diagnosis given as where= must be of this model. Received: one of "
                 f"{self.diagnosis.model!r} with dead units in {', '.join(dead[:3])}; "

@@ -31,6 +31,11 @@ class Slopes:
     #: Whether they learn: those of the channels named, or all.
     trainable: bool = True
 
+    @property
+    def learn(self) -> bool:
+        """Whether any of them learns; none does where no channel is named."""
+        return self.trainable and self.channels != ()
+
     def values(self, factor: float = 1.0) -> Any:
         """One number for all, or a list with one for each channel, times a factor."""
         if self.channels is None:
@@ -59,7 +64,7 @@ def ours(
         "shared_axes": "spatial",
         "max_value": site.max_value,
         "data_format": "channels_first" if site.channel_axis == 1 else "channels_last",
-        "trained_channels": slopes.channels and list(slopes.channels),
+        "trained_channels": list(slopes.channels) if slopes.channels else None,
         "learning_rate_multiplier": 1.0,
         **options,
         **_trainable(slopes),
@@ -88,7 +93,7 @@ def stock(
     """
     if site.max_value is not None:
         return Cannot("portable", "stock Keras has no PReLU with an upper bound")
-    if slopes.channels is not None and slopes.trainable:
+    if slopes.channels is not None and slopes.learn:
         return Cannot("portable", "in stock Keras a PReLU learns all its slopes")
     options = dict(options)
     if options.pop("learning_rate_multiplier", 1.0) != 1:
@@ -121,7 +126,7 @@ def stock(
 
 def _trainable(slopes: Slopes) -> dict[str, bool]:
     """What a layer's config says of slopes that do not learn; else its host decides."""
-    return {} if slopes.trainable else {"trainable": False}
+    return {} if slopes.learn else {"trainable": False}
 
 
 def _initializer(value: Any) -> dict[str, Any]:
