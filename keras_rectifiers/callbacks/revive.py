@@ -70,6 +70,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         batch_size: Samples in a batch of data arrays. Default 128.
         samples: Most samples of `data` that are used. Default 512.
         verbose: 1 prints a line at each revival. Default 0.
+        warn: Whether to warn of rectifiers that are left. Default True.
 
     Raises:
         TypeError: If the data can be iterated only once.
@@ -114,6 +115,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         batch_size: int = 128,
         samples: int = 512,
         verbose: int = 0,
+        warn: bool = True,
     ) -> None:
         super().__init__()
         if not data_sets.can_be_repeated(data):
@@ -143,6 +145,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self.seed = seed
         self.samples = samples
         self.verbose = verbose
+        self.warn = warn
         self._revival = {"fold": fold, "initializer": initializer}
         self._utility: dict[str, Any] = {
             "rate": rate,
@@ -271,7 +274,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         """Say once which rectifiers are left, and why."""
         self.left |= left
         new = {path: why for path, why in left.items() if path not in self._told}
-        if new:
+        if new and self.warn:
             self._told |= set(new)
             reasons = "; ".join(f"{path!r}: {why}" for path, why in new.items())
             warnings.warn(

@@ -57,7 +57,7 @@ def command(folder: Path, epochs: int, seed: int, force: bool, as_json: bool) ->
         epochs=epochs,
         seed=seed,
         show=_nothing if as_json else _show,
-        watch=lambda label: epochs_shown(epochs, label),
+        watch=epochs_shown,
     )
     _finish(story, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""`keras-rectifiers finetune`: convert a model and train it further."""
+"""`keras-rectifiers finetune`: bring a model's dead units back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import slopes
 
 
-@click.command("finetune", short_help="Convert a model and train it on your data.")
+@click.command("finetune", short_help="Bring dead units back, training on your data.")
 @click.argument("model", type=click.Path(path_type=Path))
 @data_options
 @click.option(
@@ -31,25 +31,35 @@ from keras_rectifiers.cli.options import slopes
     help="The .keras file to write.",
 )
 @click.option(
+    "--treatment",
+    type=click.Choice(("auto", "revive", "slopes", "restart", "convert", "none")),
+    help="What is done about dead units: new weights (revive), slopes for them alone "
+    "(slopes), a new start of the whole model (restart), other rectifiers (convert), "
+    "nothing (none); auto, the default, chooses by what it finds.",
+)
+@click.option(
     "--to",
-    type=click.Choice((*TARGETS, "none")),
-    default="prelu",
-    show_default=True,
-    help="What takes the rectifiers' place; none trains the model as it is.",
+    type=click.Choice(TARGETS),
+    help="What takes the rectifiers' place, with --treatment convert.",
 )
 @slope_options
 @selection_options
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Passes over the data.",
+    help="Passes over the data (default: enough for 2,000 steps, 5 to 50).",
 )
 @click.option(
     "--learning-rate",
     type=Finite(0, above=True),
     help="Default: that of the model's optimizer, or 0.001.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(("cosine", "constant")),
+    default="cosine",
+    show_default=True,
+    help="Course of the learning rate: up, then to 0 along a cosine; or none.",
 )
 @click.option(
     "--loss",
@@ -94,13 +104,19 @@ from keras_rectifiers.cli.options import slopes
     is_flag=True,
     help="Keep the last epoch; by default the best one on what is held out is kept.",
 )
+@click.option(
+    "--fold",
+    is_flag=True,
+    help="Take the slopes of dead units back to 0 and write plain ReLUs.",
+)
 @force_option
 @import_option
 @json_option
 def command(
     model: Path,
     target: Path,
-    to: str,
+    treatment: str | None,
+    to: str | None,
     spec: str,
     scale: float,
     batch_size: int,
@@ -110,8 +126,9 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     roles: tuple[str, ...],
-    epochs: int,
+    epochs: int | None,
     learning_rate: float | None,
+    schedule: str,
     loss: str | None,
     validation_split: float,
     seed: int,
@@ -119,13 +136,15 @@ def command(
     class_weight: str | None,
     budget: float | None,
     keep_last: bool,
+    fold: bool,
     force: bool,
     imports: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Convert MODEL, train it on DATA, and watch its units come back.
+    """Bring the dead units of MODEL back: diagnose, treat, train on DATA, compare.
 
     A compiled model goes on with its own loss and optimizer. MODEL is not changed.
+    With --to or a selection of rectifiers these are converted, as by convert.
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
@@ -133,10 +152,15 @@ def command(
 
     choice = {
         **selection(of, include, exclude, roles),
-        **slopes(to, negative_slope, alpha),
+        **slopes(to or "prelu", negative_slope, alpha),
+        **({} if to is None else {"to": to}),
     }
-    if to == "none" and choice:
-        raise click.UsageError("--to none replaces nothing: leave the selection out.")
+    allowed = ("convert", *(() if to else ("slopes",)), None)
+    if choice and treatment not in allowed:
+        raise click.UsageError(
+            f"--treatment {treatment} converts nothing by choice: leave --to, slopes "
+            "and selection out."
+        )
     check_model_file(model)
     check_model_target(model, target, overwrite=force)
     prepare_backend()
@@ -156,13 +180,14 @@ def command(
             "sparse_categorical_crossentropy (labels as numbers of classes)."
         )
     data = data_sets.load(spec, loaded, scale=scale, labels=True)
-    with epochs_shown(epochs) as shown:
+    with epochs_shown() as shown:
         result = finetune(
             loaded,
             data,
-            to=None if to == "none" else to,
+            treatment=treatment,
             epochs=epochs,
             learning_rate=learning_rate,
+            schedule=schedule,
             loss=loss,
             batch_size=batch_size,
             validation_split=validation_split,
@@ -171,6 +196,7 @@ def command(
             keep_best=not keep_last,
             class_weight=class_weight,
             budget=budget,
+            fold=fold,
             callbacks=[shown],
             **choice,
         )

@@ -62,28 +62,30 @@ def epoch_line(epoch: int, epochs: int, logs: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def epochs_shown(epochs: int, label: str = "fine-tuning") -> Iterator[Any]:
+def epochs_shown(label: str = "fine-tuning") -> Iterator[Any]:
     """A Keras callback that shows each epoch: a line, and a bar on a terminal.
 
     Args:
-        epochs: Number of epochs.
         label: What is going on.
     """
     import keras
 
     with _progress() as progress:
-        task = progress.add_task(label, total=epochs)
+        task = progress.add_task(label, total=None)
 
         class Shown(keras.callbacks.Callback):
             """Tells each epoch as it ends."""
 
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                progress.update(task, completed=epoch, total=self.params["epochs"])
+
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                line = epoch_line(epoch + 1, epochs, logs or {})
+                line = epoch_line(epoch + 1, self.params["epochs"], logs or {})
                 if progress.disable:
                     say(f"{label}: {line}")
                 else:
                     progress.console.print(f"{label}: {line}", markup=False)
-                progress.advance(task)
+                progress.update(task, completed=epoch + 1)
 
         yield Shown()
 

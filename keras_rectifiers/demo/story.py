@@ -154,7 +154,7 @@ def _finetuned(
         return finetune(
             model,
             data,
-            to=None,
+            treatment="none",
             epochs=epochs,
             seed=seed,
             probe=data.x,

@@ -7,6 +7,7 @@ text (`str`), in the order in which they are read.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from keras_rectifiers.repairs import where_text
 if TYPE_CHECKING:
     from keras_rectifiers.activity.diagnosis import Diagnosis
     from keras_rectifiers.surgery.plan import Plan
-    from keras_rectifiers.training.finetune import FinetuneResult
+    from keras_rectifiers.training.result import FinetuneResult
 
 #: Verdicts in the columns of a diagnosis, after `layer` and `units`.
 _VERDICTS = ("dead", "leaking", "dormant", "linear", "alive")
@@ -200,10 +201,25 @@ def finetune_tables(result: FinetuneResult) -> list[Any]:
         ),
         numbers=("before", "after"),
     )
-    plan = (
-        [] if result.plan is None else [f"{result.plan.model}: {result.plan.summary}"]
-    )
-    return [*plan, f"Metrics on the {result.evaluated_on}:", table]
+    return [*_treatment(result), f"Metrics on the {result.evaluated_on}:", table]
+
+
+def _treatment(result: FinetuneResult) -> Iterator[str]:
+    """What was done, and why."""
+    yield f"Treatment: {result.treatment} ({result.why})."
+    if len(result.tried) > 1:
+        compared = ", ".join(
+            f"{each.treatment} {each.metric} {each.value:.4g}" for each in result.tried
+        )
+        yield f"Tried: {compared}."
+    yield from result.done
+    if result.start_difference == 0:
+        yield "Before the first step the outputs were the original's, bit for bit."
+    if result.best_epoch is not None:
+        of = f"{result.best_epoch} of {len(result.history)}"
+        yield f"Kept: epoch {of}." if result.best_epoch else "Kept: the start."
+    if result.fold is not None:
+        yield f"Folded: {result.fold.plan.summary}"
 
 
 def _number(name: str, value: float) -> str:

@@ -1,4 +1,4 @@
-"""Fine-tune a converted model, and see its silent units come back."""
+"""Fine-tune a model so that its dead units come back, and it works again."""
 
 from __future__ import annotations
 
@@ -9,71 +9,56 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
+from keras_rectifiers.activity.diagnose import diagnose
 from keras_rectifiers.data import Data
-from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.deploy.fold import fold as folded
+from keras_rectifiers.training import compare
+from keras_rectifiers.training import findings
+from keras_rectifiers.training.findings import Findings
 from keras_rectifiers.training.keeping import Budget
-from keras_rectifiers.training.keeping import KeepBest
 from keras_rectifiers.training.keeping import class_weights
 from keras_rectifiers.training.labels import check_labels
 from keras_rectifiers.training.optimizers import prepare
+from keras_rectifiers.training.prescriptions import AUTO
+from keras_rectifiers.training.prescriptions import CONVERT
+from keras_rectifiers.training.prescriptions import SLOPES
+from keras_rectifiers.training.prescriptions import TREATMENTS
+from keras_rectifiers.training.prescriptions import prescribe
+from keras_rectifiers.training.result import FinetuneResult
+from keras_rectifiers.training.result import Trial
+from keras_rectifiers.training.runs import SCHEDULES
+from keras_rectifiers.training.runs import Run
+from keras_rectifiers.training.runs import Training
+from keras_rectifiers.training.split import Parts
+from keras_rectifiers.training.split import as_data
 from keras_rectifiers.training.split import split
+from keras_rectifiers.training.treated import Order
+from keras_rectifiers.training.treated import copied
+from keras_rectifiers.training.treated import treat
 
 #: Samples on which units are watched, where no probe is given.
 PROBE_SAMPLES = 1024
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FinetuneResult:
-    """What a fine-tuning run gave.
-
-    Metrics have Keras' names (`loss`, `accuracy`, ...). `dead_fraction` (no
-    gradient) and `silent_fraction` (never fired, dead or leaking) are shares of all
-    units in 0..1 on the probe.
-    """
-
-    #: The fine-tuned model.
-    model: Any
-    #: How it was converted, None where it was not.
-    plan: Any
-    #: Metrics and fractions before the first epoch.
-    before: Mapping[str, float]
-    #: The same of the model that was kept.
-    after: Mapping[str, float]
-    #: Logs of each epoch.
-    history: tuple[Mapping[str, float], ...]
-    #: What the metrics were measured on: `"test data"`, `"validation split"` or
-    #: `"training data"`.
-    evaluated_on: str
-    #: The epoch whose weights the model has, from 1; 0 where none was better than
-    #: the start, None where the last ones were taken.
-    best_epoch: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result without the model, as plain data."""
-        return {
-            "before": dict(self.before),
-            "after": dict(self.after),
-            "evaluated_on": self.evaluated_on,
-            "best_epoch": self.best_epoch,
-            "epochs": [dict(logs) for logs in self.history],
-        }
+#: Steps that are enough to train units anew, and the epochs that may take.
+_STEPS, _FEWEST, _MOST = 2000, 5, 50
 
 
 def finetune(
     model: Any,
     data: Any,
     *,
-    to: Any = "prelu",
-    epochs: int = 5,
+    treatment: str | None = None,
+    to: Any = None,
+    epochs: int | None = None,
     learning_rate: float | None = None,
+    schedule: str = "cosine",
     loss: Any = None,
     metrics: Any = None,
     batch_size: int = 32,
     validation_split: float = 0.1,
     seed: int = 0,
     keep_best: bool = True,
+    fold: bool = False,
     class_weight: Any = None,
     budget: float | None = None,
     probe: Any = None,
@@ -81,34 +66,61 @@ def finetune(
     verbose: Any = 0,
     **selection: Any,
 ) -> FinetuneResult:
-    """Convert a model and train it further under the dead unit monitor.
+    """Diagnose a model, treat its dead units, and train it under the monitor.
 
     The original is unchanged: use the model in the result. Its optimizer (with its
     state), loss and metrics are kept where it is compiled and no `loss` is given.
+
+    The treatments:
+
+    - `"revive"`: dead units get new incoming weights, outgoing weights of 0, and so
+      leave the outputs what they were; the same again for units that die in the
+      first three fifths of the run. Where that has no safe answer, as before a
+      residual sum, dead units alone get a slope of 0.25.
+    - `"slopes"`: dead units alone get a slope of 0.25; living ones stay ReLUs.
+    - `"restart"`: all weights are drawn anew so that the signal passes, by
+      `keras_rectifiers.revival.restart`; frozen layers stay.
+    - `"convert"`: the rectifiers of the selection are replaced, as `convert` does.
+    - `"none"`: a copy is trained as it is.
+    - `"auto"`: none where no unit is dead; revive where less than 30 % are. Where
+      more are, restart if the outputs say nothing about the labels; else both are
+      tried for a fifth of the epochs, and the better one goes on.
+
+    Where 30 % or more are dead, and in a restart, the optimizer starts anew, at no
+    more than its class' default rate.
 
     Args:
         model: A `keras.Model`.
         data: `(x, y)`, a `keras_rectifiers.data.Data`, or a data set object of
             batches `(x, y)`.
-        to: `"prelu"`, `"leaky_relu"` or what else `convert` takes; None trains a
-            copy of the model as it is.
-        epochs: Passes over the data, at least 1.
+        treatment: See above. None: `"convert"` where `to` or a selection is given,
+            else `"auto"`.
+        to: For `"convert"`: `"prelu"` (default), `"leaky_relu"` or what else
+            `convert` takes.
+        epochs: Passes over the data in all, at least 1. None: enough for 2,000
+            steps, 5 at least and 50 at most.
         learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
+        schedule: `"cosine"`: the rate rises for a twentieth of the run, then falls
+            to 0; an optimizer's own schedule stays. Or `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.
         validation_split: Share of the arrays in 0..1 (1 excluded) that is held out
             at random, and measured. Not used where the data bring test arrays.
-        seed: For the split, the order of samples, and dropout.
+        seed: For the split, the order of samples, new weights and dropout.
         keep_best: Whether the model ends with the weights of its best epoch, by
             the first metric on the validation split (on the training data where
             there is none: test arrays choose nothing), the start counted as one;
-            else with the last ones.
+            of epochs within a standard error the last. Else with the last ones.
+        fold: Whether slopes of dead units are annealed to 0 in the first three
+            fifths of the run, and every rectifier whose slopes allow it becomes a
+            plain ReLU again.
         class_weight: Class -> weight in the loss, or `"balanced"`.
         budget: Seconds after which training ends; None for all epochs.
         probe: Inputs on which units are watched; None takes up to 1,024 samples of
             the training data.
-        callbacks: More Keras callbacks.
+        callbacks: More Keras callbacks. Where treatments are compared, they see
+            the trial of each, and then the rest of the better one.
         verbose: As in `keras.Model.fit`.
         **selection: `of`, `include`, `exclude`, `where`, `roles`,
             `negative_slope`, `alpha`, as `convert` takes them.
@@ -118,35 +130,124 @@ def finetune(
         DataError: The data have no labels, or labels that do not fit the loss.
         RectifierError: The loss became NaN or infinite.
     """
-    _check(epochs, learning_rate, validation_split)
+    asked = _treatment(treatment, to, selection)
+    _check(epochs, learning_rate, validation_split, schedule)
     keras.utils.set_random_seed(seed)
-    parts = split(_as_data(data), validation_split, batch_size, seed)
-    changed, plan = _converted(model, to, selection)
-    prepare(changed, loss=loss, metrics=metrics, learning_rate=learning_rate)
-    watched = parts.probe(PROBE_SAMPLES) if probe is None else probe
-    measured = check_labels(
-        changed, parts.test or parts.train, lambda: _evaluate(changed, parts)
-    )
-    before = {**measured, **_fractions(changed, watched)}
-    watchers = _watchers(watched, callbacks, seen="dead_fraction" in before)
-    held_out = parts.evaluated_on == "validation split"
-    keeper = KeepBest(measured, held_out=held_out) if keep_best else None
+    parts = split(as_data(data), validation_split, batch_size, seed)
+    weights = class_weights(class_weight, parts.train.y)
     limits = [] if budget is None else [Budget(budget)]
-    logs = _fit(
-        changed,
-        parts,
-        epochs,
-        [*watchers, *([keeper] if keeper else []), *limits],
-        verbose=verbose,
-        class_weight=class_weights(class_weight, parts.train.y),
+    compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
+    look = _looked_at(model, parts, probe, compiling, seed)
+    program = compare.program(
+        prescribe(asked, look.found), epochs or _enough(parts.steps)
     )
-    after = {**_evaluate(changed, parts), **_fractions(changed, watched)}
-    best = keeper.best_epoch if keeper else None
-    return FinetuneResult(changed, plan, before, after, logs, parts.evaluated_on, best)
+    conversion = selection if to is None else {"to": to, **selection}
+    order = Order(
+        model, look.found, look.probe, program.epochs, seed, fold, conversion, compiling
+    )
+    training = Training(
+        parts,
+        program.epochs,
+        look.measured,
+        schedule,
+        look.probe if look.found.diagnosis.layers else None,
+        [*callbacks, *limits],
+        {"class_weight": weights, "verbose": verbose},
+        seed,
+    )
+    runs = [Run(treat(order, each), training) for each in program.prescriptions]
+    starts = [findings.predictions(run.model, look.sample.x) for run in runs]
+    best, tried = compare.train(runs, program.trial)
+    best.require_finite()
+    start = starts[runs.index(best)]
+    return _result(best, tried, look, parts, start, keep_best=keep_best, fold=fold)
 
 
-def _check(epochs: int, learning_rate: float | None, validation_split: float) -> None:
-    if epochs < 1:
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Look:
+    """What a model is before anything is done."""
+
+    found: Findings
+    measured: Mapping[str, float]
+    sample: Data
+    probe: Any
+
+
+def _looked_at(
+    model: Any, parts: Parts, probe: Any, compiling: Mapping[str, Any], seed: int
+) -> _Look:
+    original = copied(model)
+    prepare(original, **compiling)
+    measured = check_labels(
+        original, parts.test or parts.train, lambda: _evaluate(original, parts)
+    )
+    sample = parts.sample(PROBE_SAMPLES)
+    watched = sample.x if probe is None else probe
+    found = findings.find(original, sample, watched, seed)
+    return _Look(found, measured, sample, watched)
+
+
+def _result(
+    run: Run,
+    tried: tuple[Trial, ...],
+    look: _Look,
+    parts: Parts,
+    start: Any,
+    *,
+    keep_best: bool,
+    fold: bool,
+) -> FinetuneResult:
+    treated = run.treated
+    if keep_best:
+        run.model.set_weights(run.keeper.weights)
+    shipped = folded(run.model) if fold else None
+    final = run.model if shipped is None else shipped.model
+    units = diagnose(final, look.probe, batch_size=256, explain=False)
+    return FinetuneResult(
+        model=final,
+        treatment=treated.prescription.treatment,
+        why=treated.prescription.why,
+        done=treated.done,
+        tried=tried,
+        plan=treated.plan,
+        skill=look.found.skill,
+        start_difference=findings.difference(look.found.outputs, start),
+        before={**look.measured, **findings.fractions(look.found.diagnosis)},
+        after={**_evaluate(final, parts), **findings.fractions(units)},
+        history=tuple(run.logs),
+        evaluated_on=parts.evaluated_on,
+        best_epoch=run.keeper.best_epoch if keep_best else None,
+        fold=shipped,
+    )
+
+
+def _treatment(treatment: str | None, to: Any, selection: Mapping[str, Any]) -> str:
+    """The treatment that is asked for; a conversion that no one would do is refused."""
+    converts = to is not None or bool(selection)
+    if treatment is None:
+        return CONVERT if converts else AUTO
+    if treatment not in TREATMENTS:
+        raise ValueError(
+            f"treatment must be one of {', '.join(map(repr, TREATMENTS))}. Received: "
+            f"treatment={treatment!r}."
+        )
+    allowed = treatment == CONVERT or (treatment == SLOPES and to is None)
+    if converts and not allowed:
+        given = ", ".join([*(["to"] if to is not None else []), *selection])
+        raise ValueError(
+            f"What is converted, and to what, belongs to treatment='convert'. "
+            f"Received: treatment={treatment!r} with {given}. Leave one out."
+        )
+    return treatment
+
+
+def _check(
+    epochs: int | None,
+    learning_rate: float | None,
+    validation_split: float,
+    schedule: str,
+) -> None:
+    if epochs is not None and epochs < 1:
         raise ValueError(f"epochs must be at least 1. Received: epochs={epochs}.")
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise ValueError(
@@ -158,84 +259,20 @@ def _check(epochs: int, learning_rate: float | None, validation_split: float) ->
             "validation_split must be in 0..1, 1 excluded. Received: "
             f"validation_split={validation_split}."
         )
+    if schedule not in SCHEDULES:
+        raise ValueError(
+            f"schedule must be one of {', '.join(map(repr, SCHEDULES))}. Received: "
+            f"schedule={schedule!r}. For another one, compile the model with it."
+        )
 
 
-def _as_data(data: Any) -> Data:
-    if isinstance(data, Data):
-        return data
-    if isinstance(data, tuple) and len(data) == 2:  # noqa: PLR2004
-        x, y = data
-        x = x if isinstance(x, Mapping) else np.asarray(x)
-        return Data(x, np.asarray(y), source="data")
-    return Data(data, source="data")
-
-
-def _converted(model: Any, to: Any, selection: Mapping[str, Any]) -> tuple[Any, Any]:
-    """A converted copy and its plan; with `to=None` a plain copy."""
-    from keras_rectifiers.conversion.verbs import plan  # noqa: PLC0415
-    from keras_rectifiers.surgery.plan import Plan  # noqa: PLC0415
-
-    made = None if to is None else plan(model, to, **selection)
-    changed = (made or Plan(model.name, "none", (), ())).apply(model)
-    return changed, made
+def _enough(steps: int | None) -> int:
+    """Epochs for `_STEPS` steps, within bounds."""
+    if not steps:
+        return _FEWEST
+    return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST)
 
 
 def _evaluate(model: Any, parts: Any) -> dict[str, float]:
     found = model.evaluate(**parts.evaluation(), verbose=0, return_dict=True)
     return {name: float(value) for name, value in found.items()}
-
-
-def _fractions(model: Any, probe: Any) -> dict[str, float]:
-    from keras_rectifiers.activity.diagnose import diagnose  # noqa: PLC0415
-
-    found = diagnose(model, probe, batch_size=256)
-    if not found.layers:
-        return {}
-    return {
-        "dead_fraction": found.dead_fraction,
-        "silent_fraction": found.silent_fraction,
-    }
-
-
-def _watchers(probe: Any, callbacks: Iterable[Any], *, seen: bool) -> list[Any]:
-    """The monitor first, where it has units to see: the others see its logs."""
-    from keras_rectifiers.callbacks import DeadUnitMonitor  # noqa: PLC0415
-
-    watch = DeadUnitMonitor(probe, probe_samples="all", batch_size=256)
-    monitor = [watch] if seen else []
-    return [*monitor, _StopWhereNotFinite(), *callbacks]
-
-
-class _StopWhereNotFinite(keras.callbacks.Callback):
-    """Ends training after an epoch without a finite loss, silently.
-
-    Keras' own `TerminateOnNaN` prints to stdout, where the result belongs.
-    """
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if not math.isfinite(float((logs or {}).get("loss", 0.0))):
-            self.model.stop_training = True
-
-
-def _fit(
-    model: Any,
-    parts: Any,
-    epochs: int,
-    watchers: list[Any],
-    **options: Any,
-) -> tuple[Mapping[str, float], ...]:
-    history = model.fit(
-        **parts.training(), epochs=epochs, callbacks=watchers, **options
-    ).history
-    length = max(map(len, history.values()), default=0)
-    logs = tuple(
-        {name: float(values[i]) for name, values in history.items() if i < len(values)}
-        for i in range(length)
-    )
-    if not all(math.isfinite(epoch.get("loss", 0.0)) for epoch in logs):
-        raise RectifierError(
-            f"Fine-tuning diverged: the loss became NaN or infinite in epoch {length} "
-            f"of {epochs}. Use a smaller learning rate (--learning-rate), and look "
-            "for NaN in the data."
-        )
-    return logs

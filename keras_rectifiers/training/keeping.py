@@ -15,40 +15,66 @@ _LESS = ("loss", "error", "entropy", "divergence", "perplexity", "hinge", "log_c
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Ends a run with the weights of its best epoch, the start counted as one.
+    """Remembers the weights of the best epoch, the start counted as one.
+
+    Of several epochs as good as the best within its standard error it is the last,
+    which trained longest; but none is taken that is worse than the start.
 
     Args:
-        before: Metrics before the first epoch, as `Model.evaluate` names them.
-        held_out: Whether they were measured on data that the model does not train
-            on: then the best validation metric counts, else the training metric.
+        before: Metrics of the start, as `Model.evaluate` names them.
+        start: Weights of the start, as `get_weights` gives them.
+        held_out: Samples that the metrics are measured on, where the model does not
+            train on them: then the best validation metric counts. None for the
+            training metric.
+        first: The first epoch, from 1, that may be kept.
+
+    Reference:
+        Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3,
+        for the rule of one standard error.
     """
 
-    def __init__(self, before: Mapping[str, float], *, held_out: bool) -> None:
+    def __init__(
+        self,
+        before: Mapping[str, float],
+        start: list[np.ndarray],
+        held_out: int | None = None,
+        first: int = 1,
+    ) -> None:
         super().__init__()
         others = [name for name in before if name != "loss"]
         #: The metric that decides: the first of the model's own, or its loss.
         self.metric = others[0] if others else "loss"
-        self._key = f"val_{self.metric}" if held_out else self.metric
+        self._key = self.metric if held_out is None else f"val_{self.metric}"
         self._sign = -1.0 if is_less_better(self.metric) else 1.0
-        self._best = self._score(before.get(self.metric))
-        self._weights: list[np.ndarray] | None = None
-        #: The epoch whose weights were kept, from 1; 0 is the start.
+        self._samples = held_out
+        self._first = first
+        self._start = self._best = self._score(before.get(self.metric))
+        #: Weights of the epoch that is kept.
+        self.weights = start
+        #: The epoch whose weights are kept, from 1; 0 is the start.
         self.best_epoch = 0
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._weights = self.model.get_weights()
+        #: Score of the latest epoch; more is better.
+        self.latest = -math.inf
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        score = self._score((logs or {}).get(self._key))
-        if (
-            math.isfinite(score) and score >= self._best
-        ):  # of equals the later one, which trained longer
-            self._best, self.best_epoch = score, epoch + 1
-            self._weights = self.model.get_weights()
+        self.latest = self._score((logs or {}).get(self._key))
+        if epoch + 1 < self._first:
+            return
+        self._best = max(self._best, self.latest)
+        least = max(self._start, self._best - self._error())
+        if math.isfinite(self.latest) and self.latest >= least:
+            self.best_epoch = epoch + 1
+            self.weights = self.model.get_weights()
 
-    def on_train_end(self, logs: Any = None) -> None:
-        if self._weights is not None:
-            self.model.set_weights(self._weights)
+    def value(self, score: float) -> float:
+        """The metric that a score stands for."""
+        return self._sign * score
+
+    def _error(self) -> float:
+        """Standard error of the best score, where it is a share of held-out samples."""
+        if self._samples is None or self._sign < 0 or not 0 <= self._best <= 1:
+            return 0.0
+        return math.sqrt(self._best * (1 - self._best) / self._samples)
 
     def _score(self, value: Any) -> float:
         number = math.nan if value is None else self._sign * float(value)
@@ -59,7 +85,7 @@ class Budget(keras.callbacks.Callback):
     """Ends a run when its time is over, after the step that is at work.
 
     Args:
-        seconds: Time from the beginning of training, > 0.
+        seconds: Time from the beginning of the first training, > 0.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -73,7 +99,8 @@ class Budget(keras.callbacks.Callback):
         self._end = math.inf
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._end = time.monotonic() + self._seconds
+        if math.isinf(self._end):  # a second fit has what the first one left
+            self._end = time.monotonic() + self._seconds
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if time.monotonic() >= self._end:

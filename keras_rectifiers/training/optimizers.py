@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
 
+from keras_rectifiers.training.schedule import has_schedule
+from keras_rectifiers.training.schedule import inner_of
 from keras_rectifiers.training.slopes import exclude_from_weight_decay
 from keras_rectifiers.training.slopes import without_decay
 
@@ -61,12 +64,49 @@ def default_metrics(loss: Any, metrics: Any) -> Any:
 
 
 def _set_learning_rate(optimizer: Any, learning_rate: float) -> None:
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
     try:
-        inner.learning_rate = learning_rate
+        inner_of(optimizer).learning_rate = learning_rate
     except TypeError as error:
         raise ValueError(
             "learning_rate replaces a number. Received: learning_rate="
             f"{learning_rate} for an optimizer with a schedule. Leave it out to "
             "follow the schedule, or give loss= to start a new optimizer."
         ) from error
+
+
+def renew(model: Any, learning_rate: float | None = None) -> str:
+    """Give a compiled model its optimizer anew, without state.
+
+    What made units die is often the rate: it is set to the default of the
+    optimizer's class where it is higher, or follows a schedule.
+
+    Args:
+        model: The model, changed in place.
+        learning_rate: The rate that was asked for, which is kept; None for none.
+
+    Returns:
+        What was done, in one sentence.
+    """
+    old = model.optimizer
+    schedule = getattr(inner_of(old), "_learning_rate", None)
+    known = {type(each).__name__: type(each) for each in (inner_of(old), schedule)}
+    with keras.saving.custom_object_scope(known):
+        fresh = type(old).from_config(old.get_config())
+    usual = _usual_rate(inner_of(old))
+    if learning_rate is None and usual is not None:
+        now = float(keras.ops.convert_to_numpy(old.learning_rate))
+        if has_schedule(fresh) or now > usual:
+            inner_of(fresh).learning_rate = min(now, usual)
+    exclude_from_weight_decay(fresh, model)
+    fresh.build(model.trainable_variables)
+    model.optimizer = fresh
+    model.train_function = None
+    rate = float(keras.ops.convert_to_numpy(fresh.learning_rate))
+    return f"The optimizer starts anew, at a rate of {rate:.3g}."
+
+
+def _usual_rate(optimizer: Any) -> float | None:
+    """The rate that a class of optimizers has by default."""
+    given = inspect.signature(type(optimizer).__init__).parameters.get("learning_rate")
+    usual = None if given is None else given.default
+    return float(usual) if isinstance(usual, int | float) else None

@@ -20,7 +20,8 @@ def finetune(run, made):
 
 def test_the_model_is_converted_trained_and_saved(finetune, tmp_path):
     """The file has PReLUs whose slopes have moved, and loads."""
-    result = finetune("--last")  # the labels are random: no epoch is better
+    # The labels are random: no epoch is better.
+    result = finetune("--to", "prelu", "--last")
 
     model = keras.saving.load_model(tmp_path / "out.keras")
     slopes = keras.ops.convert_to_numpy(model.get_layer("rectified").alpha)
@@ -50,11 +51,26 @@ def test_the_seed_decides_the_run(finetune):
     assert runs[0] == runs[1]
 
 
-def test_to_none_keeps_the_relus(finetune, tmp_path):
-    """--to none trains the model as it is."""
-    assert finetune("--to", "none").exit_code == 0
+def test_dead_units_are_revived_and_the_relus_stay(finetune, tmp_path):
+    """Without options the command says what it found and did; the file loads."""
+    result = finetune("--last")
+
     layer = keras.saving.load_model(tmp_path / "out.keras").get_layer("rectified")
     assert type(layer) is keras.layers.ReLU
+    assert "Treatment: revive" in result.stdout
+    assert "were given new weights" in result.stdout
+    assert "bit for bit" in result.stdout
+
+
+def test_slopes_are_folded_back(finetune, tmp_path):
+    """Slopes for dead units alone, annealed: what is written is a plain ReLU."""
+    options = ("--treatment", "slopes", "--fold", "--epochs", "3", "--last")
+    result = finetune(*options)
+
+    layer = keras.saving.load_model(tmp_path / "out.keras").get_layer("rectified")
+    assert isinstance(layer, keras.layers.ReLU)
+    assert layer.negative_slope == 0
+    assert "Folded: 1 of 1" in result.stdout
 
 
 def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
@@ -80,7 +96,12 @@ def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
         ("model.keras", "data.npz", ["--learning-rate", "0"], "greater than 0"),
         ("model.keras", "data.npz", ["--validation-split", "1"], "0<=x<1"),
         ("model.keras", "data.npz", ["--include", "nothing"], "rectified"),
-        ("model.keras", "data.npz", ["--to", "none", "--of", "relu"], "--to none"),
+        (
+            "model.keras",
+            "data.npz",
+            ["--treatment", "none", "--of", "relu"],
+            "--treatment none",
+        ),
     ],
 )
 def test_bad_input_is_explained(fails, made, model, data, options, part):

@@ -11,7 +11,8 @@ from keras_rectifiers.report.tables import comparison_table
 from keras_rectifiers.report.tables import diagnosis_tables
 from keras_rectifiers.report.tables import finetune_tables
 from keras_rectifiers.report.tables import plan_tables
-from keras_rectifiers.training.finetune import FinetuneResult
+from keras_rectifiers.training.result import FinetuneResult
+from keras_rectifiers.training.result import Trial
 
 
 def _lines(parts):
@@ -128,19 +129,51 @@ def test_a_comparison_has_a_line_for_each_model():
     ]
 
 
-def test_a_fine_tuning_run_has_before_and_after():
-    """Metrics are numbers, and shares of units are percentages."""
-    result = FinetuneResult(
-        model=None,
-        plan=None,
-        before={"loss": 1.25, "dead_fraction": 0.5},
-        after={"loss": 0.75, "dead_fraction": 0.0},
-        history=(),
-        evaluated_on="test data",
+def _result(**given):
+    return FinetuneResult(
+        **{
+            "model": None,
+            "treatment": "revive",
+            "why": "3 of 8 units are dead",
+            "done": ("3 units were given new weights.",),
+            "tried": (Trial("revive", "3 of 8 units are dead", "accuracy", None),),
+            "plan": None,
+            "skill": 0.5,
+            "start_difference": 0.0,
+            "before": {"loss": 1.25, "dead_fraction": 0.5},
+            "after": {"loss": 0.75, "dead_fraction": 0.0},
+            "history": ({}, {}, {}),
+            "evaluated_on": "test data",
+            "best_epoch": 2,
+            **given,
+        }
     )
 
-    lines = _lines(finetune_tables(result))
 
-    assert lines[0] == "Metrics on the test data:"
+def test_a_fine_tuning_run_has_before_and_after():
+    """Metrics are numbers, and shares of units are percentages."""
+    lines = _lines(finetune_tables(_result()))
+
+    assert lines[:4] == [
+        "Treatment: revive (3 of 8 units are dead).",
+        "3 units were given new weights.",
+        "Before the first step the outputs were the original's, bit for bit.",
+        "Kept: epoch 2 of 3.",
+    ]
+    assert "Metrics on the test data:" in lines
     assert _cells(lines, "loss") == ["loss", "1.25", "0.75"]
     assert _cells(lines, "dead") == ["dead units (no gradient)", "50.0%", "0.0%"]
+
+
+def test_treatments_that_were_compared_are_told():
+    """With the metric of each after its trial."""
+    tried = (
+        Trial("revive", "why", "accuracy", 0.5),
+        Trial("restart", "why", "accuracy", 0.75),
+    )
+    result = _result(tried=tried, start_difference=2.0, best_epoch=0)
+    lines = _lines(finetune_tables(result))
+
+    assert "Tried: revive accuracy 0.5, restart accuracy 0.75." in lines
+    assert "Kept: the start." in lines
+    assert not any("bit for bit" in line for line in lines)

@@ -58,12 +58,12 @@ def test_units_come_back(model, data):
     )
 
 
-@pytest.mark.parametrize("to", [None, "prelu", "leaky_relu"])
-def test_the_original_is_unchanged(model, data, to):
+@pytest.mark.parametrize("treatment", ["revive", "slopes", "restart", "convert"])
+def test_the_original_is_unchanged(model, data, treatment):
     """Weights and optimizer of the original stay as they are."""
     before = [weight.copy() for weight in model.get_weights()]
 
-    result = finetune(model, data, to=to, epochs=1)
+    result = finetune(model, data, treatment=treatment, epochs=1)
 
     assert result.model is not model
     assert int(model.optimizer.iterations) == 0
@@ -72,8 +72,8 @@ def test_the_original_is_unchanged(model, data, to):
 
 
 def test_without_a_target_it_stays_relu(model, data):
-    """to=None trains a copy with the same rectifiers."""
-    result = finetune(model, data, to=None, epochs=1)
+    """treatment="none" trains a copy with the same rectifiers."""
+    result = finetune(model, data, treatment="none", epochs=1)
 
     assert result.plan is None
     assert len(result.model.weights) == len(model.weights)
@@ -83,7 +83,9 @@ def test_the_optimizer_goes_on(model, data):
     """A compiled model keeps its optimizer, learning rate and steps."""
     model.fit(*data, batch_size=40, verbose=0)
 
-    after = finetune(model, data, epochs=1, batch_size=54).model.optimizer
+    after = finetune(
+        model, data, treatment="none", epochs=1, batch_size=54
+    ).model.optimizer
 
     assert int(after.iterations) == 3 + 2
     assert float(after.learning_rate) == pytest.approx(0.02)

@@ -56,7 +56,7 @@ def test_the_start_counts_as_an_epoch():
     model = _model()
     model.fit(X, Y, epochs=40, verbose=0)
     result = keras_rectifiers.finetune(
-        model, (X, Y), to=None, epochs=2, learning_rate=10.0
+        model, (X, Y), treatment="none", epochs=2, learning_rate=10.0
     )
 
     assert result.best_epoch == 0
@@ -132,7 +132,7 @@ def test_weighted_classes_reach_the_loss():
     result = keras_rectifiers.finetune(
         model,
         (X, zeros),
-        to=None,
+        treatment="none",
         epochs=1,
         class_weight={0: 0.0, 1: 1.0},
         keep_best=False,
@@ -161,10 +161,35 @@ def test_whether_less_is_better(metric, less):
 
 def test_nan_is_never_the_best():
     """An epoch without a number does not win."""
-    keeper = KeepBest({"loss": 1.0, "accuracy": float("nan")}, held_out=True)
-    keeper.set_model(_model())
-    keeper.on_train_begin()
+    model = _model()
+    before = {"loss": 1.0, "accuracy": float("nan")}
+    keeper = KeepBest(before, model.get_weights(), held_out=12)
+    keeper.set_model(model)
     keeper.on_epoch_end(0, {"val_accuracy": float("nan")})
     assert keeper.best_epoch == 0
     keeper.on_epoch_end(1, {"val_accuracy": 0.25})
     assert keeper.best_epoch == 2
+
+
+def test_of_epochs_within_a_standard_error_the_last_is_kept():
+    """It trained longest; but nothing worse than the start is taken."""
+    model = _model()
+    keeper = KeepBest({"accuracy": 0.5}, model.get_weights(), held_out=100)
+    keeper.set_model(model)
+    kept = []
+    for epoch, accuracy in enumerate([0.45, 0.9, 0.88, 0.86, 0.6]):
+        keeper.on_epoch_end(epoch, {"val_accuracy": accuracy})
+        kept.append(keeper.best_epoch)
+
+    assert kept == [0, 2, 3, 3, 3]  # the standard error of 0.9 is 0.03
+
+
+def test_an_epoch_before_the_first_is_not_kept():
+    """While slopes are annealed, no epoch counts."""
+    model = _model()
+    keeper = KeepBest({"loss": 5.0}, model.get_weights(), first=3)
+    keeper.set_model(model)
+    for epoch, loss in enumerate([0.1, 0.2, 0.4]):
+        keeper.on_epoch_end(epoch, {"loss": loss})
+
+    assert keeper.best_epoch == 3

@@ -1,0 +1,71 @@
+"""Treatments compared: each is tried for a while, and the better one goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from keras_rectifiers.training.prescriptions import Prescription
+from keras_rectifiers.training.result import Trial
+from keras_rectifiers.training.runs import Run
+
+#: Share of all epochs for which each treatment is tried.
+_TRIAL = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """Which treatments are tried, and for how long."""
+
+    prescriptions: tuple[Prescription, ...]
+    #: Epochs of the one that goes on, its trial among them.
+    epochs: int
+    #: Epochs of a trial.
+    trial: int
+
+
+def program(prescriptions: Sequence[Prescription], epochs: int) -> Program:
+    """The program that a number of epochs allows.
+
+    Args:
+        prescriptions: Treatments, the safest first; where there is no time to
+            compare, it is the only one.
+        epochs: Epochs in all, those of trials that are given up among them.
+    """
+    trial = max(1, round(_TRIAL * epochs))
+    left = epochs - trial * (len(prescriptions) - 1)
+    if left <= trial:
+        return Program(tuple(prescriptions[:1]), epochs, epochs)
+    return Program(tuple(prescriptions), left, trial)
+
+
+def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Trial, ...]]:
+    """Train the best of several runs to its end.
+
+    Args:
+        runs: The runs, the safest first: of equals it is the first that goes on.
+        trial: Epochs after which they are compared.
+
+    Returns:
+        The run that was trained to its end, and what was tried.
+    """
+    if len(runs) > 1:
+        for run in runs:
+            run.train(trial)
+    scores = [math.nan if run.diverged else run.keeper.latest for run in runs]
+    best = max(runs, key=lambda run: _order(scores[runs.index(run)]))
+    best.train(best.epochs)
+    return best, tuple(
+        Trial(
+            run.treated.prescription.treatment,
+            run.treated.prescription.why,
+            run.keeper.metric,
+            run.keeper.value(score) if len(runs) > 1 else None,
+        )
+        for run, score in zip(runs, scores, strict=True)
+    )
+
+
+def _order(score: float) -> float:
+    return -math.inf if math.isnan(score) else score

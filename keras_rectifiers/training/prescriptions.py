@@ -1,0 +1,62 @@
+"""Which treatments a model gets, by what was found: plain rules on plain figures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keras_rectifiers.training.findings import Findings
+
+AUTO = "auto"
+NONE = "none"
+CONVERT = "convert"
+SLOPES = "slopes"
+REVIVE = "revive"
+RESTART = "restart"
+#: What `treatment=` takes.
+TREATMENTS = (AUTO, REVIVE, SLOPES, RESTART, CONVERT, NONE)
+
+#: Share of dead units from which a model is more dead than alive: a new start is
+#: tried, too, and the optimizer's state is not worth keeping.
+MANY = 0.3
+#: Skill up to which the outputs say next to nothing about the labels.
+CHANCE = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Prescription:
+    """One treatment, and why."""
+
+    #: One of `TREATMENTS`, `"auto"` excepted.
+    treatment: str
+    #: One sentence.
+    why: str
+    #: Whether the optimizer starts anew: state cleared, rate no higher than the
+    #: default of its class.
+    fresh_optimizer: bool = False
+
+
+def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:
+    """The treatments to try; the one that is further after a trial goes on.
+
+    Args:
+        treatment: What was asked for; `"auto"` chooses.
+        found: What was found in the model.
+    """
+    many = found.dead_fraction >= MANY
+    if treatment != AUTO:
+        fresh = treatment == RESTART or (treatment == REVIVE and many)
+        return (Prescription(treatment, "as asked for", fresh),)
+    dead = found.diagnosis.count("dead") if found.diagnosis.layers else 0
+    if not dead:
+        return (Prescription(NONE, "no unit is dead"),)
+    units = f"{dead} of {found.diagnosis.units} units are dead"
+    if not many:
+        return (Prescription(REVIVE, units),)
+    if found.skill <= CHANCE:
+        why = f"{units}, and the outputs say nothing about the labels"
+        return (Prescription(RESTART, why, fresh_optimizer=True),)
+    why = f"{units}, though the outputs say something about the labels"
+    return (
+        Prescription(REVIVE, why, fresh_optimizer=True),
+        Prescription(RESTART, why, fresh_optimizer=True),
+    )

@@ -1,0 +1,86 @@
+"""The course of the learning rate over a fine-tuning run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+#: Share of a run over which the rate rises.
+WARMUP = 0.05
+#: A rate is set anew once it is off by this share of the highest.
+_STEP = 0.005
+
+
+class WarmupCosine(keras.callbacks.Callback):
+    """Takes the learning rate up in a line, then to 0 along a cosine.
+
+    The rate that the optimizer has is the highest; it has it again after training,
+    so that what is saved is not a rate of 0. An optimizer with a schedule of its own
+    is left alone. Epochs count from 0: a second `fit` with `initial_epoch` goes on.
+
+    Args:
+        epochs: Whole length.
+        warmup: Share of it in 0..1 over which the rate rises. Default 0.05.
+
+    Reference:
+        Loshchilov & Hutter 2017 (arXiv:1608.03983), equation 5 without restarts;
+        Goyal et al. 2017 (arXiv:1706.02677), section 2.2, for the warm-up.
+    """
+
+    def __init__(self, epochs: int, warmup: float = WARMUP) -> None:
+        super().__init__()
+        self._epochs = epochs
+        self._warmup = warmup
+        self._highest: float | None = None
+        self._now = math.nan
+        self._epoch = 0
+
+    def share_at(self, done: float) -> float:
+        """Share of the highest rate once a share of the run, 0..1, is done."""
+        if done < self._warmup:
+            return done / self._warmup
+        left = (done - self._warmup) / (1 - self._warmup)
+        return (1 + math.cos(math.pi * min(left, 1.0))) / 2
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self._highest is None and not has_schedule(self.model.optimizer):
+            rate = self.model.optimizer.learning_rate
+            self._highest = float(keras.ops.convert_to_numpy(rate))
+            self._now = self._highest
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        steps = (self.params or {}).get("steps")
+        # The middle of the step, so that the first one has a rate above 0.
+        within = (batch + 0.5) / steps if steps else 0.5
+        if self._highest is not None:
+            share = self.share_at((self._epoch + within) / self._epochs)
+            self._set(share * self._highest, self._highest)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._highest is not None:
+            self._set(self._highest, 0.0)
+
+    def _set(self, rate: float, highest: float) -> None:
+        if abs(rate - self._now) <= _STEP * highest:
+            return
+        if hasattr(self.model, "jax_state_sync"):
+            # While `fit` runs on JAX, all state lives outside the model.
+            self.model.jax_state_sync()
+        inner_of(self.model.optimizer).learning_rate = rate
+        self._now = rate
+
+
+def has_schedule(optimizer: Any) -> bool:
+    """Whether an optimizer's learning rate follows a schedule of its own."""
+    own = getattr(inner_of(optimizer), "_learning_rate", None)
+    return isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def inner_of(optimizer: Any) -> Any:
+    """The optimizer inside one that scales the loss, or itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
