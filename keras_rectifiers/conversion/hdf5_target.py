@@ -29,7 +29,6 @@ from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.graph import layer_order
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
-from keras_rectifiers.surgery.rewrite import rewrite
 
 #: A variable of a document: the path of its layer, and its place below that.
 Key = tuple[str, tuple[str, ...]]
@@ -54,7 +53,7 @@ def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
     source = opened.saved.path
     _check(opened)
     opened.check_weights()
-    rewritten = rewrite(opened.document, plan)
+    rewritten = opened.rewritten(plan)
     names = _stored_names(opened)
     with replacing(target, overwrite=overwrite) as temporary:
         shutil.copyfile(source, temporary)

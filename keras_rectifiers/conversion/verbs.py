@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from keras_rectifiers import specs
 from keras_rectifiers.saved.modern import is_modern
 from keras_rectifiers.saved.targets import HDF5
 from keras_rectifiers.saved.targets import MODEL
+from keras_rectifiers.saved.targets import check_form
 from keras_rectifiers.saved.targets import check_target_for
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.document import Entry
@@ -26,7 +26,6 @@ from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import AlphaReader
 from keras_rectifiers.surgery.replacements import Channels
 from keras_rectifiers.surgery.replacements import Target
-from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
@@ -59,7 +58,8 @@ def plan(
     Args:
         model: A live `keras.Model`, or the path of a saved one: `.keras`, `.h5`, a
             SavedModel folder, the JSON of an architecture. A saved one is read
-            without importing Keras, and nothing in it runs.
+            without importing Keras, and nothing in it runs. Inside the package
+            also an `Opened`, which stays open.
         to: `"prelu"`, `"leaky_relu"`, a Keras layer used as template, or a
             callable that takes a `Site` and gives a layer, a name or None.
         of: Kinds of rectifier to replace: `"relu"`, `"leaky_relu"`, `"prelu"`.
@@ -109,18 +109,18 @@ def plan(
     selection = Selection(
         _names(of), _names(include), _names(exclude), predicate, _names(roles)
     )
-    if isinstance(model, str | os.PathLike):
-        if weights is None and is_modern(model):
-            with archive.read(model) as source:
-                document = source.document
-                slopes = _slopes(document, source.read_alpha)
-                return make_plan(document, target, selection, slopes)
-        from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
+    if weights is None and isinstance(model, str | os.PathLike) and is_modern(model):
+        with archive.read(model) as source:
+            slopes = _slopes(source.document, source.read_alpha)
+            return make_plan(source.document, target, selection, slopes)
+    from keras_rectifiers.saved.opened import Opened  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
+    if isinstance(model, str | os.PathLike):
         with open_model(model, weights) as opened:
-            slopes = _slopes(opened.document, opened.read_alpha)
-            made = make_plan(opened.document, target, selection, slopes)
-            return dataclasses.replace(made, repairs=opened.repairs)
+            return _plan_of(opened, target, selection)
+    if isinstance(model, Opened):
+        return _plan_of(model, target, selection)
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
     return make_plan(
@@ -188,28 +188,23 @@ def convert_file(
         SelectionError: The selection matches nothing.
         ValueError: An option is out of its range.
     """
-    check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
-    made = to
-    if not isinstance(to, Plan):
-        made = plan(source, to, weights=weights, **options)
-    elif options:
+    forms = (*MODEL, *HDF5)
+    check_target_for(source, target, forms, overwrite=overwrite)
+    given = to if isinstance(to, Plan) else None
+    if given is not None and options:
         raise ValueError(
             f"A plan says all that there is to say. Received: {sorted(options)} beside "
             "it. Leave them out, or make the plan with them."
         )
     if weights is None and Path(target).suffix in MODEL and is_modern(source):
+        made = given or plan(source, to, **options)
         archive.apply(source, target, made, overwrite=overwrite)
         return made
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
     with open_model(source, weights) as opened:
-        check_target_for(
-            source,
-            target,
-            (*MODEL, *HDF5),
-            overwrite=overwrite,
-            weights=opened.has_weights,
-        )
+        made = given or plan(opened, to, **options)
+        check_form(target, forms, weights=opened.has_weights)
         _write(opened, Path(target), made, overwrite=overwrite)
     return made
 
@@ -219,18 +214,22 @@ def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None
     from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
     from keras_rectifiers.saved.weights.write import architecture_text  # noqa: PLC0415
 
-    if not opened.has_weights:
-        with replacing(target, overwrite=overwrite) as temporary:
-            text = architecture_text(rewrite(opened.document, made).document)
-            temporary.write_text(text, encoding="utf-8")
-    elif target.suffix in HDF5:
+    if opened.has_weights and target.suffix in HDF5:
         hdf5_target.write(opened, target, made, overwrite=overwrite)
-    else:
-        prefix = ".convert-"
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as folder:
-            modern = Path(folder) / "modern.keras"
-            opened.write(modern)
-            archive.apply(modern, target, made, overwrite=overwrite)
+        return
+    with replacing(target, overwrite=overwrite) as temporary:
+        if opened.has_weights:
+            opened.write(temporary, made)
+        else:
+            text = architecture_text(opened.rewritten(made).document)
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _plan_of(opened: Opened, target: Target, selection: Selection) -> Plan:
+    """A plan for a model that had to be brought up to date, with its repairs."""
+    slopes = _slopes(opened.document, opened.read_alpha)
+    made = make_plan(opened.document, target, selection, slopes)
+    return dataclasses.replace(made, repairs=opened.repairs)
 
 
 def load_model(

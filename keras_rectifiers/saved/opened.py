@@ -36,6 +36,9 @@ from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import walk
+from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.rewrite import Rewritten
+from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
 
@@ -141,15 +144,27 @@ class Opened:
         group = (*found.group, "vars", "0")
         return next(each.read() for each in self.placed if each.group == group)
 
-    def write(self, target: Path) -> None:
+    def rewritten(self, plan: Plan) -> Rewritten:
+        """What a plan makes of the document.
+
+        Raises:
+            PlanMismatchError: The plan is for another model.
+        """
+        with wellformed.reading(self.saved.path, "config.json"):
+            return rewrite(self.document, plan)
+
+    def write(self, target: Path, plan: Plan | None = None) -> None:
         """Write it as a `.keras` file.
 
         Args:
             target: The file; it is overwritten.
+            plan: A plan to carry out on the way.
 
         Raises:
             ArchiveError: The weights do not fit.
-            UnsupportedModelError: The file holds more than config and weights.
+            PlanMismatchError: The plan is for another model.
+            UnsupportedModelError: The file holds more than config and weights, or
+                the optimizer's state cannot be carried.
         """
         if self.saved.assets:
             raise UnsupportedModelError(
@@ -158,7 +173,9 @@ class Opened:
                 "of another class than Keras' needs besides. Take that layer out of "
                 "the model, and put it before the converted one."
             )
-        write_archive(target, self.document, self.placed, self._carried[0])
+        placed, slots = self.placed, self._carried[0]
+        made = None if plan is None else self.rewritten(plan)
+        write_archive(target, self.document, placed, slots, made)
 
 
 def _without_vocabulary(document: Entry) -> Iterator[Repair]:

@@ -19,31 +19,44 @@ def check_target_for(
     forms: tuple[str, ...] = MODEL,
     *,
     overwrite: bool,
-    weights: bool | None = None,
 ) -> None:
-    """Refuse a target that cannot be written, or whose name would mislead Keras.
+    """Refuse, before any work, a target that cannot be written or misleads Keras.
 
     Args:
         source: What is read.
         target: What is to be written.
         forms: Endings of a model with weights.
         overwrite: Whether an existing target may be replaced.
-        weights: Whether there are weights to write; None before that is known.
 
     Raises:
         ArchiveError: Says what to name instead.
     """
     check_target(source, target, overwrite=overwrite)
+    if Path(target).suffix not in ARCHITECTURE:
+        check_form(target, forms, weights=True)
+
+
+def check_form(
+    target: StrPath, forms: tuple[str, ...] = MODEL, *, weights: bool
+) -> None:
+    """Refuse a target whose name says something else than what it will be.
+
+    Args:
+        target: What is to be written.
+        forms: Endings of a model with weights.
+        weights: Whether there are weights to write.
+
+    Raises:
+        ArchiveError: Says what to name instead.
+    """
     suffix = Path(target).suffix
-    if weights is None and suffix in forms + ARCHITECTURE:
-        return
-    if weights is False and suffix not in ARCHITECTURE:
+    if not weights and suffix not in ARCHITECTURE:
         raise ArchiveError(
             "An architecture without weights is written as .json. Received: the "
             f"target {str(target)!r}. Name a file that ends in .json, or give the file "
             "of the weights (--weights FILE)."
         )
-    if weights is not False and suffix not in forms:
+    if weights and suffix not in forms:
         raise ArchiveError(
             f"A model is written as {' or '.join(forms[:2])}. Received: the target "
             f"{str(target)!r}. Name a file that ends in .keras."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
@@ -12,6 +11,7 @@ from keras_rectifiers.repairs import where_text
 from keras_rectifiers.saved.modern import StrPath
 from keras_rectifiers.saved.opened import Opened
 from keras_rectifiers.saved.opened import open_model
+from keras_rectifiers.saved.targets import check_form
 from keras_rectifiers.saved.targets import check_target_for
 from keras_rectifiers.saved.weights.write import architecture_text
 from keras_rectifiers.surgery.document import name_of
@@ -98,20 +98,14 @@ def upgrade(
     """
     check_target_for(source, target, overwrite=overwrite)
     with open_model(source, weights) as opened:
-        if not opened.has_weights:
-            return upgraded_architecture(opened, Path(target), overwrite=overwrite)
-        check_target_for(source, target, overwrite=overwrite, weights=True)
+        check_form(target, weights=opened.has_weights)
         with replacing(target, overwrite=overwrite) as temporary:
-            opened.write(temporary)
+            if opened.has_weights:
+                opened.write(temporary)
+            else:
+                text = architecture_text(opened.document)
+                temporary.write_text(text, encoding="utf-8")
         return record(opened)
-
-
-def upgraded_architecture(opened: Opened, target: Path, *, overwrite: bool) -> Upgrade:
-    """Write an architecture as JSON."""
-    check_target_for(opened.saved.path, target, overwrite=overwrite, weights=False)
-    with replacing(target, overwrite=overwrite) as temporary:
-        temporary.write_text(architecture_text(opened.document), encoding="utf-8")
-    return record(opened)
 
 
 def record(opened: Opened) -> Upgrade:

@@ -11,7 +11,11 @@ from keras import layers
 
 import keras_rectifiers
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.saved import opened
+from keras_rectifiers.saved import targets
+from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.plan import Plan
 
 tf_keras = pytest.importorskip("tf_keras")
@@ -259,6 +263,117 @@ def test_classes_that_are_not_known_pass_through(tmp_path):
             if entry["config"]["name"] == "own"
         ]
         assert own["registered_name"] == "old_files>Doubled"
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("old.h5", "new.keras"),
+        ("old.h5", "new.h5"),
+        ("old.keras", "new.keras"),
+        ("old_model", "new.keras"),
+        ("old.json", "new.json"),
+    ],
+)
+def test_an_old_file_is_opened_once(old, tmp_path, monkeypatch, source, target):
+    """Planned and written from one reading, which is understood once."""
+    counted = {"read": 0, "understood": 0, "targets": 0}
+
+    def count(owner, name, key):
+        original = getattr(owner, name)
+
+        def counting(*args, **kwargs):
+            counted[key] += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    count(opened, "open_saved", "read")
+    count(opened, "modernise", "understood")
+    count(targets, "check_target", "targets")
+
+    plan = keras_rectifiers.convert_file(old[0] / source, tmp_path / target)
+
+    assert len(plan.steps) == 3
+    assert counted == {"read": 1, "understood": 1, "targets": 1}
+
+
+def test_a_model_is_written_once(old, tmp_path, monkeypatch):
+    """The new file is made in one go, beside its place, and put there whole."""
+    made = []
+    original = zipfile.ZipFile.__init__
+
+    def opening(self, file, mode="r", *args, **kwargs):
+        if mode == "w":
+            made.append(file)
+        original(self, file, mode, *args, **kwargs)
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", opening)
+
+    keras_rectifiers.convert_file(old[0] / "old.h5", tmp_path / "new.keras")
+
+    (file,) = made
+    assert (file.parent, file.name[:11]) == (tmp_path, ".new.keras.")
+    assert [each.name for each in tmp_path.iterdir()] == ["new.keras"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_conversion_that_fails_leaves_the_target_as_it_was(
+    old, tmp_path, monkeypatch, overwrite
+):
+    """Whatever goes wrong in the midst of writing: whole, or not at all."""
+    target = tmp_path / "new.keras"
+    if overwrite:
+        target.write_bytes(b"mine")
+
+    def failing(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(weights_file, "edit", failing)
+
+    with pytest.raises(ArchiveError, match="No space left"):
+        keras_rectifiers.convert_file(old[0] / "old.h5", target, overwrite=overwrite)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["new.keras"] * overwrite
+    assert not overwrite or target.read_bytes() == b"mine"
+
+
+def test_a_plan_for_another_model_writes_nothing(old, tmp_path):
+    """The plan is held against the old file, as against a new one."""
+    own = [layers.Dense(3, activation="relu"), layers.Dense(1)]
+    model = keras.Sequential([keras.Input((4,)), *own])
+    plan = keras_rectifiers.plan(model, "leaky_relu")
+    assert plan.steps
+
+    with pytest.raises(PlanMismatchError):
+        keras_rectifiers.convert_file(old[0] / "old.h5", tmp_path / "new.keras", plan)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_optimizer_s_state_goes_with_its_variables(tmp_path):
+    """A trained model of Keras 2: slots of old weights stay, those of slopes are 0."""
+    model = _old()
+    model.fit(X, np.ones((6, 2)), epochs=2, verbose=0)
+    model.save(tmp_path / "old.h5")
+
+    keras_rectifiers.upgrade(tmp_path / "old.h5", tmp_path / "same.keras")
+    keras_rectifiers.convert_file(tmp_path / "old.h5", tmp_path / "new.keras")
+
+    same, new = (
+        keras.saving.load_model(tmp_path / name) for name in ("same.keras", "new.keras")
+    )
+    before, after = (_momenta(each) for each in (same, new))
+    assert len(after) == len(before) + 3
+    for path, value in after.items():
+        np.testing.assert_array_equal(value, before.get(path, 0 * value))
+    assert any(value.any() for value in before.values())
+
+
+def _momenta(model):
+    """Adam's mean of the gradients of each variable, by the variable's path."""
+    slots = zip(model.trainable_variables, model.optimizer._momentums, strict=True)
+    return {weight.path: keras.ops.convert_to_numpy(slot) for weight, slot in slots}
 
 
 def test_the_source_is_never_changed(old, tmp_path):

@@ -17,11 +17,13 @@ import numpy as np
 
 from keras_rectifiers.saved.weights.arrange import Placed
 from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery import zipcopy
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.layout import stored
+from keras_rectifiers.surgery.rewrite import Rewritten
 
 #: The version of Keras whose form the files have.
 KERAS_VERSION = "3.15.0"
@@ -44,6 +46,7 @@ def write_archive(
     document: Entry,
     placed: Sequence[Placed],
     slots: Iterable[tuple[int, Readable]] | None = None,
+    rewritten: Rewritten | None = None,
 ) -> None:
     """Write a `.keras` file; the same arguments make the same bytes.
 
@@ -51,14 +54,16 @@ def write_archive(
 
     Args:
         target: The file; it is overwritten.
-        document: What becomes `config.json`, with its compile config.
+        document: The model of the arrays, with its compile config.
         placed: Every array of the model.
         slots: Number and values of each variable of the optimizer.
+        rewritten: What becomes of the document; default: it stays.
     """
+    config = document if rewritten is None else rewritten.document
     metadata = {"keras_version": KERAS_VERSION}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
         _write_text(new, archive.METADATA, json.dumps(metadata))
-        _write_text(new, archive.CONFIG, json.dumps(document))
+        _write_text(new, archive.CONFIG, json.dumps(config))
         with (
             zipcopy.new_member(new, archive.WEIGHTS) as window,
             _hdf5(window) as file,
@@ -68,6 +73,8 @@ def write_archive(
                 _put(file, each.group, each.read())
             if slots is not None:
                 _write_slots(file, document, slots)
+            if rewritten is not None and weights_file.needs_edit(document, rewritten):
+                weights_file.edit(file, document, rewritten)
 
 
 def architecture_text(document: Entry) -> str:
