@@ -103,8 +103,9 @@ def open_zip(file: BinaryIO, path: Path) -> Iterator[zipfile.ZipFile]:
     if magic == HDF5:
         raise ArchiveError(
             "A .keras file must be a zip archive. Received: "
-            f"{str(path)!r}, which is HDF5: a whole-model .h5 (convert takes it, and "
-            "loads it with Keras) or weights only (load them into their model)."
+            f"{str(path)!r}, which is HDF5: a whole-model .h5 (bring it up to date "
+            "first: keras_rectifiers.upgrade) or weights alone (give them beside "
+            "their architecture: weights=)."
         )
     try:
         archive = zipfile.ZipFile(file)

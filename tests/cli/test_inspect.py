@@ -47,7 +47,7 @@ def test_selection_narrows_the_list(run, made):
 
 
 def test_a_legacy_file_is_inspected_too(run, made):
-    """A whole-model .h5 is read with Keras."""
+    """A whole-model .h5 is read as it is, like a .keras file."""
     result = run("inspect", made / "legacy.h5", "--json")
 
     assert len(json.loads(result.stdout)["steps"]) == 2

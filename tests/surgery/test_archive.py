@@ -304,6 +304,21 @@ def test_surgery_itself_takes_files_of_keras_3_only(tmp_path):
         archive.read(path).__enter__()
 
 
+@pytest.mark.parametrize("name", ["old.h5", "old.keras"])
+def test_surgery_itself_names_the_way_for_hdf5(tmp_path, name):
+    """What it says is possible is possible: `upgrade` takes a whole-model .h5."""
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(3, activation="relu")(inputs)
+    keras.Model(inputs, hidden).save(tmp_path / "model.h5")
+    path = (tmp_path / "model.h5").rename(tmp_path / name)
+
+    with pytest.raises(ArchiveError, match=r"is HDF5.*keras_rectifiers\.upgrade"):
+        archive.read(path).__enter__()
+    keras_rectifiers.upgrade(path, tmp_path / "new.keras")
+    with archive.read(tmp_path / "new.keras") as opened:
+        assert opened.document["class_name"] == "Functional"
+
+
 def _set(*keys, to):
     def change(config):
         place = config
