@@ -109,6 +109,13 @@ from keras_rectifiers.cli.options import slopes
     is_flag=True,
     help="Take the slopes of dead units back to 0 and write plain ReLUs.",
 )
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the state in this folder after each epoch; the same command goes on "
+    "from there after a kill. It is removed once DST is written.",
+)
 @force_option
 @import_option
 @json_option
@@ -137,6 +144,7 @@ def command(
     budget: float | None,
     keep_last: bool,
     fold: bool,
+    resume: Path | None,
     force: bool,
     imports: tuple[str, ...],
     as_json: bool,
@@ -170,6 +178,7 @@ def command(
     from keras_rectifiers.errors import RectifierError
     from keras_rectifiers.surgery.loading import save
     from keras_rectifiers.training.finetune import finetune
+    from keras_rectifiers.training.resume import remove
 
     _check_loss(loss)
     loaded = load_model(model, imports)
@@ -197,10 +206,13 @@ def command(
             class_weight=class_weight,
             budget=budget,
             fold=fold,
+            resume=resume,
             callbacks=[shown],
             **choice,
         )
     save(result.model, target, overwrite=force)
+    if resume is not None:
+        remove(resume)
     _show(result, target, as_json=as_json)
 
 

@@ -209,7 +209,9 @@ def _treatment(result: FinetuneResult) -> Iterator[str]:
     yield f"Treatment: {result.treatment} ({result.why})."
     if len(result.tried) > 1:
         compared = ", ".join(
-            f"{each.treatment} {each.metric} {each.value:.4g}" for each in result.tried
+            f"{each.treatment} {each.metric} "
+            + ("diverged" if each.value is None else f"{each.value:.4g}")
+            for each in result.tried
         )
         yield f"Tried: {compared}."
     yield from result.done

@@ -53,19 +53,23 @@ def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Trial, ...]]:
     if len(runs) > 1:
         for run in runs:
             run.train(trial)
-    scores = [math.nan if run.diverged else run.keeper.latest for run in runs]
-    best = max(runs, key=lambda run: _order(scores[runs.index(run)]))
+    scores = [_score(run, trial) for run in runs]
+    best = max(runs, key=lambda run: scores[runs.index(run)])
     best.train(best.epochs)
     return best, tuple(
         Trial(
             run.treated.prescription.treatment,
             run.treated.prescription.why,
             run.keeper.metric,
-            run.keeper.value(score) if len(runs) > 1 else None,
+            run.keeper.value(score) if len(runs) > 1 and math.isfinite(score) else None,
         )
         for run, score in zip(runs, scores, strict=True)
     )
 
 
-def _order(score: float) -> float:
-    return -math.inf if math.isnan(score) else score
+def _score(run: Run, trial: int) -> float:
+    """The score after the trial; -inf for a run that diverged in it."""
+    logs = run.logs[:trial]
+    if not logs or not math.isfinite(logs[-1].get("loss", 0.0)):
+        return -math.inf
+    return run.scores[len(logs) - 1]

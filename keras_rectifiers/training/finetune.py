@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from keras_rectifiers.data import Data
 from keras_rectifiers.deploy.fold import fold as folded
 from keras_rectifiers.training import compare
 from keras_rectifiers.training import findings
+from keras_rectifiers.training import resume as resuming
 from keras_rectifiers.training.findings import Findings
 from keras_rectifiers.training.keeping import Budget
 from keras_rectifiers.training.keeping import class_weights
@@ -34,6 +36,7 @@ from keras_rectifiers.training.split import Parts
 from keras_rectifiers.training.split import as_data
 from keras_rectifiers.training.split import split
 from keras_rectifiers.training.treated import Order
+from keras_rectifiers.training.treated import Treated
 from keras_rectifiers.training.treated import copied
 from keras_rectifiers.training.treated import treat
 
@@ -61,6 +64,7 @@ def finetune(
     fold: bool = False,
     class_weight: Any = None,
     budget: float | None = None,
+    resume: str | os.PathLike[str] | None = None,
     probe: Any = None,
     callbacks: Iterable[Any] = (),
     verbose: Any = 0,
@@ -117,6 +121,10 @@ def finetune(
             plain ReLU again.
         class_weight: Class -> weight in the loss, or `"balanced"`.
         budget: Seconds after which training ends; None for all epochs.
+        resume: Folder in which the state is kept after each epoch. A call with the
+            same model, data and options goes on from what it finds there; the order
+            of samples after that is another than that of a run that was not
+            stopped. Remove the folder once the result is safe. None keeps nothing.
         probe: Inputs on which units are watched; None takes up to 1,024 samples of
             the training data.
         callbacks: More Keras callbacks. Where treatments are compared, they see
@@ -127,7 +135,9 @@ def finetune(
 
     Raises:
         ValueError: A number out of its range, or no loss.
-        DataError: The data have no labels, or labels that do not fit the loss.
+        DataError: The data have no labels, or labels that do not fit the loss; or
+            `resume` holds the state of another run.
+        ArchiveError: The folder of `resume` cannot be written.
         RectifierError: The loss became NaN or infinite.
     """
     asked = _treatment(treatment, to, selection)
@@ -155,8 +165,14 @@ def finetune(
         {"class_weight": weights, "verbose": verbose},
         seed,
     )
-    runs = [Run(treat(order, each), training) for each in program.prescriptions]
-    starts = [findings.predictions(run.model, look.sample.x) for run in runs]
+    treated = [treat(order, each) for each in program.prescriptions]
+    starts = [findings.predictions(each.model, look.sample.x) for each in treated]
+    said = {
+        "training": [program.epochs, schedule, batch_size, validation_split, seed],
+        "given": [learning_rate, fold, class_weight],
+    }
+    kept = resuming.slots(resume, [_mark(model, look, said, each) for each in treated])
+    runs = [Run(each, training, slot) for each, slot in zip(treated, kept, strict=True)]
     best, tried = compare.train(runs, program.trial)
     best.require_finite()
     start = starts[runs.index(best)]
@@ -219,6 +235,13 @@ def _result(
         best_epoch=run.keeper.best_epoch if keep_best else None,
         fold=shipped,
     )
+
+
+def _mark(model: Any, look: _Look, said: Mapping[str, Any], treated: Treated) -> str:
+    """What a state must have in common with a run that goes on from it."""
+    made = None if treated.plan is None else treated.plan.to_json()
+    told = {**said, "treatment": treated.prescription.treatment, "plan": made}
+    return resuming.mark(model, (look.sample.x, look.sample.y), told)
 
 
 def _treatment(treatment: str | None, to: Any, selection: Mapping[str, Any]) -> str:

@@ -66,6 +66,21 @@ class KeepBest(keras.callbacks.Callback):
             self.best_epoch = epoch + 1
             self.weights = self.model.get_weights()
 
+    def facts(self) -> dict[str, Any]:
+        """What it knows beside the weights, as plain data."""
+        return {
+            "best": self._best,
+            "best_epoch": self.best_epoch,
+            "latest": self.latest,
+        }
+
+    def set_facts(self, facts: Mapping[str, Any], weights: list[np.ndarray]) -> None:
+        """Know what `facts` gave, and the weights that were kept."""
+        self._best = float(facts["best"])
+        self.best_epoch = int(facts["best_epoch"])
+        self.latest = float(facts["latest"])
+        self.weights = weights
+
     def value(self, score: float) -> float:
         """The metric that a score stands for."""
         return self._sign * score

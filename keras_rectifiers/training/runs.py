@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_rectifiers.callbacks import DeadUnitMonitor
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.training.keeping import KeepBest
+from keras_rectifiers.training.resume import Slot
+from keras_rectifiers.training.resume import State
 from keras_rectifiers.training.schedule import WarmupCosine
 from keras_rectifiers.training.split import Parts
 from keras_rectifiers.training.treated import Treated
@@ -48,9 +51,17 @@ class Run:
     Args:
         treated: The model.
         training: What to train it with.
+        slot: Where its state is kept after each epoch; what is there already is
+            gone on from. None keeps nothing.
+
+    Attributes:
+        logs: Of each epoch that is done.
+        scores: Of the keeper, after each epoch.
     """
 
-    def __init__(self, treated: Treated, training: Training) -> None:
+    def __init__(
+        self, treated: Treated, training: Training, slot: Slot | None = None
+    ) -> None:
         self.treated = treated
         self.model = treated.model
         self.epochs = training.epochs
@@ -61,16 +72,24 @@ class Run:
             first=treated.first_epoch,
         )
         self.logs: list[dict[str, float]] = []
+        self.scores: list[float] = []
         self._ended = False
         self._training = training
+        schedule = WarmupCosine(
+            self.model.optimizer, self.epochs, treated.prescription.peak
+        )
         self._callbacks = [
             *_monitors(training.probe),  # first: the others see its logs
             *treated.callbacks,
-            *([WarmupCosine(self.epochs)] if training.schedule == COSINE else []),
+            *([schedule] if training.schedule == COSINE else []),
             _StopWhereNotFinite(),
             self.keeper,
             *training.callbacks,
+            _Record(self, slot),
         ]
+        state = None if slot is None else slot.read()
+        if state is not None:
+            self._go_on_from(state)
 
     def train(self, until: int) -> None:
         """Train up to an epoch, unless a callback has ended the run before.
@@ -82,19 +101,47 @@ class Run:
         if self._ended or done >= until:
             return
         keras.utils.set_random_seed(self._training.seed + done)
-        history = self.model.fit(
+        self.model.fit(
             **self._training.parts.training(),
             initial_epoch=done,
             epochs=until,
             callbacks=list(self._callbacks),
             **self._training.options,
-        ).history
+        )
+
+    def record(self, logs: Mapping[str, Any]) -> None:
+        """Note an epoch that is done."""
+        self.logs.append({name: float(value) for name, value in logs.items()})
+        self.scores.append(self.keeper.latest)
         self._ended = bool(self.model.stop_training)
-        length = max(map(len, history.values()), default=0)
-        self.logs += [
-            {name: float(each[i]) for name, each in history.items() if i < len(each)}
-            for i in range(length)
-        ]
+
+    def state(self) -> State:
+        """All that it takes to go on from here."""
+        if hasattr(self.model, "jax_state_sync"):
+            # While `fit` runs on JAX, all state lives outside the model.
+            self.model.jax_state_sync()
+        facts = {
+            "logs": self.logs,
+            "scores": self.scores,
+            "ended": self._ended,
+            "keeper": self.keeper.facts(),
+        }
+        values = {name: _values(each) for name, each in self._variables().items()}
+        return State(facts, {**values, "kept": list(self.keeper.weights)})
+
+    def _go_on_from(self, state: State) -> None:
+        self.logs, self.scores = state.facts["logs"], state.facts["scores"]
+        self._ended = state.facts["ended"]
+        self.keeper.set_facts(state.facts["keeper"], state.values["kept"])
+        for name, variables in self._variables().items():
+            for variable, value in zip(variables, state.values[name], strict=True):
+                variable.assign(value)
+
+    def _variables(self) -> dict[str, Sequence[Any]]:
+        optimizer = self.model.optimizer
+        if not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        return {"model": self.model.variables, "optimizer": optimizer.variables}
 
     @property
     def diverged(self) -> bool:
@@ -119,6 +166,24 @@ def _monitors(probe: Any) -> list[Any]:
     if probe is None:
         return []
     return [DeadUnitMonitor(probe, probe_samples="all", batch_size=256)]
+
+
+def _values(variables: Sequence[Any]) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(each.value) for each in variables]
+
+
+class _Record(keras.callbacks.Callback):
+    """Notes each epoch, after all others have had their say, and keeps the state."""
+
+    def __init__(self, run: Run, slot: Slot | None) -> None:
+        super().__init__()
+        self._run = run
+        self._slot = slot
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._run.record(logs or {})
+        if self._slot is not None:
+            self._slot.write(self._run.state())
 
 
 class _StopWhereNotFinite(keras.callbacks.Callback):

@@ -16,12 +16,14 @@ _STEP = 0.005
 class WarmupCosine(keras.callbacks.Callback):
     """Takes the learning rate up in a line, then to 0 along a cosine.
 
-    The rate that the optimizer has is the highest; it has it again after training,
-    so that what is saved is not a rate of 0. An optimizer with a schedule of its own
+    After training the optimizer has the rate that it had, so that what is saved is
+    not a rate of 0. An optimizer with a schedule of its own
     is left alone. Epochs count from 0: a second `fit` with `initial_epoch` goes on.
 
     Args:
+        optimizer: The optimizer of the model that will be trained.
         epochs: Whole length.
+        peak: Highest rate, in rates that the optimizer has. Default 1.
         warmup: Share of it in 0..1 over which the rate rises. Default 0.05.
 
     Reference:
@@ -29,11 +31,17 @@ class WarmupCosine(keras.callbacks.Callback):
         Goyal et al. 2017 (arXiv:1706.02677), section 2.2, for the warm-up.
     """
 
-    def __init__(self, epochs: int, warmup: float = WARMUP) -> None:
+    def __init__(
+        self, optimizer: Any, epochs: int, peak: float = 1.0, warmup: float = WARMUP
+    ) -> None:
         super().__init__()
         self._epochs = epochs
         self._warmup = warmup
-        self._highest: float | None = None
+        self._peak = peak
+        self._own: float | None = None
+        if not has_schedule(optimizer):
+            rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
+            self._own = float(rate)
         self._now = math.nan
         self._epoch = 0
 
@@ -44,12 +52,6 @@ class WarmupCosine(keras.callbacks.Callback):
         left = (done - self._warmup) / (1 - self._warmup)
         return (1 + math.cos(math.pi * min(left, 1.0))) / 2
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        if self._highest is None and not has_schedule(self.model.optimizer):
-            rate = self.model.optimizer.learning_rate
-            self._highest = float(keras.ops.convert_to_numpy(rate))
-            self._now = self._highest
-
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
 
@@ -57,16 +59,17 @@ class WarmupCosine(keras.callbacks.Callback):
         steps = (self.params or {}).get("steps")
         # The middle of the step, so that the first one has a rate above 0.
         within = (batch + 0.5) / steps if steps else 0.5
-        if self._highest is not None:
+        if self._own is not None:
+            highest = self._peak * self._own
             share = self.share_at((self._epoch + within) / self._epochs)
-            self._set(share * self._highest, self._highest)
+            self._set(share * highest, highest)
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self._highest is not None:
-            self._set(self._highest, 0.0)
+        if self._own is not None:
+            self._set(self._own, 0.0)
 
     def _set(self, rate: float, highest: float) -> None:
-        if abs(rate - self._now) <= _STEP * highest:
+        if abs(rate - self._now) <= _STEP * highest:  # NaN is set
             return
         if hasattr(self.model, "jax_state_sync"):
             # While `fit` runs on JAX, all state lives outside the model.
