@@ -81,6 +81,21 @@ def test_converting_a_file_loads_numpy_and_h5py_only(run, source, tmp_path):
     assert {"numpy", "h5py"} <= loaded
 
 
+def test_a_modern_file_does_not_load_the_tables_of_functions(run, source):
+    """They are for models of TF-Keras that call functions of TensorFlow."""
+    code = """
+import json, sys, keras_rectifiers
+print(keras_rectifiers.plan(sys.argv[1]))
+print(json.dumps(sorted(sys.modules)))
+"""
+    dialects = "keras_rectifiers.saved.dialects."
+
+    loaded = run(code, source)
+
+    assert f"{dialects}operations" in loaded
+    assert not [each for each in loaded if each.startswith(f"{dialects}operation_")]
+
+
 def test_planning_for_a_file_does_not_even_load_h5py(run, source):
     """A plan needs the config alone."""
     code = """
