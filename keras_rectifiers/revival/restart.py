@@ -30,7 +30,7 @@ from keras_rectifiers.surgery.live import document_of
 from keras_rectifiers.surgery.pairs import pair
 
 #: Times He's weights: what an output layer starts with, so that it says little.
-_OUTPUT = 0.1
+_OUTPUT = 0.05
 #: What a normalisation starts with.
 _NORM = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
@@ -49,7 +49,7 @@ class Restarted:
     kept: Mapping[str, str]
 
 
-def restart(model: keras.Model, seed: int = 0, noise: float = 0.5) -> Restarted:
+def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
     """Draw all weights of a model anew, so that the signal passes through it.
 
     - A Dense or Conv layer with a rectifier behind it, which takes what other
@@ -58,7 +58,7 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.5) -> Restarted:
       its stride.
     - One that takes anything else (the input, flat images, embeddings) makes its
       units in pairs `w1, -w1, w2, -w2, ...`, of which one always fires.
-    - One that makes an output of the model gets a tenth of He's weights.
+    - One that makes an output of the model gets a twentieth of He's weights.
     - The biases of all these become 0.
     - BatchNormalization starts with gamma 1, beta 0, mean 0 and variance 1.
     - Every other layer draws by its own initialisers: those in branches, around
@@ -77,7 +77,7 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.5) -> Restarted:
         seed: Of the draw, an int of 0 or more; the same on every backend, but for
             initialisers that are not Keras' own. Default 0.
         noise: Times He's weights, on top of the identity; 0 or more. With 0, layers
-            of the same width hand on exactly what they take. Default 0.5.
+            of the same width hand on exactly what they take. Default 0.3.
 
     Returns:
         What became of each layer that has weights.
@@ -240,5 +240,5 @@ def _check(seed: int, noise: float) -> None:
     if not 0 <= noise < float("inf"):
         raise ValueError(
             f"noise must be a finite number of 0 or more. Received: {noise!r}. "
-            "0.5 is the default."
+            "0.3 is the default."
         )
