@@ -42,7 +42,7 @@ def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", type=int, default=300, help="of each start")
     parser.add_argument("--passes", type=int, default=60, help="epochs of a network")
-    parser.add_argument("--seeds", type=int, default=5, help="of each convnet")
+    parser.add_argument("--seeds", type=int, default=7, help="of each convnet")
     parser.add_argument("--epochs", type=int, default=20, help="of each convnet")
     parser.add_argument("--out", type=Path, help="JSON file; gone on with if there")
     parser.add_argument("--quick", action="store_true", help="a minute, to see it run")

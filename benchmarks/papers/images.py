@@ -98,7 +98,7 @@ def train(rectifier, epochs, seed, samples=None):
     cell = {"test": _accuracy(model, *test), "train": _accuracy(model, x, y)}
     if rectifier == "PReLU":
         cell["slopes"] = [
-            float(keras.ops.mean(layer.alpha))
+            float(np.mean(keras.ops.convert_to_numpy(layer.alpha)))
             for layer in model.layers
             if isinstance(layer, layers.PReLU)
         ]

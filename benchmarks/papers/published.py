@@ -10,7 +10,7 @@ COLLAPSED = {
 }
 
 #: He et al. 2015, table 1: mean slopes with one slope for each channel. First layer:
-#: the first convolution; last: the second fully connected layer, 13 layers on.
+#: the first convolution; last: the second dense layer, the 13th of 14 with weights.
 FIRST_SLOPE, LAST_SLOPE = 0.596, 0.055
 
 #: Xu et al. 2015, table 3: test error on CIFAR-10, in percent.

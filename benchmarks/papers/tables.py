@@ -52,7 +52,7 @@ def slopes(cells):
         "| the paper, channel-wise |\n|---|---|---|---|"
     )
     count = len(by_seed[0])
-    paper = {1: published.FIRST_SLOPE, count: f"{published.LAST_SLOPE} (layer 14)"}
+    paper = {1: published.FIRST_SLOPE, count: f"{published.LAST_SLOPE} (layer 13)"}
     for depth, values in enumerate(zip(*by_seed, strict=True), 1):
         mean, half = mean_interval(values)
         print(
