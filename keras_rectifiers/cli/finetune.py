@@ -32,10 +32,13 @@ from keras_rectifiers.cli.options import slopes
 )
 @click.option(
     "--treatment",
-    type=click.Choice(("auto", "revive", "slopes", "restart", "convert", "none")),
+    type=click.Choice(
+        ("auto", "revive", "slopes", "norms", "restart", "convert", "none")
+    ),
     help="What is done about dead units: new weights (revive), slopes for them alone "
-    "(slopes), a new start of the whole model (restart), other rectifiers (convert), "
-    "nothing (none); auto, the default, chooses by what it finds.",
+    "(slopes), batch normalisations as they started (norms), a new start of the whole "
+    "model (restart), other rectifiers (convert), nothing (none); auto, the default, "
+    "chooses by what it finds.",
 )
 @click.option(
     "--to",

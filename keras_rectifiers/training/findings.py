@@ -11,6 +11,7 @@ import numpy as np
 from keras_rectifiers.activity.diagnose import diagnose
 from keras_rectifiers.activity.diagnosis import Diagnosis
 from keras_rectifiers.data import Data
+from keras_rectifiers.revival.norms import batch_norms
 
 #: How often predictions are dealt out anew.
 _DEALS = 8
@@ -26,6 +27,8 @@ class Findings:
     #: at random, as a share of the loss: 1 at best, 0 where they say nothing about
     #: the labels, as where the output is a constant.
     skill: float
+    #: Batch normalisations that learn.
+    norms: int
     #: Predictions of the sample, as arrays in Keras' structure.
     outputs: Any
 
@@ -58,6 +61,7 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
     return Findings(
         diagnose(model, probe, batch_size=256, explain=False),
         _skill(model, sample.y, outputs, seed),
+        len(list(batch_norms(model))),
         outputs,
     )
 

@@ -14,6 +14,7 @@ import keras
 from keras_rectifiers.activity.diagnose import diagnose
 from keras_rectifiers.data import Data
 from keras_rectifiers.deploy.fold import fold as folded
+from keras_rectifiers.training import checks
 from keras_rectifiers.training import compare
 from keras_rectifiers.training import findings
 from keras_rectifiers.training import resume as resuming
@@ -22,14 +23,9 @@ from keras_rectifiers.training.keeping import Budget
 from keras_rectifiers.training.keeping import class_weights
 from keras_rectifiers.training.labels import check_labels
 from keras_rectifiers.training.optimizers import prepare
-from keras_rectifiers.training.prescriptions import AUTO
-from keras_rectifiers.training.prescriptions import CONVERT
-from keras_rectifiers.training.prescriptions import SLOPES
-from keras_rectifiers.training.prescriptions import TREATMENTS
 from keras_rectifiers.training.prescriptions import prescribe
 from keras_rectifiers.training.result import FinetuneResult
 from keras_rectifiers.training.result import Trial
-from keras_rectifiers.training.runs import SCHEDULES
 from keras_rectifiers.training.runs import Run
 from keras_rectifiers.training.runs import Training
 from keras_rectifiers.training.split import Parts
@@ -82,13 +78,16 @@ def finetune(
       first three fifths of the run. Where that has no safe answer, as before a
       residual sum, dead units alone get a slope of 0.25.
     - `"slopes"`: dead units alone get a slope of 0.25; living ones stay ReLUs.
+    - `"norms"`: batch normalisations get the gammas and betas that they started
+      with; kernels stay.
     - `"restart"`: all weights are drawn anew so that the signal passes, by
       `keras_rectifiers.revival.restart`; frozen layers stay.
     - `"convert"`: the rectifiers of the selection are replaced, as `convert` does.
     - `"none"`: a copy is trained as it is.
     - `"auto"`: none where no unit is dead; revive where less than 30 % are. Where
-      more are, restart if the outputs say nothing about the labels; else both are
-      tried for a fifth of the epochs, and the better one goes on.
+      more are, restart if the outputs say nothing about the labels; else revive and
+      restart are tried for a fifth of the epochs each, and the better one goes on.
+      In a model with batch normalisation these two are norms and restart.
 
     Where 30 % or more are dead, and in a restart, the optimizer starts anew, at no
     more than its class' default rate.
@@ -140,10 +139,20 @@ def finetune(
         ArchiveError: The folder of `resume` cannot be written.
         RectifierError: The loss became NaN or infinite.
     """
-    asked = _treatment(treatment, to, selection)
-    _check(epochs, learning_rate, validation_split, schedule)
+    asked = checks.treatment_of(treatment, to, selection)
+    checks.check_model(model)
+    checks.check_numbers(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        validation_split=validation_split,
+        schedule=schedule,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    given = as_data(data)
+    checks.check_arrays(model, given)
     keras.utils.set_random_seed(seed)
-    parts = split(as_data(data), validation_split, batch_size, seed)
+    parts = split(given, validation_split, batch_size, seed)
     weights = class_weights(class_weight, parts.train.y)
     limits = [] if budget is None else [Budget(budget)]
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
@@ -242,51 +251,6 @@ def _mark(model: Any, look: _Look, said: Mapping[str, Any], treated: Treated) ->
     made = None if treated.plan is None else treated.plan.to_json()
     told = {**said, "treatment": treated.prescription.treatment, "plan": made}
     return resuming.mark(model, (look.sample.x, look.sample.y), told)
-
-
-def _treatment(treatment: str | None, to: Any, selection: Mapping[str, Any]) -> str:
-    """The treatment that is asked for; a conversion that no one would do is refused."""
-    converts = to is not None or bool(selection)
-    if treatment is None:
-        return CONVERT if converts else AUTO
-    if treatment not in TREATMENTS:
-        raise ValueError(
-            f"treatment must be one of {', '.join(map(repr, TREATMENTS))}. Received: "
-            f"treatment={treatment!r}."
-        )
-    allowed = treatment == CONVERT or (treatment == SLOPES and to is None)
-    if converts and not allowed:
-        given = ", ".join([*(["to"] if to is not None else []), *selection])
-        raise ValueError(
-            f"What is converted, and to what, belongs to treatment='convert'. "
-            f"Received: treatment={treatment!r} with {given}. Leave one out."
-        )
-    return treatment
-
-
-def _check(
-    epochs: int | None,
-    learning_rate: float | None,
-    validation_split: float,
-    schedule: str,
-) -> None:
-    if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs must be at least 1. Received: epochs={epochs}.")
-    if learning_rate is not None and not 0 < learning_rate < math.inf:
-        raise ValueError(
-            "learning_rate must be a finite number > 0. Received: "
-            f"learning_rate={learning_rate}."
-        )
-    if not 0 <= validation_split < 1:
-        raise ValueError(
-            "validation_split must be in 0..1, 1 excluded. Received: "
-            f"validation_split={validation_split}."
-        )
-    if schedule not in SCHEDULES:
-        raise ValueError(
-            f"schedule must be one of {', '.join(map(repr, SCHEDULES))}. Received: "
-            f"schedule={schedule!r}. For another one, compile the model with it."
-        )
 
 
 def _enough(steps: int | None) -> int:

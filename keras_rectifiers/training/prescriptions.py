@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from keras_rectifiers.activity.verdicts import DEAD
 from keras_rectifiers.training.findings import Findings
 
 AUTO = "auto"
@@ -11,9 +12,10 @@ NONE = "none"
 CONVERT = "convert"
 SLOPES = "slopes"
 REVIVE = "revive"
+NORMS = "norms"
 RESTART = "restart"
 #: What `treatment=` takes.
-TREATMENTS = (AUTO, REVIVE, SLOPES, RESTART, CONVERT, NONE)
+TREATMENTS = (AUTO, REVIVE, SLOPES, NORMS, RESTART, CONVERT, NONE)
 
 #: Share of dead units from which a model is more dead than alive: a new start is
 #: tried, too, and the optimizer's state is not worth keeping.
@@ -52,19 +54,20 @@ def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:
     """
     many = found.dead_fraction >= MANY
     if treatment != AUTO:
-        fresh = treatment == RESTART or (treatment == REVIVE and many)
+        fresh = treatment == RESTART or (treatment in (REVIVE, NORMS) and many)
         return (Prescription(treatment, "as asked for", fresh),)
-    dead = found.diagnosis.count("dead") if found.diagnosis.layers else 0
+    dead = found.diagnosis.count(DEAD) if found.diagnosis.layers else 0
     if not dead:
         return (Prescription(NONE, "no unit is dead"),)
-    units = f"{dead} of {found.diagnosis.units} units are dead"
+    why = f"{dead} of {found.diagnosis.units} units are dead"
     if not many:
-        return (Prescription(REVIVE, units),)
-    if found.skill <= CHANCE:
-        why = f"{units}, and the outputs say nothing about the labels"
-        return (Prescription(RESTART, why, fresh_optimizer=True),)
-    why = f"{units}, though the outputs say something about the labels"
-    return (
-        Prescription(REVIVE, why, fresh_optimizer=True),
-        Prescription(RESTART, why, fresh_optimizer=True),
-    )
+        return (Prescription(REVIVE, why),)
+    says = found.skill > CHANCE
+    why += ", though" if says else ", and"
+    why += f" the outputs say {'something' if says else 'nothing'} about the labels"
+    if found.norms:
+        # What died of its normalisations may still have its kernels.
+        tried: tuple[str, ...] = (NORMS, RESTART)
+    else:
+        tried = (REVIVE, RESTART) if says else (RESTART,)
+    return tuple(Prescription(each, why, fresh_optimizer=True) for each in tried)

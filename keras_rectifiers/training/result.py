@@ -33,8 +33,8 @@ class FinetuneResult:
 
     #: The fine-tuned model.
     model: Any
-    #: What was done to it: `"revive"`, `"slopes"`, `"restart"`, `"convert"` or
-    #: `"none"`.
+    #: What was done to it: `"revive"`, `"slopes"`, `"norms"`, `"restart"`,
+    #: `"convert"` or `"none"`.
     treatment: str
     #: Why, in a few words.
     why: str

@@ -14,6 +14,7 @@ import numpy as np
 from keras_rectifiers.callbacks import DeadUnitMonitor
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.training.keeping import KeepBest
+from keras_rectifiers.training.momentum import QuickStatistics
 from keras_rectifiers.training.resume import Slot
 from keras_rectifiers.training.resume import State
 from keras_rectifiers.training.schedule import WarmupCosine
@@ -81,6 +82,7 @@ class Run:
         self._callbacks = [
             *_monitors(training.probe),  # first: the others see its logs
             *treated.callbacks,
+            *([QuickStatistics()] if treated.prescription.fresh_optimizer else []),
             *([schedule] if training.schedule == COSINE else []),
             _StopWhereNotFinite(),
             self.keeper,

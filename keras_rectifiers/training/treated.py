@@ -10,10 +10,12 @@ import numpy as np
 
 from keras_rectifiers.activity import rectifiers
 from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.verdicts import DEAD
 from keras_rectifiers.callbacks import AnnealSlope
 from keras_rectifiers.callbacks import ReviveDeadUnits
 from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.revival import reset_norms
 from keras_rectifiers.revival import restart
 from keras_rectifiers.revival import revive
 from keras_rectifiers.revival.choose import dormant
@@ -23,6 +25,7 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.training import optimizers
 from keras_rectifiers.training.findings import Findings
 from keras_rectifiers.training.prescriptions import CONVERT
+from keras_rectifiers.training.prescriptions import NORMS
 from keras_rectifiers.training.prescriptions import RESTART
 from keras_rectifiers.training.prescriptions import REVIVE
 from keras_rectifiers.training.prescriptions import SLOPES
@@ -94,6 +97,9 @@ def treat(order: Order, prescription: Prescription) -> Treated:
     if wanted == REVIVE:
         done += _revived(order, model)
         callbacks += _reviving(order, model)
+    elif wanted == NORMS:
+        count = len(reset_norms(model))
+        done.append(f"{count} batch normalisations were set back to their start.")
     elif wanted == RESTART:
         done.append(str(restart(model, seed=order.seed)))
     first = 1
@@ -113,6 +119,13 @@ def _planned(order: Order, wanted: str) -> Plan | None:
     if wanted == CONVERT:
         return plan(order.model, **order.conversion)
     if wanted == SLOPES:
+        found = order.found.diagnosis
+        if not found.layers or not found.count(DEAD):
+            raise SelectionError(
+                "treatment='slopes' needs dead units. Received: model "
+                f"{order.model.name!r}, in which none is dead on the probe. Train it "
+                "as it is with treatment='none'."
+            )
         return _only_dead(order, order.found.diagnosis, **order.conversion)
     if wanted == REVIVE:
         return _where_revival_cannot(order)
