@@ -83,19 +83,13 @@ def _run_family(name, options, results):
     from rescue_families.case import dead_share
     from rescue_families.case import score
 
-    reasons = {arm: arms.missing(arm) for arm in options.arms}
-    for arm, reason in reasons.items():
-        if reason and not options.table:
-            print(f"{name}: no {arm}: {reason}.")
     family = families.ALL[name]()
     if options.table or family.missing():
         print(family.missing() and f"{name} is left out: {family.missing()}.")
         return
     for seed in range(options.seeds):
         open_arms = [
-            arm
-            for arm in options.arms
-            if not reasons[arm] and f"{name}/{arm}/{seed}" not in results
+            arm for arm in options.arms if f"{name}/{arm}/{seed}" not in results
         ]
         if not open_arms:
             continue

@@ -4,7 +4,6 @@ Where not said otherwise an arm trains with a fresh Adam at the rate of the heal
 twin: a learning rate that kills is taken away from every repair alike.
 """
 
-import inspect
 import math
 
 import numpy as np
@@ -48,6 +47,11 @@ def restart_lower_rate(case, seed):
     return _restarted(case, seed, case.healthy_rate)
 
 
+def restart_schedule(case, seed):
+    """The same with the schedule of the recipe: up to five times the healthy rate."""
+    return _restarted(case, seed, case.healthy_rate, scheduled=True)
+
+
 def leaky(case, seed):
     """Leaky ReLU (slope 0.01) everywhere."""
     return _converted(case, seed, "leaky_relu", 0.01)
@@ -73,27 +77,23 @@ def redo(case, seed):
 
 
 def recipe(case, seed):
-    """`keras_rectifiers.finetune` with the defaults of its recipe.
+    """`keras_rectifiers.finetune` with its defaults, at the healthy rate.
 
-    It holds out a tenth of the training data itself, and so takes more epochs for
-    the same number of steps.
+    It holds out a tenth of the training data, and so has more epochs for the same
+    number of steps.
     """
     from keras_rectifiers import finetune
 
-    options = inspect.signature(finetune).parameters
-    asked = {"to": "auto"} if "auto" in str(options["to"].default) else {}
     samples = len(case.data.x)
     steps = math.ceil(samples / case.batch_size) * case.epochs
-    held_out = math.ceil((samples - round(0.1 * samples)) / case.batch_size)
+    trained_on = math.ceil((samples - round(0.1 * samples)) / case.batch_size)
     result = finetune(
         case.dying(),
         (case.data.x, case.data.y),
-        epochs=steps // held_out,
+        epochs=steps // trained_on,
         learning_rate=case.healthy_rate,
         batch_size=case.batch_size,
-        validation_split=0.1,
         seed=seed,
-        **asked,
     )
     return score(result.model, case.data)
 
@@ -103,20 +103,30 @@ def _trained(model, case, seed, callbacks=()):
     return score(model, case.data)
 
 
-def _restarted(case, seed, rate):
+def _restarted(case, seed, rate, *, scheduled=False):
     """Random restarts, as many as the budget allows while they are at chance."""
     share = case.epochs // TRIES
     left = case.epochs
-    for attempt in range(TRIES):
-        start = RESTART * (attempt + 1) + seed
+    while True:
+        start = RESTART * (case.epochs - left + share) // share + seed
         load(case.model, case.draw(start), rate)
-        losses = fit(case.model, case.data, share, case.batch_size, start)["loss"]
-        left -= share
-        if losses[-1] < 0.9 * _chance(case.data) or left < share:
+        extra = [_schedule(case.model, left)] if scheduled else []
+        losses = fit(case.model, case.data, share, case.batch_size, start, extra)
+        alive = losses["loss"][-1] < 0.9 * _chance(case.data)
+        if alive or left < 2 * share:
             break
-    if left:
-        fit(case.model, case.data, left, case.batch_size, start)
+        left -= share
+    if left > share:
+        fit(case.model, case.data, left, case.batch_size, start, extra, done=share)
     return score(case.model, case.data)
+
+
+def _schedule(model, epochs):
+    """The schedule of a restart in the recipe."""
+    from keras_rectifiers.training.prescriptions import RESTART_PEAK
+    from keras_rectifiers.training.schedule import WarmupCosine
+
+    return WarmupCosine(model.optimizer, epochs, RESTART_PEAK)
 
 
 def _chance(data: Data):
@@ -150,18 +160,10 @@ ALL = {
     "lower-rate": lower_rate,
     "restart": restart,
     "restart-lower-rate": restart_lower_rate,
+    "restart-schedule": restart_schedule,
     "leaky": leaky,
     "prelu": prelu,
     "prelu-0.25": prelu_quarter,
     "redo": redo,
     "recipe": recipe,
 }
-
-
-def missing(name):
-    """Why an arm cannot run here, or an empty string."""
-    from keras_rectifiers import callbacks
-
-    if name == "redo" and not hasattr(callbacks, "ReviveDeadUnits"):
-        return "this version has no callbacks.ReviveDeadUnits"
-    return ""

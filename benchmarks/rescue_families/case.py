@@ -80,8 +80,8 @@ def state_of(model):
 def drawer(model):
     """A function of a seed that draws weights by the initialisers of the layers.
 
-    Variables without an initialiser of their own (moving statistics) keep the
-    values that they have now.
+    Variables without an initialiser of their own keep the values that they have
+    now; those of a BatchNormalization, moving statistics too, have one.
     """
     now = dict(zip(_keys(model), model.get_weights(), strict=True))
 
@@ -111,13 +111,17 @@ def _keys(model):
     ]
 
 
-def fit(model, data, epochs, batch_size, seed, callbacks=()):
-    """Train a compiled model in an order of samples that the seed fixes."""
+def fit(model, data, epochs, batch_size, seed, callbacks=(), done=0):
+    """Train a compiled model in an order of samples that the seed fixes.
+
+    With `done`, so many of the epochs have been trained before.
+    """
     keras.utils.set_random_seed(seed)
     return model.fit(
         data.x,
         data.y,
         batch_size=batch_size,
+        initial_epoch=done,
         epochs=epochs,
         verbose=0,
         callbacks=list(callbacks),
