@@ -45,12 +45,12 @@ def _options():
     parser.add_argument("--seeds", type=int, default=7, help="of each convnet")
     parser.add_argument("--epochs", type=int, default=20, help="of each convnet")
     parser.add_argument("--out", type=Path, help="JSON file; gone on with if there")
-    parser.add_argument("--quick", action="store_true", help="a minute, to see it run")
+    parser.add_argument("--quick", action="store_true", help="a minute or two, to see it run")
     parser.add_argument("--table", action="store_true", help="print, and run nothing")
     options = parser.parse_args()
     if options.quick:
         options.networks, options.passes = 100, 10
-        options.seeds, options.epochs = 2, 2
+        options.seeds, options.epochs = 1, 1
     return options
 
 
