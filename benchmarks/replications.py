@@ -45,7 +45,7 @@ def _options():
     parser.add_argument("--seeds", type=int, default=7, help="of each convnet")
     parser.add_argument("--epochs", type=int, default=20, help="of each convnet")
     parser.add_argument("--out", type=Path, help="JSON file; gone on with if there")
-    parser.add_argument("--quick", action="store_true", help="a minute or two, to see it run")
+    parser.add_argument("--quick", action="store_true", help="a minute or so, a look")
     parser.add_argument("--table", action="store_true", help="print, and run nothing")
     options = parser.parse_args()
     if options.quick:
