@@ -44,7 +44,8 @@ def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Trial, ...]]:
     """Train the best of several runs to its end.
 
     Args:
-        runs: The runs, the safest first: of equals it is the first that goes on.
+        runs: The runs, the safest first: one that keeps less of the model must be
+            better than it by more than a standard error.
         trial: Epochs after which they are compared.
 
     Returns:
@@ -54,7 +55,11 @@ def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Trial, ...]]:
         for run in runs:
             run.train(trial)
     scores = [_score(run, trial) for run in runs]
-    best = max(runs, key=lambda run: scores[runs.index(run)])
+    best = runs[0]
+    for run, score in zip(runs, scores, strict=True):
+        least = scores[runs.index(best)]
+        if score > least + run.keeper.error(least, run.samples):
+            best = run
     best.train(best.epochs)
     return best, tuple(
         Trial(

@@ -103,8 +103,9 @@ def finetune(
         epochs: Passes over the data in all, at least 1. None: enough for 2,000
             steps, 5 at least and 50 at most.
         learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
-        schedule: `"cosine"`: the rate rises for a twentieth of the run, then falls
-            to 0; an optimizer's own schedule stays. Or `"constant"`.
+        schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
+            along a cosine; its peak is the optimizer's, in a restart five times
+            that. An optimizer's own schedule stays. Or `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.

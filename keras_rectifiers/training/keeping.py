@@ -61,7 +61,8 @@ class KeepBest(keras.callbacks.Callback):
         if epoch + 1 < self._first:
             return
         self._best = max(self._best, self.latest)
-        least = max(self._start, self._best - self._error())
+        error = self.error(self._best, self._samples)
+        least = max(self._start, self._best - error)
         if math.isfinite(self.latest) and self.latest >= least:
             self.best_epoch = epoch + 1
             self.weights = self.model.get_weights()
@@ -85,11 +86,11 @@ class KeepBest(keras.callbacks.Callback):
         """The metric that a score stands for."""
         return self._sign * score
 
-    def _error(self) -> float:
-        """Standard error of the best score, where it is a share of held-out samples."""
-        if self._samples is None or self._sign < 0 or not 0 <= self._best <= 1:
+    def error(self, score: float, samples: int | None) -> float:
+        """Standard error of a score that is a share of so many samples, else 0."""
+        if samples is None or self._sign < 0 or not 0 <= score <= 1:
             return 0.0
-        return math.sqrt(self._best * (1 - self._best) / self._samples)
+        return math.sqrt(score * (1 - score) / samples)
 
     def _score(self, value: Any) -> float:
         number = math.nan if value is None else self._sign * float(value)

@@ -66,6 +66,8 @@ class Run:
         self.treated = treated
         self.model = treated.model
         self.epochs = training.epochs
+        #: Samples that its scores are measured on, where that is known.
+        self.samples = training.parts.held_out or training.parts.train.samples
         self.keeper = KeepBest(
             training.before,
             treated.start,

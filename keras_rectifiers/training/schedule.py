@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 #: Share of a run over which the rate rises.
-WARMUP = 0.05
+WARMUP = 0.1
 #: A rate is set anew once it is off by this share of the highest.
 _STEP = 0.005
 
@@ -24,7 +24,7 @@ class WarmupCosine(keras.callbacks.Callback):
         optimizer: The optimizer of the model that will be trained.
         epochs: Whole length.
         peak: Highest rate, in rates that the optimizer has. Default 1.
-        warmup: Share of it in 0..1 over which the rate rises. Default 0.05.
+        warmup: Share of it in 0..1 over which the rate rises. Default 0.1.
 
     Reference:
         Loshchilov & Hutter 2017 (arXiv:1608.03983), equation 5 without restarts;

@@ -101,7 +101,7 @@ def treat(order: Order, prescription: Prescription) -> Treated:
         count = len(reset_norms(model))
         done.append(f"{count} batch normalisations were set back to their start.")
     elif wanted == RESTART:
-        done.append(str(restart(model, seed=order.seed)))
+        done.append(_restarted(model, order.seed))
     first = 1
     if made is not None and order.fold and wanted in (REVIVE, SLOPES):
         first = max(1, round(_TREATED * order.epochs))
@@ -166,6 +166,15 @@ def _revived(order: Order, model: Any) -> list[str]:
     }
     done = revive(model, units, seed=order.seed, wiring=wiring)
     return [f"{done.count} units were given new weights."] if done.count else []
+
+
+def _restarted(model: Any, seed: int) -> str:
+    made = restart(model, seed=seed)
+    drawn = len(made.passed) + len(made.mirrored) + len(made.drawn)
+    kept = [f"{path} ({why})" for path, why in made.kept.items()]
+    return f"{drawn} layers have new weights" + (
+        f"; kept: {', '.join(kept)}." if kept else "."
+    )
 
 
 def _reviving(order: Order, model: Any) -> list[Any]:
