@@ -26,7 +26,7 @@ from keras_rectifiers.cli.options import json_option
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="Passes over the images, for each of the two models.",
+    help="Passes over the images, for each of the three models.",
 )
 @click.option(
     "--seed",
@@ -41,7 +41,8 @@ def command(folder: Path, epochs: int, seed: int, force: bool, as_json: bool) ->
     """Diagnose, convert, verify and fine-tune a classifier whose ReLUs died.
 
     The model, trained on handwritten digits with too high a learning rate, comes
-    with the package. Its ReLU twin is fine-tuned alike, for a fair comparison.
+    with the package. Its ReLU twin is fine-tuned alike, for a fair comparison; then
+    finetune chooses for itself.
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.progress import epochs_shown
@@ -102,7 +103,7 @@ def _finish(story: Any, *, as_json: bool) -> None:
         }
         show_json(result)
         return
-    original, _, _, finetuned = story.files
+    original, *_, rescued = story.files
     legend = (
         "Dead: no gradient reaches the unit. Silent: it never fires on the training "
         "images; with a slope it still learns."
@@ -111,7 +112,7 @@ def _finish(story: Any, *, as_json: bool) -> None:
         [
             *comparison_table(rows),
             legend,
-            f"Written: {finetuned}",
+            f"Written: {rescued}",
             f"Next: keras-rectifiers inspect {original}",
         ]
     )

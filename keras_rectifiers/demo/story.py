@@ -1,8 +1,9 @@
 """The demo, step by step: diagnose, convert, verify, fine-tune, compare, save.
 
 It does what a user would do, through the same functions. The untouched ReLU model
-is trained alike (same seed, steps, optimizer and learning rate): what is gained
-over it is due to the conversion, not to more training.
+is trained like the PReLU one (same seed, steps, optimizer and learning rate): what is
+gained over it is due to the conversion, not to more training. Then `finetune` may
+choose for itself, in as many epochs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ ORIGINAL = "dying_digits.keras"
 IMAGES = "digits.npz"
 CONVERTED = "digits_prelu.keras"
 FINETUNED = "digits_prelu_finetuned.keras"
-FILES = (ORIGINAL, IMAGES, CONVERTED, FINETUNED)
+RESCUED = "digits_rescued.keras"
+FILES = (ORIGINAL, IMAGES, CONVERTED, FINETUNED, RESCUED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Story:
     plan: Any
     #: Original against converted model.
     verification: Any
-    #: Logs of each epoch of the PReLU and of the ReLU model.
+    #: Logs of each epoch of the PReLU, the ReLU and the rescued model.
     epochs: dict[str, tuple[Any, ...]]
     #: What was written.
     files: tuple[Path, ...]
@@ -124,16 +126,20 @@ def run(
     verification = verify(folder / ORIGINAL, folder / CONVERTED, data.x_test)
     show([verification])
     converted = load(folder / CONVERTED)
+    alike: dict[str, Any] = {"treatment": "none", "schedule": "constant"}
     runs = {
-        name: _finetuned(start, name, data, epochs, seed, watch)
-        for name, start in (("PReLU", converted), ("ReLU", model))
+        "PReLU": _finetuned(converted, "PReLU", data, epochs, seed, watch, alike),
+        "ReLU": _finetuned(model, "ReLU", data, epochs, seed, watch, alike),
+        "rescue": _finetuned(model, "rescue", data, epochs, seed, watch, {}),
     }
     save(runs["PReLU"].model, folder / FINETUNED, overwrite=force)
+    save(runs["rescue"].model, folder / RESCUED, overwrite=force)
     models = {
         "original (ReLU)": model,
         "converted (PReLU, alpha 0)": converted,
         "fine-tuned PReLU": runs["PReLU"].model,
         "fine-tuned ReLU, for comparison": runs["ReLU"].model,
+        f"finetune's choice ({runs['rescue'].treatment})": runs["rescue"].model,
     }
     return Story(
         tuple(_row(name, each, data) for name, each in models.items()),
@@ -146,7 +152,13 @@ def run(
 
 
 def _finetuned(
-    model: Any, name: str, data: Any, epochs: int, seed: int, watch: Watch
+    model: Any,
+    name: str,
+    data: Any,
+    epochs: int,
+    seed: int,
+    watch: Watch,
+    how: dict[str, Any],
 ) -> Any:
     from keras_rectifiers.training.finetune import finetune  # noqa: PLC0415
 
@@ -154,7 +166,7 @@ def _finetuned(
         return finetune(
             model,
             data,
-            treatment="none",
+            **how,
             epochs=epochs,
             seed=seed,
             probe=data.x,

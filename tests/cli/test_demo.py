@@ -38,11 +38,20 @@ def test_the_converted_model_is_the_same_function(story):
 
 def test_fine_tuning_brings_units_back(story):
     """PReLU has no dead unit, fewer silent ones, and beats ReLU trained alike."""
-    original, _, prelu, relu = story[0]["models"]
+    original, _, prelu, relu, _ = story[0]["models"]
 
     assert prelu["dead"] == 0
     assert prelu["silent"] < relu["silent"] <= original["silent"]
     assert prelu["accuracy"] > relu["accuracy"] > original["accuracy"]
+
+
+def test_the_recipe_is_better_than_either(story):
+    """What `finetune` chooses by itself brings the network back."""
+    original, _, prelu, relu, rescued = story[0]["models"]
+
+    assert rescued["accuracy"] > max(prelu["accuracy"], relu["accuracy"])
+    assert rescued["accuracy"] > 0.9 > original["accuracy"]
+    assert rescued["dead"] < 0.2 * rescued["units"]
 
 
 def test_both_runs_are_shown_by_epoch(story):
