@@ -123,10 +123,11 @@ def _restarted(case, seed, rate, *, scheduled=False):
 
 def _schedule(model, epochs):
     """The schedule of a restart in the recipe."""
-    from keras_rectifiers.training.prescriptions import RESTART_PEAK
+    from keras_rectifiers.training.prescriptions import RESTART
+    from keras_rectifiers.training.prescriptions import Prescription
     from keras_rectifiers.training.schedule import WarmupCosine
 
-    return WarmupCosine(model.optimizer, epochs, RESTART_PEAK)
+    return WarmupCosine(model.optimizer, epochs, Prescription(RESTART, "").peak)
 
 
 def _chance(data: Data):

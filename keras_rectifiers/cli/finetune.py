@@ -36,7 +36,7 @@ from keras_rectifiers.cli.options import slopes
         ("auto", "revive", "slopes", "norms", "restart", "convert", "none")
     ),
     help="What is done about dead units: new weights (revive), slopes for them alone "
-    "(slopes), batch normalisations as they started (norms), a new start of the whole "
+    "(slopes), batch normalisations set back (norms), a new start of the whole "
     "model (restart), other rectifiers (convert), nothing (none); auto, the default, "
     "chooses by what it finds.",
 )

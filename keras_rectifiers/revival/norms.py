@@ -1,4 +1,4 @@
-"""Set batch normalisations back to their start, and keep every kernel."""
+"""Undo what batch normalisations did to kill units, and keep every kernel."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 
+#: A unit whose beta is so many gammas below 0 fires for 2 % of normal inputs.
+_SILENT = 2.0
+
 
 def reset_norms(model: keras.Model) -> tuple[str, ...]:
-    """Give each batch normalisation the gammas and betas that it started with.
+    """Undo what batch normalisations did to kill units, and keep every kernel.
 
     Where a network died of its normalisations (gammas pressed to 0, betas far below
-    it), its kernels may still be what they were: this keeps them, and everything
-    else, the moving statistics included.
+    it), its kernels may still be what they were. Gammas below 1 become 1; betas that
+    keep a unit silent, more than two gammas below 0, become 0. Everything else
+    stays, the moving statistics included.
 
     Args:
         model: A built model; changed in place. Frozen layers stay as they are.
@@ -26,19 +30,29 @@ def reset_norms(model: keras.Model) -> tuple[str, ...]:
         >>> import keras
         >>> from keras_rectifiers.revival import reset_norms
         >>> norm = keras.layers.BatchNormalization(name="bn")
-        >>> model = keras.Sequential([keras.Input((2,)), norm], name="net")
-        >>> norm.gamma.assign([0.0, 3.0])
+        >>> model = keras.Sequential([keras.Input((3,)), norm], name="net")
+        >>> norm.gamma.assign([0.0, 3.0, 1.0])
+        >>> norm.beta.assign([-0.1, 0.5, -9.0])
         >>> reset_norms(model)
         ('net/bn',)
+        >>> print(*(w.round(1) for w in norm.get_weights()[:2]))
+        [1. 3. 1.] [-0.1  0.5  0. ]
     """
     reset = []
     for layer in batch_norms(model):
-        for name, start in (("gamma", 1.0), ("beta", 0.0)):
-            variable = getattr(layer, name, None)
-            if variable is not None:
-                variable.assign(np.full(variable.shape, start))
+        gamma = np.float32(1.0)
+        if layer.gamma is not None:
+            gamma = np.maximum(_value(layer.gamma), 1.0)
+            layer.gamma.assign(gamma)
+        if layer.beta is not None:
+            beta = _value(layer.beta)
+            layer.beta.assign(np.where(beta < -_SILENT * gamma, 0.0, beta))
         reset.append(layer.path or layer.name)
     return tuple(reset)
+
+
+def _value(variable: Any) -> Any:
+    return np.asarray(keras.ops.convert_to_numpy(variable.value))
 
 
 def batch_norms(model: keras.Model) -> Iterator[Any]:

@@ -78,8 +78,8 @@ def finetune(
       first three fifths of the run. Where that has no safe answer, as before a
       residual sum, dead units alone get a slope of 0.25.
     - `"slopes"`: dead units alone get a slope of 0.25; living ones stay ReLUs.
-    - `"norms"`: batch normalisations get the gammas and betas that they started
-      with; kernels stay.
+    - `"norms"`: in batch normalisations gammas below 1 become 1, and betas that keep
+      a unit silent 0; kernels stay.
     - `"restart"`: all weights are drawn anew so that the signal passes, by
       `keras_rectifiers.revival.restart`; frozen layers stay.
     - `"convert"`: the rectifiers of the selection are replaced, as `convert` does.
@@ -104,8 +104,9 @@ def finetune(
             steps, 5 at least and 50 at most.
         learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
         schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
-            along a cosine; its peak is the optimizer's, in a restart five times
-            that. An optimizer's own schedule stays. Or `"constant"`.
+            along a cosine; its peak is the optimizer's, with `"norms"` three and in
+            a restart five times that. An optimizer's own schedule stays. Or
+            `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.

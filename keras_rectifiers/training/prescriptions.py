@@ -22,10 +22,10 @@ TREATMENTS = (AUTO, REVIVE, SLOPES, NORMS, RESTART, CONVERT, NONE)
 MANY = 0.3
 #: Skill up to which the outputs say next to nothing about the labels.
 CHANCE = 0.1
-#: A new start takes a higher rate than what is trained already: of 1, 2, 3 and 5 times
-#: the optimizer's the last had the best worst seed in four of the five families that
-#: `docs/evidence.md` restarts, on validation data.
-RESTART_PEAK = 5.0
+#: Highest rate of a schedule, in rates of the optimizer. A new start takes a higher
+#: one than what is trained already: of 1, 2, 3 and 5 times the last had the best worst
+#: seed in four of five families of `docs/evidence.md`, on validation data.
+_PEAKS = {RESTART: 5.0, NORMS: 3.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Prescription:
     @property
     def peak(self) -> float:
         """The highest rate of a schedule, in rates of the optimizer."""
-        return RESTART_PEAK if self.treatment == RESTART else 1.0
+        return _PEAKS.get(self.treatment, 1.0)
 
 
 def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:

@@ -99,7 +99,7 @@ def treat(order: Order, prescription: Prescription) -> Treated:
         callbacks += _reviving(order, model)
     elif wanted == NORMS:
         count = len(reset_norms(model))
-        done.append(f"{count} batch normalisations were set back to their start.")
+        done.append(f"{count} batch normalisations were set back.")
     elif wanted == RESTART:
         done.append(_restarted(model, order.seed))
     first = 1
