@@ -84,10 +84,11 @@ def finetune(
       `keras_rectifiers.revival.restart`; frozen layers stay.
     - `"convert"`: the rectifiers of the selection are replaced, as `convert` does.
     - `"none"`: a copy is trained as it is.
-    - `"auto"`: none where no unit is dead; revive where less than 30 % are. Where
-      more are, restart if the outputs say nothing about the labels; else revive and
-      restart are tried for a fifth of the epochs each, and the better one goes on.
-      In a model with batch normalisation these two are norms and restart.
+    - `"auto"`: none where no unit is dead; revive where less than 10 % are, or less
+      than 30 % in a model that is good. Where 30 % or more are, restart if the
+      outputs say nothing about the labels. Else revive and restart are tried for a
+      fifth of the epochs each, and the better one goes on. From 30 % on, in a model
+      with batch normalisation, these two are norms and restart.
 
     Where 30 % or more are dead, and in a restart, the optimizer starts anew, at no
     more than its class' default rate.

@@ -20,6 +20,10 @@ TREATMENTS = (AUTO, REVIVE, SLOPES, NORMS, RESTART, CONVERT, NONE)
 #: Share of dead units from which a model is more dead than alive: a new start is
 #: tried, too, and the optimizer's state is not worth keeping.
 MANY = 0.3
+#: Share of dead units from which a new start is tried for a model of low skill.
+SOME = 0.1
+#: Skill below which a model is not much good.
+LOW = 0.5
 #: Skill up to which the outputs say next to nothing about the labels.
 CHANCE = 0.1
 #: Highest rate of a schedule, in rates of the optimizer. A new start takes a higher
@@ -60,9 +64,13 @@ def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:
     dead = found.diagnosis.count(DEAD) if found.diagnosis.layers else 0
     if not dead:
         return (Prescription(NONE, "no unit is dead"),)
-    why = f"{dead} of {found.diagnosis.units} units are dead"
-    if not many:
+    verb = "is" if dead == 1 else "are"
+    why = f"{dead} of {found.diagnosis.units} units {verb} dead"
+    if found.dead_fraction < SOME or (not many and found.skill >= LOW):
         return (Prescription(REVIVE, why),)
+    if not many:
+        why += ", and the outputs say little about the labels"
+        return (Prescription(REVIVE, why), Prescription(RESTART, why, True))
     says = found.skill > CHANCE
     why += ", though" if says else ", and"
     why += f" the outputs say {'something' if says else 'nothing'} about the labels"

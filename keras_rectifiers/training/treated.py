@@ -165,7 +165,8 @@ def _revived(order: Order, model: Any) -> list[str]:
         if each.layer in wiring.sites and wiring.sites[each.layer].units == each.units
     }
     done = revive(model, units, seed=order.seed, wiring=wiring)
-    return [f"{done.count} units were given new weights."] if done.count else []
+    given = "1 unit was" if done.count == 1 else f"{done.count} units were"
+    return [f"{given} given new weights."] if done.count else []
 
 
 def _restarted(model: Any, seed: int) -> str:
