@@ -166,8 +166,7 @@ def command(
         **slopes(to or "prelu", negative_slope, alpha),
         **({} if to is None else {"to": to}),
     }
-    allowed = ("convert", *(() if to else ("slopes",)), None)
-    if choice and treatment not in allowed:
+    if choice and treatment not in ("convert", "slopes", None):
         raise click.UsageError(
             f"--treatment {treatment} converts nothing by choice: leave --to, slopes "
             "and selection out."

@@ -26,6 +26,8 @@ SELECTION = (
     *("of", "include", "exclude", "where", "roles"),
     *("negative_slope", "alpha", "trainable", "portable"),
 )
+#: ... and what of it goes with slopes for dead units, which a diagnosis chooses.
+_OF_SLOPES = ("of", "include", "exclude", "roles", "alpha", "trainable")
 #: Kinds of numpy types that are numbers; V is bfloat16.
 _NUMBERS = "biufcV"
 
@@ -97,19 +99,20 @@ def treatment_of(treatment: str | None, to: Any, selection: Mapping[str, Any]) -
             f"finetune takes, beside its own arguments, {', '.join(SELECTION)}. "
             f"Received: {', '.join(unknown)}."
         )
-    converts = to is not None or bool(selection)
     if treatment is None:
-        return CONVERT if converts else AUTO
+        return CONVERT if to is not None or selection else AUTO
     if treatment not in TREATMENTS:
         raise ValueError(
             f"treatment must be one of {', '.join(map(repr, TREATMENTS))}. Received: "
             f"treatment={treatment!r}."
         )
-    if converts and treatment != CONVERT and (treatment != SLOPES or to is not None):
-        given = ", ".join([*(["to"] if to is not None else []), *selection])
+    given = [*(["to"] if to is not None else []), *selection]
+    allowed = {CONVERT: ("to", *SELECTION), SLOPES: _OF_SLOPES}.get(treatment, ())
+    wrong = [name for name in given if name not in allowed]
+    if wrong:
         raise ValueError(
             "What is converted, and to what, belongs to treatment='convert'. "
-            f"Received: treatment={treatment!r} with {given}. Leave one out."
+            f"Received: treatment={treatment!r} with {', '.join(wrong)}. Leave one out."
         )
     return treatment
 

@@ -210,6 +210,7 @@ def _looked_at(
         original, parts.test or parts.train, lambda: _evaluate(original, parts)
     )
     sample = parts.sample(PROBE_SAMPLES)
+    checks.check_arrays(model, sample)  # of a data set object, nothing was seen yet
     watched = sample.x if probe is None else probe
     found = findings.find(original, sample, watched, seed)
     return _Look(found, measured, sample, watched)

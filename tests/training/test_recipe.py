@@ -181,6 +181,19 @@ def test_data_that_cannot_be_trained_on_are_refused(data, part):
         finetune(_model(), data)
 
 
+def test_nan_in_a_data_set_object_is_seen():
+    """Where it stands among the first samples."""
+
+    class Batches(keras.utils.PyDataset):
+        num_batches = 2
+
+        def __getitem__(self, index):
+            return np.where(X > 2, np.nan, X)[:32], Y[:32]
+
+    with pytest.raises(DataError, match="NaN or infinity in"):
+        finetune(_model(), Batches())
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "part"),
     [
@@ -188,6 +201,7 @@ def test_data_that_cannot_be_trained_on_are_refused(data, part):
         ({"treatment": "revive", "to": "prelu"}, ValueError, "treatment='convert'"),
         ({"treatment": "slopes", "to": "prelu"}, ValueError, "treatment='convert'"),
         ({"treatment": "slopes"}, SelectionError, "none is dead"),
+        ({"treatment": "slopes", "where": bool}, ValueError, "with where"),
         ({"colour": 1}, TypeError, "colour"),
         ({"schedule": "steep"}, ValueError, "'cosine', 'constant'"),
         ({"batch_size": 0}, ValueError, "batch_size=0"),
