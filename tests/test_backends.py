@@ -47,8 +47,10 @@ def _run(backend, folders):
     tests = pathlib.Path(__file__).parent
     neutral = [tests / name for name in folders]
 
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider"]
+
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *neutral],
+        [sys.executable, "-m", "pytest", *options, *neutral],
         cwd=tests.parent,
         env={**os.environ, "KERAS_BACKEND": backend, INNER_RUN: "1"},
         capture_output=True,
