@@ -28,6 +28,7 @@ from keras_rectifiers.training.result import FinetuneResult
 from keras_rectifiers.training.result import Trial
 from keras_rectifiers.training.runs import Run
 from keras_rectifiers.training.runs import Training
+from keras_rectifiers.training.split import TEST
 from keras_rectifiers.training.split import Parts
 from keras_rectifiers.training.split import as_data
 from keras_rectifiers.training.split import split
@@ -170,7 +171,7 @@ def finetune(
     training = Training(
         parts,
         program.epochs,
-        look.measured,
+        look.start,
         schedule,
         look.probe if look.found.diagnosis.layers else None,
         [*callbacks, *limits],
@@ -196,7 +197,10 @@ class _Look:
     """What a model is before anything is done."""
 
     found: Findings
+    #: Metrics that are reported.
     measured: Mapping[str, float]
+    #: Metrics by which the best epoch is chosen.
+    start: Mapping[str, float]
     sample: Data
     probe: Any
 
@@ -207,13 +211,18 @@ def _looked_at(
     original = copied(model)
     prepare(original, **compiling)
     measured = check_labels(
-        original, parts.test or parts.train, lambda: _evaluate(original, parts)
+        original,
+        parts.test or parts.train,
+        lambda: _evaluated(original, parts.evaluation()),
     )
+    start = measured
+    if parts.evaluated_on == TEST:
+        start = _evaluated(original, parts.choosing())
     sample = parts.sample(PROBE_SAMPLES)
     checks.check_arrays(model, sample)  # of a data set object, nothing was seen yet
     watched = sample.x if probe is None else probe
     found = findings.find(original, sample, watched, seed)
-    return _Look(found, measured, sample, watched)
+    return _Look(found, measured, start, sample, watched)
 
 
 def _result(
@@ -242,7 +251,7 @@ def _result(
         skill=look.found.skill,
         start_difference=findings.difference(look.found.outputs, start),
         before={**look.measured, **findings.fractions(look.found.diagnosis)},
-        after={**_evaluate(final, parts), **findings.fractions(units)},
+        after={**_evaluated(final, parts.evaluation()), **findings.fractions(units)},
         history=tuple(run.logs),
         evaluated_on=parts.evaluated_on,
         best_epoch=run.keeper.best_epoch if keep_best else None,
@@ -264,6 +273,6 @@ def _enough(steps: int | None) -> int:
     return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST)
 
 
-def _evaluate(model: Any, parts: Any) -> dict[str, float]:
-    found = model.evaluate(**parts.evaluation(), verbose=0, return_dict=True)
+def _evaluated(model: Any, arguments: Mapping[str, Any]) -> dict[str, float]:
+    found = model.evaluate(**arguments, verbose=0, return_dict=True)
     return {name: float(value) for name, value in found.items()}

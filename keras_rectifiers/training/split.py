@@ -41,8 +41,13 @@ class Parts:
         return arguments
 
     def evaluation(self) -> dict[str, Any]:
-        """Arguments of `keras.Model.evaluate`."""
+        """Arguments of `keras.Model.evaluate`, for what is reported."""
         return self._arguments(self.test or self.train)
+
+    def choosing(self) -> dict[str, Any]:
+        """The same for what the best epoch is chosen by: never by test arrays."""
+        held_out = self.test if self.held_out else None
+        return self._arguments(held_out or self.train)
 
     def sample(self, limit: int) -> Data:
         """At most `limit` samples of the training data with labels, in memory."""

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_rectifiers.data import Data
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.errors import SelectionError
 from keras_rectifiers.training.finetune import finetune
@@ -131,6 +132,24 @@ def test_where_revival_has_no_answer_dead_units_get_slopes():
     converted = [step.site.path for step in result.plan.steps]
     assert all(path.endswith("b") for path in converted)
     assert any("new weights" in line for line in result.done)
+
+
+def test_test_arrays_choose_nothing():
+    """Other test labels give the same weights, epoch and trial: only other reports."""
+    results = [
+        finetune(
+            _model(dead=6),
+            Data(X, Y, X[:40], labels, source="data"),
+            epochs=6,
+        )
+        for labels in (Y[:40], 1 - Y[:40])
+    ]
+
+    assert results[0].tried == results[1].tried
+    assert results[0].best_epoch == results[1].best_epoch
+    for mine, theirs in zip(*(r.model.get_weights() for r in results), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert results[0].after != results[1].after
 
 
 def test_a_run_without_dead_units_is_plain_training():
