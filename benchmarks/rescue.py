@@ -84,8 +84,10 @@ def _run_family(name, options, results):
     from rescue_families.case import score
 
     family = families.ALL[name]()
-    if options.table or family.missing():
-        print(family.missing() and f"{name} is left out: {family.missing()}.")
+    if options.table:
+        return
+    if family.missing():
+        print(f"{name} is left out: {family.missing()}.")
         return
     for seed in range(options.seeds):
         open_arms = [
@@ -117,21 +119,55 @@ def _print(results, options):
     for key, cell in results.items():
         family, arm, seed = key.split("/")
         grouped[family, arm][int(seed)] = cell
-    for name in options.families:
-        family = families.ALL[name]
-        dying = grouped.get((name, FAMILY_HEALTH))
-        twins = grouped.get((name, "twin"))
-        if dying and twins:
-            print(f"\n### {name}: {family.dies}\n")
-            _print_family(family, grouped, dying, twins, options.arms)
+    shown = [
+        families.ALL[name]
+        for name in options.families
+        if grouped.get((name, FAMILY_HEALTH)) and grouped.get((name, "twin"))
+    ]
+    _print_summary(shown, grouped, options.arms)
+    for family in shown:
+        print(f"\n### {family.name}: {family.dies}\n")
+        _print_family(family, grouped, options.arms)
 
 
-def _print_family(family, grouped, dying, twins, arms):
+def _print_summary(shown, grouped, arms):
+    """How many networks each arm rescued in each family, and in all of them."""
+    from rescue_families.rates import clopper_pearson
+
+    names = [family.name for family in shown]
+    print("\n| arm | " + " | ".join(names) + " | all | 95 % interval |")
+    print("|---" * (len(names) + 3) + "|")
+    for arm in arms:
+        counts = [
+            (
+                sum(cell["score"] >= _least(family, grouped) for cell in cells),
+                len(cells),
+            )
+            for family in shown
+            for cells in [list(grouped.get((family.name, arm), {}).values())]
+        ]
+        hits, trials = (sum(each) for each in zip(*counts, strict=True))
+        if trials:
+            low, high = clopper_pearson(hits, trials)
+            each = " | ".join(f"{hit} of {count}" for hit, count in counts)
+            share = f"{hits} of {trials} | {low:.1%} to {high:.1%} |"
+            print(f"| {arm} | {each} | {share}")
+
+
+def _least(family, grouped):
+    """The score of a rescued network: that of the twins' mean, less the margin."""
+    if family.greatest_mse is not None:
+        return -family.greatest_mse
+    twins = [cell["score"] for cell in grouped[family.name, "twin"].values()]
+    return sum(twins) / len(twins) - MARGIN
+
+
+def _print_family(family, grouped, arms):
     from rescue_families.rates import clopper_pearson
     from rescue_families.rates import mean_interval
 
-    healthy, _ = mean_interval([cell["score"] for cell in twins.values()])
-    least = healthy - MARGIN if family.greatest_mse is None else -family.greatest_mse
+    dying = grouped[family.name, FAMILY_HEALTH]
+    least = _least(family, grouped)
     unit = "accuracy" if family.greatest_mse is None else "MSE"
     before, _ = mean_interval([cell["score"] for cell in dying.values()])
     dead, _ = mean_interval([cell["dead"] for cell in dying.values()])

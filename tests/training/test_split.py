@@ -68,9 +68,11 @@ def test_labels_are_needed():
         split(Data(np.zeros((3, 1)), source="here"), 0.1, 8, 0)
 
 
-def test_a_probe_is_a_part_of_the_arrays():
-    """The probe takes at most so many samples of the training arrays."""
-    assert len(split(_numbered(50), 0, 8, 0).probe(20)) == 20
+def test_a_sample_is_a_part_of_the_arrays():
+    """It takes at most so many samples of the training arrays, with their labels."""
+    sample = split(_numbered(50), 0, 8, 0).sample(20)
+
+    assert len(sample.x) == len(sample.y) == 20
 
 
 class _Batches(keras.utils.PyDataset):
@@ -85,11 +87,12 @@ class _Batches(keras.utils.PyDataset):
         return np.full((8, 2), index), np.zeros(8)
 
 
-def test_a_probe_of_a_data_set_reads_no_more_than_it_needs():
-    """The probe of a data set object is made of its first batches only."""
+def test_a_sample_of_a_data_set_reads_no_more_than_it_needs():
+    """The sample of a data set object is made of its first batches only."""
     batches = _Batches()
 
-    probe = split(Data(batches), 0.1, 8, 0).probe(12)
+    sample = split(Data(batches), 0.1, 8, 0).sample(12)
 
-    assert probe.shape == (12, 2)
+    assert sample.x.shape == (12, 2)
+    assert sample.y.shape == (12,)
     assert batches.read == 2
