@@ -53,13 +53,14 @@ def main():
     before = accuracy(original, data)
     print(f"accuracy of the original            {before:.2%}")
     print(f"accuracy right after the conversion {accuracy(converted, data):.2%}")
-    results = {"prelu": [], None: []}
+    results = {"convert": [], "none": []}
     for seed in range(options.seeds):
-        for to, found in results.items():
+        for treatment, found in results.items():
             result = keras_rectifiers.finetune(
                 original,
                 data,
-                to=to,
+                treatment=treatment,
+                schedule="constant",
                 epochs=options.epochs,
                 learning_rate=options.learning_rate,
                 loss=LOSS,
@@ -68,8 +69,8 @@ def main():
                 seed=seed,
             )
             found.append(result.after["accuracy"])
-    for to, found in results.items():
-        name = "PReLU" if to else "ReLU "
+    for treatment, found in results.items():
+        name = "PReLU" if treatment == "convert" else "ReLU "
         each = ", ".join(f"{value:.2%}" for value in found)
         mean = statistics.mean(found)
         print(f"accuracy of {name} fine-tuned         {mean:.2%}  (seeds: {each})")

@@ -119,12 +119,19 @@ def spread(data: dict[str, np.ndarray], seeds: int, runs: int = 2) -> None:
         found = diagnose(model, data["x_train"], batch_size=512)
         texts = [f"seed {seed}: {found.dead_fraction:.0%} dead"]
         texts.append(f"accuracy {accuracy(model, data):.3f}")
-        for to in (None, "prelu"):
+        for name, treatment in (("relu", "none"), ("prelu", "convert")):
             after = [
-                finetune(model, arrays, to=to, epochs=10, seed=run).after["accuracy"]
+                finetune(
+                    model,
+                    arrays,
+                    treatment=treatment,
+                    schedule="constant",
+                    epochs=10,
+                    seed=run,
+                ).after["accuracy"]
                 for run in range(runs)
             ]
-            texts.append(f"{to or 'relu'} " + " ".join(f"{each:.3f}" for each in after))
+            texts.append(f"{name} " + " ".join(f"{each:.3f}" for each in after))
         print("; ".join(texts), flush=True)
 
 
