@@ -22,6 +22,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("quiet")
 
 
+def pytest_collection_modifyitems(items):
+    """Start what takes longest first, so that no process waits for it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_backends.py")
+
+
 @pytest.fixture(autouse=True)
 def _same_numbers_each_time():
     """Seed every generator, and silence Keras' progress bars."""
