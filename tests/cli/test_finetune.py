@@ -52,14 +52,21 @@ def test_the_seed_decides_the_run(finetune):
 
 
 def test_dead_units_are_revived_and_the_relus_stay(finetune, tmp_path):
-    """Without options the command says what it found and did; the file loads."""
-    result = finetune("--last")
+    """The command says what it did, and the file loads."""
+    result = finetune("--treatment", "revive", "--last")
 
     layer = keras.saving.load_model(tmp_path / "out.keras").get_layer("rectified")
     assert type(layer) is keras.layers.ReLU
     assert "Treatment: revive" in result.stdout
     assert "were given new weights" in result.stdout
     assert "bit for bit" in result.stdout
+
+
+def test_a_treatment_is_chosen_and_explained(finetune):
+    """Without options: many units are dead, and the labels are random."""
+    result = finetune("--last")
+
+    assert "Treatment: restart (5 of 14 units are dead" in result.stdout
 
 
 def test_slopes_are_folded_back(finetune, tmp_path):
@@ -70,7 +77,7 @@ def test_slopes_are_folded_back(finetune, tmp_path):
     layer = keras.saving.load_model(tmp_path / "out.keras").get_layer("rectified")
     assert isinstance(layer, keras.layers.ReLU)
     assert layer.negative_slope == 0
-    assert "Folded: 1 of 1" in result.stdout
+    assert "Folded: 2 of 2" in result.stdout
 
 
 def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
