@@ -72,14 +72,18 @@ def predictions(model: Any, x: Any) -> Any:
 
 
 def difference(before: Any, after: Any) -> float:
-    """Greatest |difference| of two structures of outputs; 0.0 for the same bytes."""
+    """Greatest |difference| of two structures of outputs; 0.0 for the same bytes.
+
+    NaN where they differ in what is a number, as in `verify`.
+    """
     pairs = zip(keras.tree.flatten(before), keras.tree.flatten(after), strict=True)
-    greatest = 0.0
+    gaps = [0.0]
     for old, new in pairs:
         if np.asarray(old).tobytes() != np.asarray(new).tobytes():
             gap = np.abs(np.asarray(old, np.float64) - np.asarray(new, np.float64))
-            greatest = max(greatest, float(np.nanmax(gap, initial=0.0)))
-    return greatest
+            both = np.isnan(old) & np.isnan(new)
+            gaps.append(float(np.max(np.where(both, 0.0, gap))))
+    return float(np.max(gaps))
 
 
 def _skill(model: Any, labels: Any, outputs: Any, seed: int) -> float:
