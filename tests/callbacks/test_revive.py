@@ -107,8 +107,9 @@ def test_criterion_by_name():
     assert callback.history[0]["revived"]["a"] == 4
 
 
-def test_sites_without_a_safe_answer_are_left_and_told_once():
-    """A residual sum is named, once, and its weights are untouched."""
+@pytest.mark.parametrize("warn", [True, False])
+def test_sites_without_a_safe_answer_are_left_and_told_once(warn):
+    """A residual sum is named, once (or not at all), and its weights are untouched."""
     inputs = keras.Input((4,))
     hidden = layers.Dense(
         4, "relu", bias_initializer=lambda shape, dtype: -100 * np.ones(shape), name="a"
@@ -116,15 +117,15 @@ def test_sites_without_a_safe_answer_are_left_and_told_once():
     model = keras.Model(inputs, layers.Dense(1)(layers.Add()([hidden, inputs])))
     model.compile("sgd", "mse")
     x = np.ones((8, 4), "float32")
-    callback = ReviveDeadUnits(x)
+    callback = ReviveDeadUnits(x, warn=warn)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(x, x[:, :1], epochs=3, verbose=0, callbacks=[callback])
 
     told = [each for each in caught if "ReviveDeadUnits" in str(each.message)]
-    assert len(told) == 1
-    assert "added" in str(told[0].message)
+    assert len(told) == warn
+    assert all("added" in str(each.message) for each in told)
     assert "added" in callback.left["a"]
     bias = keras.ops.convert_to_numpy(model.get_layer("a").bias)
     assert bias.max() == -100
