@@ -42,6 +42,7 @@ def _options():
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20, help="seeds 0..N-1")
+    parser.add_argument("--first", type=int, default=0, help="the first seed, 0")
     parser.add_argument("--families", default=",".join(families.ALL))
     parser.add_argument("--arms", default=",".join(arms.ALL))
     parser.add_argument("--out", type=Path, help="JSON file; gone on with if there")
@@ -89,7 +90,7 @@ def _run_family(name, options, results):
     if family.missing():
         print(f"{name} is left out: {family.missing()}.")
         return
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.seeds):
         open_arms = [
             arm for arm in options.arms if f"{name}/{arm}/{seed}" not in results
         ]
