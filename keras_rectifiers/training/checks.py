@@ -19,7 +19,7 @@ from keras_rectifiers.training.prescriptions import AUTO
 from keras_rectifiers.training.prescriptions import CONVERT
 from keras_rectifiers.training.prescriptions import SLOPES
 from keras_rectifiers.training.prescriptions import TREATMENTS
-from keras_rectifiers.training.runs import SCHEDULES
+from keras_rectifiers.training.schedule import SCHEDULES
 
 #: What a selection may name.
 SELECTION = (

@@ -9,6 +9,7 @@ import keras
 
 from keras_rectifiers.training.schedule import has_schedule
 from keras_rectifiers.training.schedule import inner_of
+from keras_rectifiers.training.schedule import made_anew
 from keras_rectifiers.training.slopes import exclude_from_weight_decay
 from keras_rectifiers.training.slopes import without_decay
 
@@ -88,10 +89,7 @@ def renew(model: Any, learning_rate: float | None = None) -> str:
         What was done, in one sentence.
     """
     old = model.optimizer
-    schedule = getattr(inner_of(old), "_learning_rate", None)
-    known = {type(each).__name__: type(each) for each in (inner_of(old), schedule)}
-    with keras.saving.custom_object_scope(known):
-        fresh = type(old).from_config(old.get_config())
+    fresh = made_anew(old)
     usual = _usual_rate(inner_of(old))
     if learning_rate is None and usual is not None:
         now = float(keras.ops.convert_to_numpy(old.learning_rate))

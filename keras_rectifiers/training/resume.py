@@ -77,7 +77,7 @@ class Slot:
         named = arrays.read_npz(self.path, arrays.names(self.path))
         try:
             header = json.loads(named["header"].tobytes())
-            known = header["kind"] == _KIND
+            known, same = header["kind"] == _KIND, header["mark"] == self.mark
             values = {
                 str(name): [named[f"{name}/{place}"] for place in range(count)]
                 for name, count in header["counts"].items()
@@ -87,7 +87,7 @@ class Slot:
             raise self._refused(f"it lacks {error}") from error
         if not known:
             raise self._refused("it is of another kind")
-        if header["mark"] != self.mark:
+        if not same:
             raise self._refused("it is of another model, other data or options")
         return State(facts, values)
 

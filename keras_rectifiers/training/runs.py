@@ -17,13 +17,10 @@ from keras_rectifiers.training.keeping import KeepBest
 from keras_rectifiers.training.momentum import QuickStatistics
 from keras_rectifiers.training.resume import Slot
 from keras_rectifiers.training.resume import State
+from keras_rectifiers.training.schedule import COSINE
 from keras_rectifiers.training.schedule import WarmupCosine
 from keras_rectifiers.training.split import Parts
 from keras_rectifiers.training.treated import Treated
-
-COSINE = "cosine"
-#: What `schedule=` takes.
-SCHEDULES = (COSINE, "constant")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,6 +7,9 @@ from typing import Any
 
 import keras
 
+COSINE = "cosine"
+#: What `schedule=` takes.
+SCHEDULES = (COSINE, "constant")
 #: Share of a run over which the rate rises.
 WARMUP = 0.1
 #: A rate is set anew once it is off by this share of the highest.
@@ -17,14 +20,14 @@ class WarmupCosine(keras.callbacks.Callback):
     """Takes the learning rate up in a line, then to 0 along a cosine.
 
     After training the optimizer has the rate that it had, so that what is saved is
-    not a rate of 0. An optimizer with a schedule of its own
-    is left alone. Epochs count from 0: a second `fit` with `initial_epoch` goes on.
+    not a rate of 0. An optimizer with a schedule of its own is left alone. Epochs
+    count from 0: a second `fit` with `initial_epoch` goes on.
 
     Args:
         optimizer: The optimizer of the model that will be trained.
         epochs: Whole length.
         peak: Highest rate, in rates that the optimizer has. Default 1.
-        warmup: Share of it in 0..1 over which the rate rises. Default 0.1.
+        warmup: Share of the length in 0..1 over which the rate rises. Default 0.1.
 
     Reference:
         Loshchilov & Hutter 2017 (arXiv:1608.03983), equation 5 without restarts;
@@ -87,3 +90,12 @@ def has_schedule(optimizer: Any) -> bool:
 def inner_of(optimizer: Any) -> Any:
     """The optimizer inside one that scales the loss, or itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def made_anew(optimizer: Any) -> Any:
+    """An optimizer of the same config, without state."""
+    inner = inner_of(optimizer)
+    schedule = getattr(inner, "_learning_rate", None)
+    known = {type(each).__name__: type(each) for each in (inner, schedule)}
+    with keras.saving.custom_object_scope(known):
+        return type(optimizer).from_config(optimizer.get_config())

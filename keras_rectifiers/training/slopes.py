@@ -12,6 +12,8 @@ from keras_rectifiers import specs
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.layers import SlopeRange
 from keras_rectifiers.surgery import optimizer_state
+from keras_rectifiers.training.schedule import inner_of
+from keras_rectifiers.training.schedule import made_anew
 
 #: Bounds of slopes by name. `"non_negative"`: 0 or more, so that the rectifier is
 #: monotone. `"unit"`: 0 to 1, so that it enlarges nothing either.
@@ -133,7 +135,7 @@ def exclude_from_weight_decay(optimizer: Any, model: keras.Model) -> Any:
         The same optimizer, or a new one in its place.
     """
     slopes = variables_of(model)
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_of(optimizer)
     if not slopes or not getattr(inner, "weight_decay", None):
         return optimizer
     if all(not inner._use_weight_decay(each) for each in slopes):  # noqa: SLF001
@@ -142,12 +144,8 @@ def exclude_from_weight_decay(optimizer: Any, model: keras.Model) -> Any:
     if not inner.built:
         inner.exclude_from_weight_decay(var_list=excluded)
         return optimizer
-    schedule = getattr(inner, "_learning_rate", None)
-    known = {type(each).__name__: type(each) for each in (inner, schedule)}
-    with keras.saving.custom_object_scope(known):
-        fresh = type(optimizer).from_config(optimizer.get_config())
-    made = getattr(fresh, "inner_optimizer", fresh)
-    made.exclude_from_weight_decay(var_list=excluded)
+    fresh = made_anew(optimizer)
+    inner_of(fresh).exclude_from_weight_decay(var_list=excluded)
     fresh.build(model.trainable_variables)
     pairs = [(variable, variable) for variable in model.trainable_variables]
     optimizer_state.carry(optimizer, fresh, pairs)

@@ -95,8 +95,9 @@ def treat(order: Order, prescription: Prescription) -> Treated:
     start = model.get_weights() if keeps else _without_slopes(model, made)
     callbacks: list[Any] = []
     if wanted == REVIVE:
-        done += _revived(order, model)
-        callbacks += _reviving(order, model)
+        wiring = LiveWiring(model)
+        done += _revived(order, wiring)
+        callbacks += _reviving(order, wiring)
     elif wanted == NORMS:
         count = len(reset_norms(model))
         done.append(f"{count} batch normalisations were set back.")
@@ -156,15 +157,14 @@ def _where_revival_cannot(order: Order) -> Plan | None:
         return None  # gates, outputs and the like are what they have to be
 
 
-def _revived(order: Order, model: Any) -> list[str]:
+def _revived(order: Order, wiring: LiveWiring) -> list[str]:
     """Give dead units new weights before the first step: the outputs stay."""
-    wiring = LiveWiring(model)
     units = {
         each.layer: dormant(each, None)
         for each in order.found.diagnosis.layers
         if each.layer in wiring.sites and wiring.sites[each.layer].units == each.units
     }
-    done = revive(model, units, seed=order.seed, wiring=wiring)
+    done = revive(wiring.model, units, seed=order.seed, wiring=wiring)
     given = "1 unit was" if done.count == 1 else f"{done.count} units were"
     return [f"{given} given new weights."] if done.count else []
 
@@ -178,9 +178,9 @@ def _restarted(model: Any, seed: int) -> str:
     )
 
 
-def _reviving(order: Order, model: Any) -> list[Any]:
+def _reviving(order: Order, wiring: LiveWiring) -> list[Any]:
     """The callback that revives what dies, or goes on being dead, in training."""
-    if not LiveWiring(model).sites:
+    if not wiring.sites:
         return []
     last = max(1, round(_TREATED * order.epochs))
     return [

@@ -130,6 +130,16 @@ def test_a_file_that_is_no_state_is_refused(tmp_path, content):
     assert (tmp_path / "run-0.npz").read_bytes() == content
 
 
+def test_a_header_without_a_mark_is_refused(tmp_path):
+    """It is one sentence, as for any other file that is no state."""
+    header = {"kind": "keras_rectifiers finetune 1", "counts": {}, "facts": {}}
+    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(tmp_path / "run-0.npz", header=text)
+
+    with pytest.raises(DataError, match="lacks 'mark'"):
+        Slot(tmp_path / "run-0.npz", "mark").read()
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     """With its name, before training."""
     (tmp_path / "file").write_text("mine")
