@@ -1,11 +1,13 @@
 """File surgery beside the way that Keras itself offers, as whole processes.
 
-    python benchmarks/surgery.py [--rounds 5]
+    python benchmarks/surgery.py [--rounds 5] [--against CHECKOUT]
 
 Both turn the ReLUs of one ResNet50 `.keras` file (about 100 MB) into Leaky ReLU
 or PReLU and write another file. Keras' way: load_model, clone_model with a
 clone_function, weights moved layer by layer, save. The rounds alternate; a line
-gives medians, and the ratio is the median of the ratios pair by pair.
+gives medians, and the ratio is the median of the ratios pair by pair. With
+`--against`, the other side is another checkout of this package in Keras' place, so
+that two versions are compared in one run.
 """
 
 import argparse
@@ -45,9 +47,11 @@ new.save(target)
 """
 
 
-def run(code, *arguments):
+def run(code, *arguments, checkout=None):
     """Wall seconds and peak memory (MB) of one process."""
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
+    if checkout is not None:
+        environment["PYTHONPATH"] = str(checkout)
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
@@ -66,18 +70,24 @@ def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
+    arguments = parser.parse_args()
+    rounds, other = arguments.rounds, arguments.against
+    here = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "resnet50.keras"), Path(folder, "out.keras")
         run(MAKE, source)
         print(f"ResNet50, {source.stat().st_size / 1e6:.0f} MB, {rounds} rounds")
-        print(f"{'':12} {'ours':>16} {'Keras':>16} {'faster':>8} {'memory':>8}")
+        name = "Keras" if other is None else "other"
+        print(f"{'':12} {'ours':>16} {name:>16} {'faster':>8} {'memory':>8}")
         for to in ("leaky_relu", "prelu"):
             pairs = []
-            run(OURS, source, target, to)
+            call = (source, target, to)
+            run(OURS, *call, checkout=here)
             for _ in range(rounds):
-                ours = run(OURS, source, target, to)
-                pairs.append((ours, run(KERAS, source, target, to)))
+                ours = run(OURS, *call, checkout=here)
+                code = KERAS if other is None else OURS
+                pairs.append((ours, run(code, *call, checkout=other)))
             mine = [statistics.median(pair[0][i] for pair in pairs) for i in (0, 1)]
             keras = [statistics.median(pair[1][i] for pair in pairs) for i in (0, 1)]
             faster = statistics.median(b[0] / a[0] for a, b in pairs)
