@@ -19,4 +19,5 @@ from keras_rectifiers.saved.dialects import layers
 from keras_rectifiers.saved.dialects import objects
 from keras_rectifiers.saved.dialects import names
 from keras_rectifiers.saved.dialects import calls
+from keras_rectifiers.saved.dialects import keras3
 from keras_rectifiers.saved.dialects import operations

@@ -1,0 +1,50 @@
+"""What earlier releases of Keras 3 wrote otherwise than the current one does.
+
+Nothing in the form of an entry tells these releases apart as reliably as the form
+itself: each rule looks at what is written, and not at the release that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keras_rectifiers.saved.dialects.calls import is_end
+from keras_rectifiers.saved.dialects.registry import Context
+from keras_rectifiers.saved.dialects.registry import entry_rule
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.document import is_functional
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import layers_of
+from keras_rectifiers.surgery.document import name_of
+
+_OUTPUTS = "output_layers"
+
+
+@entry_rule(
+    "listed_output", "A model in a Sequential, whose one output stands in a list"
+)
+def unlist_output(entry: Entry, context: Context) -> None:
+    """Take the one output of a model out of its list, where the list is passed on.
+
+    Keras 3.0 to 3.10 wrote every single output in a list. Keras 3.15 hands that list
+    to the next layer of a Sequential, and to a wrapper, which take a tensor only; in
+    a Functional model each call says which tensors it takes.
+    """
+    for inner in _handed_on(entry):
+        config = inner["config"]
+        ends = config[_OUTPUTS]
+        if isinstance(ends, list) and len(ends) == 1 and is_end(ends[0]):
+            config[_OUTPUTS] = ends[0]
+            name = name_of(inner)
+            context.repaired(entry, f"{name}: its one output in a list → the output")
+
+
+def _handed_on(entry: Entry) -> Iterator[Entry]:
+    """The Functional models inside whose outputs go as they are to something else."""
+    wrapped = config_of(entry).get("layer")
+    if is_model(entry):
+        inside = [] if is_functional(entry) else layers_of(entry)
+    else:
+        inside = [wrapped] if isinstance(wrapped, dict) else []
+    yield from (each for each in inside if is_functional(each))

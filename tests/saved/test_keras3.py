@@ -1,0 +1,96 @@
+"""Files that an earlier Keras 3 wrote, and that the current one misreads."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rectifiers
+from keras_rectifiers.saved.modern import is_modern
+from keras_rectifiers.surgery.archive import CONFIG
+
+layers = keras.layers
+
+
+def _backbone():
+    x = keras.Input((8, 8, 3))
+    y = layers.Conv2D(4, 3, activation="relu", name="stem")(x)
+    return keras.Model(x, layers.Conv2D(5, 3, name="top")(y), name="backbone")
+
+
+def _in_sequential():
+    head = (layers.GlobalAveragePooling2D(), layers.Dense(3))
+    return keras.Sequential([keras.Input((8, 8, 3)), _backbone(), *head])
+
+
+def _in_nested_sequential():
+    x = keras.Input((8, 8, 3))
+    inner = keras.Sequential([_backbone(), layers.ReLU(), layers.Flatten()])
+    return keras.Model(x, layers.Dense(3)(inner(x)))
+
+
+def _in_wrapper():
+    x = keras.Input((2, 8, 8, 3))
+    return keras.Model(x, layers.Dense(3)(layers.TimeDistributed(_backbone())(x)))
+
+
+def _in_functional():
+    x = keras.Input((8, 8, 3))
+    return keras.Model(x, layers.Dense(3)(layers.Flatten()(_backbone()(x))))
+
+
+def _listed(value):
+    """The ends of every model in lists, as Keras 3.0 to 3.10 wrote them."""
+    if isinstance(value, list):
+        return [_listed(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    new = {key: _listed(each) for key, each in value.items()}
+    for key in {"input_layers", "output_layers"} & set(new):
+        new[key] = [new[key]] if isinstance(new[key][0], str) else new[key]
+    return new
+
+
+def _save_with_lists(model, path):
+    plain = path.with_name("plain.keras")
+    model.save(plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == CONFIG:
+                data = json.dumps(_listed(json.loads(data)))
+            new.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [_in_sequential, _in_nested_sequential, _in_wrapper],
+    ids=lambda x: x.__name__,
+)
+def test_a_backbone_whose_output_is_in_a_list_opens(build, tmp_path):
+    """Keras hands the list to the next layer, and does not open such a file."""
+    model = build()
+    x = np.random.default_rng(0).normal(size=(3, *model.input_shape[1:]))
+    old, new, converted = (tmp_path / f"{each}.keras" for each in "abc")
+    _save_with_lists(model, old)
+    with pytest.raises((ValueError, AttributeError)):
+        keras.saving.load_model(old)
+
+    record = keras_rectifiers.upgrade(old, new)
+    keras_rectifiers.convert_file(old, converted, "prelu")
+
+    assert [each.rule for each in record.repairs] == ["listed_output"]
+    want = model.predict(x, verbose=0).tobytes()
+    for path in (new, converted):
+        opened = keras.saving.load_model(path)
+        assert opened.predict(x, verbose=0).tobytes() == want
+
+
+def test_a_list_that_keras_opens_is_left_as_it_is(tmp_path):
+    """In a Functional model the calls say which tensor they take: nothing to repair."""
+    _save_with_lists(_in_functional(), tmp_path / "old.keras")
+
+    assert is_modern(tmp_path / "old.keras")
+    keras.saving.load_model(tmp_path / "old.keras")
