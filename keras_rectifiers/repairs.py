@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+#: Rule of what became of an optimizer's state.
+OPTIMIZER_STATE = "optimizer state"
+
 
 @dataclasses.dataclass(frozen=True)
 class Repair:

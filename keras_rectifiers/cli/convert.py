@@ -13,6 +13,7 @@ from keras_rectifiers.cli.options import TARGETS
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
@@ -56,6 +57,7 @@ from keras_rectifiers.cli.options import weights_option
     help="Run both models on the same inputs before DST is put in place: every "
     "weight must be the same, and with a slope of 0 every output, bit for bit.",
 )
+@keep_state_option
 @weights_option
 @force_option
 @import_option
@@ -76,6 +78,7 @@ def command(
     manifest: Path | None,
     dry_run: bool,
     verified: bool,
+    keep_training_state: bool,
     weights: Path | None,
     force: bool,
     imports: tuple[str, ...],
@@ -92,6 +95,7 @@ def command(
     from keras_rectifiers.conversion.verbs import plan
     from keras_rectifiers.surgery.files import check_target
     from keras_rectifiers.surgery.files import replacing
+    from keras_rectifiers.surgery.training_state import check_kept
 
     if target is None and not dry_run:
         raise click.UsageError("Missing argument 'DST' (or use --dry-run).")
@@ -108,9 +112,17 @@ def command(
     verification = None
     if target is None or dry_run:
         made = plan(source, to, **choice)
+        if keep_training_state:
+            check_kept(made.repairs, source)
     else:
         made, verification = _convert(
-            source, target, to, choice, force=force, verified=verified, imports=imports
+            source,
+            target,
+            to,
+            {**choice, "keep_training_state": keep_training_state},
+            force=force,
+            verified=verified,
+            imports=imports,
         )
     if manifest is not None:
         with replacing(manifest, overwrite=force) as temporary:

@@ -12,6 +12,7 @@ from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import weights_option
 
 _BATCH = 32
@@ -64,6 +65,7 @@ _BATCH = 32
     default=1.0,
     help="Multiply the inputs of --data by this (default: 1).",
 )
+@keep_state_option
 @weights_option
 @force_option
 @import_option
@@ -78,6 +80,7 @@ def command(
     portable: bool,
     spec: str | None,
     scale: float,
+    keep_training_state: bool,
     weights: Path | None,
     force: bool,
     imports: tuple[str, ...],
@@ -106,6 +109,7 @@ def command(
         data=data,
         weights=weights,
         overwrite=force,
+        keep_training_state=keep_training_state,
     )
     if as_json:
         show_json({**json.loads(result.to_json()), "target": str(target)})

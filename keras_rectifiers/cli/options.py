@@ -65,6 +65,16 @@ def force_option(function: Decorated) -> Decorated:
     )(function)
 
 
+def keep_state_option(function: Decorated) -> Decorated:
+    """`--keep-training-state`."""
+    return click.option(
+        "--keep-training-state",
+        is_flag=True,
+        help="Stop with an error where the optimizer's state cannot be kept exactly "
+        "(default: it is dropped then, and the list of repairs says so).",
+    )(function)
+
+
 def import_option(function: Decorated) -> Decorated:
     """`--import`."""
     return click.option(

@@ -13,6 +13,7 @@ import click
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import weights_option
 
 
@@ -27,6 +28,7 @@ from keras_rectifiers.cli.options import weights_option
     help="Let Keras open the new file before it is put in place: it must hold every "
     "array, byte for byte.",
 )
+@keep_state_option
 @force_option
 @import_option
 @json_option
@@ -37,6 +39,7 @@ def command(
     target: Path,
     weights: Path | None,
     verified: bool,
+    keep_training_state: bool,
     force: bool,
     imports: tuple[str, ...],
     as_json: bool,
@@ -52,8 +55,9 @@ def command(
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import repair_tables
 
+    options = {"weights": weights, "keep_training_state": keep_training_state}
     made, proof = _upgraded(
-        source, target, weights, force=force, verified=verified, imports=imports
+        source, target, options, force=force, verified=verified, imports=imports
     )
     kept = proof is None or proof.holds
     if as_json:
@@ -73,7 +77,7 @@ def command(
 def _upgraded(
     source: Path,
     target: Path,
-    weights: Path | None,
+    options: dict[str, Any],
     *,
     force: bool,
     verified: bool,
@@ -83,7 +87,7 @@ def _upgraded(
     from keras_rectifiers.saved.upgrade import upgrade
 
     if not verified:
-        return upgrade(source, target, weights=weights, overwrite=force), None
+        return upgrade(source, target, overwrite=force, **options), None
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.surgery.files import check_model_target
     from keras_rectifiers.surgery.files import replacing
@@ -91,7 +95,7 @@ def _upgraded(
     check_model_target(source, target, overwrite=force)
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
         trial = Path(folder) / "trial.keras"
-        made = upgrade(source, trial, weights=weights)
+        made = upgrade(source, trial, **options)
         prepare_backend()
         from keras_rectifiers.cli.models import import_modules
         from keras_rectifiers.conversion.proof import prove

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.repairs import OPTIMIZER_STATE
+from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.modern import is_modern
 from keras_rectifiers.saved.targets import HDF5
 from keras_rectifiers.saved.targets import MODEL
@@ -30,6 +32,7 @@ from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.training_state import check_kept
 
 if TYPE_CHECKING:
     from keras_rectifiers.activity.diagnosis import Diagnosis
@@ -112,7 +115,8 @@ def plan(
     if weights is None and isinstance(model, str | os.PathLike) and is_modern(model):
         with archive.read(model) as source:
             slopes = _slopes(source.document, source.read_alpha)
-            return make_plan(source.document, target, selection, slopes)
+            made = make_plan(source.document, target, selection, slopes)
+            return _with_repairs(made, source.state_left(made))
     from keras_rectifiers.saved.opened import Opened  # noqa: PLC0415 (h5py)
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
@@ -158,6 +162,7 @@ def convert_file(
     *,
     weights: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    keep_training_state: bool = False,
     **options: Any,
 ) -> Plan:
     """Convert a saved model into another file, without importing Keras.
@@ -165,6 +170,9 @@ def convert_file(
     Where Keras 3 wrote the source, its weight bytes are copied as they are. An
     older one is brought up to date first, and the plan lists each repair. The
     source is never changed; the target appears whole or not at all.
+
+    The optimizer's state goes along where it can be kept exactly. Where not, it is
+    dropped, and the repairs of the plan say which state and why.
 
     Args:
         source: A `.keras` or `.h5` file of Keras 1, 2 or 3, a SavedModel folder of
@@ -175,6 +183,8 @@ def convert_file(
         to: As for `plan`; or a `Plan` that was made for this model, or its equal.
         weights: File of the weights, for an architecture.
         overwrite: Whether an existing target may be replaced.
+        keep_training_state: Whether it is an error that the optimizer's state
+            cannot be kept exactly.
         **options: As for `plan`.
 
     Returns:
@@ -183,7 +193,8 @@ def convert_file(
     Raises:
         ArchiveError: The source is missing, damaged or foreign, or the target
             exists, is the source, or cannot be written.
-        UnsupportedModelError: Something in the source has no form in Keras 3.
+        UnsupportedModelError: Something in the source has no form in Keras 3, or a
+            state that was to be kept cannot be.
         PlanMismatchError: The plan is for another model.
         SelectionError: The selection matches nothing.
         ValueError: An option is out of its range.
@@ -197,16 +208,32 @@ def convert_file(
             "it. Leave them out, or make the plan with them."
         )
     if weights is None and Path(target).suffix in MODEL and is_modern(source):
-        made = given or plan(source, to, **options)
+        made = plan(source, to, **options) if given is None else _renewed(given, source)
+        if keep_training_state:
+            check_kept(made.repairs, source)
         archive.apply(source, target, made, overwrite=overwrite)
         return made
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
     with open_model(source, weights) as opened:
-        made = given or plan(opened, to, **options)
+        made = plan(opened, to, **options) if given is None else given
         check_form(target, forms, weights=opened.has_weights)
+        made = _with_repairs(made, _repairs_for(opened, made, Path(target)))
+        if keep_training_state:
+            check_kept(made.repairs, source)
         _write(opened, Path(target), made, overwrite=overwrite)
     return made
+
+
+def _repairs_for(opened: Opened, made: Plan, target: Path) -> tuple[Repair, ...]:
+    """What is repaired and left behind on the way to a target."""
+    if not opened.has_weights or target.suffix not in HDF5:
+        return (*opened.repairs, *opened.state_left(made))
+    from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
+
+    left = hdf5_target.state_left(opened, opened.rewritten(made))
+    kept = (each for each in opened.repairs if each.rule != OPTIMIZER_STATE)
+    return (*kept, *left)
 
 
 def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None:
@@ -229,7 +256,17 @@ def _plan_of(opened: Opened, target: Target, selection: Selection) -> Plan:
     """A plan for a model that had to be brought up to date, with its repairs."""
     slopes = _slopes(opened.document, opened.read_alpha)
     made = make_plan(opened.document, target, selection, slopes)
-    return dataclasses.replace(made, repairs=opened.repairs)
+    return _with_repairs(made, (*opened.repairs, *opened.state_left(made)))
+
+
+def _renewed(given: Plan, source: str | os.PathLike[str]) -> Plan:
+    """A plan that may be another file's, with what this file leaves behind."""
+    with archive.read(source) as opened:
+        return _with_repairs(given, opened.state_left(given))
+
+
+def _with_repairs(made: Plan, repairs: tuple[Repair, ...]) -> Plan:
+    return dataclasses.replace(made, repairs=repairs)
 
 
 def load_model(

@@ -148,6 +148,7 @@ def fold_file(
     data: Any = None,
     weights: StrPath | None = None,
     overwrite: bool = False,
+    keep_training_state: bool = False,
     **options: Any,
 ) -> FoldResult:
     """Fold a saved model into another file; without `data` Keras is not imported.
@@ -158,6 +159,7 @@ def fold_file(
         data: As for `fold`; both files are then loaded.
         weights: File of the weights, for an architecture.
         overwrite: Whether an existing target may be replaced.
+        keep_training_state: As for `convert_file`.
         **options: As for `fold`.
 
     Returns:
@@ -167,12 +169,20 @@ def fold_file(
         ArchiveError: The source is missing, damaged or foreign, or the target
             exists, is the source, or cannot be written.
         SelectionError: A pattern matches nothing.
+        UnsupportedModelError: A state that was to be kept cannot be.
         ValueError: An option is out of its range.
     """
     asked = _Options.checked(**options)
     with _opened(source, weights) as (document, slopes):
         plan, decided = _planned(document, slopes, asked)
-    convert_file(source, target, plan, weights=weights, overwrite=overwrite)
+    plan = convert_file(
+        source,
+        target,
+        plan,
+        weights=weights,
+        overwrite=overwrite,
+        keep_training_state=keep_training_state,
+    )
     sites, inputs = _sites(source, plan, decided, asked, weights)
     measured = None
     if data is not None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from keras_rectifiers.deploy.change import Change
 from keras_rectifiers.plain import plain
+from keras_rectifiers.repairs import grouped
+from keras_rectifiers.repairs import where_text
 from keras_rectifiers.surgery.plan import Plan
 
 
@@ -62,6 +64,7 @@ class FoldResult:
                 {"path": skip.site.path, "reason": skip.reason, "detail": skip.detail}
                 for skip in self.plan.skips
             ],
+            "repairs": [dataclasses.asdict(repair) for repair in self.plan.repairs],
             "measured": self.measured and dataclasses.asdict(self.measured),
         }
 
@@ -101,6 +104,10 @@ class FoldResult:
         lines += [
             f"  {skip.site.path}: {skip.site.spelling} stays, {skip.detail}"
             for skip in self.plan.skips
+        ]
+        lines += [
+            f"  {first.rule}: {first.text} ({where_text(first, count)})"
+            for first, count in grouped(self.plan.repairs)
         ]
         return "\n".join(lines)
 

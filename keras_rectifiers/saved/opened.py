@@ -31,6 +31,7 @@ from keras_rectifiers.saved.weights.arrange import Placed
 from keras_rectifiers.saved.weights.arrange import arrange
 from keras_rectifiers.saved.weights.owners import owners
 from keras_rectifiers.saved.weights.wanted import Owner
+from keras_rectifiers.saved.weights.write import named_slots
 from keras_rectifiers.saved.weights.write import write_archive
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
@@ -41,6 +42,12 @@ from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.trained import Array
+from keras_rectifiers.surgery.training_state import dropped
+from keras_rectifiers.surgery.weights_file import may_touch_state
+from keras_rectifiers.surgery.weights_file import state_left
+
+_NOT_IN_KERAS = "Keras 3 does not have it"
 
 
 class Opened:
@@ -124,7 +131,8 @@ class Opened:
         compiled = self.document.get(COMPILED)
         slots = self.saved.slots
         if compiled is None:
-            return None, ()
+            left = slots is not None and self.saved.training is not None
+            return None, (dropped("the optimizer", _NOT_IN_KERAS),) if left else ()
         if self.saved.container == MODERN:
             return (None if slots is None else list(enumerate(slots.arrays))), ()
         return carry(slots, compiled, self.placed)
@@ -153,6 +161,28 @@ class Opened:
         with wellformed.reading(self.saved.path, "config.json"):
             return rewrite(self.document, plan)
 
+    def state_left(self, plan: Plan) -> tuple[Repair, ...]:
+        """Which optimizer state a plan drops, beside what `repairs` has.
+
+        Args:
+            plan: A plan for this model.
+        """
+        carried = self._carried[0] if self.has_weights else None
+        if not carried:
+            return ()
+        rewritten = self.rewritten(plan)
+        if not may_touch_state(self.document, rewritten):
+            return ()
+        arrays = {
+            "/".join(each.group): Array(each.shape, each.dtype.kind)
+            for each in self.placed
+        }
+        arrays |= {
+            name: Array(each.shape, "f")
+            for name, each in named_slots(self.document, carried)
+        }
+        return state_left(arrays, self.document, rewritten)
+
     def write(self, target: Path, plan: Plan | None = None) -> None:
         """Write it as a `.keras` file.
 
@@ -163,8 +193,7 @@ class Opened:
         Raises:
             ArchiveError: The weights do not fit.
             PlanMismatchError: The plan is for another model.
-            UnsupportedModelError: The file holds more than config and weights, or
-                the optimizer's state cannot be carried.
+            UnsupportedModelError: The file holds more than config and weights.
         """
         if self.saved.assets:
             raise UnsupportedModelError(

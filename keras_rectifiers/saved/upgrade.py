@@ -16,6 +16,7 @@ from keras_rectifiers.saved.targets import check_target_for
 from keras_rectifiers.saved.weights.write import architecture_text
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.files import replacing
+from keras_rectifiers.surgery.training_state import check_kept
 
 _FORMAT = 1
 
@@ -76,6 +77,7 @@ def upgrade(
     *,
     weights: StrPath | None = None,
     overwrite: bool = False,
+    keep_training_state: bool = False,
 ) -> Upgrade:
     """Write a saved model of any age as Keras 3 does, without importing Keras.
 
@@ -86,6 +88,8 @@ def upgrade(
         target: The `.keras` file to write; `.json` for an architecture alone.
         weights: File of the weights, for an architecture.
         overwrite: Whether an existing target may be replaced.
+        keep_training_state: Whether it is an error that the optimizer's state
+            cannot be kept exactly.
 
     Returns:
         What was repaired and carried over.
@@ -94,11 +98,14 @@ def upgrade(
         ArchiveError: The source is missing, damaged or no model; an array is
             missing, is nobody's or has another shape; or the target cannot be
             written.
-        UnsupportedModelError: Something in it has no form in Keras 3.
+        UnsupportedModelError: Something in it has no form in Keras 3, or a state that
+            was to be kept cannot be.
     """
     check_target_for(source, target, overwrite=overwrite)
     with open_model(source, weights) as opened:
         check_form(target, weights=opened.has_weights)
+        if keep_training_state:
+            check_kept(opened.repairs, source)
         with replacing(target, overwrite=overwrite) as temporary:
             if opened.has_weights:
                 opened.write(temporary)

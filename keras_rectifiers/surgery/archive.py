@@ -11,6 +11,8 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery import zipcopy
@@ -78,6 +81,43 @@ class Archive:
         ):
             return weights_file.read_alpha(file, found.group, info.file_size)
 
+    def state_left(self, plan: Plan) -> tuple[Repair, ...]:
+        """Which optimizer state a plan drops, since it cannot be kept exactly.
+
+        The weights file is opened only where the plan changes what is trained.
+
+        Args:
+            plan: A plan for this model.
+        """
+        names = {info.filename for info in self.members}
+        if not self.document.get("compile_config") or WEIGHTS not in names:
+            return ()
+        from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
+        from keras_rectifiers.surgery import weights_file  # noqa: PLC0415 (h5py)
+
+        with wellformed.reading(self.path, CONFIG):
+            rewritten = rewrite(self.document, plan)
+        if not weights_file.may_touch_state(self.document, rewritten):
+            return ()
+        with self._weights() as file:
+            return weights_file.state_left(hdf5.arrays(file), self.document, rewritten)
+
+    @contextlib.contextmanager
+    def _weights(self) -> Iterator[Any]:
+        info = self.member(WEIGHTS)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(wellformed.unpacking(self.path, WEIGHTS))
+            if info.compress_type == zipfile.ZIP_STORED:
+                start = zipcopy.data_offset(self.file, info)
+                member: Any = zipcopy.Window(self.file, start, info.file_size)
+            else:
+                member = stack.enter_context(tempfile.TemporaryFile())
+                archive = stack.enter_context(zipfile.ZipFile(self.file))
+                with archive.open(info) as packed:
+                    shutil.copyfileobj(packed, member)
+                member.seek(0)
+            yield stack.enter_context(open_weights(member, self.path, "r"))
+
 
 @contextlib.contextmanager
 def read(path: str | os.PathLike[str]) -> Iterator[Archive]:
@@ -109,6 +149,9 @@ def apply(
 ) -> None:
     """Convert a `.keras` file by a plan into another file.
 
+    An optimizer's state that cannot be kept exactly is dropped; `Archive.state_left`
+    says which.
+
     Args:
         source: The file that the plan was made for; it is not changed.
         target: The file to write: whole, or not at all.
@@ -118,7 +161,6 @@ def apply(
     Raises:
         ArchiveError: A file is damaged, foreign, or cannot be written.
         PlanMismatchError: The plan is for another model.
-        UnsupportedModelError: The optimizer's state cannot be carried.
     """
     check_model_target(source, target, overwrite=overwrite)
     with read(source) as archive, replacing(target, overwrite=overwrite) as temporary:
@@ -144,7 +186,7 @@ def _write_weights(
         zipcopy.copy_member(archive.file, new, info)
         return
     with (
-        wellformed.reading(archive.path, WEIGHTS),
+        wellformed.unpacking(archive.path, WEIGHTS),
         zipcopy.patched_member(archive.file, new, info) as window,
         open_weights(window, archive.path, "r+") as file,
     ):
@@ -168,9 +210,7 @@ def open_weights(file: Any, path: Path, mode: str) -> Iterator[Any]:
     from keras_rectifiers.surgery import hdf5  # noqa: PLC0415
 
     try:
-        if file.read(len(members.HDF5)) != members.HDF5:
-            raise ValueError("it has no HDF5 signature")  # h5py would make a new file
-        file.seek(0)
+        _check_signature(file)
         with h5py.File(file, mode) as weights:
             hdf5.check_links(weights)
             yield weights
@@ -179,7 +219,26 @@ def open_weights(file: Any, path: Path, mode: str) -> Iterator[Any]:
             raise  # the target's trouble, not the source's
         raise ArchiveError(_unreadable(path, error)) from error
     except (RuntimeError, *wellformed.MALFORMED) as error:
+        if not _comes_from_hdf5(error):
+            raise  # a mistake of this package: no other copy of the file would help
         raise ArchiveError(_unreadable(path, error)) from error
+
+
+def _check_signature(file: Any) -> None:
+    """Refuse what is no HDF5, in place of which h5py would make a new file."""
+    if file.read(len(members.HDF5)) != members.HDF5:
+        raise OSError("it has no HDF5 signature")
+    file.seek(0)
+
+
+def _comes_from_hdf5(error: Exception) -> bool:
+    """Whether the library that reads the file raised an error, or this package."""
+    trace = error.__traceback__
+    while trace is not None:
+        if "h5py" in Path(trace.tb_frame.f_code.co_filename).parts:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _unreadable(path: Path, error: Exception) -> str:

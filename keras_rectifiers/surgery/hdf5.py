@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.surgery.trained import Array
 
 
 def datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
@@ -19,6 +20,26 @@ def datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
             yield item
         elif isinstance(item, h5py.Group):
             yield from datasets(item)
+
+
+def arrays(file: h5py.File) -> dict[str, Array]:
+    """Every array of a file by its name, without its values."""
+    return {
+        str(each.name).lstrip("/"): Array(
+            each.shape or (), each.dtype.kind, each.id.get_storage_size() >= each.nbytes
+        )
+        for each in datasets(file)
+    }
+
+
+def read(dataset: h5py.Dataset) -> np.ndarray[Any, Any]:
+    """The values of an array, as numbers."""
+    values = np.asarray(dataset)
+    if values.dtype.kind != "V":
+        return values
+    import ml_dtypes  # noqa: PLC0415 (comes with Keras, rarely needed)
+
+    return values.view(ml_dtypes.bfloat16)
 
 
 def create(

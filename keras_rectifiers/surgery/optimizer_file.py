@@ -1,235 +1,296 @@
-"""Carry an optimizer's slots inside a weights file: renumber, insert, drop."""
+"""Carry an optimizer's state inside a weights file, or leave it behind.
+
+The weights of a model are what people come for: a state that cannot be carried
+exactly never stands in their way. It is dropped, and one line says so.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
 import numpy as np
 
-from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.specs import Weight
+from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import is_frozen
-from keras_rectifiers.surgery.layout import stored
+from keras_rectifiers.surgery.optimizer_layout import DEFAULT
+from keras_rectifiers.surgery.optimizer_layout import INITIAL_SCALE
+from keras_rectifiers.surgery.optimizer_layout import OWN_VALUE
+from keras_rectifiers.surgery.optimizer_layout import SCALER
+from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
+from keras_rectifiers.surgery.optimizer_layout import Layout
+from keras_rectifiers.surgery.optimizer_layout import Slot
+from keras_rectifiers.surgery.optimizer_layout import class_and_config
+from keras_rectifiers.surgery.optimizer_layout import layout_of
 from keras_rectifiers.surgery.rewrite import Rewritten
-from keras_rectifiers.surgery.sites import SLOT
-from keras_rectifiers.surgery.slots import OWN_VALUE
-from keras_rectifiers.surgery.slots import SlotLayout
-from keras_rectifiers.surgery.slots import slot_layout
+from keras_rectifiers.surgery.slot_match import Unfit
+from keras_rectifiers.surgery.slot_match import matched
+from keras_rectifiers.surgery.trained import Arrays
+from keras_rectifiers.surgery.trained import Group
+from keras_rectifiers.surgery.trained import Trained
+from keras_rectifiers.surgery.trained import holders
+from keras_rectifiers.surgery.trained import trained
+from keras_rectifiers.surgery.trained import trains
+from keras_rectifiers.surgery.training_state import dropped
 
-#: Trailing entries of `vars` that are never trained, by class.
-_UNTRAINED = {"BatchNormalization": 2, "Normalization": 3}
-_VARIABLES = "optimizer/vars"
-_INNER = "optimizer/inner_optimizer/vars"
-
-#: A trainable variable: path, slot and number within them.
-_Key = tuple[str, str, int]
-_Shape = tuple[int, ...]
+_OPTIMIZER = "optimizer"
+_VARIABLES = f"{_OPTIMIZER}/vars"
+_INNER = f"{_OPTIMIZER}/inner_optimizer/vars"
+#: So many counters may be all that an optimizer ever had.
+_FEW = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Slots:
-    """The new order of an optimizer's variables."""
+class New:
+    """An array that is made.
 
-    #: Group that holds them.
-    group: str
-    #: Old numbers, or the weight that a slot is made for and its start value.
-    order: tuple[int | tuple[Weight, Any], ...]
-    #: Old numbers that are not in the order any more.
-    dropped: tuple[int, ...]
+    Attributes:
+        shape: Its shape.
+        value: What it holds, unless it is a copy.
+        dtype: Its type.
+        copy: The array that it is a copy of, or `""`.
+    """
 
-    @property
-    def change(self) -> int:
-        """By how many arrays the group grows."""
-        made = sum(1 for each in self.order if not isinstance(each, int))
-        return made - len(self.dropped)
+    shape: tuple[int, ...]
+    value: Any = 0.0
+    dtype: str = "float32"
+    copy: str = ""
 
 
-def plan_slots(file: h5py.File, old: Entry, rewritten: Rewritten) -> tuple[Slots, ...]:
-    """Where each slot goes when trainable variables come and go.
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What becomes of the state in a weights file.
+
+    Attributes:
+        groups: Group -> its variables: the number of an old one, or a new one.
+            Groups that are not named stay as they are.
+        left: Which state is dropped and why; None where it is carried.
+    """
+
+    groups: dict[str, tuple[int | New, ...]] = dataclasses.field(default_factory=dict)
+    left: Repair | None = None
+
+
+def plan_state(arrays: Arrays, old: Entry, rewritten: Rewritten) -> State:
+    """What becomes of the optimizer's state when trained variables come and go.
 
     Args:
-        file: The weights file as the old document describes it.
+        arrays: The arrays of the weights file, as the old document describes it.
         old: The old document.
         rewritten: What became of it.
-
-    Raises:
-        UnsupportedModelError: The optimizer's layout is not known, or disagrees
-            with the model's variables.
     """
     compiled = old.get("compile_config")
-    if _VARIABLES not in file or not isinstance(compiled, dict):
-        return ()
-    before = list(_trained(file, old))
-    after = list(_trained_after(rewritten, before))
-    layout = slot_layout(compiled.get("optimizer") or {})
+    stored = [name for name in arrays if name.startswith(f"{_OPTIMIZER}/")]
+    if not isinstance(compiled, dict) or not compiled or not stored:
+        return State()  # Keras takes nothing from such a file
+    before = trained(old, arrays)
+    after = list(_after(rewritten, before))
+    if not any(group.new for group in after) and after == before:
+        return State()
+    if len(stored) <= _FEW and not any(arrays[name].shape for name in stored):
+        return State()  # counters alone: the optimizer was never built
+    layout = layout_of(compiled.get("optimizer", DEFAULT))
     if layout is None:
-        raise UnsupportedModelError(_uncarried(compiled, "an unknown layout"))
-    layouts = {_VARIABLES: layout}
-    if _INNER in file:
-        layouts = {_VARIABLES: layout.wrapped(), _INNER: layout}
-    planned = []
-    for name, each in layouts.items():
-        count = len(file[name])
-        if count in (each.header, layout.header):
+        why = "how it stores its variables is not known"
+        return State(left=_left(compiled, why))
+    try:
+        return State(dict(_carried(arrays, layout, before, after)))
+    except Unfit as error:
+        fresh = _fresh(arrays, compiled, layout, after)
+        return State(fresh, _left(compiled, str(error)))
+
+
+def write_state(file: h5py.File, state: State) -> None:
+    """Bring the optimizer's variables in a weights file to what was planned.
+
+    Args:
+        file: The open weights file, writable, before its layers were changed.
+        state: From `plan_state`.
+    """
+    if state.left is None:
+        for name, order in state.groups.items():
+            _reorder(file[name], order)
+        return
+    names = {each: dict(file[each].attrs) for each in state.groups if each in file}
+    del file[_OPTIMIZER]
+    for name, order in state.groups.items():
+        group = file.require_group(name)
+        group.attrs.update(names.get(name, {}))
+        _make(group, order)
+
+
+def count_change(arrays: Arrays, state: State) -> int:
+    """By how many arrays the file grows.
+
+    Args:
+        arrays: The arrays of the file before.
+        state: From `plan_state`.
+    """
+    made = sum(len(order) for order in state.groups.values())
+    if state.left is not None:
+        return made - sum(name.startswith(f"{_OPTIMIZER}/") for name in arrays)
+    return made - sum(name.rpartition("/")[0] in state.groups for name in arrays)
+
+
+def _listed(arrays: Arrays, group: str) -> list[tuple[int, ...]]:
+    """The shapes of the arrays of a group, which are numbered from 0.
+
+    Raises:
+        Unfit: They are not.
+    """
+    count = sum(name.startswith(f"{group}/") for name in arrays)
+    names = [f"{group}/{number}" for number in range(count)]
+    if not all(name in arrays for name in names):
+        raise Unfit("its variables are not numbered as Keras does it")
+    return [arrays[name].shape for name in names]
+
+
+def _after(rewritten: Rewritten, before: Sequence[Group]) -> Iterator[Group]:
+    """What is trained of the rewritten model."""
+    kept = {group.holder: group for group in before}
+    for holder, place in holders(rewritten.document):
+        weights = rewritten.replaced.get(holder)
+        if weights is None:
+            if holder in kept:
+                yield kept[holder]
+        elif weights and trains(place, holder[1]):
+            name = holder[1] or place.names[-1]
+            yield Group(
+                holder,
+                tuple(
+                    Trained(f"{name}/{each.name}", each.shape, value=each.value)
+                    for each in weights
+                ),
+            )
+
+
+def _carried(
+    arrays: Arrays, layout: Layout, before: Sequence[Group], after: Sequence[Group]
+) -> Iterator[tuple[str, tuple[int | New, ...]]]:
+    counters = {_VARIABLES: layout.header}
+    if _is_scaled(arrays):
+        counters[_VARIABLES] += SCALER_COUNTERS
+        counters[_INNER] = layout.header
+    for name, count in counters.items():
+        shapes = _listed(arrays, name)
+        if len(shapes) in (count, layout.header) and not any(shapes):
             continue  # the optimizer was never built
-        if count != each.total(len(before)):
-            got = f"{count} variables for {len(before)} trainable ones"
-            raise UnsupportedModelError(_uncarried(compiled, got))
-        _check_shapes(file[name], each, before, compiled)
-        planned.append(_order(name, count, each, before, after))
-    return tuple(planned)
-
-
-def reorder(file: h5py.File, planned: tuple[Slots, ...]) -> None:
-    """Renumber an optimizer's variables, and make the new ones."""
-    for slots in planned:
-        group = file[slots.group]
-        for number in slots.dropped:
-            del group[str(number)]
-        moved = [
-            (old, new)
-            for new, old in enumerate(slots.order)
-            if isinstance(old, int) and old != new
-        ]
-        for old, new in moved:  # by way of free names: no number is taken twice
-            group.move(str(old), f"moved {new}")
-        for _, new in moved:
-            group.move(f"moved {new}", str(new))
-        for new, each in enumerate(slots.order):
-            if not isinstance(each, int):
-                weight, value = each
-                hdf5.create(group, str(new), weight.shape, value, np.dtype("float32"))
+        found = matched(layout, count, shapes, before)
+        yield name, tuple(_order(layout, count, len(shapes), found, after))
 
 
 def _order(
-    name: str,
+    layout: Layout,
+    counters: int,
     count: int,
-    layout: SlotLayout,
-    before: list[tuple[_Key, _Shape]],
-    after: list[tuple[_Key, Weight | None]],
-) -> Slots:
-    order: list[int | tuple[Weight, Any]] = list(range(layout.header))
-    start = layout.header
-    number = {key: index for index, (key, _) in enumerate(before)}
+    before: Sequence[Group],
+    after: Sequence[Group],
+) -> Iterator[int | New]:
+    """The old numbers in the new order, and new variables between them."""
+    yield from range(counters)
+    start = counters
     for block in layout.blocks:
-        for key, weight in after:
-            if weight is None:
-                first = start + number[key] * len(block)
-                order += range(first, first + len(block))
+        old: dict[tuple[str, str], range] = {}
+        for group in before:
+            length = sum(len(_of(layout, block, each)) for each in group.variables)
+            old[group.holder] = range(start, start + length)
+            start += length
+        for group in after:
+            if group.new:
+                yield from _made(layout, block, group.variables)
             else:
-                order += [
-                    (weight, weight.value if value == OWN_VALUE else value)
-                    for value in block
-                ]
-        start += len(before) * len(block)
-    order += range(start, count)
-    kept = {each for each in order if isinstance(each, int)}
-    return Slots(name, tuple(order), tuple(sorted(set(range(count)) - kept)))
+                yield from old[group.holder]
+    yield from range(start, count)
 
 
-def _trained(file: h5py.File, document: Entry) -> Iterator[tuple[_Key, _Shape]]:
-    """Every trainable variable of a file with its shape, in Keras' order."""
-    places = list(stored(document))
-    groups = {"/".join(place.group) for place in places if place.group}
-    for place in places:
-        if not place.group or is_frozen(place):
-            continue
-        name = "/".join(place.group)
-        if name not in file:
-            continue
-        slot = f"{name}/{SLOT}"
-        aside = groups | {slot}
-        own = [
-            dataset.shape
-            for dataset in _own_datasets(file[name], aside - {name})
-            if dataset.dtype.kind in "fV"
-        ]
-        untrained = _UNTRAINED.get(str(place.entry["class_name"]), 0)
-        for index, shape in enumerate(own[: len(own) - untrained]):
-            yield (place.path, "", index), shape
-        if slot in file and not _frozen_slot(place):
-            for index, dataset in enumerate(hdf5.datasets(file[slot])):
-                yield (place.path, SLOT, index), dataset.shape
+def _of(layout: Layout, block: tuple[str, ...], variable: Trained) -> list[Slot]:
+    return list(layout.slots_of(block, variable.path, variable.shape))
 
 
-def _own_datasets(group: h5py.Group, aside: set[str]) -> Iterator[h5py.Dataset]:
-    """The arrays of one layer, numbers in numeric order, other layers left out."""
-    for name in sorted(group, key=lambda name: (len(name), name)):
-        item = group[name]
-        if item.name.lstrip("/") in aside:
-            continue
-        if isinstance(item, h5py.Dataset):
-            yield item
-        else:
-            yield from _own_datasets(item, aside)
-
-
-def _frozen_slot(place: Place) -> bool:
-    """Whether the rectifier in a layer's slot does not train."""
-    return _config_in_slot(place).get("trainable") is False
-
-
-def _config_in_slot(place: Place) -> dict[str, Any]:
-    entry = place.config.get(SLOT)
-    config = entry.get("config") if isinstance(entry, dict) else None
-    return config if isinstance(config, dict) else {}
-
-
-def _trained_after(
-    rewritten: Rewritten, before: list[tuple[_Key, _Shape]]
-) -> Iterator[tuple[_Key, Weight | None]]:
-    """The trainable variables of the rewritten model; new ones with a weight."""
-    kept: dict[tuple[str, str], list[_Key]] = {}
-    for key, _ in before:
-        kept.setdefault(key[:2], []).append(key)
-    for place in stored(rewritten.document):
-        if is_frozen(place):
-            continue
-        for slot in ("", SLOT):
-            holder = (place.path, slot)
-            if slot and _frozen_slot(place):
-                continue
-            if holder in rewritten.replaced:
-                for index, weight in enumerate(rewritten.replaced[holder]):
-                    # A number no old variable has: this one is new.
-                    yield (place.path, slot, -1 - index), weight
+def _made(
+    layout: Layout, block: tuple[str, ...], variables: Iterable[Trained]
+) -> Iterator[New]:
+    """Slots as they are before the first step."""
+    for each in variables:
+        for slot in _of(layout, block, each):
+            shape: Any = slot.shape
+            if slot.start != OWN_VALUE:
+                yield New(shape, slot.start, slot.dtype)
+            elif each.value is not None:
+                yield New(shape, each.value, slot.dtype)
             else:
-                for key in kept.get(holder, []):
-                    yield key, None
+                yield New(shape, copy=each.array)
 
 
-def _check_shapes(
-    group: h5py.Group,
-    layout: SlotLayout,
-    before: list[tuple[_Key, _Shape]],
-    compiled: dict[str, Any],
-) -> None:
-    """Each layer's slots have the shapes of its variables, in some order."""
-    start = layout.header
+def _is_scaled(arrays: Arrays) -> bool:
+    """Whether there is an optimizer inside one that scales the loss."""
+    return any(name.startswith(f"{_INNER}/") for name in arrays)
+
+
+def _fresh(
+    arrays: Arrays, compiled: Entry, layout: Layout, after: Sequence[Group]
+) -> dict[str, tuple[int | New, ...]]:
+    """An optimizer that has taken no step; nothing where its size is not known.
+
+    Keras warns of a file without the variables that it expects.
+    """
+    variables = [each for group in after for each in group.variables]
+    lying = any(each.array and not arrays[each.array].plain for each in variables)
+    if lying or not all(group.sure for group in after):
+        return {}
+    own = [New((), 0, "int64")]
+    if not layout.scheduled:
+        own.append(New((), layout.rate))
     for block in layout.blocks:
-        found: dict[str, list[_Shape]] = {}
-        wanted: dict[str, list[_Shape]] = {}
-        for (path, _, _), shape in before:
-            for _ in block:
-                found.setdefault(path, []).append(group[str(start)].shape)
-                wanted.setdefault(path, []).append(shape)
-                start += 1
-        for path, shapes in wanted.items():
-            if sorted(shapes) != sorted(found[path]):
-                got = f"slots of other shapes than the weights of {path!r}"
-                raise UnsupportedModelError(_uncarried(compiled, got))
-
-
-def _uncarried(compiled: dict[str, Any], got: str) -> str:
-    optimizer = compiled.get("optimizer") or {}
-    return (
-        "The optimizer's slots must be known to be carried to a model with other "
-        f"weights. Received: {optimizer.get('class_name')!r} with {got}. Convert the "
-        "loaded model with keras_rectifiers.convert, which carries every optimizer."
+        for group in after:
+            own += _made(layout, block, group.variables)
+    if layout.product:
+        own.append(New((), 1.0))
+    class_name, config = class_and_config(compiled.get("optimizer"))
+    if class_name != SCALER and not _is_scaled(arrays):
+        return {_VARIABLES: tuple(own)}
+    scale = config.get("initial_scale")
+    scaler = (
+        New((), 0, "int64"),
+        New((), 0.0),
+        New((), 0, "int64"),
+        New((), scale if isinstance(scale, int | float) else INITIAL_SCALE),
     )
+    return {_VARIABLES: (*scaler, *own), _INNER: tuple(own)}
+
+
+def _left(compiled: Entry, why: str) -> Repair:
+    if "optimizer" not in compiled:
+        why = f"the file does not name it, and Keras opens it with {DEFAULT}: {why}"
+        return dropped("an optimizer", why)
+    return dropped(class_and_config(compiled["optimizer"])[0], why)
+
+
+def _reorder(group: h5py.Group, order: Sequence[int | New]) -> None:
+    """Renumber the arrays of a group, and make the new ones."""
+    kept = {str(each) for each in order if isinstance(each, int)}
+    for name in [name for name in group if name not in kept]:
+        del group[name]
+    moved = [
+        (old, new)
+        for new, old in enumerate(order)
+        if isinstance(old, int) and old != new
+    ]
+    for old, new in moved:  # by way of free names: no number is taken twice
+        group.move(str(old), f"moved {new}")
+    for _, new in moved:
+        group.move(f"moved {new}", str(new))
+    _make(group, order)
+
+
+def _make(group: h5py.Group, order: Sequence[int | New]) -> None:
+    for number, each in enumerate(order):
+        if isinstance(each, New):
+            value = hdf5.read(group.file[each.copy]) if each.copy else each.value
+            dtype = np.dtype(each.dtype)
+            hdf5.create(group, str(number), each.shape, value, dtype)

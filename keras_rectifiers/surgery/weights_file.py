@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery import optimizer_file
 from keras_rectifiers.surgery.document import Entry
@@ -21,6 +22,7 @@ from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.shapes import policy_name
 from keras_rectifiers.surgery.sites import SLOT
+from keras_rectifiers.surgery.trained import Arrays
 
 #: Rectifiers without weights: their empty groups may keep their old names.
 _WEIGHTLESS = frozenset({"ReLU", "LeakyReLU", "Activation"})
@@ -36,6 +38,32 @@ def needs_edit(old: Entry, rewritten: Rewritten) -> bool:
     )
 
 
+def state_left(arrays: Arrays, old: Entry, rewritten: Rewritten) -> tuple[Repair, ...]:
+    """Which optimizer state a rewrite drops, since it cannot be carried exactly.
+
+    Args:
+        arrays: The arrays of the weights file.
+        old: The document that it was written with.
+        rewritten: What became of the document.
+    """
+    left = optimizer_file.plan_state(arrays, old, rewritten).left
+    return () if left is None else (left,)
+
+
+def may_touch_state(old: Entry, rewritten: Rewritten) -> bool:
+    """Whether a rewrite may change what is trained, or the order of it."""
+    if not old.get("compile_config"):
+        return False
+    if rewritten.removed or any(rewritten.replaced.values()):
+        return True
+    before = [place.path for place in stored(old)]
+    after = [place.path for place in stored(rewritten.document)]
+    common = set(before) & set(after)
+    return [path for path in before if path in common] != [
+        path for path in after if path in common
+    ]
+
+
 def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
     """Bring a weights file from the old document to the rewritten one.
 
@@ -46,17 +74,16 @@ def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
 
     Raises:
         ArchiveError: A layer's group is not where its class puts it.
-        UnsupportedModelError: The optimizer's state cannot be carried.
     """
     new = rewritten.document
-    before = sum(1 for _ in hdf5.datasets(file))
-    slots = optimizer_file.plan_slots(file, old, rewritten)
+    arrays = hdf5.arrays(file)
+    state = optimizer_file.plan_state(arrays, old, rewritten)
+    optimizer_file.write_state(file, state)
     for holder in rewritten.removed:
         _drop(file, old, holder)
     _move_groups(file, old, new)
     _add(file, rewritten)
-    optimizer_file.reorder(file, slots)
-    expected = before + sum(each.change for each in slots)
+    expected = len(arrays) + optimizer_file.count_change(arrays, state)
     expected += sum(len(weights) for weights in rewritten.replaced.values())
     expected -= len(rewritten.removed)
     after = sum(1 for _ in hdf5.datasets(file))

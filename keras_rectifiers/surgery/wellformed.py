@@ -65,12 +65,24 @@ def reading(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (*MALFORMED, *_DAMAGED) as error:
-        told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise ArchiveError(
-            f"{what} must be built as Keras builds it. Received: {str(path)!r}, whose "
-            f"{what} is not ({told}). The file is damaged, or not one that Keras "
-            "wrote."
-        ) from error
+        raise ArchiveError(_malformed(path, what, error)) from error
+
+
+@contextlib.contextmanager
+def unpacking(path: Path, what: str) -> Iterator[None]:
+    """Turn what a damaged member makes zipfile raise into one sentence.
+
+    Args:
+        path: The file that is read.
+        what: The member of it, such as `"model.weights.h5"`.
+
+    Raises:
+        ArchiveError: The member is damaged.
+    """
+    try:
+        yield
+    except _DAMAGED as error:
+        raise ArchiveError(_malformed(path, what, error)) from error
 
 
 def check(document: Entry, path: Path) -> None:
@@ -166,6 +178,14 @@ def _require(condition: bool, place: Place, received: str) -> None:
             f"{received}, at {place.path or 'the top of the model'!r}. The file is "
             "not one that Keras wrote."
         )
+
+
+def _malformed(path: Path, what: str, error: Exception) -> str:
+    told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return (
+        f"{what} must be built as Keras builds it. Received: {str(path)!r}, whose "
+        f"{what} is not ({told}). The file is damaged, or not one that Keras wrote."
+    )
 
 
 def _short(value: Any) -> str:

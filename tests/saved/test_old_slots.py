@@ -17,8 +17,8 @@ from keras_rectifiers.saved.weights.arrange import Placed
 from keras_rectifiers.saved.weights.conversions import CONVERSIONS
 from keras_rectifiers.saved.weights.conversions import Conversion
 from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.variables.variable import Variable
 
 MODELS = Path(__file__).parents[3] / "shared" / "models"
 
@@ -194,7 +194,7 @@ def test_an_order_that_cannot_be_told_is_left_behind() -> None:
     )
     found, texts = _carried(slots, _compiled("SGD", momentum=0.9), placed)
     assert len(texts) == 1
-    assert "left behind" in texts[0]
+    assert "dropped" in texts[0]
     assert [float(np.max(each)) for each in found] == [0, 0.5, 0, 0]
 
 

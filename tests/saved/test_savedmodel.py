@@ -20,9 +20,9 @@ from keras_rectifiers.saved.containers.savedmodel.crc import masked_crc32c
 from keras_rectifiers.saved.containers.savedmodel.read import is_savedmodel
 from keras_rectifiers.saved.containers.savedmodel.read import read
 from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.variables.variable import Variable
 from tests.saved import checkpoints
 
 tf_keras = pytest.importorskip("tf_keras")

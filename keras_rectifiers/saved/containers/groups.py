@@ -21,7 +21,6 @@ from keras_rectifiers.saved.containers.hdf5_arrays import Reader
 from keras_rectifiers.saved.containers.saved import Array
 from keras_rectifiers.saved.containers.saved import ListedSlots
 from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
@@ -31,6 +30,7 @@ from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import snake_case
 from keras_rectifiers.surgery.document import tracked_layers
+from keras_rectifiers.surgery.variables.variable import Variable
 
 Group = tuple[str, ...]
 OldPath = tuple[str, ...]

@@ -1,7 +1,7 @@
 """The optimizers, schedules, losses and metrics that Keras 3 has.
 
 Each with the arguments that its config may hold, and their kinds: `"number"`,
-`"flag"`, or `"any"` for plain values.
+`"flag"`, or `"texts"` for a list of strings.
 """
 
 from __future__ import annotations
@@ -35,14 +35,31 @@ OPTIMIZERS: dict[str, dict[str, str]] = {
         "beta",
     ),
     "Lion": _numbers("beta_1", "beta_2"),
+    "Lamb": _numbers("beta_1", "beta_2", "epsilon"),
+    "ScheduleFreeAdamW": _numbers("beta_1", "beta_2", "epsilon", "warmup_steps"),
+    "Muon": {
+        **_numbers(
+            "adam_beta_1",
+            "adam_beta_2",
+            "epsilon",
+            "muon_a",
+            "muon_b",
+            "muon_c",
+            "adam_lr_ratio",
+            "momentum",
+            "ns_steps",
+            "adam_weight_decay",
+            "rms_rate",
+        ),
+        "nesterov": _FLAG,
+        "exclude_layers": "texts",
+        "exclude_embeddings": _FLAG,
+    },
     "Adafactor": {
         **_numbers("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold"),
         "relative_step": _FLAG,
     },
 }
-
-#: Default learning rates of Keras 2.12 on that are not 0.001.
-RATES = {"SGD": 0.01}
 
 #: Arguments of every optimizer, in the order in which Keras 3 writes them.
 SHARED: dict[str, str | float | bool | None] = {

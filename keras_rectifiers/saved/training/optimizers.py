@@ -14,6 +14,7 @@ from keras_rectifiers.saved.training.notes import class_name_of
 from keras_rectifiers.saved.training.notes import named
 from keras_rectifiers.saved.training.notes import settings_of
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.optimizer_layout import default_rate
 
 _RULE = "optimizer"
 _MODULE = "keras.optimizers"
@@ -28,8 +29,6 @@ _EPSILON = 1e-7
 _LEAST = 1e-36
 #: How fast the Nadam of Keras 3 warms its momentum up; others did it more slowly.
 _NADAM_DECAY = 1.0
-#: Learning rate of an optimizer that was named, and not configured.
-_RATE = 0.001
 
 
 class Unknown(Exception):  # noqa: N818 (control flow: never leaves this package)
@@ -76,7 +75,7 @@ def _optimizer(entry: Any, notes: Notes) -> Entry:
     if not own or class_name is None:
         raise Unknown(f"optimizer {named(entry)}, which Keras 3 does not have")
     if isinstance(entry, str):  # compiled by name: with the defaults of Keras 2.12 on
-        rate = known.RATES.get(class_name, _RATE)
+        rate = default_rate(class_name)
         config = {"name": class_name.lower(), "learning_rate": rate}
         return serialized(class_name, _MODULE, config)
     old = _Old(class_name, config, notes)
@@ -150,7 +149,7 @@ class _Old:
         shared = {
             key: default
             if self._config.get(key) is None
-            else _plain(key, self._config[key], type(default) is bool)
+            else _plain(key, self._config[key], _kind(default))
             for key, default in known.SHARED.items()
         }
         if self._nameless and shared["clipnorm"] is not None:
@@ -178,7 +177,7 @@ class _Old:
             if value is None:
                 value = defaults.get(key)
             if value is not None:
-                own[key] = _plain(key, value, kind == "flag")
+                own[key] = _plain(key, value, kind)
         if self._legacy:
             self._move_epsilon(own)
             self._warm_up()
@@ -255,11 +254,18 @@ def _schedule(entry: Mapping[str, Any]) -> Entry:
     return serialized(name, _SCHEDULES, kept)
 
 
-def _plain(key: str, value: Any, flag: bool) -> Any:
-    """A number or a flag that stands in a config."""
-    if flag and value in (0, 1):
+def _kind(default: Any) -> str:
+    return "flag" if type(default) is bool else "number"
+
+
+def _plain(key: str, value: Any, kind: str) -> Any:
+    """A number, a flag or a list of strings in a config."""
+    if kind == "flag" and value in (0, 1):
         return bool(value)
-    if not flag and _is_number(value):
+    if kind == "number" and _is_number(value):
+        return value
+    texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if kind == "texts" and texts:
         return value
     raise Unknown(f"optimizer with the {key} {named(value)}")
 

@@ -14,11 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
+from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.saved.training.layouts import OWN_VALUE
-from keras_rectifiers.saved.training.layouts import Layout
-from keras_rectifiers.saved.training.layouts import layout_of
-from keras_rectifiers.saved.training.layouts import slot_shape
 from keras_rectifiers.saved.training.rearranged import rearranged
 from keras_rectifiers.saved.training.state import State
 from keras_rectifiers.saved.training.state import listed_state
@@ -26,12 +23,19 @@ from keras_rectifiers.saved.training.state import nameless
 from keras_rectifiers.saved.training.state import variable_state
 from keras_rectifiers.saved.training.weights import Trained
 from keras_rectifiers.saved.training.weights import TrainedWeights
+from keras_rectifiers.saved.training.weights import path_of
+from keras_rectifiers.surgery.optimizer_layout import INITIAL_SCALE
+from keras_rectifiers.surgery.optimizer_layout import OWN_VALUE
+from keras_rectifiers.surgery.optimizer_layout import SCALER
+from keras_rectifiers.surgery.optimizer_layout import Layout
+from keras_rectifiers.surgery.optimizer_layout import Slot
+from keras_rectifiers.surgery.optimizer_layout import layout_of
+from keras_rectifiers.surgery.training_state import dropped
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.containers.saved import Slots
     from keras_rectifiers.saved.weights.arrange import Placed
 
-_RULE = "optimizer state"
 #: After so many steps Nadam's product is 0 in float32.
 _PRODUCT_STEPS = 5000
 
@@ -98,11 +102,12 @@ def carry(
         that has taken no step.
     """
     outer = compiled["optimizer"]
-    scaled = outer["class_name"] == "LossScaleOptimizer"
+    scaled = outer["class_name"] == SCALER
     optimizer = outer["config"]["inner_optimizer"] if scaled else outer
     layout = layout_of(optimizer)
     if layout is None:
-        return None, () if slots is None else (_left("of this kind", optimizer),)
+        why = "how it stores its variables is not known"
+        return None, () if slots is None else (_left(why, optimizer),)
     around = _scaler(outer["config"]) if scaled else ()
     weights = TrainedWeights(placed)
     target = _Target(optimizer, layout, weights)
@@ -115,7 +120,8 @@ def carry(
             shares
         )
     fresh = _numbered(around, target.variables(State({}), {}))
-    return fresh, (_left("of other weights or another form", optimizer),)
+    why = "its arrays do not fit the weights that are trained"
+    return fresh, (_left(why, optimizer),)
 
 
 def _understood(
@@ -154,7 +160,7 @@ def _scaler(config: Mapping[str, Any]) -> tuple[Readable, ...]:
         Filled((), 0, "int64"),
         Filled((), 0.0),
         Filled((), 0, "int64"),
-        Filled((), config["initial_scale"]),
+        Filled((), config.get("initial_scale", INITIAL_SCALE)),
     )
 
 
@@ -179,12 +185,11 @@ class _Target:
         steps = state.iterations or 0
         yield Filled((), steps, "int64")
         if not self._layout.scheduled:
-            rate = self._optimizer["config"]["learning_rate"]
-            yield Filled((), rate if state.rate is None else state.rate)
+            yield Filled((), self._layout.rate if state.rate is None else state.rate)
         for block in self._layout.blocks:
             for layer, index, weight in self._after:
-                for slot in block:
-                    share = shares.get((slot, layer, index))
+                for slot in self._layout.slots_of(block, path_of(weight), weight.shape):
+                    share = shares.get((slot.name, layer, index))
                     yield share or self._first(slot, weight)
         if self._layout.product:
             product = state.product
@@ -196,12 +201,12 @@ class _Target:
             weight.layer: None
             for layer, index, weight in self._after
             for slot in self._layout.slots
-            if slot_shape(slot, weight.shape) is not None
+            if self._layout.slot_shape(slot, path_of(weight), weight.shape) is not None
             and (slot, layer, index) not in shares
         }
         return tuple(
             Repair(
-                _RULE,
+                OPTIMIZER_STATE,
                 layer,
                 "no optimizer state, for it was not trained: it starts without",
                 caution=True,
@@ -209,14 +214,11 @@ class _Target:
             for layer in layers
         )
 
-    def _first(self, slot: str, weight: Placed) -> Readable:
-        value = self._layout.first_value(slot)
-        if value == OWN_VALUE:
+    def _first(self, slot: Slot, weight: Placed) -> Readable:
+        if slot.start == OWN_VALUE:
             return weight
-        shape = slot_shape(slot, weight.shape)
-        if shape is None:
-            return Filled((), 0, "int32")  # Keras' placeholder
-        return Filled(tuple(map(int, shape)), float(value))  # type: ignore[arg-type]
+        shape = tuple(map(int, slot.shape))  # type: ignore[arg-type]
+        return Filled(shape, float(slot.start), slot.dtype)
 
     def _product(self, steps: int) -> float:
         """The product that Nadam had after so many steps; not every file has it."""
@@ -231,8 +233,7 @@ def _state(slots: Slots, layout: Layout, before: Sequence[Trained]) -> State | N
         return variable_state(
             getattr(slots, "slots", ()), getattr(slots, "numbers", {}), by_name
         )
-    shapes = [each.shape for each in before]
-    return listed_state(slots, layout, shapes, named=slots.kind == "named")
+    return listed_state(slots, layout, before, named=slots.kind == "named")
 
 
 def _shares(
@@ -260,7 +261,9 @@ def _shares(
                 held = made
             for index, array in held.items():
                 weight = weights.layers[layer][index]
-                if array.shape != slot_shape(slot, weight.shape):
+                if array.shape != layout.slot_shape(
+                    slot, path_of(weight), weight.shape
+                ):
                     return None
             shares.update(
                 ((slot, layer, index), array) for index, array in held.items()
@@ -290,9 +293,5 @@ def _converted(
     return None if made is None else {i: Made(each) for i, each in enumerate(made)}
 
 
-def _left(what: str, optimizer: Mapping[str, Any]) -> Repair:
-    text = (
-        f"state of {optimizer.get('class_name')} {what}: left behind; training goes "
-        "on as with a fresh optimizer"
-    )
-    return Repair(_RULE, "", text, caution=True)
+def _left(why: str, optimizer: Mapping[str, Any]) -> Repair:
+    return dropped(str(optimizer.get("class_name")), why)

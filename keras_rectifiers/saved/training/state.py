@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.saved.training.layouts import ALIASES
-from keras_rectifiers.saved.training.layouts import DUMMY
-from keras_rectifiers.saved.training.layouts import NAMES
-from keras_rectifiers.saved.training.layouts import Layout
-from keras_rectifiers.saved.training.layouts import Pattern
-from keras_rectifiers.saved.training.layouts import slot_shape
+from keras_rectifiers.saved.training.slot_names import ALIASES
+from keras_rectifiers.saved.training.slot_names import DUMMY
+from keras_rectifiers.saved.training.slot_names import NAMES
 from keras_rectifiers.saved.weights.shapes import fits
+from keras_rectifiers.surgery.optimizer_layout import AVERAGE
+from keras_rectifiers.surgery.optimizer_layout import Layout
+from keras_rectifiers.surgery.optimizer_layout import Pattern
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.containers.saved import Array
     from keras_rectifiers.saved.containers.saved import Slots
+    from keras_rectifiers.saved.training.weights import Trained
 
 _MOST_STEPS = 2**62
 #: Most counters that any optimizer had: iterations, rate, product.
@@ -53,23 +54,23 @@ class State:
 
 
 def listed_state(
-    stored: Slots, layout: Layout, shapes: Sequence[Pattern | None], *, named: bool
+    stored: Slots, layout: Layout, weights: Sequence[Trained], *, named: bool
 ) -> State | None:
     """The state in a list of arrays, None where it is not this optimizer's.
 
     Args:
         stored: The list.
         layout: What the optimizer keeps in Keras 3.
-        shapes: The shapes of the weights that were trained, in Keras' order.
+        weights: The weights that were trained, in Keras' order.
         named: Whether the arrays have names that say what they are.
     """
-    if any(shape is None for shape in shapes):
+    if any(each.shape is None for each in weights):
         return None
-    for expected in _orders(layout, len(shapes), named=named):
+    for expected in _orders(layout, len(weights), named=named):
         wanted = [
             (slot, number, shape)
             for slot, number in expected
-            if (shape := _shape(slot, shapes[number])) is not None
+            if (shape := _shape(layout, slot, weights[number])) is not None
         ]
         parts = _parted(stored.arrays, len(wanted), layout)
         if parts is None:
@@ -153,7 +154,7 @@ def _orders(layout: Layout, count: int, *, named: bool) -> Iterator[list[_Expect
     # Optimizers since 2.11 list a weight's slots together; those before, and Keras
     # 1, list them slot by slot. Where names say nothing, it is Keras 1.
     yield from (apart, together) if named else (together, apart)
-    if not layout.slots or layout.slots == ("average",):
+    if not layout.slots or layout.slots == (AVERAGE,):
         # SGD keeps its moments where its momentum is 0.
         yield _by_slot((*layout.slots, "momentum"), count)
     if layout.slots == ("momentum", "velocity"):
@@ -164,10 +165,10 @@ def _by_slot(slots: Sequence[str], count: int) -> list[_Expected]:
     return [(slot, number) for slot in slots for number in range(count)]
 
 
-def _shape(slot: str, shape: Pattern | None) -> Pattern | None:
-    if slot == DUMMY or shape is None:
+def _shape(layout: Layout, slot: str, weight: Trained) -> Pattern | None:
+    if slot == DUMMY or weight.shape is None:
         return (1,)
-    return slot_shape(slot, shape)
+    return layout.slot_shape(slot, weight.path, weight.shape)
 
 
 def _may_be(name: str, slot: str) -> bool:

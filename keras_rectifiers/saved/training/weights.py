@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_rectifiers.saved.training.layouts import Pattern
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_frozen
+from keras_rectifiers.surgery.optimizer_layout import Pattern
+from keras_rectifiers.surgery.sites import SLOT
+from keras_rectifiers.surgery.trained import trains
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.weights.arrange import Placed
     from keras_rectifiers.saved.weights.wanted import Owner
-
-#: Layers whose own flag does not reach the layers inside them, when Keras 3 opens
-#: a file.
-_UNREACHED = frozenset({"MultiHeadAttention", "GroupQueryAttention"})
+    from keras_rectifiers.surgery.variables.variable import Variable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +28,14 @@ class Trained:
         index: Its number among the old weights of the layer.
         shape: Its shape, as far as it is known.
         name: Name of its array, or `""` where a conversion stands between.
+        path: Its path in Keras 3, such as `"dense/kernel"`.
     """
 
     owner: int
     index: int
     shape: Pattern | None
     name: str = ""
+    path: str = ""
 
 
 class TrainedWeights:
@@ -56,16 +57,12 @@ class TrainedWeights:
         return self.layers[number][0].owner
 
     def after(self) -> list[tuple[int, int, Placed]]:
-        """Number of the layer and of the weight in it, and the weight, in Keras 3.
-
-        A flag of a model around a layer does not count: Keras 3 takes each layer's
-        own when it opens a file.
-        """
+        """Number of the layer and of the weight in it, and the weight, in Keras 3."""
         return [
             (number, index, each)
             for number, layer in enumerate(self.layers)
             for index, each in enumerate(layer)
-            if _is_trainable(each) and not _frozen_alone(each.owner.place)
+            if _is_trainable(each) and trains(each.owner.place, _slot(each))
         ]
 
     def before(self) -> Iterator[list[Trained]]:
@@ -75,7 +72,7 @@ class TrainedWeights:
         a layer may have been frozen after the optimizer was made.
         """
         seen: list[list[Trained]] = []
-        for frozen in (is_frozen, _frozen_alone, lambda _: False):
+        for frozen in (is_frozen, _frozen_alone, _never):
             found = [
                 each
                 for number in range(len(self.layers))
@@ -105,15 +102,25 @@ class TrainedWeights:
         owner = self.owner(number)
         if owner.conversion:
             return [
-                Trained(number, index, variable.shape)
+                Trained(number, index, variable.shape, path=_path(owner, variable))
                 for index, variable in enumerate(owner.stored)
                 if variable.trainable
             ]
         return [
-            Trained(number, index, each.shape, each.array.name)
+            Trained(number, index, each.shape, each.array.name, path_of(each))
             for index, each in enumerate(self.layers[number])
             if _is_trainable(each)
         ]
+
+
+def path_of(placed: Placed) -> str:
+    """The path of a weight in Keras 3, such as `"dense/kernel"`."""
+    return _path(placed.owner, placed.variable)
+
+
+def _path(owner: Owner, variable: Variable | None) -> str:
+    name = "variable" if variable is None else variable.name
+    return f"{owner.place.names[-1]}/{name}"
 
 
 def _is_trainable(placed: Placed) -> bool:
@@ -122,6 +129,15 @@ def _is_trainable(placed: Placed) -> bool:
     return placed.dtype.kind in "fV"
 
 
+def _slot(placed: Placed) -> str:
+    """The slot of its layer that a weight is in, or `""`."""
+    variable = placed.variable
+    return SLOT if variable is not None and variable.group[0] == SLOT else ""
+
+
 def _frozen_alone(place: Place) -> bool:
-    reached = place.entry.get("class_name") not in _UNREACHED
-    return reached and place.config.get("trainable") is False
+    return not trains(place)
+
+
+def _never(_: Place) -> bool:
+    return False

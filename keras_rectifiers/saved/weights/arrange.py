@@ -19,7 +19,7 @@ from keras_rectifiers.saved.weights.shapes import fits
 from keras_rectifiers.saved.weights.shapes import listed
 from keras_rectifiers.saved.weights.told import complete
 from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.variable import Variable
 from keras_rectifiers.surgery.wellformed import MALFORMED
 
 if TYPE_CHECKING:

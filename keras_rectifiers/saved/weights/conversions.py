@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.variable import Variable
 
 Values = Sequence[np.ndarray[Any, Any]]
 

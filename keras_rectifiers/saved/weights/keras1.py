@@ -10,7 +10,7 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.saved.weights.conversions import CONVERSIONS
 from keras_rectifiers.saved.weights.conversions import Conversion
 from keras_rectifiers.saved.weights.conversions import Values
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.variable import Variable
 
 _Array = np.ndarray[Any, Any]
 _Config = dict[str, Any]

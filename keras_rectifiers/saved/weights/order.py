@@ -21,10 +21,10 @@ from keras_rectifiers.saved.weights.shapes import fits
 from keras_rectifiers.saved.weights.shapes import listed
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.saved.weights.wanted import Spot
-from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.surgery.document import Address
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.variables.variable import Variable
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.containers.saved import Array

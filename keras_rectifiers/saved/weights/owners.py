@@ -8,15 +8,15 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.saved.dialects.registry import Was
 from keras_rectifiers.saved.weights import recurrent  # noqa: F401 (registers its own)
 from keras_rectifiers.saved.weights.conversions import CONVERSIONS
-from keras_rectifiers.saved.weights.variables import variables_of
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.saved.weights.wanted import Spot
-from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_layer
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.layout import stored
+from keras_rectifiers.surgery.variables.table import variables_of
+from keras_rectifiers.surgery.variables.variable import Variable
 from keras_rectifiers.surgery.wellformed import MALFORMED
 
 if TYPE_CHECKING:

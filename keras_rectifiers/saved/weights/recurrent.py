@@ -15,7 +15,7 @@ import numpy as np
 from keras_rectifiers.saved.weights.conversions import CONVERSIONS
 from keras_rectifiers.saved.weights.conversions import Conversion
 from keras_rectifiers.saved.weights.conversions import Values
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.variable import Variable
 
 _LSTM_GATES = 4
 _GRU_GATES = 3

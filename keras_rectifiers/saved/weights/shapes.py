@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.variable import Variable
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.containers.saved import Array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.variable import Variable
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.containers.saved import Array

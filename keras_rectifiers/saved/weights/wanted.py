@@ -1,6 +1,6 @@
 """The variables that each layer of a modern document has, and in which order.
 
-`variables.VARIABLES` says it for every class of Keras; what is no class of Keras
+`surgery.variables.table.VARIABLES` says it for every class of Keras; any other class
 has the variables that the file has for it.
 """
 
@@ -9,35 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from keras_rectifiers.surgery.document import Place
-
-
-@dataclasses.dataclass(frozen=True)
-class Variable:
-    """One variable of a layer.
-
-    Attributes:
-        name: Its name in Keras below its layer: `"kernel"`, `"query/kernel"`.
-        group: Its place in a Keras 3 weights file, below the layer's own group:
-            `("vars", "0")`, `("cell", "vars", "1")`, `("query_dense", "vars", "0")`.
-        attribute: Attributes of a Keras 2 layer that lead to it, as a SavedModel
-            names them: `("kernel",)`, `("cell", "kernel")`.
-        shape: Its shape as far as the layer's config tells; None for an axis
-            that depends on the input; a string for axes that must be equal. None
-            where not even the rank is known.
-        trainable: Whether it is among the layer's trainable weights.
-        twin: Where Keras 3 writes one variable twice: the group of the other one,
-            below the layer's own group. No stored array belongs to it.
-        in_config: Whether Keras 3 has it in the layer's config, and not among the
-            weights.
-    """
-
-    name: str
-    group: tuple[str, ...]
-    attribute: tuple[str, ...]
-    shape: tuple[int | str | None, ...] | None
-    trainable: bool = True
-    twin: tuple[str, ...] = ()
-    in_config: bool = False
+from keras_rectifiers.surgery.variables.variable import Variable
 
 
 @dataclasses.dataclass(frozen=True)

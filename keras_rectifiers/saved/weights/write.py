@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from typing import Protocol
+from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -23,15 +24,18 @@ from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.layout import stored
+from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
 from keras_rectifiers.surgery.rewrite import Rewritten
 
 #: The version of Keras whose form the files have.
 KERAS_VERSION = "3.15.0"
 _OPTIMIZER = "optimizer"
 #: An optimizer that scales the loss writes the variables of the one inside it twice:
-#: after so many of its own, and in a group of their own.
-_SCALER = 4
+#: after its own, and in a group of their own.
 _INNER = ("inner_optimizer", "vars")
+
+
+Slot = TypeVar("Slot", bound="Readable")
 
 
 class Readable(Protocol):
@@ -108,18 +112,41 @@ def _write_slots(
     file: h5py.File, document: Entry, slots: Iterable[tuple[int, Readable]]
 ) -> None:
     optimizer = (document.get("compile_config") or {}).get("optimizer")
-    group = file.require_group(f"{_OPTIMIZER}/vars")
     if isinstance(optimizer, dict):
+        group = file.require_group(f"{_OPTIMIZER}/vars")
         group.attrs["name"] = name_of(optimizer)
-    inner = config_of(optimizer or {}).get("inner_optimizer")
-    if isinstance(inner, dict):
+    inner = _inner(document)
+    if inner is not None:
         inside = file.require_group("/".join((_OPTIMIZER, *_INNER)))
         inside.attrs["name"] = name_of(inner)
+    for name, slot in named_slots(document, slots):
+        _put(file, (name,), slot.read())
+
+
+def named_slots(
+    document: Entry, slots: Iterable[tuple[int, Slot]]
+) -> Iterator[tuple[str, Slot]]:
+    """The optimizer's variables by their names in a weights file.
+
+    Args:
+        document: The model, with its compile config.
+        slots: Number and values of each variable.
+    """
+    inner = _inner(document)
     for number, slot in slots:
-        values = slot.read()
-        _put(file, (_OPTIMIZER, "vars", str(number)), values)
-        if isinstance(inner, dict) and number >= _SCALER:
-            _put(file, (_OPTIMIZER, *_INNER, str(number - _SCALER)), values)
+        yield f"{_OPTIMIZER}/vars/{number}", slot
+        if inner is not None and number >= SCALER_COUNTERS:
+            within = str(number - SCALER_COUNTERS)
+            yield "/".join((_OPTIMIZER, *_INNER, within)), slot
+
+
+def _inner(document: Entry) -> Entry | None:
+    """The optimizer inside one that scales the loss."""
+    optimizer = (document.get("compile_config") or {}).get("optimizer")
+    if not isinstance(optimizer, dict):
+        return None
+    inner = config_of(optimizer).get("inner_optimizer")
+    return inner if isinstance(inner, dict) else None
 
 
 def _put(file: h5py.File, name: tuple[str, ...], values: np.ndarray[Any, Any]) -> None:

@@ -14,8 +14,8 @@ from keras_rectifiers.saved.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.saved.containers.savedmodel.objects import Steps
 from keras_rectifiers.saved.weights.names import may_be
 from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.variables.variable import Variable
 from keras_rectifiers.surgery.wellformed import reading
 
 #: A layer's list of its weights, in Keras' order; and its other lists.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from keras_rectifiers.saved.weights.pieces import Config
-from keras_rectifiers.saved.weights.pieces import Shape
-from keras_rectifiers.saved.weights.pieces import below
-from keras_rectifiers.saved.weights.pieces import bias
-from keras_rectifiers.saved.weights.pieces import on
-from keras_rectifiers.saved.weights.pieces import own
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.pieces import Config
+from keras_rectifiers.surgery.variables.pieces import Shape
+from keras_rectifiers.surgery.variables.pieces import below
+from keras_rectifiers.surgery.variables.pieces import bias
+from keras_rectifiers.surgery.variables.pieces import on
+from keras_rectifiers.surgery.variables.pieces import own
+from keras_rectifiers.surgery.variables.variable import Variable
 
 
 def heads(config: Config) -> tuple[Variable, ...]:

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers import forms
-from keras_rectifiers.saved.weights import attention
-from keras_rectifiers.saved.weights.pieces import Config
-from keras_rectifiers.saved.weights.pieces import Shape
-from keras_rectifiers.saved.weights.pieces import below
-from keras_rectifiers.saved.weights.pieces import bias
-from keras_rectifiers.saved.weights.pieces import on
-from keras_rectifiers.saved.weights.pieces import own
-from keras_rectifiers.saved.weights.wanted import Variable
 from keras_rectifiers.specs import PRELU_REGISTERED
+from keras_rectifiers.surgery.variables import attention
+from keras_rectifiers.surgery.variables.pieces import Config
+from keras_rectifiers.surgery.variables.pieces import Shape
+from keras_rectifiers.surgery.variables.pieces import below
+from keras_rectifiers.surgery.variables.pieces import bias
+from keras_rectifiers.surgery.variables.pieces import on
+from keras_rectifiers.surgery.variables.pieces import own
+from keras_rectifiers.surgery.variables.variable import Variable
 
 #: A layer's modern config -> its own variables, in Keras 3's order.
 Table = Callable[[Config], tuple[Variable, ...]]

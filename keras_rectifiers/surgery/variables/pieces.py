@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
-from keras_rectifiers.saved.weights.wanted import Variable
+from keras_rectifiers.surgery.variables.variable import Variable
 
 Config = Mapping[str, Any]
 Shape = tuple[int | str | None, ...] | None

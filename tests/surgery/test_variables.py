@@ -14,8 +14,8 @@ from keras_rectifiers.layers import PReLU
 from keras_rectifiers.saved.dialects.modernise import Modern
 from keras_rectifiers.saved.weights import shapes
 from keras_rectifiers.saved.weights.owners import owners
-from keras_rectifiers.saved.weights.variables import VARIABLES
-from keras_rectifiers.saved.weights.variables import variables_of
+from keras_rectifiers.surgery.variables.table import VARIABLES
+from keras_rectifiers.surgery.variables.table import variables_of
 
 #: (how to make a layer out of a library's layers, shape of the input)
 SHARED = {

@@ -1,0 +1,260 @@
+"""The variables of a saved model that its optimizer trains, in Keras' order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.layout import stored
+from keras_rectifiers.surgery.rewrite import Holder
+from keras_rectifiers.surgery.sites import SLOT
+from keras_rectifiers.surgery.variables.table import is_known
+from keras_rectifiers.surgery.variables.table import variables_of
+from keras_rectifiers.surgery.variables.variable import Variable
+from keras_rectifiers.surgery.wellformed import MALFORMED
+
+#: Layers whose own flag does not reach the layers inside them, when Keras 3 opens
+#: a file.
+_UNREACHED = frozenset(
+    {"MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention"}
+)
+#: Layers whose quantized kernels are not trained, while their bias is.
+_QUANTIZED = frozenset({"Dense", "EinsumDense", "Embedding"})
+_QUANTIZED_MODES = ("int8", "int4")
+#: What LoRA adds to a layer; Keras merges it into the kernel when it saves.
+_LORA = ("lora_kernel_a", "lora_kernel_b")
+
+
+@dataclasses.dataclass(frozen=True)
+class Array:
+    """An array of a weights file."""
+
+    shape: tuple[int, ...]
+    #: `dtype.kind` of NumPy: `"f"` for floats, `"V"` for bfloat16.
+    kind: str
+    #: Whether the file really holds as many bytes as the shape says.
+    plain: bool = True
+
+
+#: The arrays of a weights file by their names.
+Arrays = Mapping[str, Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A variable that is trained.
+
+    Attributes:
+        path: Its path in Keras: the layer's name and its own, `"conv/kernel"`.
+        shape: Its shape.
+        array: Its array in the weights file; `""` where Keras stores none.
+        value: What a new variable starts with; None for one of the file.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    array: str = ""
+    value: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """What is trained of one layer, or of the rectifier in its slot.
+
+    Attributes:
+        holder: Path of the layer, and the slot in it or `""`.
+        variables: Its variables in Keras' order.
+        sure: Whether its class says what it trains. Of another class any of its
+            arrays may be trained.
+    """
+
+    holder: Holder
+    variables: tuple[Trained, ...]
+    sure: bool = True
+
+    @property
+    def new(self) -> bool:
+        """Whether its variables are not in the file yet."""
+        return any(each.value is not None for each in self.variables)
+
+
+def trained(document: Entry, arrays: Arrays) -> list[Group]:
+    """What Keras 3 trains of a model that it opens, layer by layer.
+
+    Args:
+        document: The config of a whole model.
+        arrays: The arrays of its weights file.
+    """
+    places = list(stored(document))
+    groups = {place.group for place in places}
+    return [
+        group
+        for place in places
+        if place.group
+        for group in _of_place(place, arrays, groups)
+        if group.variables
+    ]
+
+
+def holders(document: Entry) -> Iterator[tuple[Holder, Place]]:
+    """What may be trained in a model, in Keras' order."""
+    for place in stored(document):
+        if place.group:
+            yield (place.path, ""), place
+            yield (place.path, SLOT), place
+
+
+def trains(place: Place, slot: str = "") -> bool:
+    """Whether Keras 3 trains a layer's own variables when it opens a file.
+
+    It goes by the flag of the whole model and by that of the layer; those of models
+    and wrappers between them do not count, and a rectifier in a slot has its own.
+
+    Args:
+        place: The layer.
+        slot: The slot of it that holds a rectifier, or `""`.
+    """
+    top = place
+    while top.parent is not None:
+        top = top.parent
+    if top.config.get("trainable") is False:
+        return False
+    if slot:
+        inner = place.config.get(slot)
+        return not isinstance(inner, dict) or (
+            config_of(inner).get("trainable") is not False
+        )
+    unreached = place.entry.get("class_name") in _UNREACHED
+    return unreached or place.config.get("trainable") is not False
+
+
+def _of_place(
+    place: Place, arrays: Arrays, groups: set[tuple[str, ...]]
+) -> Iterator[Group]:
+    own, inner = _variables(place)
+    yield _group(place, "", own, arrays, groups)
+    yield _group(place, SLOT, inner, arrays, groups)
+
+
+def _group(
+    place: Place,
+    slot: str,
+    variables: list[Variable] | None,
+    arrays: Arrays,
+    groups: set[tuple[str, ...]],
+) -> Group:
+    holder = (place.path, slot)
+    if not trains(place, slot):
+        return Group(holder, ())
+    if variables is not None:
+        found = [_of_file(place, each, arrays) for each in variables]
+        named = tuple(each for each in found if each is not None)
+        if len(named) == len(found):
+            return Group(holder, _with_lora(place, slot, named))
+    root = (*place.group, slot) if slot else place.group
+    any_of_them = tuple(_below(place, slot, root, arrays, groups))
+    return Group(holder, any_of_them, sure=False)
+
+
+def _variables(place: Place) -> tuple[list[Variable] | None, list[Variable] | None]:
+    """What a layer trains itself and in its slot; None where its class is not known."""
+    entry, slot = place.entry, place.config.get(SLOT)
+    inner: list[Variable] | None = []
+    if isinstance(slot, dict) and isinstance(slot.get("class_name"), str):
+        inner = [] if is_known(slot) else None
+    try:
+        found = _quantized(entry) or variables_of(entry)
+    except MALFORMED:
+        found = None
+    if found is None:
+        return None, inner
+    wanted = [
+        each
+        for each in found
+        if each.trainable and not each.twin and not each.in_config
+    ]
+    if inner is not None:
+        inner = [each for each in wanted if each.group[0] == SLOT]
+    return [each for each in wanted if each.group[0] != SLOT], inner
+
+
+def _quantized(entry: Entry) -> tuple[Variable, ...] | None:
+    """The variables of a quantized layer of Keras; None for any other."""
+    config = config_of(entry)
+    policy = config.get("dtype")
+    if entry.get("class_name") not in _QUANTIZED or not isinstance(policy, dict):
+        return None
+    quantized = "Quantized" in str(policy.get("class_name"))
+    mode = str(config_of(policy).get("name"))
+    if not quantized or not mode.startswith(_QUANTIZED_MODES):
+        return None
+    plain = variables_of({**entry, "config": {**config, "dtype": None}}) or ()
+    return tuple(
+        each
+        if each.name == "bias" or each.group[0] == SLOT
+        else dataclasses.replace(each, trainable=False)
+        for each in plain
+    )
+
+
+def _of_file(place: Place, variable: Variable, arrays: Arrays) -> Trained | None:
+    name = "/".join((*place.group, *variable.group))
+    if name not in arrays:
+        return None
+    path = f"{place.names[-1]}/{variable.name}"
+    return Trained(path, arrays[name].shape, name)
+
+
+def _with_lora(
+    place: Place, slot: str, found: tuple[Trained, ...]
+) -> tuple[Trained, ...]:
+    """What a layer with LoRA trains: two factors in place of its kernel."""
+    rank = place.config.get("lora_rank")
+    if slot or not isinstance(rank, int) or isinstance(rank, bool) or rank <= 0:
+        return found
+    kept = [each for each in found if not _is_kernel(each)]
+    kernel = next((each for each in found if _is_kernel(each)), None)
+    if kernel is None or not kernel.shape:
+        return found
+    shapes = ((*kernel.shape[:-1], rank), (rank, kernel.shape[-1]))
+    layer = kernel.path.partition("/")[0]
+    return (
+        *kept,
+        *(
+            Trained(f"{layer}/{name}", shape)
+            for name, shape in zip(_LORA, shapes, strict=True)
+        ),
+    )
+
+
+def _is_kernel(variable: Trained) -> bool:
+    return variable.path.endswith(("/kernel", "/embeddings"))
+
+
+def _below(
+    place: Place,
+    slot: str,
+    root: tuple[str, ...],
+    arrays: Arrays,
+    groups: set[tuple[str, ...]],
+) -> Iterator[Trained]:
+    """Every array of floats of one layer, other layers left out."""
+    start = "/".join(root)
+    inner = "" if slot else f"{start}/{SLOT}/"
+    others = tuple(
+        f"{'/'.join(group)}/"
+        for group in groups
+        if len(group) > len(root) and group[: len(root)] == root
+    )
+    for name, array in arrays.items():
+        mine = name.startswith(f"{start}/") and not (
+            name.startswith(others) or (inner and name.startswith(inner))
+        )
+        if mine and array.kind in "fV":
+            path = f"{place.names[-1]}/{name[len(start) + 1 :]}"
+            yield Trained(path, array.shape, name)

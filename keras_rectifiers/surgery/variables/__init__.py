@@ -1,0 +1,1 @@
+"""Which variables the layers of Keras 3 have, from their configs alone."""
