@@ -20,7 +20,6 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.containers import hdf5_model
 from keras_rectifiers.saved.opened import Opened
 from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_functional
@@ -31,6 +30,7 @@ from keras_rectifiers.surgery.graph import layer_order
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
+from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.training_state import dropped
 from keras_rectifiers.surgery.variables.variable import Variable
 
@@ -63,25 +63,24 @@ def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
         shutil.copyfile(source, temporary)
         with h5py.File(temporary, "r+") as file:
             _edit(file, rewritten, names, opened)
-            if state_left(opened, rewritten):
-                del file[hdf5_model.OPTIMIZER]
 
 
 def state_left(opened: Opened, rewritten: Rewritten) -> tuple[Repair, ...]:
-    """The optimizer's state, which a `.h5` cannot keep where slopes come or go.
+    """The optimizer's state, which does not fit any more where slopes come or go.
 
-    Keras 3 takes none from a `.h5`, and cannot train with a part of one.
+    Its arrays stay, but Keras 2 starts anew where they do not fit, and Keras 3 takes
+    no slots from a `.h5`.
 
     Args:
         opened: The source.
         rewritten: What becomes of its document.
     """
-    touched = weights_file.may_touch_state(opened.document, rewritten)
+    touched = may_touch_state(opened.document, rewritten)
     if opened.saved.slots is None or not touched:
         return ()
     compiled = opened.document.get("compile_config") or {}
     optimizer = class_and_config(compiled.get("optimizer"))[0]
-    why = "a .h5 cannot store it for other weights, and a .keras target can"
+    why = "a .h5 keeps it as it is, without the new weights; a .keras can have them"
     return (dropped(optimizer, why),)
 
 

@@ -43,8 +43,8 @@ from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
 from keras_rectifiers.surgery.trained import Array
+from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.training_state import dropped
-from keras_rectifiers.surgery.weights_file import may_touch_state
 from keras_rectifiers.surgery.weights_file import state_left
 
 _NOT_IN_KERAS = "Keras 3 does not have it"

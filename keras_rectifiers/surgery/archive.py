@@ -32,6 +32,7 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.trained import may_touch_state
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -92,13 +93,13 @@ class Archive:
         names = {info.filename for info in self.members}
         if not self.document.get("compile_config") or WEIGHTS not in names:
             return ()
+        with wellformed.reading(self.path, CONFIG):
+            rewritten = rewrite(self.document, plan)
+        if not may_touch_state(self.document, rewritten):
+            return ()
         from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
         from keras_rectifiers.surgery import weights_file  # noqa: PLC0415 (h5py)
 
-        with wellformed.reading(self.path, CONFIG):
-            rewritten = rewrite(self.document, plan)
-        if not weights_file.may_touch_state(self.document, rewritten):
-            return ()
         with self._weights() as file:
             return weights_file.state_left(hdf5.arrays(file), self.document, rewritten)
 

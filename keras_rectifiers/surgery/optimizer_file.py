@@ -27,6 +27,7 @@ from keras_rectifiers.surgery.optimizer_layout import Layout
 from keras_rectifiers.surgery.optimizer_layout import Slot
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
 from keras_rectifiers.surgery.optimizer_layout import layout_of
+from keras_rectifiers.surgery.optimizer_layout import number
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.slot_match import Unfit
 from keras_rectifiers.surgery.slot_match import matched
@@ -116,11 +117,11 @@ def write_state(file: h5py.File, state: State) -> None:
         for name, order in state.groups.items():
             _reorder(file[name], order)
         return
-    names = {each: dict(file[each].attrs) for each in state.groups if each in file}
+    attributes = {each: dict(file[each].attrs) for each in state.groups if each in file}
     del file[_OPTIMIZER]
     for name, order in state.groups.items():
         group = file.require_group(name)
-        group.attrs.update(names.get(name, {}))
+        group.attrs.update(attributes.get(name, {}))
         _make(group, order)
 
 
@@ -144,7 +145,7 @@ def _listed(arrays: Arrays, group: str) -> list[tuple[int, ...]]:
         Unfit: They are not.
     """
     count = sum(name.startswith(f"{group}/") for name in arrays)
-    names = [f"{group}/{number}" for number in range(count)]
+    names = [f"{group}/{index}" for index in range(count)]
     if not all(name in arrays for name in names):
         raise Unfit("its variables are not numbered as Keras does it")
     return [arrays[name].shape for name in names]
@@ -254,12 +255,12 @@ def _fresh(
     class_name, config = class_and_config(compiled.get("optimizer"))
     if class_name != SCALER and not _is_scaled(arrays):
         return {_VARIABLES: tuple(own)}
-    scale = config.get("initial_scale")
+    scale = number(config.get("initial_scale"), INITIAL_SCALE)
     scaler = (
         New((), 0, "int64"),
         New((), 0.0),
         New((), 0, "int64"),
-        New((), scale if isinstance(scale, int | float) else INITIAL_SCALE),
+        New((), scale),
     )
     return {_VARIABLES: (*scaler, *own), _INNER: tuple(own)}
 
@@ -289,8 +290,8 @@ def _reorder(group: h5py.Group, order: Sequence[int | New]) -> None:
 
 
 def _make(group: h5py.Group, order: Sequence[int | New]) -> None:
-    for number, each in enumerate(order):
+    for index, each in enumerate(order):
         if isinstance(each, New):
             value = hdf5.read(group.file[each.copy]) if each.copy else each.value
             dtype = np.dtype(each.dtype)
-            hdf5.create(group, str(number), each.shape, value, dtype)
+            hdf5.create(group, str(index), each.shape, value, dtype)

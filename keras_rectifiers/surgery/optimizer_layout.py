@@ -69,6 +69,8 @@ _RATES = {"SGD": 0.01, "ScheduleFreeAdamW": 0.0025}
 _RATE = 0.001
 #: What an accumulator starts from by default.
 _ACCUMULATOR = 0.1
+#: Largest number that is taken from a config: what float32 holds.
+_LARGEST = 3e38
 #: Muon trains what has so many axes; Adam the rest.
 _MUON_AXES = 2
 _PLAIN = re.compile(r"[\w/]*")
@@ -113,9 +115,7 @@ class Layout:
     @property
     def rate(self) -> float:
         """The learning rate that it starts with, where it is no schedule."""
-        rate = self.config.get("learning_rate")
-        number = isinstance(rate, int | float) and not isinstance(rate, bool)
-        return float(rate) if number else default_rate(self.class_name)  # type: ignore[arg-type]
+        return number(self.config.get("learning_rate"), default_rate(self.class_name))
 
     @property
     def header(self) -> int:
@@ -170,8 +170,7 @@ class Layout:
             return OWN_VALUE
         if name != "accumulator":
             return 0.0
-        value = self.config.get("initial_accumulator_value")
-        return _ACCUMULATOR if value is None else float(value)
+        return number(self.config.get("initial_accumulator_value"), _ACCUMULATOR)
 
     def _muon(self, path: str, shape: Pattern) -> bool:
         """Whether Muon itself trains a variable, and not the Adam that it holds."""
@@ -181,6 +180,17 @@ class Layout:
             return False
         excluded = self.config.get("exclude_layers") or []
         return not any(part in path for part in excluded)
+
+
+def number(value: Any, default: float) -> float:
+    """A number of a config, or the default where there is none.
+
+    Args:
+        value: Whatever stands there.
+        default: For everything else.
+    """
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if plain and abs(value) <= _LARGEST else default
 
 
 def default_rate(class_name: str) -> float:
@@ -197,7 +207,8 @@ def layout_of(optimizer: Any) -> Layout | None:
     """
     class_name, config = class_and_config(optimizer)
     if class_name == SCALER:
-        return layout_of(config.get("inner_optimizer"))
+        inner = config.get("inner_optimizer")
+        return None if class_and_config(inner)[0] == SCALER else layout_of(inner)
     rows = _BLOCKS.get(class_name)
     if rows is None or not _is_plain(config.get("exclude_layers")):
         return None

@@ -15,7 +15,7 @@ from keras_rectifiers.surgery.trained import Trained
 Shape = tuple[int, ...]
 
 #: Most ways that are tried to tell which variables a state belongs to.
-_MOST_TRIES = 10_000
+_MOST_TRIES = 100_000
 
 
 class Unfit(Exception):  # noqa: N818 (control flow: never leaves this package)
@@ -95,7 +95,7 @@ def _candidates(
         number, start, taken = pending.pop()
         tries += 1
         if tries > _MOST_TRIES:
-            return
+            raise Unfit("which weights its arrays belong to cannot be told")
         if number == len(groups):
             yield taken
             continue
@@ -115,9 +115,7 @@ def _chosen(
             yield group.variables
         return
     pending: list[tuple[tuple[Trained, ...], int]] = [((), start)]
-    seen = 0
-    while pending and seen < _MOST_TRIES:
-        seen += 1
+    while pending:
         chosen, at = pending.pop()
         yield chosen
         left = [each for each in group.variables if each not in chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.layout import stored
 from keras_rectifiers.surgery.rewrite import Holder
+from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.sites import SLOT
 from keras_rectifiers.surgery.variables.table import is_known
 from keras_rectifiers.surgery.variables.table import variables_of
@@ -28,6 +30,8 @@ _QUANTIZED = frozenset({"Dense", "EinsumDense", "Embedding"})
 _QUANTIZED_MODES = ("int8", "int4")
 #: What LoRA adds to a layer; Keras merges it into the kernel when it saves.
 _LORA = ("lora_kernel_a", "lora_kernel_b")
+#: Most numbers in one of them; a file may claim any rank.
+_MOST = 1 << 26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +111,25 @@ def holders(document: Entry) -> Iterator[tuple[Holder, Place]]:
         if place.group:
             yield (place.path, ""), place
             yield (place.path, SLOT), place
+
+
+def may_touch_state(old: Entry, rewritten: Rewritten) -> bool:
+    """Whether a rewrite may change what is trained, or the order of it.
+
+    Args:
+        old: The document as it was.
+        rewritten: What became of it.
+    """
+    if not old.get("compile_config"):
+        return False
+    if rewritten.removed or any(rewritten.replaced.values()):
+        return True
+    before = [place.path for place in stored(old)]
+    after = [place.path for place in stored(rewritten.document)]
+    common = set(before) & set(after)
+    return [path for path in before if path in common] != [
+        path for path in after if path in common
+    ]
 
 
 def trains(place: Place, slot: str = "") -> bool:
@@ -222,6 +245,8 @@ def _with_lora(
     if kernel is None or not kernel.shape:
         return found
     shapes = ((*kernel.shape[:-1], rank), (rank, kernel.shape[-1]))
+    if any(math.prod(shape) > _MOST for shape in shapes):
+        return found
     layer = kernel.path.partition("/")[0]
     return (
         *kept,

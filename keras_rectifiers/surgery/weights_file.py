@@ -50,20 +50,6 @@ def state_left(arrays: Arrays, old: Entry, rewritten: Rewritten) -> tuple[Repair
     return () if left is None else (left,)
 
 
-def may_touch_state(old: Entry, rewritten: Rewritten) -> bool:
-    """Whether a rewrite may change what is trained, or the order of it."""
-    if not old.get("compile_config"):
-        return False
-    if rewritten.removed or any(rewritten.replaced.values()):
-        return True
-    before = [place.path for place in stored(old)]
-    after = [place.path for place in stored(rewritten.document)]
-    common = set(before) & set(after)
-    return [path for path in before if path in common] != [
-        path for path in after if path in common
-    ]
-
-
 def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
     """Bring a weights file from the old document to the rewritten one.
 

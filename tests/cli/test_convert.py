@@ -209,3 +209,42 @@ def test_a_model_with_dropout_is_verified(run, tmp_path):
     assert result.exit_code == 0, result.output
     assert "all 4 variables unchanged" in result.stdout
     assert (tmp_path / "out.keras").is_file()
+
+
+@pytest.fixture
+def stateful(tmp_path):
+    """A model as Keras writes it after it wrote the same model as .h5."""
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(2)]
+    )
+    model.compile("adam", keras.losses.MeanSquaredError())
+    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
+    model.save(tmp_path / "model.h5")
+    model.save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+@pytest.mark.parametrize("where", ["out.keras", "--dry-run"])
+def test_a_dropped_state_is_told(run, stateful, where):
+    """Before and after: on the screen and as JSON, with what to look at."""
+    shown = run("convert", stateful, where)
+    told = run("convert", stateful, where, "--json", "--force")
+
+    assert (shown.exit_code, told.exit_code) == (0, 0)
+    assert "state of an optimizer dropped" in " ".join(shown.stdout.split())
+    (repair,) = json.loads(told.stdout)["plan"]["repairs"]
+    assert repair["rule"] == "optimizer state"
+
+
+@pytest.mark.parametrize(
+    "more", [["out.keras"], ["--dry-run"], ["x.keras", "--verify"]]
+)
+def test_a_state_can_be_required(run, stateful, tmp_path, more):
+    """--keep-training-state makes a dropped state an error in one sentence."""
+    before = sorted(tmp_path.iterdir())
+
+    result = run("convert", stateful, *more, "--keep-training-state")
+
+    assert result.exit_code == 2
+    assert "training state must be kept" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before

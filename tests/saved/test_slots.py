@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_rectifiers import convert_file
+from keras_rectifiers import upgrade
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.saved.containers.saved import ListedSlots
 from keras_rectifiers.saved.opened import open_model
 from keras_rectifiers.saved.training.slots import carry
@@ -271,6 +274,72 @@ def test_a_whole_model_h5_of_keras_3_goes_on(
     _train(model)
     model.save(tmp_path / "old.h5")
     new, cautions = _upgraded(tmp_path / "old.h5")
+    assert cautions == []
+    for mine, theirs in zip(
+        new.optimizer.variables, model.optimizer.variables, strict=True
+    ):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+    assert _train(new) == _train(model)
+
+
+@pytest.mark.parametrize("make", [_new, _legacy])
+@pytest.mark.parametrize("form", ["tf", "h5"])
+def test_slopes_join_the_state_of_an_old_model(
+    form: str, make: Any, tmp_path: Path
+) -> None:
+    """Statistics of a Normalization are floats, and no weights that train."""
+    first = old.layers.Normalization(input_shape=(4,))
+    first.adapt(X)
+    dense = old.layers.Dense(4, "relu", name="d")
+    model = old.Sequential([first, dense, old.layers.Dense(2)])
+    model.compile(make("Adam", learning_rate=0.01), loss="mse", run_eagerly=True)
+    _train(model)
+    path, target = _save(model, tmp_path, form), tmp_path / "new.keras"
+
+    made = convert_file(path, target, keep_training_state=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        new = keras.saving.load_model(target)
+    assert made.parameters == 4
+    assert [each.text for each in made.repairs if each.caution] == []
+    assert int(new.optimizer.iterations) == 3
+    assert len(new.optimizer.variables) == 2 + 2 * 5
+    np.testing.assert_allclose(_train(new), _train(model), rtol=0.01)
+
+
+def test_a_state_of_an_old_model_can_be_required(tmp_path: Path) -> None:
+    """A layer that was frozen while the optimizer was built has no slots."""
+    model = _model()
+    model.compile(_new("Adam", learning_rate=0.01), loss="mse", run_eagerly=True)
+    _train(model)
+    model.layers[0].trainable = True
+    path = _save(model, tmp_path, "keras")
+
+    made = upgrade(path, tmp_path / "new.keras")
+
+    (left,) = [each for each in made.repairs if each.rule == "optimizer state"]
+    assert left.text.startswith("state of Adam dropped")
+    for verb in (upgrade, convert_file):
+        with pytest.raises(UnsupportedModelError, match="must be kept"):
+            verb(path, tmp_path / "kept.keras", keep_training_state=True)
+    assert not (tmp_path / "kept.keras").exists()
+
+
+@pytest.mark.parametrize("name", ["Muon", "ScheduleFreeAdamW", "Lamb", "Adafactor"])
+def test_a_recent_optimizer_goes_on_from_h5(name: str, tmp_path: Path) -> None:
+    """An .h5 of Keras 3 may have any of its optimizers."""
+    keras.utils.set_random_seed(1)
+    dense = [keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.layers.Input((4,)), *dense])
+    model.compile(getattr(keras.optimizers, name)(0.01), loss="mse", run_eagerly=True)
+    _train(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(tmp_path / "old.h5")
+
+    new, cautions = _upgraded(tmp_path / "old.h5")
+
     assert cautions == []
     for mine, theirs in zip(
         new.optimizer.variables, model.optimizer.variables, strict=True

@@ -466,9 +466,9 @@ def _freeze(entry, name):
             _freeze(each, name)
     elif isinstance(entry, dict):
         config = entry.get("config")
-        if "class_name" in entry and isinstance(config, dict):
-            if config.get("name") == name:
-                config["trainable"] = False
+        named = "class_name" in entry and isinstance(config, dict)
+        if named and config.get("name") == name:
+            config["trainable"] = False
         for each in entry.values():
             _freeze(each, name)
 

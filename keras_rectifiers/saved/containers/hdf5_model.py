@@ -21,7 +21,7 @@ from keras_rectifiers.saved.weights.wanted import Owner
 CONTAINER = "whole-model .h5"
 CONFIG = "model_config"
 WEIGHTS = "model_weights"
-OPTIMIZER = "optimizer_weights"
+_OPTIMIZER = "optimizer_weights"
 #: Group of a model's own variables, beside those of its layers.
 _TOP = "top_level_model_weights"
 
@@ -139,7 +139,7 @@ def by_layer(reader: Reader, weights: h5py.Group) -> dict[str, list[Array]]:
 
 
 def _slots(reader: Reader) -> ListedSlots | None:
-    group: Any = reader.file.get(OPTIMIZER)
+    group: Any = reader.file.get(_OPTIMIZER)
     if not isinstance(group, h5py.Group):
         return None
     arrays = reader.listed(group)
