@@ -154,7 +154,9 @@ def test_an_h5_stays_an_h5_on_request(old, tmp_path, to):
     """Only attributes and slopes change: every array keeps its name and its bytes."""
     folder, expected = old
     options = {"negative_slope": 0.0} if to == "leaky_relu" else {}
-    keras_rectifiers.convert_file(folder / "old.h5", tmp_path / "new.h5", to, **options)
+    made = keras_rectifiers.convert_file(
+        folder / "old.h5", tmp_path / "new.h5", to, **options
+    )
 
     before, after = (
         _datasets(each) for each in (folder / "old.h5", tmp_path / "new.h5")
@@ -163,6 +165,9 @@ def test_an_h5_stays_an_h5_on_request(old, tmp_path, to):
     assert {name: after[name] for name in before} == before
     assert len(added) == (3 if to == "prelu" else 0)
     assert all("alpha" in name for name in added)
+    left = [each.text for each in made.repairs if each.rule == "optimizer state"]
+    assert len(left) == (1 if to == "prelu" else 0)
+    assert all("a .h5 keeps it as it is" in text for text in left)
     model = keras.saving.load_model(tmp_path / "new.h5", compile=False)
     np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-5)
 
