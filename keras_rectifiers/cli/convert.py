@@ -12,6 +12,7 @@ import click
 from keras_rectifiers.cli.options import TARGETS
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import selection
@@ -59,6 +60,7 @@ from keras_rectifiers.cli.options import weights_option
 )
 @keep_state_option
 @weights_option
+@input_shape_option
 @force_option
 @import_option
 @json_option
@@ -80,6 +82,7 @@ def command(
     verified: bool,
     keep_training_state: bool,
     weights: Path | None,
+    input_shape: tuple[int | None, ...] | None,
     force: bool,
     imports: tuple[str, ...],
     as_json: bool,
@@ -92,6 +95,7 @@ def command(
     loaded nor run (but by --verify), and its weights are copied as they are. What an
     old SRC needs is repaired first, and listed. SRC is never changed.
     """
+    from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.conversion.verbs import plan
     from keras_rectifiers.surgery.files import check_target
     from keras_rectifiers.surgery.files import replacing
@@ -106,6 +110,8 @@ def command(
         **slopes(to, negative_slope, alpha),
         "portable": portable,
         "weights": weights,
+        "input_shape": input_shape,
+        "custom_objects": import_modules(imports),
     }
     if manifest is not None:
         check_target(source, manifest, overwrite=force)
@@ -157,7 +163,7 @@ def _convert(
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.surgery.verify import verify
 
-    original = load_model(source, imports, choice["weights"])
+    original = load_model(source, imports, choice["weights"], choice["input_shape"])
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
         trial = Path(folder) / "trial.keras"
         made = convert_file(source, trial, to, **choice)

@@ -13,6 +13,7 @@ from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import data_options
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.screen import say
 from keras_rectifiers.errors import RectifierError
@@ -54,6 +55,7 @@ from keras_rectifiers.errors import UnsupportedModelError
     metavar="F",
     help="Exit with 1 if more than this share (0..1) of the units is dead.",
 )
+@input_shape_option
 @import_option
 @json_option
 @click.pass_context
@@ -69,6 +71,7 @@ def command(
     explained: bool,
     force: bool,
     fail_above: float | None,
+    input_shape: tuple[int | None, ...] | None,
     imports: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -79,8 +82,9 @@ def command(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
+    from keras_rectifiers.cli.models import import_modules
 
-    check_model_file(model)
+    check_model_file(model, input_shape, import_modules(imports))
     if report is not None:
         _check_report(report, force=force)
     prepare_backend()
@@ -90,7 +94,7 @@ def command(
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import diagnosis_tables
 
-    loaded = load_model(model, imports)
+    loaded = load_model(model, imports, input_shape=input_shape)
     found = _diagnosed(loaded, spec, scale, batch_size, limit, criterion)
     explanation = explain(found) if explained or report is not None else None
     if report is not None:

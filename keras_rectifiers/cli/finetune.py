@@ -12,6 +12,7 @@ from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import data_options
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
@@ -120,6 +121,7 @@ from keras_rectifiers.cli.options import slopes
     "from there after a kill. It is removed once DST is written.",
 )
 @force_option
+@input_shape_option
 @import_option
 @json_option
 def command(
@@ -149,6 +151,7 @@ def command(
     fold: bool,
     resume: Path | None,
     force: bool,
+    input_shape: tuple[int | None, ...] | None,
     imports: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -159,6 +162,7 @@ def command(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
+    from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.surgery.files import check_model_target
 
     choice = {
@@ -171,7 +175,7 @@ def command(
             f"--treatment {treatment} converts nothing by choice: leave --to, slopes "
             "and selection out."
         )
-    check_model_file(model)
+    check_model_file(model, input_shape, import_modules(imports))
     check_model_target(model, target, overwrite=force)
     prepare_backend()
     from keras_rectifiers import data as data_sets
@@ -183,7 +187,7 @@ def command(
     from keras_rectifiers.training.resume import remove
 
     _check_loss(loss)
-    loaded = load_model(model, imports)
+    loaded = load_model(model, imports, input_shape=input_shape)
     if loss is None and getattr(loaded, "loss", None) is None:
         raise RectifierError(
             f"Training needs a loss. Received: {str(model)!r}, which is not compiled "

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
@@ -33,6 +35,8 @@ from keras_rectifiers.cli.options import weights_option
     "linear (default: any input).",
 )
 @weights_option
+@input_shape_option
+@import_option
 @json_option
 def command(
     model: Path,
@@ -43,6 +47,8 @@ def command(
     estimated: bool,
     input_range: tuple[float, float] | None,
     weights: Path | None,
+    input_shape: tuple[int | None, ...] | None,
+    imports: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """List the rectifiers of MODEL, their roles, and what `convert` would do.
@@ -51,6 +57,7 @@ def command(
     an architecture. It is read, but neither loaded nor run, and Keras is not
     imported.
     """
+    from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion.verbs import plan
@@ -59,14 +66,19 @@ def command(
     if input_range is not None:
         _check_range(input_range, estimated=estimated)
     choice = selection(of, include, exclude, roles)
-    found = plan(model, "prelu", weights=weights, **choice)
+    given: dict[str, Any] = {
+        "weights": weights,
+        "input_shape": input_shape,
+        "custom_objects": import_modules(imports),
+    }
+    found = plan(model, "prelu", **given, **choice)
     parts: list[Any] = plan_tables(found)
     data: dict[str, Any] = json.loads(found.to_json())
     if estimated:
         from keras_rectifiers.estimation.estimate import estimate
         from keras_rectifiers.report.estimate_table import estimate_tables
 
-        made = estimate(model, input_range=input_range, weights=weights)
+        made = estimate(model, input_range=input_range, **given)
         parts += estimate_tables(made)
         data["estimate"] = json.loads(made.to_json())
     if as_json:

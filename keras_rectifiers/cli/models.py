@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,30 @@ from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.errors import UnsupportedModelError
 
 
-def check_model_file(path: Path) -> None:
+def check_model_file(
+    path: Path,
+    input_shape: tuple[int | None, ...] | None = None,
+    custom_objects: dict[str, Any] | None = None,
+) -> None:
     """Refuse, before a backend is imported, a path that holds no whole model.
+
+    Args:
+        path: A saved model.
+        input_shape: As for `load_model`.
+        custom_objects: What the modules of `--import` have.
 
     Raises:
         ArchiveError: Nothing is there, or no model, or one without its weights.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
+    from keras_rectifiers.saved.handed import handed_over
     from keras_rectifiers.saved.modern import is_modern
     from keras_rectifiers.saved.opened import open_model
 
-    if is_modern(path):
+    functions = handed_over(custom_objects)
+    if input_shape is None and is_modern(path, functions):
         return
-    with open_model(path) as opened:
+    with open_model(path, input_shape=input_shape, functions=functions) as opened:
         if not opened.has_weights:
             raise ArchiveError(
                 f"The file {str(path)!r} holds an architecture without its weights. "
@@ -35,27 +46,43 @@ def check_model_file(path: Path) -> None:
             )
 
 
-def import_modules(names: Iterable[str]) -> None:
+def import_modules(names: Sequence[str]) -> dict[str, Any]:
     """Import the modules of `--import`, so that they register their classes.
+
+    Args:
+        names: The modules.
+
+    Returns:
+        What they define and register, as custom objects.
 
     Raises:
         UnsupportedModelError: A module cannot be imported.
     """
+    from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.saved.handed import objects_of
+
+    if names:
+        prepare_backend()  # a module that registers something imports Keras
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
+    modules = []
     for name in names:
         try:
-            importlib.import_module(name)
+            modules.append(importlib.import_module(name))
         except Exception as error:
             raise UnsupportedModelError(
                 f"The module of --import must be importable. Received: {name!r}, "
                 f"which raises {type(error).__name__}: {error}."
             ) from error
+    return objects_of(modules)
 
 
 def load_model(
-    path: Path, imports: Iterable[str] = (), weights: Path | None = None
+    path: Path,
+    imports: Sequence[str] = (),
+    weights: Path | None = None,
+    input_shape: tuple[int | None, ...] | None = None,
 ) -> Any:
     """Load a model of any age; the backend must be prepared.
 
@@ -63,6 +90,7 @@ def load_model(
         path: A saved model, as `upgrade` takes it.
         imports: Modules that register the model's own classes.
         weights: File of the weights, for an architecture.
+        input_shape: The shape that a Sequential takes which does not state it.
 
     Raises:
         ArchiveError: The path holds no whole Keras model.
@@ -70,9 +98,11 @@ def load_model(
     """
     from keras_rectifiers.conversion import verbs
 
-    import_modules(imports)
+    objects = import_modules(imports)
     try:
-        return verbs.load_model(path, weights=weights)
+        return verbs.load_model(
+            path, weights=weights, input_shape=input_shape, custom_objects=objects
+        )
     except UnknownClassError as error:
         raise UnknownClassError(
             f"{error} Name that module with --import MODULE."

@@ -48,6 +48,28 @@ class Finite(click.ParamType[float]):
         return number
 
 
+class InputShape(click.ParamType[tuple[int | None, ...]]):
+    """Lengths of axes, the batch axis first, with commas between them."""
+
+    name = "shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, ...]:
+        """Parse, and refuse what is no shape."""
+        words = [word.strip() for word in str(value).strip("()[], ").split(",")]
+        told = all(word == "None" or word.isdecimal() for word in words)
+        shape = [None if word == "None" else word for word in words]
+        if len(words) < 2 or not told or any(each and not int(each) for each in shape):  # noqa: PLR2004
+            self.fail(
+                f"{value!r} is not a shape: the batch axis, then a length above 0 or "
+                "None for each axis, with commas between them, such as None,16,1.",
+                param,
+                ctx,
+            )
+        return tuple(None if each is None else int(each) for each in shape)
+
+
 def json_option(function: Decorated) -> Decorated:
     """`--json`."""
     return click.option(
@@ -82,8 +104,8 @@ def import_option(function: Decorated) -> Decorated:
         "imports",
         multiple=True,
         metavar="MODULE",
-        help="Python module to import first: it registers the model's own classes. "
-        "Repeatable.",
+        help="Python module to import first: it registers the model's own classes, "
+        "or has functions for its lambdas. Repeatable.",
     )(function)
 
 
@@ -177,6 +199,17 @@ def weights_option(function: Decorated) -> Decorated:
         metavar="FILE",
         help="File of the weights (.h5, .weights.h5, .weights.json), where the model "
         "is the JSON of an architecture.",
+    )(function)
+
+
+def input_shape_option(function: Decorated) -> Decorated:
+    """`--input-shape`."""
+    return click.option(
+        "--input-shape",
+        type=InputShape(),
+        metavar="SHAPE",
+        help="Shape that a Sequential takes, the batch axis first, such as None,16,1, "
+        "where neither its file nor its weights tell it.",
     )(function)
 
 

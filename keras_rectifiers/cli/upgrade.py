@@ -12,6 +12,7 @@ import click
 
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import weights_option
@@ -21,6 +22,7 @@ from keras_rectifiers.cli.options import weights_option
 @click.argument("source", metavar="OLD", type=click.Path(path_type=Path))
 @click.argument("target", metavar="NEW", type=click.Path(path_type=Path))
 @weights_option
+@input_shape_option
 @click.option(
     "--verify",
     "verified",
@@ -38,6 +40,7 @@ def command(
     source: Path,
     target: Path,
     weights: Path | None,
+    input_shape: tuple[int | None, ...] | None,
     verified: bool,
     keep_training_state: bool,
     force: bool,
@@ -51,14 +54,18 @@ def command(
     Nothing in it is run or imported. Every repair is listed, and every stored array
     is used exactly once, or nothing is written. OLD is never changed.
     """
+    from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import repair_tables
 
-    options = {"weights": weights, "keep_training_state": keep_training_state}
-    made, proof = _upgraded(
-        source, target, options, force=force, verified=verified, imports=imports
-    )
+    options = {
+        "weights": weights,
+        "input_shape": input_shape,
+        "custom_objects": import_modules(imports),
+        "keep_training_state": keep_training_state,
+    }
+    made, proof = _upgraded(source, target, options, force=force, verified=verified)
     kept = proof is None or proof.holds
     if as_json:
         result = json.loads(made.to_json())
@@ -81,7 +88,6 @@ def _upgraded(
     *,
     force: bool,
     verified: bool,
-    imports: tuple[str, ...],
 ) -> tuple[Any, Any]:
     """Upgrade; with `verified`, put the target in place only if Keras agrees."""
     from keras_rectifiers.saved.upgrade import upgrade
@@ -97,11 +103,9 @@ def _upgraded(
         trial = Path(folder) / "trial.keras"
         made = upgrade(source, trial, **options)
         prepare_backend()
-        from keras_rectifiers.cli.models import import_modules
         from keras_rectifiers.conversion.proof import prove
 
-        import_modules(imports)
-        proof = prove(trial, source)
+        proof = prove(trial, source, options["custom_objects"])
         if proof.holds:
             with replacing(target, overwrite=force) as temporary:
                 trial.replace(temporary)

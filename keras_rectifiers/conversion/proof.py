@@ -6,6 +6,7 @@ import dataclasses
 import io
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,15 @@ class Proof:
         return f"Keras opens it, but {' and '.join(parts)}."
 
 
-def prove(path: Path, told: Path) -> Proof:
+def prove(
+    path: Path, told: Path, custom_objects: Mapping[str, Any] | None = None
+) -> Proof:
     """Let Keras load a `.keras` file and save it again, and compare the arrays.
 
     Args:
         path: The file.
         told: What errors call it.
+        custom_objects: As Keras takes them.
 
     Raises:
         ArchiveError: Keras does not open it.
@@ -61,7 +65,7 @@ def prove(path: Path, told: Path) -> Proof:
     """
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (Keras)
 
-    model = loading.load(path, told=told)
+    model = loading.load(path, told, custom_objects)
     with tempfile.TemporaryDirectory(prefix=".proof-", dir=path.parent) as folder:
         again = Path(folder) / "again.keras"
         model.save(again)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 from keras_rectifiers import specs
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.saved.handed import handed_over
 from keras_rectifiers.saved.modern import is_modern
 from keras_rectifiers.saved.targets import HDF5
 from keras_rectifiers.saved.targets import MODEL
@@ -55,6 +57,8 @@ def plan(
     trainable: bool = True,
     portable: bool = False,
     weights: str | os.PathLike[str] | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Plan a conversion, and change nothing.
 
@@ -84,6 +88,10 @@ def plan(
         trainable: Whether the slopes of `to="prelu"` learn; default True.
         portable: Write stock Keras layers only, where they can express it.
         weights: File of the weights, for the JSON of an architecture.
+        input_shape: The shape that a saved Sequential takes, with the batch axis
+            (`(None, 16, 1)`), where neither its file nor its weights tell it.
+        custom_objects: Functions in place of those that a saved one cannot hold, by
+            their names, or by `"layer"` or `"layer.argument"` for a lambda.
 
     Returns:
         The plan: print it, keep it as JSON, apply it.
@@ -112,7 +120,10 @@ def plan(
     selection = Selection(
         _names(of), _names(include), _names(exclude), predicate, _names(roles)
     )
-    if weights is None and isinstance(model, str | os.PathLike) and is_modern(model):
+    saved = isinstance(model, str | os.PathLike)
+    functions = handed_over(custom_objects)
+    asked = weights is not None or input_shape is not None
+    if saved and not asked and is_modern(model, functions):
         with archive.read(model) as source:
             slopes = _slopes(source.document, source.read_alpha)
             made = make_plan(source.document, target, selection, slopes)
@@ -120,8 +131,10 @@ def plan(
     from keras_rectifiers.saved.opened import Opened  # noqa: PLC0415 (h5py)
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
-    if isinstance(model, str | os.PathLike):
-        with open_model(model, weights) as opened:
+    if saved:
+        with open_model(
+            model, weights, input_shape=input_shape, functions=functions
+        ) as opened:
             return _plan_of(opened, target, selection)
     if isinstance(model, Opened):
         return _plan_of(model, target, selection)
@@ -161,6 +174,8 @@ def convert_file(
     to: Any = specs.PRELU,
     *,
     weights: str | os.PathLike[str] | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     keep_training_state: bool = False,
     **options: Any,
@@ -182,6 +197,9 @@ def convert_file(
             attributes and the slopes change.
         to: As for `plan`; or a `Plan` that was made for this model, or its equal.
         weights: File of the weights, for an architecture.
+        input_shape: As for `plan`.
+        custom_objects: As for `plan`: the new file refers to a function that is
+            registered, and opens once its module is imported.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: Whether it is an error that the optimizer's state
             cannot be kept exactly.
@@ -207,7 +225,9 @@ def convert_file(
             f"A plan says all that there is to say. Received: {sorted(options)} beside "
             "it. Leave them out, or make the plan with them."
         )
-    if weights is None and Path(target).suffix in MODEL and is_modern(source):
+    functions = handed_over(custom_objects)
+    plain = weights is None and input_shape is None and Path(target).suffix in MODEL
+    if plain and is_modern(source, functions):
         made = plan(source, to, **options) if given is None else _renewed(given, source)
         if keep_training_state:
             check_kept(made.repairs, source)
@@ -215,7 +235,9 @@ def convert_file(
         return made
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
-    with open_model(source, weights) as opened:
+    with open_model(
+        source, weights, input_shape=input_shape, functions=functions
+    ) as opened:
         made = plan(opened, to, **options) if given is None else given
         check_form(target, forms, weights=opened.has_weights)
         made = _with_repairs(made, _repairs_for(opened, made, Path(target)))
@@ -270,13 +292,20 @@ def _with_repairs(made: Plan, repairs: tuple[Repair, ...]) -> Plan:
 
 
 def load_model(
-    path: str | os.PathLike[str], *, weights: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> Any:
     """Load a saved model of any age with Keras; nothing in it runs (safe mode).
 
     Args:
         path: A saved model, as `convert_file` takes it.
         weights: File of the weights, for an architecture.
+        input_shape: As for `plan`.
+        custom_objects: Classes and functions, as Keras takes them; functions also as
+            for `plan`.
 
     Returns:
         The live `keras.Model`, with its weights, compile and optimizer state.
@@ -289,8 +318,11 @@ def load_model(
     from keras_rectifiers.saved.opened import modern_file  # noqa: PLC0415 (h5py)
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (loads Keras)
 
-    with modern_file(path, weights) as modern:
-        return loading.load(modern, told=Path(path))
+    functions = handed_over(custom_objects)
+    with modern_file(
+        path, weights, input_shape=input_shape, functions=functions
+    ) as modern:
+        return loading.load(modern, Path(path), custom_objects)
 
 
 def _narrowed(

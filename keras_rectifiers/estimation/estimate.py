@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from keras_rectifiers.estimation.moments import SUM
 from keras_rectifiers.estimation.result import Estimate
 from keras_rectifiers.estimation.sources import LiveSource
 from keras_rectifiers.estimation.sources import PlacedSource
+from keras_rectifiers.saved.handed import handed_over
 from keras_rectifiers.saved.opened import open_model
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
@@ -50,6 +52,8 @@ def estimate(
     input_range: Any = None,
     level: float = LEVEL,
     weights: str | os.PathLike[str] | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> Estimate:
     """What the units of a model can do, from its weights alone.
 
@@ -65,6 +69,10 @@ def estimate(
         level: Share of positions below which a unit counts as unlikely to fire,
             float in 0..1, default 1e-4.
         weights: File of the weights, where `model` is the JSON of an architecture.
+        input_shape: The shape that a saved Sequential takes, with the batch axis,
+            where neither its file nor its weights tell it.
+        custom_objects: Functions in place of those that a saved model cannot hold, as
+            for `plan`.
 
     Returns:
         The estimate. A unit is `dead` or `linear` where that is proven for every
@@ -100,7 +108,10 @@ def estimate(
             "Pass 1e-4 for units that fire at less than one position in 10,000."
         )
     if isinstance(model, str | os.PathLike):
-        with _opened(Path(model), weights) as (document, read):
+        with _opened(Path(model), weights, input_shape, custom_objects) as (
+            document,
+            read,
+        ):
             return _estimated(document, read, ranges, level)
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
@@ -166,10 +177,15 @@ def _words(ends: tuple[Any, Any]) -> str:
 
 @contextlib.contextmanager
 def _opened(
-    path: Path, weights: str | os.PathLike[str] | None
+    path: Path,
+    weights: str | os.PathLike[str] | None,
+    input_shape: Sequence[int | None] | None,
+    custom_objects: Mapping[str, Any] | None,
 ) -> Iterator[tuple[Entry, ReadWeights]]:
     """The document of a saved model, and its weights."""
-    with open_model(path, weights) as opened:
+    with open_model(
+        path, weights, input_shape=input_shape, functions=handed_over(custom_objects)
+    ) as opened:
         source = PlacedSource(opened.placed, opened.document)
         with wellformed.reading(path, "the weights"):
             yield opened.document, source.read

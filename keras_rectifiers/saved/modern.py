@@ -5,13 +5,19 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.saved.dialects.modernise import modernise
+from keras_rectifiers.saved.dialects.registry import NO_FUNCTIONS
+from keras_rectifiers.saved.dialects.registry import Functions
+from keras_rectifiers.saved.dialects.registry import Handed
 from keras_rectifiers.saved.dialects.registry import Origin
+from keras_rectifiers.saved.dialects.structure import lacks_input
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
+from keras_rectifiers.surgery.document import Entry
 
 StrPath = str | os.PathLike[str]
 
@@ -23,22 +29,29 @@ COMPILED = "compile_config"
 _KERAS_3 = (3,)
 
 
-def is_modern(path: StrPath) -> bool:
+def is_modern(path: StrPath, functions: Functions = NO_FUNCTIONS) -> bool:
     """Whether a path is a `.keras` file in which nothing is to be repaired.
 
-    Its weights are not looked at. What is no readable `.keras` file is not modern:
-    whoever opens it will say why.
+    What is no readable `.keras` file is not modern: whoever opens it will say why.
+
+    Args:
+        path: The path.
+        functions: Functions that the user hands over; where one has a place in the
+            file, that is a repair.
     """
     path = Path(path)
     try:
         found = path.stat()
     except (OSError, ValueError):
         return False
-    return _looked_at(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+    stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+    return _looked_at(path, stamp, tuple(functions.items()))
 
 
 @functools.lru_cache(maxsize=1)
-def _looked_at(path: Path, stamp: tuple[int, ...]) -> bool:
+def _looked_at(
+    path: Path, stamp: tuple[int, ...], functions: tuple[tuple[str, Handed], ...]
+) -> bool:
     """Look once at a file that stays as it is: planning and writing both ask."""
     del stamp
     try:
@@ -46,14 +59,23 @@ def _looked_at(path: Path, stamp: tuple[int, ...]) -> bool:
             infos = members.members_of(zipped, path)
             document = members.read_json(zipped, infos, archive.CONFIG, path)
             metadata = members.read_json(zipped, infos, archive.METADATA, path)
+            bare = lacks_input(document) and _lacks_shapes(file, path, document)
         with wellformed.reading(path, archive.CONFIG):
             document.pop(COMPILED, None)
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))
             return origin.version >= _KERAS_3 and not (
-                modernise(document, origin).repairs
+                bare or modernise(document, origin, dict(functions)).repairs
             )
     except (RectifierError, OSError):
         return False
+
+
+def _lacks_shapes(file: BinaryIO, path: Path, document: Entry) -> bool:
+    """Whether there are weights that Keras has no shape to make."""
+    from keras_rectifiers.saved.containers import archive as container  # noqa: PLC0415
+
+    file.seek(0)
+    return container.lacks_shapes(file, path, document)
 
 
 def version_numbers(version: str) -> tuple[int, ...]:

@@ -18,7 +18,10 @@ from keras_rectifiers.saved.containers import vocabularies
 from keras_rectifiers.saved.containers.open import open_saved
 from keras_rectifiers.saved.containers.saved import Saved
 from keras_rectifiers.saved.dialects.modernise import modernise
+from keras_rectifiers.saved.dialects.registry import NO_FUNCTIONS
+from keras_rectifiers.saved.dialects.registry import Functions
 from keras_rectifiers.saved.dialects.registry import Origin
+from keras_rectifiers.saved.dialects.structure import lacks_input
 from keras_rectifiers.saved.modern import COMPILED
 from keras_rectifiers.saved.modern import MODERN
 from keras_rectifiers.saved.modern import StrPath
@@ -55,6 +58,9 @@ class Opened:
 
     Args:
         saved: What was read.
+        input_shape: The shape that a Sequential takes which does not state it, with
+            the batch axis; default: as its weights tell.
+        functions: Functions that the user hands over, by their names or layers.
 
     Attributes:
         saved: What was read.
@@ -62,14 +68,20 @@ class Opened:
 
     Raises:
         ArchiveError: It is no model.
-        UnsupportedModelError: Something in it has no form in Keras 3.
+        UnsupportedModelError: Something in it has no form in Keras 3, or the shape
+            it takes is not known.
     """
 
-    def __init__(self, saved: Saved) -> None:
+    def __init__(
+        self,
+        saved: Saved,
+        input_shape: Sequence[int | None] | None = None,
+        functions: Functions = NO_FUNCTIONS,
+    ) -> None:
         self.saved = saved
         origin = Origin(version_numbers(saved.version), saved.backend)
         with wellformed.reading(saved.path, "config.json"):
-            self._modern = modernise(saved.document, origin)
+            self._modern = modernise(saved.document, origin, functions)
             self.document: Entry = self._modern.document
             if saved.training is not None:
                 compiled, repairs = modern_compile_config(
@@ -86,8 +98,32 @@ class Opened:
             )
         wellformed.check(self.document, saved.path)
         self._repairs = (*saved.repairs, *self._modern.repairs, *repairs)
+        if input_shape is not None or lacks_input(self.document):
+            self._repairs += self._input(input_shape)
+        if any(each.rule == "lambda" for each in self._modern.repairs):
+            self._repairs += self._lambdas()
         if saved.weights is not None:
             self._repairs += tuple(_without_vocabulary(self.document))
+
+    def _input(self, shape: Sequence[int | None] | None) -> tuple[Repair, ...]:
+        """State the shape that the model takes."""
+        # Most models state it, and need none of this.
+        from keras_rectifiers.saved.inputs.state import state_input  # noqa: PLC0415
+
+        weights, path = self.saved.weights, self.saved.path
+        placed = None if weights is None else lambda: arrange(self._modern, weights)
+        with wellformed.reading(path, "config.json"):
+            return tuple(state_input(self.document, placed, shape, path))
+
+    def _lambdas(self) -> tuple[Repair, ...]:
+        """State what Lambdas put out, as far as the weights after them tell."""
+        from keras_rectifiers.saved.inputs.lambdas import state_outputs  # noqa: PLC0415
+
+        if self.saved.weights is None:
+            return ()
+        placed = arrange(self._modern, self.saved.weights)
+        with wellformed.reading(self.saved.path, "config.json"):
+            return tuple(state_outputs(self.document, placed))
 
     @property
     def has_weights(self) -> bool:
@@ -220,27 +256,41 @@ def _without_vocabulary(document: Entry) -> Iterator[Repair]:
 
 
 @contextlib.contextmanager
-def open_model(path: StrPath, weights: StrPath | None = None) -> Iterator[Opened]:
+def open_model(
+    path: StrPath,
+    weights: StrPath | None = None,
+    *,
+    input_shape: Sequence[int | None] | None = None,
+    functions: Functions = NO_FUNCTIONS,
+) -> Iterator[Opened]:
     """Open a saved model of any age and form; nothing in it runs.
 
     Args:
         path: A `.keras` or `.h5` file, a SavedModel folder, or the JSON of an
             architecture; what it is called does not matter.
         weights: File of the weights, for an architecture.
+        input_shape: As for `Opened`.
+        functions: As for `Opened`.
 
     Raises:
         ArchiveError: It is missing, damaged, or no saved model, or its layers are
             not in its config.
-        UnsupportedModelError: Something in it has no form in Keras 3.
+        UnsupportedModelError: Something in it has no form in Keras 3, or the shape
+            it takes is not known.
     """
     second = None if weights is None else Path(weights)
     with open_saved(Path(path), second) as saved:
-        yield Opened(saved)
+        yield Opened(saved, input_shape, functions)
 
 
 @contextlib.contextmanager
 def modern_file(
-    path: StrPath, weights: StrPath | None = None, folder: StrPath | None = None
+    path: StrPath,
+    weights: StrPath | None = None,
+    folder: StrPath | None = None,
+    *,
+    input_shape: Sequence[int | None] | None = None,
+    functions: Functions = NO_FUNCTIONS,
 ) -> Iterator[Path]:
     """A `.keras` file that Keras 3 opens: the given one, or a temporary one.
 
@@ -250,16 +300,21 @@ def modern_file(
         path: As for `open_model`.
         weights: As for `open_model`.
         folder: Where a temporary file may be; default: the system's folder.
+        input_shape: As for `Opened`.
+        functions: As for `Opened`.
 
     Raises:
         ArchiveError: As for `open_model`.
         UnsupportedModelError: As for `open_model`.
     """
     with contextlib.ExitStack() as stack:
-        if Path(path).suffix == MODERN and weights is None and is_modern(path):
+        asked = weights is not None or input_shape is not None
+        if Path(path).suffix == MODERN and not asked and is_modern(path, functions):
             yield Path(path)
             return
-        opened = stack.enter_context(open_model(path, weights))
+        opened = stack.enter_context(
+            open_model(path, weights, input_shape=input_shape, functions=functions)
+        )
         made = stack.enter_context(
             tempfile.TemporaryDirectory(prefix=".upgrade-", dir=folder)
         )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
+from keras_rectifiers.saved.handed import handed_over
 from keras_rectifiers.saved.modern import StrPath
 from keras_rectifiers.saved.opened import Opened
 from keras_rectifiers.saved.opened import open_model
@@ -76,6 +80,8 @@ def upgrade(
     target: StrPath,
     *,
     weights: StrPath | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     keep_training_state: bool = False,
 ) -> Upgrade:
@@ -87,6 +93,11 @@ def upgrade(
             nothing in it runs.
         target: The `.keras` file to write; `.json` for an architecture alone.
         weights: File of the weights, for an architecture.
+        input_shape: The shape that a Sequential takes, with the batch axis
+            (`(None, 16, 1)`), where neither its file nor its weights tell it.
+        custom_objects: Functions in place of those that a file cannot hold, by their
+            names, or by `"layer"` or `"layer.argument"` for a lambda. The new file
+            refers to one that is registered, and opens once its module is imported.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: Whether it is an error that the optimizer's state
             cannot be kept exactly.
@@ -102,7 +113,10 @@ def upgrade(
             was to be kept cannot be.
     """
     check_target_for(source, target, overwrite=overwrite)
-    with open_model(source, weights) as opened:
+    functions = handed_over(custom_objects)
+    with open_model(
+        source, weights, input_shape=input_shape, functions=functions
+    ) as opened:
         check_form(target, weights=opened.has_weights)
         if keep_training_state:
             check_kept(opened.repairs, source)

@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,17 @@ _UNKNOWN_CLASS = re.compile(
 )
 
 
-def load(path: Path, told: Path | None = None) -> keras.Model:
+def load(
+    path: Path,
+    told: Path | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> keras.Model:
     """Load a model with Keras; nothing in the file runs (safe mode).
 
     Args:
         path: A `.keras` file.
         told: What errors and warnings call it, where it stands for another file.
+        custom_objects: As Keras takes them.
 
     Raises:
         ArchiveError: The file is missing or damaged.
@@ -36,7 +42,7 @@ def load(path: Path, told: Path | None = None) -> keras.Model:
     """
     told = told or path
     try:
-        return _load(path, told)
+        return _load(path, told, dict(custom_objects or {}))
     except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
         raise _explained(told, error) from error
 
@@ -54,12 +60,12 @@ def save(
         model.save(temporary)
 
 
-def _load(path: Path, told: Path) -> Any:
+def _load(path: Path, told: Path, custom_objects: dict[str, Any]) -> Any:
     try:
-        return keras.saving.load_model(path)
+        return keras.saving.load_model(path, custom_objects)
     except (ValueError, TypeError) as error:
         # A loss or a metric may be unknown here; the model itself may be fine.
-        model = keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, custom_objects, compile=False)
         cause = str(error).strip().splitlines() or [type(error).__name__]
         warnings.warn(
             f"{str(told)!r} was loaded without its compile state, which Keras "

@@ -55,7 +55,7 @@ def test_a_file_that_keras_reads_otherwise_is_not_put_in_place(
     from keras_rectifiers.conversion import proof
 
     made = proof.Proof(4, ("layers/dense/vars/0",), ())
-    monkeypatch.setattr(proof, "prove", lambda path, told: made)
+    monkeypatch.setattr(proof, "prove", lambda *_: made)
     result = run("upgrade", old[0] / "old.h5", "new.keras", "--verify")
 
     assert result.exit_code == 1
@@ -115,3 +115,104 @@ def test_what_cannot_be_is_one_sentence(fails, old, tmp_path, source, target, pa
     """Exit code 2, and nothing is written."""
     assert part in fails("upgrade", old[0] / source, target)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A Sequential of Keras 2 whose file does not say what it takes."""
+    path = tmp_path_factory.mktemp("bare") / "bare.h5"
+    kl = tf_keras.layers
+    model = tf_keras.Sequential(
+        [kl.Conv2D(2, 3, activation="relu"), kl.Flatten(), kl.Dense(2)]
+    )
+    model.build((None, 5, 5, 1))
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        del config["config"]["layers"][0]
+        file.attrs["model_config"] = json.dumps(config)
+    return path
+
+
+def test_a_shape_that_nothing_tells_is_asked_for(run, fails, bare, tmp_path):
+    """The sentence names the option, and with it the file opens."""
+    told = fails("upgrade", bare, "new.keras")
+    assert "--input-shape None,N,N,1" in told
+    assert list(tmp_path.iterdir()) == []
+
+    for command in ("upgrade", "convert"):
+        result = run(
+            command, bare, f"{command}.keras", "--input-shape", "None,5,5,1", "--verify"
+        )
+        assert result.exit_code == 0, result.output
+    new = keras.saving.load_model(tmp_path / "upgrade.keras")
+    assert new.input_shape == (None, 5, 5, 1)
+
+
+def test_an_inspection_takes_the_shape_too(run, bare):
+    """As do diagnose and finetune, which load the model."""
+    result = run("inspect", bare, "--input-shape", "(None, 5, 5, 1)", "--json")
+
+    assert len(json.loads(result.stdout)["steps"]) == 1
+
+
+@pytest.mark.parametrize("shape", ["", "5", "None,x", "None,0", "None,-1", "None,,5"])
+def test_what_is_no_shape_is_a_usage_error(fails, bare, shape):
+    """It is refused before the file is opened."""
+    assert "is not a shape" in fails("upgrade", bare, "n.keras", "--input-shape", shape)
+
+
+@pytest.fixture
+def module(tmp_path):
+    """A module of functions, as a user has it, beside a model with lambdas."""
+    (tmp_path / "mine.py").write_text(
+        "import keras\n\n\n"
+        "@keras.saving.register_keras_serializable('mine')\n"
+        "def doubled(x):\n    return 2 * x\n\n\n"
+        "@keras.saving.register_keras_serializable('mine', 'lambda')\n"
+        "def shifted(x):\n    return x + 1.0\n\n\n"
+        "def plain(x):\n    return x\n"
+    )
+    kl = tf_keras.layers
+    model = tf_keras.Sequential(
+        [
+            kl.Input((4,)),
+            kl.Dense(3, activation=lambda x: 2 * x, name="doubled"),
+            kl.Lambda(lambda x: x + 1.0, name="lambda"),
+            kl.Dense(2, activation="relu"),
+            kl.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "old.h5")
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    yield x, model(x).numpy()
+    import sys
+
+    sys.modules.pop("mine", None)
+    for name in ("mine>doubled", "mine>lambda"):
+        keras.saving.get_custom_objects().pop(name, None)
+
+
+def test_functions_are_handed_over_by_their_module(run, fails, module, tmp_path):
+    """Without it one sentence and no file; with it a file that is safe to open."""
+    x, y = module
+    told = fails("upgrade", "old.h5", "new.keras")
+    assert "'doubled'" in told
+    assert "--import MODULE" in told
+    assert not (tmp_path / "new.keras").exists()
+
+    for command in ("upgrade", "convert"):
+        result = run(command, "old.h5", f"{command}.keras", "--import", "mine")
+        assert result.exit_code == 0, result.output
+    opened = keras.saving.load_model(tmp_path / "upgrade.keras")
+    np.testing.assert_array_equal(opened(x), y)
+    plan = json.loads(run("inspect", "old.h5", "--import", "mine", "--json").stdout)
+    assert len(plan["steps"]) == 1
+
+
+def test_a_proof_knows_the_functions_too(run, module, tmp_path):
+    """--verify lets Keras open the file with what the module has."""
+    result = run("upgrade", "old.h5", "new.keras", "--import", "mine", "--verify")
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "new.keras").exists()

@@ -188,9 +188,14 @@ def test_markers_of_a_saved_model_become_lists():
     result = modernise(old, KERAS_2)
 
     assert result.document["config"]["build_input_shape"] == [None, 6]
-    assert result.document["config"]["layers"][0]["config"]["target_shape"] == [2, 3]
+    first, second, _ = result.document["config"]["layers"]
+    assert first["config"]["batch_shape"] == [None, 6]
+    assert second["config"]["target_shape"] == [2, 3]
     assert opened(result.document).output_shape == (None, 3, 2)
-    assert texts(result.repairs) == ["tuples and shapes of a SavedModel → lists"]
+    assert texts(result.repairs) == [
+        "tuples and shapes of a SavedModel → lists",
+        "shape [None, 6] it was built for → an InputLayer",
+    ]
 
 
 def test_a_custom_class_stays_as_it_is():

@@ -154,3 +154,20 @@ def test_operations_stand_where_keras_has_them():
 def test_modules_of_keras_are_told_from_others(module, own):
     """Of any age, under any root."""
     assert known.is_keras(module) is own
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [
+        (known.INITIALIZERS, "initializers"),
+        (known.REGULARIZERS, "regularizers"),
+        (known.CONSTRAINTS, "constraints"),
+    ],
+)
+def test_strings_that_stand_for_objects_are_those_of_keras(module, kind):
+    """A string that Keras does not know is a function of the user's."""
+    objects = importlib.import_module(f"keras.src.{kind}").ALL_OBJECTS_DICT
+    bases = {"initializer", "regularizer", "constraint"}
+    names = {each for each in objects if isinstance(each, str)}
+
+    assert {each for each in names if each.lower() not in bases} == known.NAMES[module]

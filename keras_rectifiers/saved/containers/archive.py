@@ -27,6 +27,9 @@ from keras_rectifiers.surgery import zipcopy
 from keras_rectifiers.surgery.archive import CONFIG
 from keras_rectifiers.surgery.archive import METADATA
 from keras_rectifiers.surgery.archive import WEIGHTS
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.layout import stored
 
 _EARLY = "early .keras"
 _CHUNK = 1 << 20
@@ -74,6 +77,32 @@ def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
         with _reader(file, zipped, infos, path) as reader:
             weights = GroupedWeights(tree_of(reader), made.document)
             yield _with_vocabularies(made, weights, zipped, infos)
+
+
+def lacks_shapes(file: BinaryIO, path: Path, document: Entry) -> bool:
+    """Whether layers have weights, but no `build_config` that has Keras make them.
+
+    Args:
+        file: Its bytes, from the beginning.
+        path: Where it is.
+        document: A model that does not state its input, as Keras 3 writes it.
+    """
+    with members.open_zip(file, path) as zipped:
+        infos = members.members_of(zipped, path)
+        with _reader(file, zipped, infos, path) as reader:
+            arrays = set(GroupedWeights(tree_of(reader), {}).of_layers)
+    for place in stored(document):
+        for entry, group in ((place.entry, place.group), _slot(place)):
+            if group and entry.get("build_config"):
+                arrays = {each for each in arrays if each[: len(group)] != group}
+    return bool(arrays)
+
+
+def _slot(place: Place) -> tuple[Entry, tuple[str, ...]]:
+    """The layer in a layer's `activation`, and its group."""
+    inner = place.config.get("activation")
+    entry = inner if isinstance(inner, dict) else {}
+    return entry, (*place.group, "activation")
 
 
 def saved(weights: GroupedWeights, metadata: dict[str, Any], path: Path) -> Saved:

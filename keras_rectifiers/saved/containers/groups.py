@@ -144,6 +144,15 @@ class GroupedWeights:
     tree: Tree
     document: Entry
 
+    @property
+    def of_layers(self) -> dict[Group, Array]:
+        """The arrays that are layers' weights, by their groups."""
+        return {
+            group: array
+            for group, array in self.tree.arrays.items()
+            if group[0] not in _OTHERS and not set(group) & set(_RANDOM)
+        }
+
     def find(self, owners: Sequence[Owner]) -> list[list[Array]]:
         """The stored arrays of each layer, in the order of its old variables.
 
@@ -151,11 +160,7 @@ class GroupedWeights:
             ArchiveError: A layer's array is missing, or one is nobody's.
         """
         places = dict(_places(self.document, self.tree))
-        left = {
-            group: array
-            for group, array in self.tree.arrays.items()
-            if group[0] not in _OTHERS and not set(group) & set(_RANDOM)
-        }
+        left = self.of_layers
         found: dict[int, list[Array]] = {}
         # What is a known layer's is not a custom layer's around it.
         for number in sorted(range(len(owners)), key=lambda each: owners[each].custom):

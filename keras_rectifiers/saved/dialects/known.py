@@ -280,6 +280,30 @@ OBJECTS = {
     },
 }
 
+#: Strings that Keras 3 takes for an initializer, ...
+_INITIALIZER_NAMES = (
+    "constant glorot_normal glorot_uniform he_normal he_uniform identity "
+    "lecun_normal lecun_uniform normal one ones orthogonal random_normal "
+    "random_uniform stft truncated_normal uniform variance_scaling zero zeros "
+    "IdentityInitializer OrthogonalInitializer STFTInitializer"
+)
+#: ... for a regularizer, ...
+_REGULARIZER_NAMES = "l1 l1l2 l2 orthogonal_regularizer"
+#: ... and for a constraint.
+_CONSTRAINT_NAMES = "max_norm min_max_norm non_neg unit_norm"
+NAMES = {
+    INITIALIZERS: frozenset((*OBJECTS[INITIALIZERS], *_INITIALIZER_NAMES.split())),
+    REGULARIZERS: frozenset((*OBJECTS[REGULARIZERS], *_REGULARIZER_NAMES.split())),
+    CONSTRAINTS: frozenset((*OBJECTS[CONSTRAINTS], *_CONSTRAINT_NAMES.split())),
+}
+#: Strings that mean something of Keras' own wherever a function may stand.
+FUNCTIONS = frozenset(
+    (
+        *("lower_and_strip_punctuation", "lower", "strip_punctuation"),
+        *("whitespace", "character"),
+    )
+).union(*NAMES.values())
+
 #: Activations that Keras 3 finds by their name.
 _ACTIVATIONS = (
     "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish "

@@ -12,8 +12,10 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.dialects import rules  # noqa: F401 (registers them)
 from keras_rectifiers.saved.dialects.registry import ENTRY_RULES
 from keras_rectifiers.saved.dialects.registry import MODEL_RULES
+from keras_rectifiers.saved.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.saved.dialects.registry import WAS
 from keras_rectifiers.saved.dialects.registry import Context
+from keras_rectifiers.saved.dialects.registry import Functions
 from keras_rectifiers.saved.dialects.registry import Origin
 from keras_rectifiers.saved.dialects.registry import Was
 from keras_rectifiers.surgery.document import MAX_DEPTH
@@ -52,19 +54,22 @@ class Modern:
     was: dict[tuple[str, ...], Was]
 
 
-def modernise(document: Entry, origin: Origin) -> Modern:
+def modernise(
+    document: Entry, origin: Origin, functions: Functions = NO_FUNCTIONS
+) -> Modern:
     """Apply every rule to every entry of a document.
 
     Args:
         document: A model's config, of any version of Keras; not changed.
         origin: Where it comes from.
+        functions: The functions that the user hands over.
 
     Raises:
         ArchiveError: It is no model, or nested too deep.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
     new = copy.deepcopy(document)
-    context = Context(origin)
+    context = Context(origin, functions)
     _modernise(new, context, ())
     was = {}
     for place in walk(new):

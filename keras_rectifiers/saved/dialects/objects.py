@@ -49,7 +49,8 @@ def name_objects(entry: Entry, context: Context) -> None:
             text = f"{key} {name} left out, which Keras 3 lacks"
             context.repaired(entry, text, caution=True)
         elif isinstance(value, str):
-            config[key] = _STRINGS.get(value, value)
+            name = _STRINGS.get(value, value)
+            config[key] = _named(entry, key, name, module, context)
         elif isinstance(value, dict) and "class_name" in value:
             config[key] = _object(entry, key, value, module, context)
 
@@ -60,6 +61,7 @@ def _object(
     class_name = value["class_name"]
     arguments = known.OBJECTS[module].get(class_name)
     if class_name == "function":
+        _tell_function(entry, key, value.get("config"), context)
         return value
     if arguments is None or not known.is_keras(value.get("module")):
         return _custom(value)
@@ -72,6 +74,25 @@ def _object(
         new["distribution"] = "truncated_normal"
         context.repaired(entry, f"{key}: distribution normal → truncated_normal")
     return serialized(class_name, module, new)
+
+
+def _named(entry: Entry, key: str, name: str, module: str, context: Context) -> Any:
+    """An object by its name, which Keras 3 has or must be given."""
+    if name in known.NAMES[module]:
+        return name
+    _tell_function(entry, key, name, context)
+    return _function(name, "builtins")
+
+
+def _tell_function(entry: Entry, key: str, name: Any, context: Context) -> None:
+    if _is_handed(name, context):
+        return
+    text = f"{key}: {name} is not of Keras, which must be given it as a custom object"
+    context.repaired(entry, text, caution=True)
+
+
+def _is_handed(name: Any, context: Context) -> bool:
+    return any(name == each.name for each in context.functions.values())
 
 
 def _custom(value: Entry) -> Entry:
@@ -102,7 +123,10 @@ def name_activations(entry: Entry, context: Context) -> None:
             config[key] = _function(value.get("config"), module)
         elif isinstance(value, dict) and "class_name" in value:
             config[key] = _layer(value, context)
-        if config.get(key) != value:
+        new = config.get(key)
+        if isinstance(new, dict) and new.get("class_name") == "function":
+            _tell_function(entry, key, new["config"], context)
+        elif new != value:
             context.repaired(entry, f"{key} {_told(value)} → the form of Keras 3")
 
 

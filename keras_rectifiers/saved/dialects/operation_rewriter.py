@@ -9,6 +9,7 @@ the model runs (the length of an axis) is worked out on the way.
 from __future__ import annotations
 
 import graphlib
+from collections.abc import Callable
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
@@ -33,6 +34,7 @@ from keras_rectifiers.saved.dialects.operations import NOTES
 from keras_rectifiers.saved.dialects.operations import REMEDY
 from keras_rectifiers.saved.dialects.registry import WAS
 from keras_rectifiers.saved.dialects.registry import Context
+from keras_rectifiers.saved.dialects.registry import Origin
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import is_functional
@@ -47,8 +49,10 @@ from keras_rectifiers.surgery.graph import refs
 
 #: Operations whose operand is a list of tensors.
 _TAKE_LISTS = frozenset({"Concatenate", "Stack"})
-#: The identity of a model's entry -> its outputs.
-_Known = dict[int, list[Output]]
+#: A model's entry, by its identity, and what it takes -> its outputs.
+_Known = dict[tuple[Any, ...], list[Output]]
+#: Is told of each call and of the tensors it takes; may say what comes out of it.
+Watch = Callable[[Entry, list[Tensor]], list[Output] | None]
 
 
 def rewrite(model: Entry, context: Context) -> None:
@@ -61,39 +65,26 @@ def rewrite(model: Entry, context: Context) -> None:
     _Rewriter(model, context, {}).rewrite()
 
 
-def output_tensors(model: Entry, context: Context, known: _Known) -> list[Output]:
-    """Shape and dtype of each output of a modern model.
+def follow(model: Entry, given: list[Tensor], watch: Watch) -> None:
+    """Go through a modern model from its inputs to its outputs, and change nothing.
+
+    A Functional model inside that is called again is not gone through again.
 
     Args:
-        model: Its entry, whose own models are modern as well.
-        context: For errors.
-        known: What was worked out before, by the entry's identity; added to.
+        model: Its entry.
+        given: What it takes, where it is a Sequential that does not state it.
+        watch: Is told of every call, those of the layers inside wrappers too.
     """
-    if id(model) not in known:
-        known[id(model)] = _output_tensors(model, context, known)
-    return known[id(model)]
+    _Rewriter(model, Context(Origin()), {}, watch).inside(model, given)
 
 
-def _output_tensors(model: Entry, context: Context, known: _Known) -> list[Output]:
-    rewriter = _Rewriter(model, context, known)
-    if is_functional(model):
-        rewriter.follow()
-        found: list[Output] = []
-        entries = rewriter.entries
+def restate(model: Entry) -> None:
+    """State the shapes of the tensors in a modern model anew, as far as known.
 
-        def end(value: list[Any]) -> list[Any]:
-            name, node, index = value
-            made = rewriter.tensor(name, node - offset(entries, name), index)
-            found.append((made.shape, made.dtype))
-            return value
-
-        map_ends(config_of(model)["output_layers"], end)
-        return found
-    outputs: list[Output] = []
-    for entry in layers_of(model):
-        args = [Tensor("", 0, 0, shape, dtype) for shape, dtype in outputs[:1]]
-        outputs = rewriter.outputs(entry, args, {})
-    return outputs
+    Args:
+        model: Its entry; changed.
+    """
+    _Rewriter(model, Context(Origin()), {}).inside(model, [])
 
 
 class _Rewriter:
@@ -103,13 +94,21 @@ class _Rewriter:
         model: Its entry, with modern calls; changed by `rewrite`.
         context: Where repairs are noted.
         known: Outputs of the models inside, as far as they were worked out.
+        watch: As for `follow`; where there is one, nothing is changed.
     """
 
-    def __init__(self, model: Entry, context: Context, known: _Known) -> None:
+    def __init__(
+        self,
+        model: Entry,
+        context: Context,
+        known: _Known,
+        watch: Watch | None = None,
+    ) -> None:
         self.entries = {name_of(entry): entry for entry in layers_of(model)}
         self._model = model
         self._known = known
         self._context = context
+        self._watch = watch
         self._names = set(self.entries)
         self._outputs: dict[Node, list[Output]] = {}
         #: What the call of a function became: a value, or an operation's name.
@@ -139,7 +138,7 @@ class _Rewriter:
                 self._replace(entry, number, args, kwargs)
                 continue
             self._outputs[name, number] = self.outputs(entry, args, kwargs)
-            if nodes:
+            if nodes and self._watch is None:
                 node["args"] = self._written(entry, args)
                 node["kwargs"] = self._written(entry, kwargs)
 
@@ -151,12 +150,65 @@ class _Rewriter:
 
     def outputs(self, entry: Entry, args: Any, kwargs: Any) -> list[Output]:
         """Shape and dtype of each output of a call."""
+        tensors = tensors_in([args, kwargs])
+        if self._watch is not None:
+            told = self._watch(entry, tensors)
+            if told is not None:
+                return told
         if is_model(entry):
-            return output_tensors(entry, self._context, self._known)
+            return self.inside(entry, tensors)
         try:
+            if entry["class_name"] == "TimeDistributed" and tensors:
+                return self._each_step(config_of(entry)["layer"], tensors[0])
             return outputs_of(entry, args, kwargs)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             return []  # a config of some other kind: nothing is known
+
+    def inside(self, model: Entry, given: list[Tensor]) -> list[Output]:
+        """Shape and dtype of each output of a modern model.
+
+        Args:
+            model: Its entry, whose own models are modern as well.
+            given: What it takes; a Functional model, and a Sequential that begins
+                with an InputLayer, state that themselves.
+        """
+        takes = () if is_functional(model) else [each.shape for each in given]
+        key = (id(model), *takes)
+        if key not in self._known:
+            self._known[key] = self._through(model, given)
+        return self._known[key]
+
+    def _through(self, model: Entry, given: list[Tensor]) -> list[Output]:
+        rewriter = _Rewriter(model, self._context, self._known, self._watch)
+        if is_functional(model):
+            rewriter.follow()
+            found: list[Output] = []
+            entries = rewriter.entries
+
+            def end(value: list[Any]) -> list[Any]:
+                name, node, index = value
+                made = rewriter.tensor(name, node - offset(entries, name), index)
+                found.append((made.shape, made.dtype))
+                return value
+
+            map_ends(config_of(model)["output_layers"], end)
+            return found
+        args = given[:1]
+        outputs = [(each.shape, each.dtype) for each in args]
+        for entry in layers_of(model):
+            outputs = rewriter.outputs(entry, args, {})
+            args = [Tensor("", 0, 0, shape, dtype) for shape, dtype in outputs[:1]]
+        return outputs
+
+    def _each_step(self, inner: Entry, taken: Tensor) -> list[Output]:
+        """The output of a layer that is called for each step of a sequence."""
+        if taken.shape is None:
+            return []
+        batch, steps, *rest = taken.shape
+        one = Tensor("", 0, 0, (batch, *rest), taken.dtype)
+        made = self.outputs(inner, [one], {})
+        shape, dtype = made[0] if made else (None, taken.dtype)
+        return [] if shape is None else [((shape[0], steps, *shape[1:]), dtype)]
 
     def _order(self) -> list[Node]:
         """All calls, each after those whose outputs it takes."""

@@ -42,6 +42,7 @@ _KEEP = frozenset(
 _MOVE = frozenset({"Reshape", "Flatten", "Permute", "RepeatVector"})
 _MERGE = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
 _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
+_CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell"})
 
 
 def layer_outputs(
@@ -73,14 +74,6 @@ def _layer(class_name: str, config: Config, shapes: list[Shape]) -> Shape:
         return broadcast(shapes)
     if class_name == "Concatenate":
         return joined(shapes, config.get("axis", -1))
-    if class_name == "TimeDistributed":
-        inner = config["layer"]
-        if "layers" in config_of(inner):
-            return None
-        within = Tensor("", 0, 0, (before[0], *before[2:]))
-        made = layer_outputs(str(inner["class_name"]), config_of(inner), [within])
-        shape = made[0][0] if made else None
-        return None if shape is None else (shape[0], before[1], *shape[1:])
     rule = _RULES.get(class_name)
     return None if rule is None else rule(config, before)
 
@@ -163,6 +156,55 @@ def _global(config: Config, before: Sizes) -> Shape:
     )
 
 
+def _lambda(config: Config, before: Sizes) -> Shape:
+    """Known where it is stated, as that of one tensor."""
+    stated = config.get("output_shape")
+    plain = isinstance(stated, list) and all(
+        length is None or type(length) is int for length in stated
+    )
+    return (before[0], *stated) if isinstance(stated, list) and plain else None
+
+
+def _einsum(config: Config, before: Sizes) -> Shape:
+    taken, _, made = str(config["equation"]).partition("->")
+    taken = taken.partition(",")[0]
+    head, dots, tail = taken.partition("...")
+    end = len(before) - len(tail)
+    lengths = dict(zip(head, before, strict=False))
+    lengths.update(zip(tail, before[end:], strict=True))
+    stated = config["output_shape"]
+    stated = stated if isinstance(stated, list) else [stated]
+    first, _, last = made.partition("...")
+    letters = [*first, *before[len(head) : end], *last] if dots else [*made]
+    wide = [None] * (len(letters) - len(stated)) + stated
+    return tuple(
+        (lengths[letter] if letter in lengths else wide[place])
+        if isinstance(letter, str)
+        else letter
+        for place, letter in enumerate(letters)
+    )
+
+
+def _rnn(config: Config, before: Sizes) -> Shape:
+    """Known for cells of Keras' own; the last one's output is the layer's."""
+    cell = config["cell"]
+    if cell["class_name"] == "StackedRNNCells":
+        cell = config_of(cell)["cells"][-1]
+    if cell["class_name"] not in _CELLS or config.get("return_state"):
+        return None
+    steps = before[1:2] if config.get("return_sequences") else ()
+    return (before[0], *steps, config_of(cell)["units"])
+
+
+def _conv_lstm(config: Config, before: Sizes) -> Shape:
+    if config.get("return_state"):
+        return None
+    after = _convolution(config, (before[0], *before[2:]))
+    if after is None or not config.get("return_sequences"):
+        return after
+    return (after[0], before[1], *after[1:])
+
+
 def _reshape(config: Config, before: Sizes) -> Shape:
     return before[0], *with_free(tuple(config["target_shape"]), before[1:])
 
@@ -178,6 +220,10 @@ _RULES: dict[str, Callable[[Config, Sizes], Shape]] = {
     "Dense": lambda config, before: (*before[:-1], config["units"]),
     "Embedding": lambda config, before: (*before, config["output_dim"]),
     "Flatten": _flatten,
+    "Lambda": _lambda,
+    "EinsumDense": _einsum,
+    "RNN": _rnn,
+    **dict.fromkeys(["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"], _conv_lstm),
     "Reshape": _reshape,
     "RepeatVector": lambda config, before: (before[0], config["n"], before[-1]),
     "Permute": lambda config, before: (

@@ -8,7 +8,9 @@ never imported, and nothing that a file names is.
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
@@ -50,15 +52,37 @@ class Was:
     conversion: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Handed:
+    """A function that the user hands over.
+
+    Attributes:
+        name: By which Keras finds it.
+        registered: Whether it does so once its module is imported; else it must be
+            given as a custom object.
+    """
+
+    name: str
+    registered: bool = False
+
+
+#: What a function is for (its name, or its layer) -> the function.
+Functions = Mapping[str, Handed]
+#: None at all.
+NO_FUNCTIONS: Functions = types.MappingProxyType({})
+
+
 class Context:
     """What a rule may ask and tell while it looks at one entry.
 
     Args:
         origin: Where the document comes from.
+        functions: The functions that the user hands over.
     """
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, functions: Functions = NO_FUNCTIONS) -> None:
         self.origin = origin
+        self.functions = functions
         self.repairs: list[Repair] = []
         #: Names of the models and wrappers around the entry.
         self.around: tuple[str, ...] = ()

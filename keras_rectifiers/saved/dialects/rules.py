@@ -12,6 +12,7 @@ from keras_rectifiers.saved.dialects import structure
 from keras_rectifiers.saved.dialects import classes
 from keras_rectifiers.saved.dialects import shared
 from keras_rectifiers.saved.dialects import lambdas
+from keras_rectifiers.saved.dialects import functions
 from keras_rectifiers.saved.dialects import recurrent
 from keras_rectifiers.saved.dialects import frozen
 from keras_rectifiers.saved.dialects import random_crop

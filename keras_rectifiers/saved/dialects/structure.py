@@ -16,6 +16,7 @@ from keras_rectifiers.saved.dialects.registry import serialized
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import layers_of
 from keras_rectifiers.surgery.document import name_of
 
 #: What an input takes in Keras 3.
@@ -94,21 +95,67 @@ def show_input(entry: Entry, context: Context) -> None:
     """
     if entry.get("class_name") != "Sequential" or not is_model(entry):
         return
-    config = entry["config"]
-    layers = config["layers"]
+    layers = layers_of(entry)
     if not layers or layers[0].get("class_name") == "InputLayer":
         return
     first = config_of(layers[0])
+    dtype = first["dtype"] if isinstance(first.get("dtype"), str) else None
     shape = first.get("batch_input_shape", first.get("batch_shape"))
-    if not isinstance(shape, list):
+    if isinstance(shape, list):
+        put_input(entry, shape, dtype)
+        context.repaired(entry, f"shape {shape} of its first layer → an InputLayer")
         return
+    shape = _built_for(entry)
+    if shape is not None and not entry[WAS]["path"]:
+        put_input(entry, shape, dtype)
+        context.repaired(entry, f"shape {shape} it was built for → an InputLayer")
+
+
+def lacks_input(model: Entry) -> bool:
+    """Whether a model is a Sequential whose input's shape stands nowhere.
+
+    Args:
+        model: Its entry, of any age.
+    """
+    if model.get("class_name") != "Sequential" or not is_model(model):
+        return False
+    layers = layers_of(model)
+    if not layers or layers[0].get("class_name") == "InputLayer":
+        return False
+    first = config_of(layers[0])
+    if _built_for(model) is not None or "batch_input_shape" in first:
+        return False
+    return not is_model(layers[0]) or lacks_input(layers[0])
+
+
+def put_input(model: Entry, shape: list[int | None], dtype: str | None) -> None:
+    """Let a Sequential begin with an InputLayer.
+
+    Args:
+        model: Its entry; changed.
+        shape: The shape, with the batch axis.
+        dtype: The dtype; None for Keras' default.
+    """
+    layers = config_of(model)["layers"]
     taken = {name_of(layer) for layer in layers}
     name = f"{name_of(layers[0])}_input"
     while name in taken:
         name += "_"
     new: dict[str, Any] = {"batch_shape": shape, "sparse": False, "ragged": False}
-    if isinstance(first.get("dtype"), str):
-        new["dtype"] = first["dtype"]
-    layer = serialized("InputLayer", known.LAYERS, {**new, "name": name})
-    layers.insert(0, layer)
-    context.repaired(entry, f"shape {shape} of its first layer → an InputLayer")
+    if dtype is not None:
+        new["dtype"] = dtype
+    layers.insert(0, serialized("InputLayer", known.LAYERS, {**new, "name": name}))
+
+
+def _built_for(model: Entry) -> list[int | None] | None:
+    """The shape that a model was built for, where it says so, of one input."""
+    build = model.get("build_config")
+    for stated in (
+        config_of(model).get("build_input_shape"),
+        build.get("input_shape") if isinstance(build, dict) else None,
+    ):
+        if isinstance(stated, list) and all(
+            each is None or type(each) is int for each in stated
+        ):
+            return stated
+    return None

@@ -20,6 +20,7 @@ from keras_rectifiers.saved.containers.savedmodel.objects import OBJECT_GRAPH
 from keras_rectifiers.saved.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.saved.containers.savedmodel.weights import CheckpointWeights
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.wellformed import reading
 
@@ -92,7 +93,7 @@ def _document(path: Path, root: dict[str, Any]) -> Entry:
             continue
         document = {"class_name": entry["class_name"], "config": entry.get("config")}
         if is_model(document):
-            return document
+            return _with_shape(document, root)
         if isinstance(document["config"], list):  # Sequential of an early version
             layers = {"name": root.get("name"), "layers": document["config"]}
             if is_model({"config": layers}):
@@ -103,6 +104,20 @@ def _document(path: Path, root: dict[str, Any]) -> Entry:
         "in its own code. Build the same model with the functional API, load the old "
         "weights into it, and save that."
     )
+
+
+def _with_shape(document: Entry, root: dict[str, Any]) -> Entry:
+    """A Sequential with the shape that it was built or called with."""
+    layers = config_of(document)["layers"]
+    stated = not layers or layers[0]["class_name"] == "InputLayer"
+    if document["class_name"] != "Sequential" or stated:
+        return document
+    spec = root.get("save_spec")
+    parts = spec.get("serialized") if isinstance(spec, dict) else None
+    called = parts[0] if isinstance(parts, list) and parts else None
+    shape = root.get("build_input_shape") or called
+    config = {"build_input_shape": shape, **config_of(document)}
+    return {**document, "config": config} if isinstance(shape, list) else document
 
 
 def _object(value: Any) -> dict[str, Any] | None:

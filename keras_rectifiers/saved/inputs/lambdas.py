@@ -1,0 +1,138 @@
+"""State what a Lambda puts out, where its file does not and later layers tell.
+
+Keras works it out by running the function, which fails where its code uses names of
+the module that it was written in. Here nothing runs, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.saved.dialects import known
+from keras_rectifiers.saved.dialects.functions import CODE
+from keras_rectifiers.saved.dialects.operation_rewriter import restate
+from keras_rectifiers.saved.dialects.operation_table_sizes import Output
+from keras_rectifiers.saved.dialects.operation_table_sizes import Sizes
+from keras_rectifiers.saved.dialects.operation_table_values import Shape
+from keras_rectifiers.saved.dialects.operation_table_values import Tensor
+from keras_rectifiers.saved.inputs.meet import Met
+from keras_rectifiers.saved.inputs.meet import TooManyTrialsError
+from keras_rectifiers.saved.inputs.meet import Trials
+from keras_rectifiers.saved.inputs.solve import doubt
+from keras_rectifiers.saved.inputs.solve import solve
+from keras_rectifiers.saved.inputs.solve import wrong
+from keras_rectifiers.saved.weights.arrange import Placed
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.document import is_functional
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import layers_of
+from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.document import walk
+from keras_rectifiers.surgery.graph import node_refs
+from keras_rectifiers.surgery.graph import nodes_of
+
+_RULE = "lambda"
+
+
+def state_outputs(document: Entry, placed: Sequence[Placed]) -> Iterator[Repair]:
+    """State the output shape of every Lambda of a document, as far as it is told.
+
+    Args:
+        document: A modern document that was old; changed.
+        placed: Every stored array.
+
+    Yields:
+        What was stated, and what is not known.
+    """
+    trials = Trials(document, placed)
+    places = [place for place in walk(document) if _is_open(place.entry)]
+    for place in places:
+        shape, sure = _told(trials, place)
+        if shape is not None:
+            place.config["output_shape"] = list(shape[1:])
+            text = f"output shape → ({', '.join(map(str, shape))}), as later layers "
+            text += "tell" if sure else "allow; others would do as well"
+            yield Repair(_RULE, place.path, text, caution=not sure)
+        elif _holds_code(place.config):
+            text = (
+                "what it puts out is not known here: Keras runs its code to tell, and "
+                "does not open the file where that uses names of its own module"
+            )
+            yield Repair(_RULE, place.path, text, caution=True)
+    if places:
+        restate(document)
+
+
+def _is_open(entry: Entry) -> bool:
+    own = entry.get("class_name") == "Lambda" and entry.get("module") == known.LAYERS
+    return own and config_of(entry).get("output_shape") is None
+
+
+def _holds_code(config: dict[str, object]) -> bool:
+    function = config.get("function")
+    return isinstance(function, dict) and function.get("class_name") == CODE
+
+
+def _told(trials: Trials, place: Place) -> tuple[Sizes | None, bool]:
+    """The shape that a Lambda puts out, and whether no other one would do."""
+    built = None if place.parent is None else _built_after(place.parent.entry, place)
+    if built is not None:
+        return built, True
+    taken: list[Shape] = []
+
+    def trial(shape: Sizes) -> list[Met]:
+        taken.clear()
+
+        def instead(entry: Entry, tensors: list[Tensor]) -> list[Output] | None:
+            if entry is not place.entry:
+                return None
+            taken.append(tensors[0].shape if tensors else None)
+            return [(shape, tensors[0].dtype if tensors else "float32")]
+
+        return trials([], instead)
+
+    found = solve(trial)
+    if len(taken) != 1 or not found:
+        return None, False
+    first, before, single = found[0], taken[0], len(found) == 1
+    if single and not first.doubt:
+        return first.shape, True
+    if before is None or len(before) != len(first.shape):
+        return None, False
+    # Several shapes would do: the one that it takes is among them, or none is stated.
+    shape = before if single else first.shape
+    try:
+        met = trial(shape)
+    except TooManyTrialsError:
+        return None, False
+    suits = not wrong(met) and not doubt(met, shape) and None not in shape[1:]
+    return (shape, False) if suits else (None, False)
+
+
+def _built_after(model: Entry, place: Place) -> Sizes | None:
+    """The shape that the layer after a Lambda was built for, where it says so."""
+    if not is_model(model):
+        return None
+    layers, name = layers_of(model), name_of(place.entry)
+    if is_functional(model):
+        after = [
+            entry
+            for entry in layers
+            for node in nodes_of(entry)
+            if [ref.name for ref in node_refs(node)] == [name]
+        ]
+    else:
+        position = next(i for i, each in enumerate(layers) if each is place.entry)
+        after = layers[position + 1 : position + 2]
+    for entry in after:
+        build = entry.get("build_config")
+        shape = build.get("input_shape") if isinstance(build, dict) else None
+        if isinstance(shape, list) and all(
+            each is None or type(each) is int for each in shape
+        ):
+            return tuple(shape)
+    return None
