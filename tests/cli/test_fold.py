@@ -1,6 +1,7 @@
 """`keras-rectifiers fold`."""
 
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -60,3 +61,26 @@ def test_errors_are_one_sentence(fails, slopes, made):
     assert "cut.keras" in fails("fold", made / "cut.keras", "b.keras")
     wide = ("--data", made / "wide.npz")
     assert "wide.npz" in fails("fold", slopes, "b.keras", *wide)
+
+
+def test_a_state_can_be_required(run, slopes, tmp_path):
+    """A fold that takes slots away says which state goes, or stops."""
+    unnamed = tmp_path / "unnamed.keras"
+    with zipfile.ZipFile(slopes) as old, zipfile.ZipFile(unnamed, "w") as new:
+        for member in old.infolist():
+            content = old.read(member)
+            if member.filename == "config.json":
+                config = json.loads(content)
+                config["compile_config"].pop("optimizer")
+                content = json.dumps(config).encode()
+            new.writestr(member, content)
+
+    told = run("fold", unnamed, "told.keras", "--json")
+    refused = run("fold", unnamed, "kept.keras", "--keep-training-state")
+
+    assert told.exit_code == 0
+    (repair,) = json.loads(told.stdout)["repairs"]
+    assert "state of an optimizer dropped" in repair["text"]
+    assert refused.exit_code == 2
+    assert "training state must be kept" in refused.stderr
+    assert not (tmp_path / "kept.keras").exists()

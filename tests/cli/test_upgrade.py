@@ -216,3 +216,26 @@ def test_a_proof_knows_the_functions_too(run, module, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert (tmp_path / "new.keras").exists()
+
+
+def test_a_state_can_be_required(run, tmp_path):
+    """A layer that was frozen while the optimizer was built has no slots."""
+    kl = tf_keras.layers
+    first = kl.Dense(3, name="first", trainable=False)
+    model = tf_keras.Sequential([kl.Input((4,)), first, kl.Dense(2)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
+    first.trainable = True
+    model.save(tmp_path / "old.keras")
+
+    told = run("upgrade", tmp_path / "old.keras", "told.keras", "--json")
+    refused = run(
+        "upgrade", tmp_path / "old.keras", "no.keras", "--keep-training-state"
+    )
+
+    assert told.exit_code == 0
+    rules = [each["rule"] for each in json.loads(told.stdout)["repairs"]]
+    assert "optimizer state" in rules
+    assert refused.exit_code == 2
+    assert "training state must be kept" in refused.stderr
+    assert not (tmp_path / "no.keras").exists()
