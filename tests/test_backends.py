@@ -16,6 +16,8 @@ NEUTRAL = (
     "activity",
     "callbacks",
     "surgery/test_live.py",
+    "surgery/test_shared.py",
+    "surgery/test_verify.py",
     "training",
 )
 #: ... and those that take long to compile on JAX; they run with the slow sweeps.

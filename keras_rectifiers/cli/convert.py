@@ -177,17 +177,18 @@ def _convert(
 def promise_kept(verification: Any, plan: Any, choice: dict[str, Any]) -> bool:
     """Whether a conversion holds what it promises.
 
-    Every weight must be carried. Outputs must be bit-equal where the replacements
-    compute the function of what they replace: slopes of 0 in place of ReLU.
+    Every weight must be carried. Outputs must be bit-equal, and penalties equal,
+    where the replacements compute the function of what they replace: slopes of 0 in
+    place of ReLU.
 
     Args:
         verification: What `verify` found.
         plan: The plan that was applied.
         choice: The arguments of that plan.
     """
-    if not verification.weights_equal:
+    if not verification.carried:
         return False
-    return verification.bit_equal or not preserves_function(plan, choice)
+    return verification.holds or not preserves_function(plan, choice)
 
 
 def preserves_function(plan: Any, choice: dict[str, Any]) -> bool:

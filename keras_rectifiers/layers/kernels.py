@@ -23,6 +23,17 @@ _HALF = ("float16", "bfloat16")
 _MAX_FOLD = 64
 
 
+def tensor(inputs: Any, layer: keras.layers.Layer) -> Any:
+    """The inputs of a layer in its compute dtype, or as they are without autocast.
+
+    Args:
+        inputs: What the layer is called on.
+        layer: The layer.
+    """
+    dtype = layer.compute_dtype if layer.autocast else None
+    return ops.convert_to_tensor(inputs, dtype=dtype)
+
+
 def leaky_relu(x: Any, slope: float, max_value: float | None = None) -> Any:
     """`min(max_value, x if x > 0 else slope * x)` for one constant slope.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_rectifiers import specs
 from keras_rectifiers.layers import arguments
@@ -72,7 +71,7 @@ class LeakyReLU(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        x = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        x = kernels.tensor(inputs, self)
         return kernels.leaky_relu(x, self.negative_slope, self.max_value)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -72,10 +72,10 @@ class NReLU(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        x = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        x = kernels.tensor(inputs, self)
         if training:
             normal = keras.random.normal(
-                ops.shape(x), dtype=self.compute_dtype, seed=self.seed_generator
+                ops.shape(x), dtype=x.dtype, seed=self.seed_generator
             )
             x = x + ops.stop_gradient(normal * ops.sqrt(ops.sigmoid(x)))
         return kernels.leaky_relu(x, 0.0, self.max_value)

@@ -187,7 +187,7 @@ class PReLU(keras.layers.Layer):
         return tuple(axis for axis in range(1, rank) if axis not in shared)
 
     def call(self, inputs: Any) -> Any:
-        x = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        x = kernels.tensor(inputs, self)
         shape = tuple(self._alpha.shape)
         if self.shared_axes == arguments.SPATIAL and self._channel_axis == 1:
             shape += (1,) * (len(x.shape) - _MIN_RANK)

@@ -100,14 +100,14 @@ class RReLU(keras.layers.Layer):
         return (self.lower + self.upper) / 2
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        x = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        x = kernels.tensor(inputs, self)
         if not training or self.lower == self.upper:
             return kernels.leaky_relu(x, self.mean_slope, self.max_value)
         slopes = keras.random.uniform(
             ops.shape(x),
             self.lower,
             self.upper,
-            dtype=self.compute_dtype,
+            dtype=x.dtype,
             seed=self.seed_generator,
         )
         return kernels.drawn_relu(x, slopes, self.max_value)

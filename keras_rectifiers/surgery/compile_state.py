@@ -24,25 +24,21 @@ def carry(old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]) 
     if not old.compiled:
         return
     settings = dict(old._compile_config.config)
-    settings["optimizer"] = _copy(old.optimizer)
+    settings["optimizer"] = (
+        None if old.optimizer is None else optimizer_state.anew(old.optimizer, pairs)
+    )
     for key in ("metrics", "weighted_metrics"):
         settings[key] = keras.tree.map_structure(_copy_metric, settings[key])
+    for key in ("run_eagerly", "steps_per_execution", "jit_compile"):
+        settings[key] = getattr(old, key)  # they may be set after compile, too
     # The optimizer is wrapped for loss scaling already, where it was.
     new.compile(**settings, auto_scale_loss=False)
+    new.stop_training = old.stop_training
     if old.optimizer is None or not old.optimizer.built:
         return
     if not new.optimizer.built:
         new.optimizer.build(new.trainable_variables)
     optimizer_state.carry(old.optimizer, new.optimizer, pairs)
-
-
-def _copy(optimizer: Any) -> Any:
-    if optimizer is None:
-        return None
-    schedule = getattr(optimizer, "_learning_rate", None)
-    known = {type(thing).__name__: type(thing) for thing in (optimizer, schedule)}
-    with keras.saving.custom_object_scope(known):
-        return type(optimizer).from_config(optimizer.get_config())
 
 
 def _copy_metric(metric: Any) -> Any:

@@ -15,11 +15,11 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.models.functional import Functional
-from keras.src.saving.serialization_lib import ObjectSharingScope
 
 from keras_rectifiers import layers as _registered  # noqa: F401 - Keras finds them
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery import compile_state
+from keras_rectifiers.surgery import shared
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import is_model
@@ -53,8 +53,7 @@ def document_of(model: keras.Model) -> Entry:
     if not isinstance(model, keras.Sequential | Functional):
         raise UnsupportedModelError(_subclassed(model))
     try:
-        with ObjectSharingScope():
-            serialized = keras.saving.serialize_keras_object(model)
+        serialized = shared.serialized(model)
         serialized.pop("compile_config", None)
         document: Entry = json.loads(json.dumps(serialized))
     except (TypeError, ValueError, NotImplementedError) as error:
@@ -83,6 +82,8 @@ def apply(model: keras.Model, plan: Plan) -> keras.Model:
     rewritten = rewrite(document_of(model), plan)
     new = _rebuild(model, rewritten.document)
     pairs = pair(model, new, replaced=rewritten.replaced)
+    if pairs.split:
+        raise UnsupportedModelError(_split(pairs.split[0]))
     _move(pairs, rewritten)
     compile_state.carry(model, new, pairs.moved)
     return new
@@ -106,11 +107,8 @@ def alpha_at(model: keras.Model, site: Site) -> np.ndarray:
 def _rebuild(model: keras.Model, document: Entry) -> keras.Model:
     reused = _reuse_functions(model, document)
     try:
-        with (
-            keras.saving.custom_object_scope({**_custom_objects(model), **reused}),
-            ObjectSharingScope(),
-        ):
-            new = keras.saving.deserialize_keras_object(document)
+        with keras.saving.custom_object_scope({**_custom_objects(model), **reused}):
+            new = shared.deserialized(document)
     except (TypeError, ValueError, NotImplementedError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise UnsupportedModelError(
@@ -210,11 +208,22 @@ def _move(pairs: Pairs, rewritten: Rewritten) -> None:
         if variable.trainable != twin.trainable:
             twin.trainable = variable.trainable
     for path, layer, twin in pairs.layers:
-        if (path, "") in rewritten.replaced:
-            continue  # its config says whether it learns
-        with contextlib.suppress(AttributeError):
-            if layer.trainable != twin.trainable:
-                twin._trainable = layer._trainable
+        if (path, "") not in rewritten.replaced:  # its config says whether it learns
+            _carry_flags(layer, twin)
+    for layer, twin in pairs.rectifiers:
+        twin.autocast = layer.autocast
+
+
+def _carry_flags(layer: Any, twin: Any) -> None:
+    """Give a layer what another was told after it was made; no config has it."""
+    with contextlib.suppress(AttributeError):
+        if layer.trainable != twin.trainable:
+            twin._trainable = layer._trainable
+    twin.autocast = layer.autocast
+    if layer.supports_masking != twin.supports_masking:
+        twin.supports_masking = layer.supports_masking
+    if isinstance(layer, keras.Model):  # its policy is that of where it was made
+        twin._dtype_policy = layer._dtype_policy
 
 
 def _keep_tuples(serialized: Any, document: Entry) -> None:
@@ -236,6 +245,15 @@ def _subclassed(model: keras.Model) -> str:
         f"config. Received: {model.name!r} of class {type(model).__name__}, whose "
         "layers are made in Python code. Replace the activations in that code; "
         "diagnose and DeadUnitMonitor work on it as it is."
+    )
+
+
+def _split(path: str) -> str:
+    return (
+        "A layer that stands in several places must stay one layer. Received: "
+        f"{path!r}, which comes back from its config as a layer with weights of its "
+        "own. Give the class that holds it a get_config and from_config that name "
+        "it (keras.saving.serialize_keras_object, deserialize_keras_object)."
     )
 
 

@@ -1,18 +1,44 @@
 """Carry an optimizer's state to a model with more (or fewer) variables.
 
 Slots belong to variables by identity, never by position: one new weight in the
-middle shifts every later slot.
+middle shifts every later slot. What Keras writes in no config goes along as well:
+which variables have no weight decay, and what was set on the object later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from keras_rectifiers.errors import UnsupportedModelError
+
 #: The moving averages of the weights themselves (`use_ema=True`).
 _AVERAGES = "_model_variables_moving_average"
+#: What an attribute may be to be carried as it is.
+_PLAIN = (bool, int, float, str, type(None))
+
+_Pairs = Sequence[tuple[Any, Any]]
+
+
+def anew(optimizer: Any, pairs: _Pairs | None = None) -> Any:
+    """An optimizer that is set as another is, without state.
+
+    Args:
+        optimizer: Any `keras.optimizers.Optimizer`.
+        pairs: (old, new) variables, where the new optimizer is for another model.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    schedule = getattr(inner, "_learning_rate", None)
+    known = {type(each).__name__: type(each) for each in (optimizer, inner, schedule)}
+    with keras.saving.custom_object_scope(known):
+        fresh = type(optimizer).from_config(optimizer.get_config())
+    _set_alike(optimizer, fresh, pairs)
+    if inner is not optimizer:
+        _set_alike(inner, fresh.inner_optimizer, pairs)
+    return fresh
 
 
 def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
@@ -20,10 +46,48 @@ def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
 
     Args:
         old: A built `keras.optimizers.Optimizer`.
-        new: One made from its config and built on the new model.
+        new: One made by `anew` and built on the new model.
         pairs: (old, new) variables of the two models.
+
+    Raises:
+        UnsupportedModelError: The new one has a variable that nothing was
+            written to.
     """
+    pairs = list(pairs)
+    known = _carry(old, new, pairs)
+    left = [each.path for each in new.variables if id(each) not in known]
+    if left:
+        raise UnsupportedModelError(
+            "Each variable of an optimizer must be carried. Received: "
+            f"{type(old).__name__} with {left[0]!r}, which stands in no attribute "
+            "of it, and in no list with one entry for each weight. Compile the "
+            "model with one of Keras' own optimizers first."
+        )
+
+
+def _set_alike(old: Any, new: Any, pairs: _Pairs | None) -> None:
+    """Exclusions from weight decay, and plain attributes that no config has."""
+    excluded = getattr(old, "_exclude_from_weight_decay", None)
+    pattern = getattr(old, "_exclude_from_weight_decay_pattern", None)
+    if excluded and pairs is not None:
+        excluded = {
+            new._var_key(twin)
+            for variable, twin in pairs
+            if old._var_key(variable) in excluded
+        }
+    if excluded or pattern is not None:
+        new.exclude_from_weight_decay()  # declares the attributes
+        new._exclude_from_weight_decay = set(excluded or ())
+        new._exclude_from_weight_decay_pattern = pattern
+    for name, value in vars(old).items():
+        if name not in vars(new) and isinstance(value, _PLAIN):
+            setattr(new, name, value)
+
+
+def _carry(old: Any, new: Any, pairs: _Pairs) -> set[int]:
+    """Copy what has a counterpart; returns the ids of the variables that are known."""
     sources = {id(twin): variable for variable, twin in pairs}
+    known: set[int] = set()
     for name, value in vars(new).items():
         before = getattr(old, name, None)
         if name in ("_variables", "_trainable_variables") or name.startswith("_self_"):
@@ -31,10 +95,13 @@ def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
         if isinstance(value, keras.Variable):
             if isinstance(before, keras.Variable):
                 value.assign(keras.ops.copy(before.value))
+                known.add(id(value))
         elif isinstance(value, keras.optimizers.Optimizer):
-            carry(before, value, list(pairs))
+            known |= _carry(before, value, pairs)
         elif _is_slots(value, new) and _is_slots(before, old):
+            known |= {id(slot) for slot in value}
             _carry_slots(name, (before, old), (value, new), sources)
+    return known
 
 
 def _is_slots(value: Any, optimizer: Any) -> bool:

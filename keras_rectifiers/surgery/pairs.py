@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -29,10 +28,16 @@ class Pairs:
     seeds: tuple[tuple[Any, Any], ...]
     #: New variables that have no old one.
     added: tuple[Any, ...]
+    #: Old variables that have no new one.
+    dropped: tuple[Any, ...]
     #: (path, old layer, new layer)
     layers: tuple[tuple[str, Any, Any], ...]
     #: Paths of what was replaced.
     changed: tuple[str, ...]
+    #: (old, new) rectifiers, where both are layers.
+    rectifiers: tuple[tuple[Any, Any], ...]
+    #: Paths of layers with variables that were one object and are several now.
+    split: tuple[str, ...]
 
     @property
     def moved(self) -> tuple[tuple[Any, Any], ...]:
@@ -57,13 +62,53 @@ def pair(
     """
     walker = _Walker(None if replaced is None else frozenset(replaced))
     walker.layer((), old, new)
-    return Pairs(
+    pairs = Pairs(
         tuple(walker.weights),
         tuple(walker.seeds),
-        tuple(walker.added),
+        _unique(walker.added),
+        _unique(walker.dropped),
         tuple(walker.layers),
         tuple(walker.changed),
+        tuple(walker.rectifiers),
+        tuple(walker.split),
     )
+    if old is not new:
+        _account(pairs, old, new)
+    return pairs
+
+
+def _unique(variables: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple({id(each): each for each in variables}.values())
+
+
+def _account(pairs: Pairs, old: keras.Model, new: keras.Model) -> None:
+    """Every variable of both models is a pair's, or came, or went.
+
+    Raises:
+        UnsupportedModelError: One is left over.
+    """
+    olds = [*(one for one, _ in pairs.moved), *pairs.dropped]
+    news = [*(other for _, other in pairs.moved), *pairs.added]
+    sources: dict[int, Any] = {}
+    for one, other in pairs.moved:
+        if sources.setdefault(id(other), one) is not one:
+            raise UnsupportedModelError(
+                "Each variable must be the counterpart of one. Received: "
+                f"{other.path!r} for {sources[id(other)].path!r} and {one.path!r}. "
+                "Give each layer of the model a name of its own."
+            )
+    for model, known in ((old, olds), (new, news)):
+        met = {id(each) for each in known}
+        left = [each.path for each in model.variables if id(each) not in met]
+        if left:
+            which = "original" if model is old else "rebuilt model"
+            raise UnsupportedModelError(
+                "Each variable must have its counterpart, or belong to a layer that "
+                f"is replaced. Received: {len(left)} variables of the {which} "
+                f"without one ({', '.join(left[:3])}). Keep layers in the graph of "
+                "the model, and give custom classes a get_config that describes "
+                "them whole."
+            )
 
 
 class _Walker:
@@ -73,30 +118,58 @@ class _Walker:
         self.weights: list[tuple[Any, Any]] = []
         self.seeds: list[tuple[Any, Any]] = []
         self.added: list[Any] = []
+        self.dropped: list[Any] = []
         self.layers: list[tuple[str, Any, Any]] = []
-        self._seen: set[int] = set()
-        self._aside: set[int] = set()
+        self.rectifiers: list[tuple[Any, Any]] = []
+        self.split: list[str] = []
+        self._twins: dict[int, Any] = {}
+        self._met: set[int] = set()
 
-    def layer(self, names: tuple[str, ...], old: Any, new: Any) -> None:
-        if id(old) in self._seen:
-            return
-        self._seen.add(id(old))
+    def layer(
+        self,
+        names: tuple[str, ...],
+        old: Any,
+        new: Any,
+        aside: frozenset[int] = frozenset(),
+    ) -> None:
+        """Pair two layers; `aside` are rectifiers in the slot of a layer around."""
         path = "/".join(names)
         if isinstance(old, keras.Model) != isinstance(new, keras.Model):
             raise UnsupportedModelError(_lost(names, old))
-        self.layers.append((path, old, new))
         if self._is_replaced(path, "", old, new):
-            self.changed.append(path)
-            self.added += new.variables
+            self._replace(path, old, new)
+            self.layers.append((path, old, new))
             return
+        if self._is_known(path, old, new):
+            return
+        self.layers.append((path, old, new))
         before, slot = getattr(old, SLOT, None), getattr(new, SLOT, None)
         if self._is_replaced(path, SLOT, before, slot):
-            self.changed.append(path)
-            self.added += getattr(slot, "variables", [])
-            self._aside |= {id(slot), id(before)}
+            self._replace(path, before, slot)
+            aside |= {id(before), id(slot)}
         self.weights += _match(path, _own(old), _own(new))
         self.seeds += _match(path, _states(old), _states(new))
-        self._children(names, old, new)
+        self._children(names, old, new, aside)
+
+    def _replace(self, path: str, old: Any, new: Any) -> None:
+        self.changed.append(path)
+        self.dropped += getattr(old, "variables", ())
+        self.added += getattr(new, "variables", ())
+        layer = keras.layers.Layer
+        if isinstance(old, layer) and isinstance(new, layer):
+            self.rectifiers.append((old, new))
+
+    def _is_known(self, path: str, old: Any, new: Any) -> bool:
+        """Whether two layers were met already, as one pair."""
+        twin = self._twins.setdefault(id(old), new)
+        if twin is not new:
+            if old.variables:
+                self.split.append(path)
+            return False
+        if id(old) in self._met:
+            return True
+        self._met.add(id(old))
+        return False
 
     def _is_replaced(self, path: str, slot: str, old: Any, new: Any) -> bool:
         if self.replaced is not None:
@@ -109,26 +182,27 @@ class _Walker:
             )
         return _rectifies(old)
 
-    def _children(self, names: tuple[str, ...], old: Any, new: Any) -> None:
-        olds, news = list(self._sublayers(old)), list(self._sublayers(new))
+    def _children(
+        self, names: tuple[str, ...], old: Any, new: Any, aside: frozenset[int]
+    ) -> None:
+        olds, news = _sublayers(old, aside), _sublayers(new, aside)
         if isinstance(old, keras.Model):
             by_name = {layer.name: layer for layer in news}
             for layer in olds:
                 twin = by_name.pop(layer.name, None)
                 if twin is None:
                     raise UnsupportedModelError(_lost(names, layer))
-                self.layer((*names, layer.name), layer, twin)
+                self.layer((*names, layer.name), layer, twin, aside)
             for layer in by_name.values():
                 path = "/".join((*names, layer.name))
                 if not self._may_be_new(path, layer, old):
                     raise UnsupportedModelError(_lost(names, layer))
-                self.changed.append(path)
-                self.added += layer.variables
+                self._replace(path, None, layer)
             return
         if len(olds) != len(news):
             raise UnsupportedModelError(_lost(names, old))
         for layer, twin in zip(olds, news, strict=True):
-            self.layer((*names, layer.name), layer, twin)
+            self.layer((*names, layer.name), layer, twin, aside)
 
     def _may_be_new(self, path: str, layer: Any, old: Any) -> bool:
         """Whether a layer was an operation before, or was split off."""
@@ -137,14 +211,17 @@ class _Walker:
         operations = {each.name for each in getattr(old, "operations", ())}
         return layer.name in operations or layer.name.rpartition("_")[0] in operations
 
-    def _sublayers(self, layer: Any) -> Iterator[Any]:
-        children = layer.layers if isinstance(layer, keras.Model) else layer._layers
-        for child in children:
-            if id(child) not in self._aside:
-                yield child
+
+def _sublayers(layer: Any, aside: frozenset[int]) -> list[Any]:
+    children = layer.layers if isinstance(layer, keras.Model) else layer._layers
+    return [child for child in children if id(child) not in aside]
 
 
 def _match(path: str, olds: list[Any], news: list[Any]) -> list[tuple[Any, Any]]:
+    """Pairs by name where each name is one variable's, else by number."""
+    names, twins = [each.name for each in olds], {each.name: each for each in news}
+    if len(twins) == len(news) == len(olds) and set(names) == set(twins):
+        news = [twins[name] for name in names]
     before = [tuple(variable.shape) for variable in olds]
     after = [tuple(variable.shape) for variable in news]
     if before != after:

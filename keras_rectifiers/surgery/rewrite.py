@@ -22,6 +22,7 @@ from keras_rectifiers.surgery.document import Address
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import at
+from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import layers_of
@@ -37,6 +38,9 @@ from keras_rectifiers.surgery.sites import SLOT
 from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.sites import find
 from keras_rectifiers.surgery.unshare import split_calls
+
+#: What a layer of any class may have in its config, beside name, dtype and trainable.
+_REGULARIZER = "activity_regularizer"
 
 #: Path of a layer, and the slot of it that holds a rectifier (or `""`).
 Holder = tuple[str, str]
@@ -86,9 +90,8 @@ def rewrite(document: Entry, plan: Plan) -> Rewritten:
     }
     models: dict[Address, None] = {}
     for job in jobs:
-        shared = _slot(job.found) and job.place is not job.found.places[0]
         holders = _do(new, job)
-        if not shared:  # a shared host is stored and paired at its first place
+        if job.place in job.found.own_places:  # what is shared is stored once
             replaced |= holders
         around = job.place.parent
         if around and around.address not in models and is_model(around.entry):
@@ -151,15 +154,12 @@ def _do(new: Entry, job: _Job) -> dict[Holder, tuple[Weight, ...]]:
     entry = at(new, place.address)
     replacements = [job.step.replacements[index] for index in job.which]
     if site.form == FUSED:
-        trainable = entry["config"].get("trainable", True)
-        entry["config"][SLOT] = relus.activation(replacements[0]) or _layer(
-            replacements[0], SLOT, site.dtype, trainable=trainable
-        )
+        _fill(entry, replacements[0], site.dtype)
         return {(place.path, SLOT): replacements[0].weights}
     if site.form == OPERATION:
         _keep_operand(entry, job.found.operand)
-    if len(job.found.places) > 1:
-        entry.pop("shared_object_id", None)  # each place has its own layer now
+    # What shared the old object, in a slot or in another model, has not got the new.
+    entry.pop("shared_object_id", None)
     entries = [entry]
     if len(set(job.which)) > 1 and place.parent is not None:
         entries += split_calls(at(new, place.parent.address), entry, job.which)
@@ -173,19 +173,45 @@ def _do(new: Entry, job: _Job) -> dict[Holder, tuple[Weight, ...]]:
     return holders
 
 
+def _fill(host: Entry, replacement: Replacement, dtype: str) -> None:
+    """Put the replacement into a layer's slot, with what a layer there was given."""
+    slot, trainable = host["config"][SLOT], host["config"].get("trainable", True)
+    before = config_of(slot) if isinstance(slot, dict) else {}
+    regularizer = before.get(_REGULARIZER)
+    name = None if regularizer else relus.activation(replacement)
+    host["config"][SLOT] = name or _layer(
+        replacement,
+        before.get("name", SLOT),
+        dtype,
+        trainable=trainable and before.get("trainable", True),
+        regularizer=regularizer,
+    )
+
+
 def _become(entry: Entry, replacement: Replacement, dtype: str) -> None:
     """Turn a layer or an operation into the replacement, name and calls kept."""
-    trainable = entry["config"].get("trainable", True)
-    layer = _layer(replacement, name_of(entry), dtype, trainable=trainable)
+    before = config_of(entry)
+    layer = _layer(
+        replacement,
+        name_of(entry),
+        dtype,
+        trainable=before.get("trainable", True),
+        regularizer=before.get(_REGULARIZER),
+    )
     entry.pop("build_config", None)
     entry.update(layer)
 
 
 def _layer(
-    replacement: Replacement, name: str, dtype: str, *, trainable: bool
+    replacement: Replacement,
+    name: str,
+    dtype: str,
+    *,
+    trainable: bool,
+    regularizer: Any = None,
 ) -> Entry:
     """A replacement as Keras writes a layer."""
-    layer = {
+    layer: Entry = {
         "module": replacement.module,
         "class_name": replacement.class_name,
         "config": {
@@ -201,6 +227,8 @@ def _layer(
         },
         "registered_name": replacement.registered_name,
     }
+    if regularizer is not None and layer["config"].get(_REGULARIZER) is None:
+        layer["config"][_REGULARIZER] = copy.deepcopy(regularizer)
     if replacement.build_shape is not None:
         # Without it the weights would appear at the first call only, after the
         # optimizer was built.

@@ -81,15 +81,17 @@ def channel_axis(place: Place, view: View) -> int:
     return -1
 
 
-def dtype_name(place: Place, view: View, operand: int) -> str:
+def dtype_name(place: Place, view: View, operand: int, slot: Any = None) -> str:
     """Name of the dtype policy that a rectifier in this place must have.
 
     Args:
         place: The layer or operation.
         view: The document around it.
         operand: Which operand an operation rectifies.
+        slot: The value of the slot, for a fused one; a layer there has its own.
     """
-    dtype = place.config.get("dtype")
+    own = config_of(slot).get("dtype") if isinstance(slot, dict) else None
+    dtype = place.config.get("dtype") if own is None else own
     if dtype is not None:
         return policy_name(dtype)
     arguments = view.graph_around(place).arguments(place.names[-1], 0)

@@ -90,12 +90,31 @@ class Found:
         channels. So are a bare rectifier's calls in different models: Keras
         cannot revive a layer that a model shares with a model inside it.
         """
-        owners = [i for i, calls in enumerate(self.calls) for _ in range(calls)]
+        homes = [place.parent and place.parent.identity for place in self.places]
+        owners = [
+            home
+            for home, calls in zip(homes, self.calls, strict=True)
+            for _ in range(calls)
+        ]
         if self.site.form == FUSED:
-            owners = [0] * len(owners)
+            owners = [None] * len(owners)
         keys = list(zip(owners, self.site.widths, strict=True))
         numbers = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         return tuple(numbers[key] for key in keys)
+
+    @property
+    def own_places(self) -> tuple[Place, ...]:
+        """The places that have a rectifier of their own once it is replaced.
+
+        A host that is shared has one rectifier, and so has a shared model.
+        """
+        if self.site.form == FUSED:
+            return self.places[:1]
+        first: dict[tuple[Any, ...] | None, Place] = {}
+        for place in self.places:
+            home = None if place.parent is None else place.parent.identity
+            first.setdefault(home, place)
+        return tuple(first.values())
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -202,7 +221,9 @@ def _found(
         evidence=evidence,
         shapes=tuple(shape for each in called for shape in each),
         channel_axis=shapes.channel_axis(place, view),
-        dtype=shapes.dtype_name(place, view, operand),
+        dtype=shapes.dtype_name(
+            place, view, operand, place.config.get(SLOT) if fused else None
+        ),
     )
     return Found(site, tuple(places), tuple(len(each) for each in called), operand)
 

@@ -44,14 +44,35 @@ class Verification:
     differing: tuple[str, ...]
     #: Paths of the layers that were replaced.
     replaced: tuple[str, ...]
+    #: Variables of the original and of the converted model, seed states among them.
+    variables: tuple[int, int] = (0, 0)
+    #: Variables that only the converted model has, and only the original had.
+    added: int = 0
+    dropped: int = 0
+    #: Paths of layers that were one object in several places, and are several now.
+    split: tuple[str, ...] = ()
+    #: Sum of `model.losses` (penalties) of both models, after one call.
+    losses: tuple[float, float] = (0.0, 0.0)
+    #: Whether each penalty is the same; those that are 0 do not count.
+    losses_equal: bool = True
+
+    @property
+    def holds(self) -> bool:
+        """Whether weights, penalties and outputs are all the same."""
+        return self.bit_equal and self.losses_equal and self.carried
+
+    @property
+    def carried(self) -> bool:
+        """Whether every variable was carried, and each shared one is still shared."""
+        return self.weights_equal and not self.split
 
     def require(self) -> None:
-        """Raise unless weights and outputs are all the same.
+        """Raise unless weights, penalties and outputs are all the same.
 
         Raises:
             VerificationError: Something differs; says what.
         """
-        if not (self.bit_equal and self.weights_equal):
+        if not self.holds:
             raise VerificationError(
                 "A conversion that keeps the function must keep every bit. "
                 f"Received: {self}"
@@ -64,6 +85,18 @@ class Verification:
             else f"{len(self.differing)} of {self.weights} variables differ "
             f"({', '.join(self.differing[:3])})"
         )
+        counts = [
+            f"{count} {word}"
+            for count, word in ((self.added, "added"), (self.dropped, "dropped"))
+            if count
+        ]
+        if counts:
+            weights += f" ({', '.join(counts)})"
+        if self.split:
+            weights += f", {self.split[0]} is not shared any more"
+        if not self.losses_equal:
+            before, after = self.losses
+            weights += f"; losses of its layers are {after:.6g}, not {before:.6g}"
         outputs = (
             "bit-equal"
             if self.bit_equal
@@ -80,7 +113,10 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
     """Compare a converted model with its original.
 
     Every variable of the original is looked up in the converted model and
-    compared byte for byte; then both models predict the same inputs.
+    compared byte for byte, and those of both models are counted: each has its
+    counterpart, or belongs to a rectifier that was replaced. Then both models
+    predict the same inputs, and the penalties of their layers (`model.losses`) are
+    compared.
 
     Args:
         original: A `keras.Model` or the path of one.
@@ -112,6 +148,7 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
     given = make_inputs(original) if inputs is None else inputs
     before = _outputs(original, given)
     after = _outputs(converted, given)
+    penalties = _losses(original, given), _losses(converted, given)
     return Verification(
         bit_equal=len(before) == len(after)
         and all(
@@ -126,6 +163,12 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
         weights_equal=not differing,
         differing=differing,
         replaced=pairs.changed,
+        variables=(len(original.variables), len(converted.variables)),
+        added=len(pairs.added),
+        dropped=len(pairs.dropped),
+        split=pairs.split,
+        losses=(float(penalties[0].sum()), float(penalties[1].sum())),
+        losses_equal=penalties[0].tobytes() == penalties[1].tobytes(),
     )
 
 
@@ -182,6 +225,18 @@ def _model(model: Any) -> keras.Model:
 def _outputs(model: keras.Model, inputs: Any) -> list[np.ndarray]:
     predicted = model.predict(inputs, verbose=0)
     return [np.asarray(output) for output in keras.tree.flatten(predicted)]
+
+
+def _losses(model: keras.Model, inputs: Any) -> np.ndarray:
+    """The penalties of a model's layers that are not 0, in order of size."""
+    leaves = keras.tree.flatten(inputs)
+    if all(hasattr(each, "shape") for each in leaves):
+        batch = keras.tree.map_structure(lambda each: each[:_SAMPLES], inputs)
+    else:  # a dataset or a generator, which may not be read twice
+        return np.zeros(0)
+    model(batch, training=False)
+    losses = np.array([float(keras.ops.convert_to_numpy(x)) for x in model.losses])
+    return np.sort(losses[losses != 0])
 
 
 def _same(variable: Any, twin: Any) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.surgery import optimizer_state
 from keras_rectifiers.training.schedule import has_schedule
 from keras_rectifiers.training.schedule import inner_of
-from keras_rectifiers.training.schedule import made_anew
 from keras_rectifiers.training.slopes import exclude_from_weight_decay
 from keras_rectifiers.training.slopes import without_decay
 
@@ -89,7 +89,7 @@ def renew(model: Any, learning_rate: float | None = None) -> str:
         What was done, in one sentence.
     """
     old = model.optimizer
-    fresh = made_anew(old)
+    fresh = optimizer_state.anew(old)
     usual = _usual_rate(inner_of(old))
     if learning_rate is None and usual is not None:
         now = float(keras.ops.convert_to_numpy(old.learning_rate))

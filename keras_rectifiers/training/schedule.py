@@ -90,12 +90,3 @@ def has_schedule(optimizer: Any) -> bool:
 def inner_of(optimizer: Any) -> Any:
     """The optimizer inside one that scales the loss, or itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def made_anew(optimizer: Any) -> Any:
-    """An optimizer of the same config, without state."""
-    inner = inner_of(optimizer)
-    schedule = getattr(inner, "_learning_rate", None)
-    known = {type(each).__name__: type(each) for each in (inner, schedule)}
-    with keras.saving.custom_object_scope(known):
-        return type(optimizer).from_config(optimizer.get_config())

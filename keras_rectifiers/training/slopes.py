@@ -13,7 +13,6 @@ from keras_rectifiers.layers import PReLU
 from keras_rectifiers.layers import SlopeRange
 from keras_rectifiers.surgery import optimizer_state
 from keras_rectifiers.training.schedule import inner_of
-from keras_rectifiers.training.schedule import made_anew
 
 #: Bounds of slopes by name. `"non_negative"`: 0 or more, so that the rectifier is
 #: monotone. `"unit"`: 0 to 1, so that it enlarges nothing either.
@@ -144,7 +143,7 @@ def exclude_from_weight_decay(optimizer: Any, model: keras.Model) -> Any:
     if not inner.built:
         inner.exclude_from_weight_decay(var_list=excluded)
         return optimizer
-    fresh = made_anew(optimizer)
+    fresh = optimizer_state.anew(optimizer)
     inner_of(fresh).exclude_from_weight_decay(var_list=excluded)
     fresh.build(model.trainable_variables)
     pairs = [(variable, variable) for variable in model.trainable_variables]

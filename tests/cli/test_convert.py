@@ -107,8 +107,8 @@ def test_a_broken_promise_writes_nothing(run, made, tmp_path, monkeypatch):
 def test_what_is_promised(made, to, choice, preserved):
     """Only slopes of 0 promise the same outputs; weights are always promised."""
     made_plan = plan(made / "model.keras", to, **choice)
-    changed = SimpleNamespace(weights_equal=True, bit_equal=False)
-    lost = SimpleNamespace(weights_equal=False, bit_equal=True)
+    changed = SimpleNamespace(carried=True, holds=False)
+    lost = SimpleNamespace(carried=False, holds=False)
 
     assert preserves_function(made_plan, choice) is preserved
     assert promise_kept(changed, made_plan, choice) is not preserved

@@ -93,6 +93,124 @@ def test_training_goes_on_bit_for_bit_after_a_conversion(name, to):
     assert actual == expected
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("by", ["name", "variable"])
+def test_exclusions_from_weight_decay_are_carried(by, scaled):
+    """What does not decay does not decay in the converted model; no config says so."""
+    model = small_model()
+    decaying = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
+    if by == "name":
+        decaying.exclude_from_weight_decay(var_names=["bias", "gamma"])
+    else:
+        decaying.exclude_from_weight_decay(var_list=[model.get_layer("conv").kernel])
+    wrap = keras.optimizers.LossScaleOptimizer
+    model.compile(wrap(decaying) if scaled else decaying, "mse", run_eagerly=True)
+    data = [(x, y[:, None]) for x, y in batches(1)]
+    train(model, data)
+    converted = keras_rectifiers.convert(model, "leaky_relu", negative_slope=0.0)
+
+    train(model, data)
+    train(converted, data)
+
+    assert keras_rectifiers.verify(model, converted).holds
+
+
+def test_what_was_set_after_compile_is_carried():
+    """Flags of the model and attributes of the optimizer, which no config has."""
+    model = small_model(OPTIMIZERS["adam"]())
+    train(model, batches(1))
+    model.run_eagerly = True
+    model.steps_per_execution = 3
+    model.stop_training = True
+    model.optimizer.remark = "mine"
+    model.optimizer.learning_rate = 0.125
+    model.get_layer("dense").supports_masking = False
+    model.get_layer("rectify").autocast = False
+    model.get_layer("logits").autocast = False
+
+    converted = keras_rectifiers.convert(model)
+
+    assert converted.run_eagerly is True
+    assert converted.steps_per_execution == 3
+    assert converted.stop_training is True
+    assert converted.optimizer.remark == "mine"
+    assert float(converted.optimizer.learning_rate) == 0.125
+    assert converted.get_layer("dense").supports_masking is False
+    assert converted.get_layer("rectify").autocast is False
+    assert converted.get_layer("logits").autocast is False
+
+
+@keras.saving.register_keras_serializable("tests")
+class Hidden(keras.optimizers.SGD):
+    """Keeps a slot where nobody looks for it."""
+
+    def build(self, variables):
+        super().build(variables)
+        self.kept = {"slot": self.add_variable((), name="out_of_sight")}
+
+
+def test_an_optimizer_with_state_of_its_own_is_refused_by_name():
+    """A variable that nothing was written to would start anew."""
+    model = small_model(Hidden(1e-2))
+    model.optimizer.build(model.trainable_variables)
+
+    with pytest.raises(UnsupportedModelError, match="out_of_sight"):
+        keras_rectifiers.convert(model)
+
+
+def test_the_policy_of_a_model_is_carried():
+    """A model has the policy under which it was made, and casts its inputs to it."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small_model()
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+    converted = keras_rectifiers.convert(model)
+
+    assert converted.dtype_policy.name == "mixed_float16"
+    assert keras_rectifiers.verify(model, converted).holds
+
+
+def test_a_rectifier_without_autocast_takes_inputs_as_they_are():
+    """Its dtype policy is not applied to them, then as before."""
+    rectify = layers.ReLU(dtype="mixed_float16", autocast=False, name="rectify")
+    chain = [keras.Input((4,)), layers.Dense(3), rectify, layers.Dense(2)]
+    model = keras.Sequential(chain)
+
+    converted = keras_rectifiers.convert(model)
+
+    assert keras_rectifiers.verify(model, converted).holds
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8", "lora", "lora_int8"])
+def test_quantized_models_and_lora_are_carried(mode):
+    """Scales, histories of maxima and low ranks find their places again."""
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(8, activation="relu", name="first"),
+            layers.Dense(8, activation="relu", name="second"),
+            layers.Dense(2, name="end"),
+        ]
+    )
+    if mode.startswith("lora"):
+        model.get_layer("second").enable_lora(2)
+    if mode != "lora":
+        model.quantize(mode.removeprefix("lora_"))
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        if keras.backend.is_float_dtype(variable.dtype):
+            variable.assign(rng.uniform(0.1, 1.0, variable.shape))
+    model.run_eagerly = True
+
+    converted = keras_rectifiers.convert(model)
+
+    verification = keras_rectifiers.verify(model, converted)
+    assert verification.holds
+    assert verification.added == 2
+
+
 @keras.saving.register_keras_serializable("tests")
 class AtZero(keras.constraints.Constraint):
     """Hold a weight at zero."""

@@ -517,3 +517,88 @@ def test_a_plan_with_a_path_twice_is_refused():
 
     with pytest.raises(PlanMismatchError):
         rewrite(model, doubled)
+
+
+PENALTY = {
+    "module": "keras.regularizers",
+    "class_name": "L2",
+    "config": {"l2": 0.01},
+    "registered_name": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "to", "of"),
+    [
+        (layer("ReLU", "r", call("x"), activity_regularizer=PENALTY), "prelu", "relu"),
+        (
+            layer(
+                "Activation",
+                "r",
+                call("x"),
+                activation="relu",
+                activity_regularizer=PENALTY,
+            ),
+            "leaky_relu",
+            "relu",
+        ),
+        (
+            layer(
+                "LeakyReLU",
+                "r",
+                call("x"),
+                negative_slope=0.0,
+                activity_regularizer=PENALTY,
+            ),
+            "relu",
+            "leaky_relu",
+        ),
+    ],
+)
+@pytest.mark.parametrize("portable", [False, True])
+def test_a_layers_penalty_goes_along(before, to, of, portable):
+    """`activity_regularizer` is an argument of every layer."""
+    model = _model(before)
+    plan = plan_for(model, to, selection=Selection((of,)), portable=portable)
+
+    after = rewrite(model, plan).document["config"]["layers"][1]
+
+    assert after["class_name"] != before["class_name"]
+    assert after["config"]["activity_regularizer"] == PENALTY
+
+
+@pytest.mark.parametrize("to", ["relu", "leaky_relu", "prelu"])
+def test_a_layer_in_a_slot_leaves_what_it_was_given(to):
+    """Its name, dtype and penalty stay, so that no name can take its place."""
+    inside = layer(
+        "LeakyReLU",
+        "inside",
+        dtype="float16",
+        trainable=False,
+        negative_slope=0.0,
+        activity_regularizer=PENALTY,
+    )
+    model = _model(dense("r", call("x"), activation=inside, build=(None, 4)))
+    options = {"negative_slope": 0.0} if to == "leaky_relu" else {}
+    plan = plan_for(model, to, selection=Selection(("leaky_relu",)), **options)
+
+    after = rewrite(model, plan).document["config"]["layers"][1]["config"]["activation"]
+
+    assert after["config"]["name"] == "inside"
+    assert after["config"]["trainable"] is False
+    assert after["config"]["dtype"]["config"]["name"] == "float16"
+    assert after["config"]["activity_regularizer"] == PENALTY
+
+
+def test_what_shared_an_object_does_not_get_its_replacement():
+    """The replacement has no mark, or a slot elsewhere would hold it, too."""
+    bare = {**layer("ReLU", "r", call("x")), "shared_object_id": 7}
+    inside = {**layer("ReLU", "r"), "shared_object_id": 7}
+    model = _model(bare, dense("host", call("r"), activation=inside), end="host")
+
+    new = rewrite(model, plan_for(model, "prelu", selection=Selection(include=("r",))))
+
+    _, first, host, _ = new.document["config"]["layers"]
+    assert first["class_name"] == "PReLU"
+    assert "shared_object_id" not in first
+    assert host["config"]["activation"] == inside
