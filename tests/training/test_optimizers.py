@@ -5,6 +5,7 @@ import pytest
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.training.optimizers import default_metrics
 from keras_rectifiers.training.optimizers import prepare
+from keras_rectifiers.training.optimizers import renew
 from keras_rectifiers.training.slopes import exclude_from_weight_decay
 
 
@@ -19,7 +20,7 @@ def _model():
             keras.Input((3,)),
             keras.layers.Dense(4, name="dense"),
             PReLU(alpha_initializer=keras.initializers.Constant(0.5), name="prelu"),
-            keras.layers.Dense(1),
+            keras.layers.Dense(1, name="end"),
         ]
     )
 
@@ -90,3 +91,21 @@ def test_a_schedule_is_not_overruled():
 def test_accuracy_belongs_to_classes(loss, metrics, expected):
     """A cross-entropy is told with the accuracy, where no metric is asked for."""
     assert default_metrics(loss, metrics) == expected
+
+
+def test_an_optimizer_that_starts_anew_keeps_its_exclusions():
+    """What was left out of weight decay by name is left out by the new one, too."""
+    model = _model()
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model.compile(optimizer, "mse")
+    optimizer.build(model.trainable_variables)
+
+    renew(model)
+
+    decaying = [
+        each.name
+        for each in model.trainable_variables
+        if model.optimizer._use_weight_decay(each)
+    ]
+    assert decaying == ["kernel", "kernel"]
