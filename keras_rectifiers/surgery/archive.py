@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery import zipcopy
@@ -138,6 +139,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[Archive]:
         if any(info.filename == METADATA for info in infos):
             metadata = members.read_json(zipped, infos, METADATA, path)
         _check_document(document, metadata, path)
+        marks.complete(document)
         yield Archive(path, file, infos, document, metadata)
 
 

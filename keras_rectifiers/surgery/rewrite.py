@@ -30,6 +30,7 @@ from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.graph import layer_order
 from keras_rectifiers.surgery.graph import nodes_of
+from keras_rectifiers.surgery.marks import MARK
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Step
 from keras_rectifiers.surgery.sites import FUSED
@@ -159,7 +160,7 @@ def _do(new: Entry, job: _Job) -> dict[Holder, tuple[Weight, ...]]:
     if site.form == OPERATION:
         _keep_operand(entry, job.found.operand)
     # What shared the old object, in a slot or in another model, has not got the new.
-    entry.pop("shared_object_id", None)
+    entry.pop(MARK, None)
     entries = [entry]
     if len(set(job.which)) > 1 and place.parent is not None:
         entries += split_calls(at(new, place.parent.address), entry, job.which)

@@ -10,7 +10,6 @@ over all models.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -28,9 +27,9 @@ from keras_rectifiers.surgery.document import layers_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.graph import nodes_of
+from keras_rectifiers.surgery.marks import MARK
+from keras_rectifiers.surgery.marks import dicts
 
-#: The key of an entry that says which object it is.
-_MARK = "shared_object_id"
 #: Where Keras looks up whether it has met an object before.
 _MET = "shared_objects/id_to_config_map"
 
@@ -56,13 +55,13 @@ def serialized(model: keras.Model) -> Any:
         config = keras.saving.serialize_keras_object(model)
     # The id of an object that is gone may be another one's now.
     alive = _held(model)
-    marked = [entry for entry in _dicts(config) if _MARK in entry]
-    times = Counter(entry[_MARK] for entry in marked)
+    marked = [entry for entry in dicts(config) if MARK in entry]
+    times = Counter(entry[MARK] for entry in marked)
     for entry in marked:
-        mark = entry[_MARK]
+        mark = entry[MARK]
         operation = forms.is_operation(entry.get("module"))
         if times[mark] == 1 or mark not in alive or operation:
-            del entry[_MARK]
+            del entry[MARK]
     return config
 
 
@@ -92,18 +91,8 @@ def _held(model: keras.Model) -> set[int]:
     }
 
 
-def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return
-    for each in value:
-        yield from _dicts(each)
-
-
 def _is_shared(place: Place) -> bool:
-    return place.parent is not None and _MARK in place.entry
+    return place.parent is not None and MARK in place.entry
 
 
 def _make(place: Place, below: dict[Any, list[Place]]) -> None:
@@ -119,24 +108,24 @@ def _make(place: Place, below: dict[Any, list[Place]]) -> None:
         return
     before = {}
     for entry in layers_of(model):
-        if _MARK in entry and is_layer(entry):
+        if MARK in entry and is_layer(entry):
             layer = keras.saving.deserialize_keras_object(entry)
             if nodes_of(entry):
                 before[name_of(entry)] = len(layer._inbound_nodes)
     if is_functional(model):
         _count_on(model, before)
     if place.parent is not None:
-        model.setdefault(_MARK, f"model at {place.address}")
+        model.setdefault(MARK, f"model at {place.address}")
         keras.saving.deserialize_keras_object(model)
 
 
 def _is_made(entry: Entry) -> bool:
-    return _MARK in entry and get_shared_object(entry[_MARK]) is not None
+    return MARK in entry and get_shared_object(entry[MARK]) is not None
 
 
 def _count_on(model: Entry, before: dict[str, int]) -> None:
     for entry in layers_of(model):
-        for each in _dicts(nodes_of(entry)):
+        for each in dicts(nodes_of(entry)):
             if each.get("class_name") == "__keras_tensor__":
                 history = each["config"]["keras_history"]
                 name, node, tensor = history

@@ -9,12 +9,15 @@ import h5py
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import hdf5
+from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import optimizer_file
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.layout import Move
 from keras_rectifiers.surgery.layout import moves
 from keras_rectifiers.surgery.layout import stored
@@ -60,8 +63,10 @@ def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
 
     Raises:
         ArchiveError: A layer's group is not where its class puts it.
+        UnsupportedModelError: Slopes that go belong to several places.
     """
     new = rewritten.document
+    _check_removed(old, rewritten)
     arrays = hdf5.arrays(file)
     state = optimizer_file.plan_state(arrays, old, rewritten)
     optimizer_file.write_state(file, state)
@@ -105,6 +110,22 @@ def read_alpha(file: h5py.File, group: tuple[str, ...], size: int) -> np.ndarray
             f"{size} bytes. The file is not one that Keras wrote."
         )
     return np.asarray(dataset)
+
+
+def _check_removed(old: Entry, rewritten: Rewritten) -> None:
+    """Slopes that go must not be those of a place that stays."""
+    count = marks.places_of(old)
+    for place in walk(old) if rewritten.removed else ():
+        for slot in ("", SLOT):
+            entry = place.config.get(slot) if slot else place.entry
+            mark = entry.get(marks.MARK) if isinstance(entry, dict) else None
+            if (place.path, slot) in rewritten.removed and count[mark] > 1:
+                raise UnsupportedModelError(
+                    "The slopes of a PReLU must belong to one place to be replaced "
+                    f"in a file. Received: those at {place.path!r}, which "
+                    f"{count[mark]} places share. Convert the live model with "
+                    "keras_rectifiers.convert."
+                )
 
 
 def _drop(file: h5py.File, old: Entry, holder: Holder) -> None:

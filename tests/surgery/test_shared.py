@@ -257,6 +257,45 @@ class Pair(layers.Layer):
         return cls(**config)
 
 
+#: What Keras saves and does not open again: it loses the mark of the first place.
+FILED = (
+    "two_slots",
+    "three_slots",
+    "slot_then_layer",
+    "slot_and_cell",
+    "cell_of_two_layers",
+    "wrapped_then_layer",
+)
+
+
+@pytest.mark.parametrize("name", FILED)
+def test_what_is_shared_stays_shared_in_a_file(name, tmp_path):
+    """The first place is marked like the others, so that Keras opens the new file."""
+    model, _ = _built(name)
+    model.save(tmp_path / "a.keras")
+
+    plan = keras_rectifiers.convert_file(tmp_path / "a.keras", tmp_path / "b.keras")
+
+    assert plan == keras_rectifiers.plan(model)
+    verification = keras_rectifiers.verify(model, tmp_path / "b.keras")
+    assert verification.holds
+    assert verification.added == len(plan.steps)
+
+
+def test_slopes_of_several_places_are_not_dropped_in_a_file(tmp_path):
+    """The other place would start anew: nothing is written, the way out is named."""
+    model, _ = _built("two_slots")
+    model.save(tmp_path / "a.keras")
+    options = {"of": "prelu", "include": "a"}
+
+    with pytest.raises(UnsupportedModelError, match=r"'a', which 2 places share"):
+        keras_rectifiers.convert_file(
+            tmp_path / "a.keras", tmp_path / "b.keras", "leaky_relu", **options
+        )
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
+
+
 def test_a_class_that_forgets_what_is_shared_is_refused():
     """Two layers in place of one would train apart: the class is named."""
     shared = _dense("shared")
