@@ -20,6 +20,7 @@ _RECTIFIERS = (
     "clip",
     "activations.relu",
     "shared_relu",
+    "penalized_relu",
 )
 _OTHERS = (
     "conv",
@@ -172,6 +173,7 @@ class _Builder:
             "clip": lambda: ops.clip(x, 0, 4),
             "activations.relu": lambda: keras.activations.relu(x, max_value=5),
             "shared_relu": lambda: self.shared_relu(x),
+            "penalized_relu": lambda: layers.ReLU(activity_regularizer="l2")(x),
         }
         return makers[name]() if name in makers else None
 

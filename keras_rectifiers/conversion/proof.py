@@ -16,13 +16,16 @@ import numpy as np
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import hdf5
 
+#: Where a weights file has an optimizer's state.
+_OPTIMIZER = "/optimizer/"
+
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
     """What Keras made of a file.
 
     Attributes:
-        arrays: How many arrays of the model the file holds.
+        arrays: How many arrays the file holds, of the model and its optimizer.
         lost: Names of those that Keras did not take over, byte for byte.
         added: Names of those that Keras made anew, since the file lacks them.
     """
@@ -73,25 +76,24 @@ def prove(
     lost = [
         name
         for name, values in written.items()
-        if name not in read or not _same(values, read[name])
+        if name not in read or not _same(name, values, read[name])
     ]
-    added = [name for name in read if name not in written]
+    # An optimizer that the file has no state of is built as Keras opens it.
+    added = [n for n in read if n not in written and not n.startswith(_OPTIMIZER)]
     return Proof(len(written), tuple(lost), tuple(added))
 
 
 def _arrays(path: Path) -> dict[str, Any]:
-    """Every array of the layers of a `.keras` file."""
+    """Every array of a `.keras` file, those of its optimizer among them."""
     with (
         zipfile.ZipFile(path) as zipped,
         h5py.File(io.BytesIO(zipped.read(archive.WEIGHTS))) as file,
     ):
-        return {
-            str(each.name): each[()]
-            for each in hdf5.datasets(file)
-            if each.name.startswith(("/layers/", "/vars/"))
-        }
+        return {str(each.name): each[()] for each in hdf5.datasets(file)}
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(name: str, one: Any, other: Any) -> bool:
     a, b = np.asarray(one), np.asarray(other)
+    if name.startswith(_OPTIMIZER) and a.dtype.kind in "iu":
+        a = a.astype(b.dtype)  # JAX counts steps in 32 bits, TensorFlow in 64
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -1,6 +1,7 @@
 """`keras-rectifiers upgrade`."""
 
 import json
+import zipfile
 
 import h5py
 import keras
@@ -44,7 +45,7 @@ def test_keras_is_asked_before_the_file_is_put_in_place(run, old):
 
     found = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert found["proof"] == {"arrays": 4, "lost": [], "added": []}
+    assert found["proof"] == {"arrays": 14, "lost": [], "added": []}
     assert found["target"] == "new.keras"
 
 
@@ -70,8 +71,6 @@ def test_a_proof_sees_an_array_that_keras_does_not_take_over(old, tmp_path):
 
     upgrade(old[0] / "old.h5", tmp_path / "new.keras")
     assert prove(tmp_path / "new.keras", tmp_path / "new.keras").holds
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "new.keras") as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     (tmp_path / "w.h5").write_bytes(parts["model.weights.h5"])
@@ -86,6 +85,38 @@ def test_a_proof_sees_an_array_that_keras_does_not_take_over(old, tmp_path):
 
     assert found.lost == ("/layers/spare/vars/0",)
     assert not found.holds
+
+
+def test_a_proof_looks_at_the_state_of_the_optimizer(tmp_path):
+    """Keras only warns where it cannot take that over; here it is named."""
+    from keras_rectifiers.conversion.proof import prove
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    model.save(tmp_path / "unbuilt.keras")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "built.keras")
+    with zipfile.ZipFile(tmp_path / "built.keras") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(parts["config.json"])
+    config["compile_config"]["optimizer"]["config"]["momentum"] = 0.0
+    parts["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+    found = {
+        name: prove(tmp_path / f"{name}.keras", tmp_path / f"{name}.keras")
+        for name in ("unbuilt", "built")
+    }
+    with pytest.warns(UserWarning, match="optimizer"):
+        lost = prove(tmp_path / "other.keras", tmp_path / "other.keras").lost
+
+    assert found["unbuilt"].holds
+    assert found["built"].holds
+    assert found["built"].arrays == 2 + 4
+    assert lost
+    assert all(name.startswith("/optimizer/vars/") for name in lost)
 
 
 def test_an_architecture_alone_and_with_weights(run, old, tmp_path):

@@ -33,6 +33,11 @@ def _outputs(model, x):
     return [np.asarray(each) for each in keras.tree.flatten(model(x, training=False))]
 
 
+def _losses(model):
+    """The penalties of the last call."""
+    return sorted(float(each) for each in model.losses)
+
+
 def _bytes(arrays):
     return [array.tobytes() for array in arrays]
 
@@ -40,7 +45,7 @@ def _bytes(arrays):
 def _check_laws(recipe, folder):
     model = build(recipe)
     x = inputs_for(model)
-    before = _bytes(_outputs(model, x))
+    before, losses = _bytes(_outputs(model, x)), _losses(model)
     source = folder / "source.keras"
     model.save(source)
     raw = source.read_bytes()
@@ -51,12 +56,15 @@ def _check_laws(recipe, folder):
 
         live = plan.apply(model)
         assert _bytes(_outputs(live, x)) == before
+        assert _losses(live) == losses
+        assert len(live.variables) == len(model.variables) + _new(plan)
         assert _bytes(_outputs(model, x)) == before
 
         target = folder / f"{to}.keras"
         keras_rectifiers.convert_file(source, target, to, overwrite=True, **options)
         filed = keras.saving.load_model(target)
         assert _bytes(_outputs(filed, x)) == before
+        assert _losses(filed) == losses
         assert _bytes(filed.get_weights()) == _bytes(live.get_weights())
 
         again = folder / "again.keras"
@@ -65,6 +73,11 @@ def _check_laws(recipe, folder):
         _same_layout(again, target)
         assert source.read_bytes() == raw
         assert not keras_rectifiers.plan(target, to, **options).steps
+
+
+def _new(plan):
+    """How many variables a plan adds."""
+    return sum(len(each.weights) for step in plan.steps for each in step.replacements)
 
 
 def _same_layout(ours, theirs):
