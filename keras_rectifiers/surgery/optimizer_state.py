@@ -8,6 +8,7 @@ which variables have no weight decay, and what was set on the object later.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,8 +54,13 @@ def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
         UnsupportedModelError: The new one has a variable that nothing was
             written to.
     """
-    pairs = list(pairs)
-    known = _carry(old, new, pairs)
+    known = set()
+    for before, after, start in counterparts(old, new, list(pairs)):
+        known.add(id(after))
+        if before is not None:
+            after.assign(keras.ops.copy(before.value))
+        elif start is not None:
+            after.assign(keras.ops.copy(start.value))
     left = [each.path for each in new.variables if id(each) not in known]
     if left:
         raise UnsupportedModelError(
@@ -84,24 +90,44 @@ def _set_alike(old: Any, new: Any, pairs: _Pairs | None) -> None:
             setattr(new, name, value)
 
 
-def _carry(old: Any, new: Any, pairs: _Pairs) -> set[int]:
-    """Copy what has a counterpart; returns the ids of the variables that are known."""
+def counterparts(
+    old: Any, new: Any, pairs: _Pairs
+) -> Iterator[tuple[Any | None, Any, Any | None]]:
+    """The variables of two built optimizers that mean the same.
+
+    Args:
+        old: An optimizer of the original.
+        new: One of the same class, of the other model.
+        pairs: (old, new) variables of the two models.
+
+    Yields:
+        The old variable or None, the new one, and the weight whose value it starts
+        at where there is no old one; None for what the optimizer itself begins with.
+    """
     sources = {id(twin): variable for variable, twin in pairs}
-    known: set[int] = set()
     for name, value in vars(new).items():
         before = getattr(old, name, None)
         if name in ("_variables", "_trainable_variables") or name.startswith("_self_"):
             continue  # lists of what the other attributes hold
         if isinstance(value, keras.Variable):
             if isinstance(before, keras.Variable):
-                value.assign(keras.ops.copy(before.value))
-                known.add(id(value))
+                yield before, value, None
         elif isinstance(value, keras.optimizers.Optimizer):
-            known |= _carry(before, value, pairs)
+            yield from counterparts(before, value, pairs)
         elif _is_slots(value, new) and _is_slots(before, old):
-            known |= {id(slot) for slot in value}
-            _carry_slots(name, (before, old), (value, new), sources)
-    return known
+            slots = zip(new._trainable_variables, value, strict=True)
+            for variable, slot in slots:
+                source = sources.get(id(variable))
+                start = variable if name == _AVERAGES else None
+                if isinstance(slot, keras.Variable):
+                    yield _slot(old, before, source), slot, start
+
+
+def _slot(optimizer: Any, slots: Sequence[Any], variable: Any | None) -> Any | None:
+    """The slot of a variable, where it has one."""
+    indices = optimizer._trainable_variables_indices
+    index = None if variable is None else indices.get(optimizer._var_key(variable))
+    return None if index is None else slots[index]
 
 
 def _is_slots(value: Any, optimizer: Any) -> bool:
@@ -111,22 +137,3 @@ def _is_slots(value: Any, optimizer: Any) -> bool:
         and len(value) == len(variables)
         and any(isinstance(slot, keras.Variable) for slot in value)
     )
-
-
-def _carry_slots(
-    name: str,
-    before: tuple[Any, Any],
-    after: tuple[Any, Any],
-    sources: dict[int, Any],
-) -> None:
-    (old_slots, old), (new_slots, new) = before, after
-    for variable, slot in zip(new._trainable_variables, new_slots, strict=True):
-        if not isinstance(slot, keras.Variable):
-            continue
-        source = sources.get(id(variable))
-        if source is not None:
-            slot.assign(
-                keras.ops.copy(old_slots[old._get_variable_index(source)].value)
-            )
-        elif name == _AVERAGES:
-            slot.assign(keras.ops.copy(variable.value))

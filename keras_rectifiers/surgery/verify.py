@@ -13,6 +13,7 @@ import numpy as np
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.surgery import loading
+from keras_rectifiers.surgery import optimizer_state
 from keras_rectifiers.surgery.pairs import pair
 
 #: Samples that are made up where none are given.
@@ -49,6 +50,10 @@ class Verification:
     #: Variables that only the converted model has, and only the original had.
     added: int = 0
     dropped: int = 0
+    #: Variables of the original's optimizer that were compared, where both models
+    #: have one of the same class with a state, and paths of those that differ.
+    slots: int = 0
+    slots_differing: tuple[str, ...] = ()
     #: Paths of layers that were one object in several places, and are several now.
     split: tuple[str, ...] = ()
     #: Sum of `model.losses` (penalties) of both models, after one call.
@@ -64,7 +69,7 @@ class Verification:
     @property
     def carried(self) -> bool:
         """Whether every variable was carried, and each shared one is still shared."""
-        return self.weights_equal and not self.split
+        return self.weights_equal and not self.split and not self.slots_differing
 
     def require(self) -> None:
         """Raise unless weights, penalties and outputs are all the same.
@@ -94,6 +99,11 @@ class Verification:
             weights += f" ({', '.join(counts)})"
         if self.split:
             weights += f", {self.split[0]} is not shared any more"
+        if self.slots_differing:
+            weights += (
+                f", {len(self.slots_differing)} of {self.slots} variables of the "
+                f"optimizer differ ({', '.join(self.slots_differing[:3])})"
+            )
         if not self.losses_equal:
             before, after = self.losses
             weights += f"; losses of its layers are {after:.6g}, not {before:.6g}"
@@ -146,14 +156,15 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
         variable.path for variable, twin in compared if not _same(variable, twin)
     )
     given = make_inputs(original) if inputs is None else inputs
-    before = _outputs(original, given)
-    after = _outputs(converted, given)
+    before, shape = _outputs(original, given)
+    after, shape_after = _outputs(converted, given)
     penalties = _losses(original, given), _losses(converted, given)
+    slots = _slots(original, converted, pairs.moved)
     return Verification(
-        bit_equal=len(before) == len(after)
+        bit_equal=shape == shape_after
         and all(
             a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
-            for a, b in zip(before, after, strict=False)
+            for a, b in zip(before, after, strict=True)
         ),
         max_difference=max(map(_distance, before, after), default=0.0),
         scale=max((float(np.nanmax(np.abs(a), initial=0)) for a in before), default=0),
@@ -166,6 +177,8 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
         variables=(len(original.variables), len(converted.variables)),
         added=len(pairs.added),
         dropped=len(pairs.dropped),
+        slots=len(slots),
+        slots_differing=tuple(a.path for a, b in slots if not _same(a, b)),
         split=pairs.split,
         losses=(float(penalties[0].sum()), float(penalties[1].sum())),
         losses_equal=penalties[0].tobytes() == penalties[1].tobytes(),
@@ -222,9 +235,22 @@ def _model(model: Any) -> keras.Model:
     return model
 
 
-def _outputs(model: keras.Model, inputs: Any) -> list[np.ndarray]:
+def _outputs(model: keras.Model, inputs: Any) -> tuple[list[np.ndarray], Any]:
+    """What a model predicts, and how it is nested and named."""
     predicted = model.predict(inputs, verbose=0)
-    return [np.asarray(output) for output in keras.tree.flatten(predicted)]
+    shape = keras.tree.map_structure(lambda _: None, predicted)
+    return [np.asarray(output) for output in keras.tree.flatten(predicted)], shape
+
+
+def _slots(original: Any, converted: Any, pairs: Any) -> list[tuple[Any, Any]]:
+    """The states of two optimizers, variable by variable."""
+    old, new = (getattr(each, "optimizer", None) for each in (original, converted))
+    if type(old) is not type(new) or not all(
+        getattr(each, "built", False) for each in (old, new)
+    ):
+        return []
+    found = optimizer_state.counterparts(old, new, pairs)
+    return [(before, after) for before, after, _ in found if before is not None]
 
 
 def _losses(model: keras.Model, inputs: Any) -> np.ndarray:

@@ -58,6 +58,44 @@ def test_penalties_are_compared(stored, tmp_path):
         bad.require()
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_states_of_optimizers_are_compared(stored, tmp_path):
+    """A slot that differs is found by its name, live and in a file."""
+    model = _model()
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse", run_eagerly=True)
+    x = np.ones((4, 4), "float32")
+    model.train_on_batch(x, x[:, :2])
+    converted = keras_rectifiers.convert(model)
+    good = keras_rectifiers.verify(model, converted)
+    changed = converted.optimizer.momentums[0]
+    changed.assign(changed + 1)
+    if stored:
+        converted.save(tmp_path / "changed.keras")
+        converted = tmp_path / "changed.keras"
+
+    bad = keras_rectifiers.verify(model, converted)
+
+    assert good.holds
+    assert good.slots == len(model.optimizer.variables)
+    assert bad.weights_equal
+    assert not bad.carried
+    assert len(bad.slots_differing) == 1
+    assert f"1 of {good.slots} variables of the optimizer differ" in str(bad)
+
+
+def test_outputs_under_other_names_are_not_the_same():
+    """The arrays may be, but what asks for them by name does not find them."""
+    inputs = keras.Input((4,), name="inputs")
+    x = layers.Dense(2, name="only")(inputs)
+
+    verification = keras_rectifiers.verify(
+        keras.Model(inputs, {"a": x}), keras.Model(inputs, {"b": x})
+    )
+
+    assert verification.max_difference == 0
+    assert not verification.bit_equal
+
+
 def test_variables_of_both_models_are_counted():
     """Those that came and went are told beside those that stayed."""
     model = _model()
