@@ -123,7 +123,7 @@ def counterparts(
                     yield _slot(old, before, source), slot, start
 
 
-def _slot(optimizer: Any, slots: Sequence[Any], variable: Any | None) -> Any | None:
+def _slot(optimizer: Any, slots: Any, variable: Any | None) -> Any | None:
     """The slot of a variable, where it has one."""
     indices = optimizer._trainable_variables_indices
     index = None if variable is None else indices.get(optimizer._var_key(variable))
