@@ -20,6 +20,7 @@ from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import slopes
 from keras_rectifiers.cli.options import weights_option
+from keras_rectifiers.repairs import OPTIMIZER_STATE
 
 
 @click.command("convert", short_help="Replace ReLU in a saved model.")
@@ -177,18 +178,21 @@ def _convert(
 def promise_kept(verification: Any, plan: Any, choice: dict[str, Any]) -> bool:
     """Whether a conversion holds what it promises.
 
-    Every weight must be carried. Outputs must be bit-equal, and penalties equal,
-    where the replacements compute the function of what they replace: slopes of 0 in
-    place of ReLU.
+    Every weight must be carried, and the state of the optimizer, unless the plan
+    says that it is dropped. Outputs must be bit-equal, and penalties equal, where
+    the replacements compute the function of what they replace: slopes of 0 in place
+    of ReLU.
 
     Args:
         verification: What `verify` found.
         plan: The plan that was applied.
         choice: The arguments of that plan.
     """
-    if not verification.carried:
+    dropped = any(each.rule == OPTIMIZER_STATE for each in plan.repairs)
+    if not verification.carried or (verification.slots_differing and not dropped):
         return False
-    return verification.holds or not preserves_function(plan, choice)
+    same = verification.bit_equal and verification.losses_equal
+    return same or not preserves_function(plan, choice)
 
 
 def preserves_function(plan: Any, choice: dict[str, Any]) -> bool:

@@ -63,16 +63,21 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether weights, penalties and outputs are all the same."""
-        return self.bit_equal and self.losses_equal and self.carried
+        """Whether weights, optimizers, penalties and outputs are all the same."""
+        return (
+            self.bit_equal
+            and self.losses_equal
+            and self.carried
+            and not self.slots_differing
+        )
 
     @property
     def carried(self) -> bool:
         """Whether every variable was carried, and each shared one is still shared."""
-        return self.weights_equal and not self.split and not self.slots_differing
+        return self.weights_equal and not self.split
 
     def require(self) -> None:
-        """Raise unless weights, penalties and outputs are all the same.
+        """Raise unless weights, optimizers, penalties and outputs are the same.
 
         Raises:
             VerificationError: Something differs; says what.

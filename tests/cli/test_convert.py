@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -8,6 +9,8 @@ import pytest
 from keras_rectifiers.cli.convert import preserves_function
 from keras_rectifiers.cli.convert import promise_kept
 from keras_rectifiers.conversion.verbs import plan
+from keras_rectifiers.repairs import OPTIMIZER_STATE
+from keras_rectifiers.repairs import Repair
 
 
 def _predictions(path, x):
@@ -107,12 +110,19 @@ def test_a_broken_promise_writes_nothing(run, made, tmp_path, monkeypatch):
 def test_what_is_promised(made, to, choice, preserved):
     """Only slopes of 0 promise the same outputs; weights are always promised."""
     made_plan = plan(made / "model.keras", to, **choice)
-    changed = SimpleNamespace(carried=True, holds=False)
-    lost = SimpleNamespace(carried=False, holds=False)
+    found = {"bit_equal": True, "losses_equal": True, "slots_differing": ()}
+    changed = SimpleNamespace(**{**found, "bit_equal": False}, carried=True)
+    lost = SimpleNamespace(**found, carried=False)
+    anew = SimpleNamespace(**{**found, "slots_differing": ("m",)}, carried=True)
+    dropping = dataclasses.replace(
+        made_plan, repairs=(Repair(OPTIMIZER_STATE, "", "dropped"),)
+    )
 
     assert preserves_function(made_plan, choice) is preserved
     assert promise_kept(changed, made_plan, choice) is not preserved
     assert not promise_kept(lost, made_plan, choice)
+    assert not promise_kept(anew, made_plan, choice)
+    assert promise_kept(anew, dropping, choice)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ def test_the_states_of_optimizers_are_compared(stored, tmp_path):
     assert good.holds
     assert good.slots == len(model.optimizer.variables)
     assert bad.weights_equal
-    assert not bad.carried
+    assert bad.carried
+    assert not bad.holds
     assert len(bad.slots_differing) == 1
     assert f"1 of {good.slots} variables of the optimizer differ" in str(bad)
 
