@@ -250,6 +250,23 @@ def test_a_lambda_that_needs_its_module_opens_by_its_shape(tmp_path, name):
     np.testing.assert_array_equal(safe(x), y)
 
 
+def test_lambdas_in_a_row_are_told_from_the_last_one_on(tmp_path):
+    """The one before it Keras works out itself, since it runs alone."""
+    model = tf_keras.Sequential(
+        [
+            *(kl.Input((4,)), kl.Dense(8, activation="relu")),
+            *(kl.Lambda(lambda t: 2.0 * t), kl.Lambda(lambda t: tf.exp(t))),
+            kl.Dense(3),
+        ]
+    )
+    model.save(tmp_path / "old.h5")
+
+    keras_rectifiers.upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+
+    opened = keras.saving.load_model(tmp_path / "new.keras", safe_mode=False)
+    assert opened.output_shape == (None, 3)
+
+
 def test_a_shape_that_no_later_layer_tells_is_not_guessed(tmp_path):
     """Keras works it out where it can; the list of repairs says so."""
     model = tf_keras.Sequential(

@@ -50,8 +50,10 @@ def state_outputs(document: Entry, placed: Sequence[Placed]) -> Iterator[Repair]
     """
     trials = Trials(document, placed)
     places = [place for place in walk(document) if _is_open(place.entry)]
-    for place in places:
-        shape, sure = _told(trials, place)
+    # From the last one on: what stands behind a Lambda must be known to tell of it.
+    for number, place in reversed(list(enumerate(places))):
+        before = [id(each.entry) for each in places[:number]]
+        shape, sure = _told(trials, place, before)
         if shape is not None:
             place.config["output_shape"] = list(shape[1:])
             text = f"output shape → ({', '.join(map(str, shape))}), as later layers "
@@ -77,8 +79,16 @@ def _holds_code(config: dict[str, object]) -> bool:
     return isinstance(function, dict) and function.get("class_name") == CODE
 
 
-def _told(trials: Trials, place: Place) -> tuple[Sizes | None, bool]:
-    """The shape that a Lambda puts out, and whether no other one would do."""
+def _told(
+    trials: Trials, place: Place, before: Sequence[int]
+) -> tuple[Sizes | None, bool]:
+    """The shape that a Lambda puts out, and whether no other one would do.
+
+    Args:
+        trials: Goes through the document.
+        place: The Lambda.
+        before: The identities of Lambdas before it whose shapes are not known yet.
+    """
     built = None if place.parent is None else _built_after(place.parent.entry, place)
     if built is not None:
         return built, True
@@ -88,6 +98,9 @@ def _told(trials: Trials, place: Place) -> tuple[Sizes | None, bool]:
         taken.clear()
 
         def instead(entry: Entry, tensors: list[Tensor]) -> list[Output] | None:
+            if id(entry) in before and tensors:
+                # For the comparison with what this one takes, which is never sure.
+                return [(tensors[0].shape, tensors[0].dtype)]
             if entry is not place.entry:
                 return None
             taken.append(tensors[0].shape if tensors else None)
@@ -98,13 +111,13 @@ def _told(trials: Trials, place: Place) -> tuple[Sizes | None, bool]:
     found = solve(trial)
     if len(taken) != 1 or not found:
         return None, False
-    first, before, single = found[0], taken[0], len(found) == 1
+    first, takes, single = found[0], taken[0], len(found) == 1
     if single and not first.doubt:
         return first.shape, True
-    if before is None or len(before) != len(first.shape):
+    if takes is None or len(takes) != len(first.shape):
         return None, False
     # Several shapes would do: the one that it takes is among them, or none is stated.
-    shape = before if single else first.shape
+    shape = takes if single else first.shape
     try:
         met = trial(shape)
     except TooManyTrialsError:
