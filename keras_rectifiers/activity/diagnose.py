@@ -17,8 +17,11 @@ from keras_rectifiers.activity import evidence
 from keras_rectifiers.activity import rectifiers as live
 from keras_rectifiers.activity import verdicts
 from keras_rectifiers.activity import widths
+from keras_rectifiers.activity.broken import Broken
 from keras_rectifiers.activity.criteria import NEVER_POSITIVE
 from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.activity.finite import broken_samples
+from keras_rectifiers.activity.finite import broken_weights
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
 from keras_rectifiers.activity.probe import Probe
 from keras_rectifiers.activity.statistics import UnitStatistics
@@ -156,10 +159,15 @@ class Diagnostician:
         with _explained(self.model):
             probe = self._prepared(inputs)
             if not probe.rectifiers:
-                return Diagnosis(self.model.name, ())
+                broken = Broken(broken_weights(self.model))
+                return Diagnosis(self.model.name, (), broken=broken)
             measured = probe.measure([first])
-        measured = probe.measure(self._checked(batches), measured)
-        found = self.judge(probe.rectifiers, measured)
+        bad = [broken_samples(inputs)]
+        measured = probe.measure(self._checked(batches, bad), measured)
+        found = dataclasses.replace(
+            self.judge(probe.rectifiers, measured),
+            broken=Broken(broken_weights(self.model), sum(bad)),
+        )
         return dataclasses.replace(found, evidence=self._evidence(probe, found, inputs))
 
     def judge(
@@ -185,7 +193,11 @@ class Diagnostician:
             layers += sorted(found, key=lambda layer: layer.units)
             if not found:
                 unseen.append(each.path)
-        return Diagnosis(self.model.name, tuple(layers), tuple(unseen))
+        made = Diagnosis(self.model.name, tuple(layers), tuple(unseen))
+        if not made.count(verdicts.NOT_FINITE):
+            return made
+        broken = Broken(broken_weights(self.model))
+        return dataclasses.replace(made, broken=broken)
 
     def _evidence(
         self, probe: Probe, found: Diagnosis, first: Any
@@ -212,9 +224,11 @@ class Diagnostician:
     def _inputs(self, batch: Any) -> Any:
         return batch[0] if self.gradients else batch
 
-    def _checked(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def _checked(self, batches: Iterator[Any], bad: list[int]) -> Iterator[Any]:
+        """Batches that fit; how many of their samples are not finite is noted."""
         for batch in batches:
             data_sets.check_fits(self.model, self._inputs(batch))
+            bad.append(broken_samples(self._inputs(batch)))
             yield batch
 
     def _layer(

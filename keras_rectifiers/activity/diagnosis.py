@@ -13,6 +13,8 @@ from typing import Any
 
 from keras_rectifiers.activity import notebook
 from keras_rectifiers.activity import verdicts
+from keras_rectifiers.activity.broken import Broken
+from keras_rectifiers.activity.broken import told
 from keras_rectifiers.activity.evidence_data import Evidence
 from keras_rectifiers.activity.layer_diagnosis import COLUMNS
 from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
@@ -37,6 +39,8 @@ class Diagnosis:
     unseen: tuple[str, ...] = ()
     #: What speaks for each cause of silent units; None where there are none.
     evidence: Evidence | None = None
+    #: Weights and data that are NaN or infinite; often nothing.
+    broken: Broken = dataclasses.field(default_factory=Broken)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -66,6 +70,25 @@ class Diagnosis:
         """Share of all units that never fired (dead or leaking), 0..1."""
         return self.count(verdicts.DEAD, verdicts.LEAKING) / max(self.units, 1)
 
+    @property
+    def not_finite(self) -> str:
+        """What is NaN or infinite, and where it began; empty where nothing is.
+
+        Named is the first layer whose weights are not finite; where all weights are,
+        the data; where they are, too, the first layer whose output is not.
+        """
+        layers = [layer for layer in self.layers if layer.not_finite]
+        order = [each.path for each in getattr(self.evidence, "rectifiers", ())]
+        layers.sort(
+            key=lambda each: (
+                order.index(each.layer) if each.layer in order else len(order)
+            )
+        )
+        samples = max((each.statistics.samples for each in self.layers), default=0)
+        first = layers[0].layer if layers else ""
+        units = self.count(verdicts.NOT_FINITE)
+        return told(self.broken, units, self.units, samples, first)
+
     def layer(self, path: str) -> LayerDiagnosis:
         """The layer of a path.
 
@@ -89,6 +112,7 @@ class Diagnosis:
             "silent_fraction": self.silent_fraction,
             "layers": [layer.summary() for layer in self.layers],
             "unseen": list(self.unseen),
+            "not_finite": {"sentence": self.not_finite, **self.broken.summary()},
         }
 
     def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
@@ -166,11 +190,14 @@ class Diagnosis:
             for path in order
         )
         unseen = tuple(path for path in self.unseen if path not in order)
-        return Diagnosis(self.model, merged, unseen, other.evidence or self.evidence)
+        evidence = other.evidence or self.evidence
+        broken = self.broken + other.broken
+        return Diagnosis(self.model, merged, unseen, evidence, broken)
 
     def __str__(self) -> str:
         if not self.layers:
-            return f"Model {self.model!r} has no rectifier that can be watched."
+            text = f"Model {self.model!r} has no rectifier that can be watched."
+            return "\n".join(filter(None, (text, self.not_finite)))
         return "\n".join([_headline(self), "", *_table(self)])
 
     __repr__ = __str__
@@ -199,6 +226,8 @@ def _headline(diagnosis: Diagnosis) -> str:
             f"\nA unit that never fired fires on less than {bound:.3g} of the "
             f"samples ({confidence:.0%} confidence)."
         )
+    if diagnosis.not_finite:
+        text += f"\n{diagnosis.not_finite}"
     if diagnosis.unseen:
         text += f"\nNot seen: {', '.join(diagnosis.unseen)}."
     return text

@@ -47,6 +47,8 @@ class Wiring:
     def __init__(self, model: Any) -> None:
         self._parents: dict[int, Any] = {}
         self._paths: dict[int, str] = {}
+        #: Path of each layer and the layer, in the order in which they compute.
+        self.layers: list[tuple[str, Any]] = []
         self._enter(model, ())
 
     def path(self, member: Any) -> str:
@@ -106,6 +108,7 @@ class Wiring:
             self._parents[id(member)] = parent
             self._paths[id(member)] = "/".join((*names, member.name))
             if isinstance(member, keras.layers.Layer):
+                self.layers.append((self._paths[id(member)], member))
                 self._enter(member, (*names, member.name))
 
     def _before(self, member: Any, rectifier: LiveRectifier) -> list[Any] | None:

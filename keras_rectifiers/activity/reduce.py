@@ -24,6 +24,9 @@ from keras_rectifiers.specs import RELU
 FLOATS = ("sum_abs", "maximum")
 COUNTS = ("fired", "fired_positions", "not_finite")
 
+#: Sum of the pre-activation, where the output does not tell that it is NaN.
+_SUM = "sum"
+
 Partial = dict[str, Any]
 
 
@@ -67,6 +70,9 @@ def per_sample(
     }
     if squares:
         wanted["sum_squares"] = (reducers.squares, h)
+    if plain and keras.backend.backend() == "tensorflow":
+        # A ReLU that TensorFlow fuses with what is before it makes 0 of NaN.
+        wanted[_SUM] = (reducers.total, x)
     partial = reducers.one_by_one(wanted, axes)
     rows = {name: _as_rows(array, shape[0]) for name, array in partial.items()}
     return _folded(rows, shape[0], batch, math.prod([shape[axis] for axis in axes]))
@@ -113,6 +119,9 @@ def over_batch(partial: Partial) -> dict[str, Any]:
     """
     # A NaN or an infinity makes the sum so, whatever stands beside it.
     finite = ops.isfinite(partial["sum_abs"])
+    if _SUM in partial:
+        # Of an infinity alone the output tells what it is worth.
+        finite = ops.logical_and(finite, ops.logical_not(ops.isnan(partial[_SUM])))
     zero = ops.zeros_like(partial["sum_abs"])
     positions = ops.where(finite, partial["fired_positions"], zero)
     maximum = ops.where(finite, partial["maximum"], zero - float("inf"))

@@ -51,8 +51,8 @@ class UnitStatistics:
     fired: Counts
     #: Positions with x > 0.
     fired_positions: Counts
-    #: Samples in which h was NaN or infinite at some position; they count in
-    #: `samples` and `positions`, and nowhere else.
+    #: Samples in which h was NaN or infinite, or x was NaN, at some position; they
+    #: count in `samples` and `positions`, and nowhere else.
     not_finite: Counts
     #: Sum of |h| over positions.
     sum_abs: Values

@@ -50,8 +50,9 @@ class DeadUnitMonitor(keras.callbacks.Callback):
 
     `History` and the progress bar show them; so do `CSVLogger`, `EarlyStopping`,
     `ModelCheckpoint` and the like where they stand after this callback in the list.
-    Nothing is added to the model, its weights or its file, and training gives the
-    same weights, bit for bit.
+    The first measurement with NaN or infinity is warned of: these units count neither
+    as dead nor as silent. Nothing is added to the model, its weights or its file, and
+    training gives the same weights, bit for bit.
 
     Attributes:
         history: One dict for each measurement of the latest `fit`: `epoch` (epochs
@@ -107,6 +108,8 @@ class DeadUnitMonitor(keras.callbacks.Callback):
     diagnosis: Diagnosis | None
     #: Epochs finished, None before the first begins (Keras tells it then).
     _epoch: int | None
+    #: Whether NaN or infinity was warned of.
+    _broken: bool
     #: What the logs get.
     _figures: dict[str, float]
 
@@ -221,6 +224,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         self._steps_before = 0
         self._last_batch = -1
         self._figures = {}
+        self._broken = False
         self._streaks = Streaks(self.thresholds)
 
     def _source_for(self, rectifiers: tuple[LiveRectifier, ...]) -> Source:
@@ -299,6 +303,9 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         self._figures = figures_of(diagnosis, per_layer=self.per_layer)
         if self._events is not None:
             self._events.write(diagnosis, step)
+        if diagnosis.not_finite and not self._broken:
+            self._broken = True
+            warnings.warn(diagnosis.not_finite, stacklevel=2)
         if self.verbose:
             print(  # noqa: T201 - what verbose=1 asks for
                 f"\nEpoch {epoch}: {diagnosis.dead_fraction:.1%} of "

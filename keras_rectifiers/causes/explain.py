@@ -48,8 +48,9 @@ def explain(diagnosis: Diagnosis) -> Explanation:
         return Explanation(
             diagnosis.model,
             f"Model {diagnosis.model!r} has no rectifier that can be watched.",
+            tuple(_not_finite(diagnosis)),
         )
-    if not silent and not broken:
+    if not silent and not diagnosis.not_finite:
         return Explanation(
             diagnosis.model,
             f"Model {diagnosis.model!r} is healthy: each of its {diagnosis.units} "
@@ -60,6 +61,8 @@ def explain(diagnosis: Diagnosis) -> Explanation:
         f"{f', {broken} were not finite' if broken else ''}."
     )
     causes = [*_not_finite(diagnosis)]
+    if diagnosis.evidence is None and not silent:
+        return Explanation(diagnosis.model, headline, tuple(causes))
     if diagnosis.evidence is None:
         missing = (
             "This diagnosis holds counts only: call keras_rectifiers.diagnose on the "
@@ -155,15 +158,17 @@ def _collapsed(setting: Setting, silent: int) -> list[Cause]:
 
 
 def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
-    layers = [layer for layer in diagnosis.layers if layer.not_finite]
-    if not layers:
+    if not diagnosis.not_finite:
         return []
-    order = [each.path for each in getattr(diagnosis.evidence, "rectifiers", ())]
-    layers.sort(
-        key=lambda each: order.index(each.layer) if each.layer in order else len(order)
-    )
+    broken = diagnosis.broken
+    kind = "values"
+    if broken:
+        kind = "weights" if broken.weights else "data"
+    layers = [layer for layer in diagnosis.layers if layer.not_finite]
     units = sum(layer.not_finite for layer in layers)
-    sentences = [f"NaN or infinity is first seen in {layers[0].layer!r}."]
+    named = [each.layer for each in broken.weights[:1]]
+    named += [layer.layer for layer in layers if layer.layer not in named]
+    sentences = [diagnosis.not_finite]
     sentences += [
         f"{each.spread.not_finite:.1%} of the input {each.name!r} is not finite."
         for each in getattr(diagnosis.evidence, "inputs", ())
@@ -172,11 +177,11 @@ def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
     return [
         Cause(
             kind=NOT_FINITE,
-            layers=tuple(layer.layer for layer in layers),
+            layers=tuple(named),
             units=units,
-            score=units / diagnosis.units,
+            score=units / diagnosis.units if units else 1.0,
             evidence=tuple(sentences),
-            remedy=REMEDIES[NOT_FINITE],
+            remedy=REMEDIES[f"{NOT_FINITE}_{kind}"],
         )
     ]
 

@@ -19,7 +19,8 @@ class Cause:
     #: `"unknown"`.
     kind: str
     #: Paths of the rectifiers whose units it explains, in the order of the model. For
-    #: `"collapsed_upstream"` the first is the layer in which it began.
+    #: `"collapsed_upstream"` the first is the layer in which it began, and for
+    #: `"not_finite"` that whose weights are not finite, where some are not.
     layers: tuple[str, ...]
     #: Units that it explains.
     units: int

@@ -29,9 +29,15 @@ REMEDIES = {
         "Set beta of these units to 0 and gamma to 1; where moving statistics are off, "
         "run some batches with training=True, or lower momentum= (0.9)."
     ),
-    "not_finite": (
-        "Look for NaN in the data; lower the learning rate and set clipnorm=1.0, and "
-        "use float32 where half precision overflows."
+    "not_finite_weights": (
+        "These weights are lost: load a checkpoint from before. Then train with a "
+        "lower learning rate and clipnorm=1.0, on data without NaN, in float32 where "
+        "half precision overflows."
+    ),
+    "not_finite_data": "Remove or fill these samples of the data, and look again.",
+    "not_finite_values": (
+        "Values overflow inside the model: scale the data, lower the learning rate and "
+        "set clipnorm=1.0, and use float32 where half precision overflows."
     ),
     "unknown": (
         "keras_rectifiers.convert(model, 'prelu') and a few epochs show whether these "

@@ -53,7 +53,8 @@ from keras_rectifiers.errors import UnsupportedModelError
     "--fail-above",
     type=Finite(0),
     metavar="F",
-    help="Exit with 1 if more than this share (0..1) of the units is dead.",
+    help="Exit with 1 if more than this share (0..1) of the units is dead, or if "
+    "weights, data or units are NaN or infinite.",
 )
 @input_shape_option
 @import_option
@@ -101,7 +102,9 @@ def command(
         from keras_rectifiers.report.html import write_report
 
         write_report(found, report, explanation=explanation, overwrite=force)
-    exceeded = fail_above is not None and found.dead_fraction > fail_above
+    broken = found.not_finite
+    asked = fail_above is not None
+    exceeded = asked and (bool(broken) or found.dead_fraction > fail_above)
     if as_json:
         result = json.loads(found.to_json())
         if explained and explanation is not None:
@@ -114,7 +117,9 @@ def command(
         if report is not None:
             say(f"Report: {report}")
         if exceeded:
-            show([f"More than the share of {fail_above:g} is dead (--fail-above)."])
+            what = f"More than the share of {fail_above:g} is dead"
+            what = "NaN or infinity was found" if broken else what
+            show([f"{what} (--fail-above)."])
     if exceeded:
         ctx.exit(1)
 

@@ -8,6 +8,7 @@ of the inputs, prove what a unit can never do.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -110,14 +111,17 @@ def estimate(
     if isinstance(model, str | os.PathLike):
         with _opened(Path(model), weights, input_shape, custom_objects) as (
             document,
-            read,
+            source,
         ):
-            return _estimated(document, read, ranges, level)
+            made = _estimated(document, source.read, ranges, level)
+            return dataclasses.replace(made, broken=tuple(source.broken()))
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
     document = live.document_of(model)
-    source = LiveSource(model, document)
-    return _estimated(document, source.read, ranges, level)
+    from keras_rectifiers.activity.finite import broken_weights  # noqa: PLC0415
+
+    made = _estimated(document, LiveSource(model, document).read, ranges, level)
+    return dataclasses.replace(made, broken=broken_weights(model))
 
 
 class _Ranges:
@@ -181,14 +185,14 @@ def _opened(
     weights: str | os.PathLike[str] | None,
     input_shape: Sequence[int | None] | None,
     custom_objects: Mapping[str, Any] | None,
-) -> Iterator[tuple[Entry, ReadWeights]]:
+) -> Iterator[tuple[Entry, PlacedSource]]:
     """The document of a saved model, and its weights."""
     with open_model(
         path, weights, input_shape=input_shape, functions=handed_over(custom_objects)
     ) as opened:
         source = PlacedSource(opened.placed, opened.document)
         with wellformed.reading(path, "the weights"):
-            yield opened.document, source.read
+            yield opened.document, source
 
 
 def _estimated(

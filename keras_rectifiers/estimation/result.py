@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers.activity.broken import BrokenWeight
+from keras_rectifiers.activity.broken import named
 from keras_rectifiers.estimation import layer_estimate
 from keras_rectifiers.estimation.layer_estimate import LayerEstimate
 from keras_rectifiers.estimation.moments import SUM
@@ -31,6 +33,8 @@ class Estimate:
     layers: tuple[LayerEstimate, ...]
     #: The range of inputs that the proofs hold for, in words; empty for any input.
     inputs: str = ""
+    #: Weights that are NaN or infinite, of all layers; often none.
+    broken: tuple[BrokenWeight, ...] = ()
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -64,7 +68,7 @@ class Estimate:
 
     @property
     def headline(self) -> str:
-        """The totals in two sentences."""
+        """The totals in two sentences, and a third where weights are not finite."""
         proven = ", ".join(
             f"{self.count(word)} {word}"
             for word in (layer_estimate.DEAD, layer_estimate.LEAKING)
@@ -77,13 +81,19 @@ class Estimate:
             f"{self.inputs or 'every input'}. "
             f"{self.count(layer_estimate.UNLIKELY)} more are expected to fire at "
             f"less than {level:g} of all positions, by their batch statistics."
+            f"{self._broken}"
         )
+
+    @property
+    def _broken(self) -> str:
+        return f" {named(self.broken)}" if self.broken else ""
 
     def summary(self) -> dict[str, Any]:
         """Totals and one summary for each layer, as plain data."""
         return {
             "model": self.model,
             "inputs": self.inputs,
+            "not_finite": [dataclasses.asdict(each) for each in self.broken],
             "units": self.units,
             **{word: self.count(word) for word in layer_estimate.VERDICTS},
             "layers": [layer.summary() for layer in self.layers],
@@ -123,7 +133,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if not self.layers:
-            return f"Model {self.model!r} has no rectifier."
+            return f"Model {self.model!r} has no rectifier.{self._broken}"
         head, rows = self.table()
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
         lines = [

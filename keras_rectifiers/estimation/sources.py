@@ -7,11 +7,13 @@ declares is held against the size of the file before anything is allocated.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from keras_rectifiers.activity.broken import BrokenWeight
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.saved.weights.arrange import Placed
 from keras_rectifiers.surgery.document import Entry
@@ -67,6 +69,7 @@ class PlacedSource:
     """
 
     def __init__(self, placed: Sequence[Placed], document: Entry) -> None:
+        self._placed = placed
         self._where = {place.identity: place.group for place in stored(document)}
         self._groups: dict[tuple[str, ...], list[Placed]] = {}
         for each in placed:
@@ -94,6 +97,17 @@ class PlacedSource:
         if self._left < 0:
             raise ValueError(f"layers that are called too often, such as {where!r}")
         return [Stored(each) for each in found]
+
+    def broken(self) -> Iterator[BrokenWeight]:
+        """Weights that are NaN or infinite, in the order of the layers."""
+        for each in self._placed:
+            values = each.read()
+            if values.dtype.kind not in "fV":
+                continue
+            count = int((~np.isfinite(_floats(values))).sum())
+            if count:
+                name = each.group[-1] if each.variable is None else each.variable.name
+                yield BrokenWeight(each.layer, name, count, values.size)
 
 
 class LiveSource:

@@ -75,16 +75,15 @@ def _words(kind: str) -> str:
 
 
 def _not_finite(diagnosis: Diagnosis) -> list[Advice]:
-    layers = _with(diagnosis, verdicts.NOT_FINITE)
-    if not layers:
+    if not diagnosis.not_finite:
         return []
     return [
         Advice(
             "Values that are NaN or infinite",
-            layers,
-            (f"First in depth: {layers[0]}.",),
-            "Look at the data of that layer first; then lower the learning rate, or "
-            "clip the gradient. No other verdict counts before this is mended.",
+            _with(diagnosis, verdicts.NOT_FINITE),
+            (diagnosis.not_finite,),
+            "Load weights from before, or mend the data; then lower the learning rate, "
+            "or clip the gradient. No other verdict counts before this is mended.",
         )
     ]
 

@@ -8,6 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from keras_rectifiers.activity.broken import named
+
 if TYPE_CHECKING:
     from keras_rectifiers.estimation.result import Estimate
 
@@ -22,7 +24,8 @@ def estimate_tables(estimate: Estimate) -> list[Any]:
         estimate: The estimate.
     """
     if not estimate.layers:
-        return [f"{estimate.model}: no rectifier was found, so nothing is estimated."]
+        found = f"{estimate.model}: no rectifier was found, so nothing is estimated."
+        return [found, *([named(estimate.broken)] if estimate.broken else [])]
     head, rows = estimate.table()
     table = Table()
     for name in head:

@@ -13,8 +13,10 @@ import keras
 import numpy as np
 
 from keras_rectifiers.activity.data import check_fits
+from keras_rectifiers.activity.finite import broken_weights
 from keras_rectifiers.data import Data
 from keras_rectifiers.errors import DataError
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.training.prescriptions import AUTO
 from keras_rectifiers.training.prescriptions import CONVERT
 from keras_rectifiers.training.prescriptions import SLOPES
@@ -42,6 +44,22 @@ def check_model(model: Any) -> None:
         raise TypeError(
             f"model must be a keras.Model. Received: {type(model).__name__}. Load a "
             "file with keras_rectifiers.load_model(path) first."
+        )
+
+
+def check_weights(model: Any) -> None:
+    """Refuse a model that no training can mend.
+
+    Raises:
+        UnsupportedModelError: Weights are NaN or infinite; names the first layer.
+    """
+    broken = broken_weights(model)
+    if broken:
+        first = broken[0]
+        raise UnsupportedModelError(
+            "The weights of a model must be finite to train on. Received: "
+            f"{model.name!r}, whose layer {first.layer or model.name!r} is the first "
+            f"with NaN or infinity ({first}). Load a checkpoint from before."
         )
 
 

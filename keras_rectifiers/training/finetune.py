@@ -23,6 +23,7 @@ from keras_rectifiers.training.keeping import Budget
 from keras_rectifiers.training.keeping import class_weights
 from keras_rectifiers.training.labels import check_labels
 from keras_rectifiers.training.optimizers import prepare
+from keras_rectifiers.training.prescriptions import RESTART
 from keras_rectifiers.training.prescriptions import prescribe
 from keras_rectifiers.training.result import FinetuneResult
 from keras_rectifiers.training.result import Trial
@@ -141,6 +142,7 @@ def finetune(
         DataError: The data have no labels, or labels that do not fit the loss; or
             `resume` holds the state of another run.
         ArchiveError: The folder of `resume` cannot be written.
+        UnsupportedModelError: Weights are NaN or infinite before anything is done.
         RectifierError: The loss became NaN or infinite.
     """
     asked = checks.treatment_of(treatment, to, selection)
@@ -155,6 +157,8 @@ def finetune(
     )
     given = as_data(data)
     checks.check_arrays(model, given)
+    if asked != RESTART:  # that one draws weights anew
+        checks.check_weights(model)
     keras.utils.set_random_seed(seed)
     parts = split(given, validation_split, batch_size, seed)
     weights = class_weights(class_weight, parts.train.y)

@@ -1,5 +1,7 @@
 import json
 
+import keras
+import numpy as np
 import pytest
 
 from keras_rectifiers.activity import criteria
@@ -38,6 +40,24 @@ def test_the_exit_code_tells_a_finding(run, made, threshold, code):
     )
 
     assert result.exit_code == code
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_a_finding(run, made, tmp_path, value):
+    """--fail-above exits with 1 where no unit is dead, and names the layer."""
+    model = keras.saving.load_model(made / "plain.keras")
+    bias = model.layers[0].bias
+    bias.assign(np.full(bias.shape, value, "float32"))
+    model.save(tmp_path / "broken.keras")
+    arguments = ("diagnose", tmp_path / "broken.keras", "--data", made / "data.npz")
+
+    result = run(*arguments, "--fail-above", "0.99")
+
+    assert result.exit_code == 1
+    named = f"The first layer whose weights are not finite is {model.layers[0].name!r}"
+    assert named in result.stdout
+    assert "NaN or infinity was found (--fail-above)." in result.stdout
+    assert run(*arguments).exit_code == 0
 
 
 def test_a_limit_takes_fewer_samples(run, made):
