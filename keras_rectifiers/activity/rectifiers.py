@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers import callables
 from keras_rectifiers import forms
 from keras_rectifiers.activity.statistics import Values
 from keras_rectifiers.layers import NReLU
@@ -177,8 +178,9 @@ def _recognise_drawn(layer: Any) -> Rectifier | None:
 
 
 def _serialized(activation: Any) -> Any:
-    if getattr(activation, "__name__", None) == "<lambda>":
-        return None  # Keras would warn that it cannot be loaded
+    described = callables.describe(activation)
+    if described is not None:
+        return described
     try:
         return keras.activations.serialize(activation)
     except (ValueError, TypeError, NotImplementedError):

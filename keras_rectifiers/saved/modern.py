@@ -18,6 +18,7 @@ from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import give_names
 
 StrPath = str | os.PathLike[str]
 
@@ -62,6 +63,7 @@ def _looked_at(
             bare = lacks_input(document) and _lacks_shapes(file, path, document)
         with wellformed.reading(path, archive.CONFIG):
             document.pop(COMPILED, None)
+            give_names(document)
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))
             return origin.version >= _KERAS_3 and not (
                 bare or modernise(document, origin, dict(functions)).repairs

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_rectifiers.surgery import optimizer_state
+from keras_rectifiers.surgery.borrowed import Borrowed
 
 
 def carry(old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]) -> None:
@@ -42,11 +43,5 @@ def carry(old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]) 
 
 
 def _copy_metric(metric: Any) -> Any:
-    if not isinstance(metric, keras.metrics.Metric):
-        return metric
-    function = getattr(metric, "_fn", None)
-    known = {type(metric).__name__: type(metric)}
-    if function is not None:
-        known[getattr(function, "__name__", "fn")] = function
-    with keras.saving.custom_object_scope(known):
-        return type(metric).from_config(metric.get_config())
+    known = isinstance(metric, keras.metrics.Metric)
+    return Borrowed.copied(metric) if known else metric

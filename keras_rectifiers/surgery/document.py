@@ -73,8 +73,38 @@ def config_of(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def name_of(entry: Mapping[str, Any]) -> str:
     """The name of a layer or operation."""
-    name = entry.get("name", config_of(entry).get("name"))
+    name = _name(entry)
     return name if isinstance(name, str) else str(entry.get("class_name"))
+
+
+def give_names(document: Any, depth: int = 0) -> None:
+    """Name the layers that a Sequential's config leaves without a name.
+
+    A class of one's own may leave it out; a Functional model itself writes names.
+    Keras then invents one at each load; here it is the class's, with a number where
+    there are several, as Keras would begin.
+
+    Args:
+        document: The config of a whole model; names are added.
+        depth: How many models are around it.
+    """
+    if depth > MAX_DEPTH or not isinstance(document, dict) or not is_model(document):
+        return
+    layers = layers_of(document)
+    names = {str(_name(entry)) for entry in layers}
+    used: dict[str, int] = {}
+    for entry in layers:
+        give_names(entry, depth + 1)
+        if _name(entry) is None and not is_functional(document):
+            name = group_name(str(entry["class_name"]), used)
+            while name in names:
+                name = group_name(str(entry["class_name"]), used)
+            names.add(name)
+            entry["name"] = name
+
+
+def _name(entry: Mapping[str, Any]) -> Any:
+    return entry.get("name", config_of(entry).get("name"))
 
 
 def is_model(entry: Mapping[str, Any]) -> bool:
@@ -174,7 +204,7 @@ def _children(place: Place) -> Iterator[Place]:
     if is_model(entry):
         yield from _members(place, ("config", "layers"), (*place.group, "layers"))
         return
-    if not forms.is_keras_module(entry.get("module")):
+    if not forms.is_keras(entry):
         return  # a custom class: what its config means is its own affair
     bidirectional = entry.get("class_name") == "Bidirectional"
     for key, attribute in _WRAPPED.items():

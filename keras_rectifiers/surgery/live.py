@@ -8,19 +8,22 @@ taken over is refused by name.
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
+from keras_rectifiers import forms
 from keras_rectifiers import layers as _registered  # noqa: F401 - Keras finds them
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery import compile_state
-from keras_rectifiers.surgery import shared
+from keras_rectifiers.surgery.borrowed import Borrowed
+from keras_rectifiers.surgery.borrowed import as_json
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import walk
@@ -32,8 +35,9 @@ from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import FUSED
 from keras_rectifiers.surgery.sites import SLOT
 from keras_rectifiers.surgery.sites import Site
-
-_REUSED = "keras_rectifiers>Reused"
+from keras_rectifiers.surgery.twin import lost
+from keras_rectifiers.surgery.twin import reason
+from keras_rectifiers.surgery.unseen import Inside
 
 
 def document_of(model: keras.Model) -> Entry:
@@ -45,23 +49,7 @@ def document_of(model: keras.Model) -> Entry:
     Raises:
         UnsupportedModelError: Its layers do not stand in its config.
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "A model must be a keras.Model or a path. Received: "
-            f"{model!r} of type {type(model).__name__}."
-        )
-    if not isinstance(model, keras.Sequential | Functional):
-        raise UnsupportedModelError(_subclassed(model))
-    try:
-        serialized = shared.serialized(model)
-        serialized.pop("compile_config", None)
-        document: Entry = json.loads(json.dumps(serialized))
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise UnsupportedModelError(_unserializable(model, error)) from error
-    if not is_model(document):
-        raise UnsupportedModelError(_subclassed(model))
-    _keep_tuples(serialized, document)
-    return document
+    return _serialized(model)[0]
 
 
 def apply(model: keras.Model, plan: Plan) -> keras.Model:
@@ -79,14 +67,42 @@ def apply(model: keras.Model, plan: Plan) -> keras.Model:
         PlanMismatchError: The plan is for another model.
         UnsupportedModelError: Something cannot be rebuilt, and would be lost.
     """
-    rewritten = rewrite(document_of(model), plan)
-    new = _rebuild(model, rewritten.document)
+    document, borrowed = _serialized(model)
+    rewritten = rewrite(document, plan)
+    new = _rebuild(model, rewritten.document, borrowed)
     pairs = pair(model, new, replaced=rewritten.replaced)
     if pairs.split:
         raise UnsupportedModelError(_split(pairs.split[0]))
     _move(pairs, rewritten)
     compile_state.carry(model, new, pairs.moved)
     return new
+
+
+def look(model: keras.Model) -> Callable[[Place], Inside]:
+    """What a model tells of the layers inside a place of its document.
+
+    Args:
+        model: The model of the document.
+    """
+
+    @functools.cache
+    def layers() -> dict[str, Any]:
+        return {path: layer for path, layer, _ in pair(model, model).layers}
+
+    def inside(place: Place) -> Inside:
+        layer = layers().get(place.path)
+        if layer is None:
+            return Inside()
+        below = layer._flatten_layers(include_self=False)
+        return Inside(sum(1 for _ in below), is_graph(layer))
+
+    return inside
+
+
+def is_graph(model: Any) -> bool:
+    """Whether a model computes what the graph between its inputs and outputs does."""
+    own = type(model).call is Functional.call
+    return isinstance(model, Functional) and own and bool(model.outputs)
 
 
 def layer_at(model: keras.Model, path: str) -> Any:
@@ -104,18 +120,39 @@ def alpha_at(model: keras.Model, site: Site) -> np.ndarray:
     return keras.ops.convert_to_numpy(rectifier.alpha)
 
 
-def _rebuild(model: keras.Model, document: Entry) -> keras.Model:
-    reused = _reuse_functions(model, document)
+def _serialized(model: keras.Model) -> tuple[Entry, Borrowed]:
+    """The document of a model, and what it has only names for."""
+    _check_class(model)
+    borrowed = Borrowed()
     try:
-        with keras.saving.custom_object_scope({**_custom_objects(model), **reused}):
-            new = shared.deserialized(document)
+        serialized = borrowed.serialize(model)
+        serialized.pop("compile_config", None)
+        document = as_json(serialized)
     except (TypeError, ValueError, NotImplementedError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise UnsupportedModelError(
-            f"Every layer of {model.name!r} must come back from its config. "
-            f"Received: {type(error).__name__}: {first}. Give that class a "
-            "get_config and from_config that describe it whole."
-        ) from error
+        raise UnsupportedModelError(_unserializable(model, borrowed, error)) from error
+    if not is_model(document):
+        raise UnsupportedModelError(_subclassed(model))
+    _keep_tuples(serialized, document)
+    return borrowed.readable(document), borrowed
+
+
+def _check_class(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "A model must be a keras.Model or a path. Received: "
+            f"{model!r} of type {type(model).__name__}."
+        )
+    if not isinstance(model, keras.Sequential | Functional):
+        raise UnsupportedModelError(_subclassed(model))
+
+
+def _rebuild(model: keras.Model, document: Entry, borrowed: Borrowed) -> keras.Model:
+    layers = {path: layer for path, layer, _ in pair(model, model).layers}
+    try:
+        new: keras.Model = borrowed.revive(document, layers)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        told = _not_revived(model, document, borrowed, layers, error)
+        raise UnsupportedModelError(told) from error
     if type(new) is not type(model):
         raise UnsupportedModelError(
             f"The rebuilt model must be of the same class. Received: "
@@ -124,76 +161,26 @@ def _rebuild(model: keras.Model, document: Entry) -> keras.Model:
     return new
 
 
-def _reuse_functions(model: keras.Model, document: Entry) -> dict[str, Any]:
-    """Have each Lambda rebuilt around the very function of the original."""
-    places = [
-        place
-        for place in walk(document)
-        if place.entry.get("class_name") == "Lambda"
-        and place.entry.get("module") == "keras.layers"
-    ]
-    if not places:
-        return {}
-    live = {path: layer for path, layer, _ in pair(model, model).layers}
-
-    class Reused:
-        """Stands for a Lambda while a document is revived."""
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any]) -> Any:
-            original = live[config["path"]]
-            return type(original)(
-                original.function,
-                output_shape=original._output_shape,
-                mask=original.mask,
-                arguments=original.arguments,
-                name=original.name,
-                dtype=original.dtype_policy,
-                trainable=original.trainable,
-            )
-
-    for place in places:
-        place.entry.update(
-            module="keras_rectifiers.surgery.live",
-            class_name="Reused",
-            registered_name=_REUSED,
-            config={"path": place.path},
-        )
-        place.entry.pop("build_config", None)
-    return {_REUSED: Reused}
-
-
-def _custom_objects(model: keras.Model) -> dict[str, Any]:
-    """Classes and functions of the live model that nobody registered."""
-    known: dict[str, Any] = {}
-    for layer in model._flatten_layers():
-        for value in (layer, *vars(layer).values()):
-            for name, thing in _named(value):
-                known.setdefault(name, thing)
-    return known
-
-
-def _named(value: Any) -> Iterator[tuple[str, Any]]:
-    parts = (
-        keras.layers.Layer,
-        keras.initializers.Initializer,
-        keras.regularizers.Regularizer,
-        keras.constraints.Constraint,
-    )
-    if isinstance(value, parts) and not _is_keras(type(value)):
-        yield keras.saving.get_registered_name(type(value)), type(value)
-        yield type(value).__name__, type(value)
-    elif (
-        hasattr(value, "__code__")
-        and not _is_keras(value)
-        and value.__name__ != "<lambda>"
-    ):
-        yield keras.saving.get_registered_name(value), value
-        yield value.__name__, value
-
-
-def _is_keras(thing: Any) -> bool:
-    return str(getattr(thing, "__module__", "")).split(".")[0] == "keras"
+def _not_revived(
+    model: keras.Model,
+    document: Entry,
+    borrowed: Borrowed,
+    layers: dict[str, Any],
+    error: Exception,
+) -> str:
+    """Which layer did not come back from its config, the innermost of them."""
+    with borrowed.scope(document, layers):
+        for place in reversed(list(walk(document))[1:]):
+            if forms.is_operation(place.entry.get("module")):
+                continue
+            try:
+                keras.saving.deserialize_keras_object(place.entry)
+            except (TypeError, ValueError, NotImplementedError) as cause:
+                return lost(layers.get(place.path, model), place.path, cause)
+    told = lost(model, "", error)
+    if type(model) in (Functional, keras.Sequential) or not _is_wired(model):
+        return told
+    return f"{told} Or convert keras.Model(m.inputs, m.outputs), where m is this model."
 
 
 def _move(pairs: Pairs, rewritten: Rewritten) -> None:
@@ -240,11 +227,19 @@ def _keep_tuples(serialized: Any, document: Entry) -> None:
 
 
 def _subclassed(model: keras.Model) -> str:
+    kind = type(model).__name__
+    if is_graph(model):
+        return (
+            "The config of a model must list its layers. Received: "
+            f"{model.name!r} of class {kind}, whose config holds the arguments of "
+            f"{kind} only. Convert keras.Model(m.inputs, m.outputs) instead, where m "
+            "is this model: it has the same layers and the same weights."
+        )
     return (
-        "A model must be Functional or Sequential, so that its layers stand in its "
-        f"config. Received: {model.name!r} of class {type(model).__name__}, whose "
-        "layers are made in Python code. Replace the activations in that code; "
-        "diagnose and DeadUnitMonitor work on it as it is."
+        "A model must be Functional or Sequential, so that its config lists its "
+        f"layers. Received: {model.name!r} of class {kind}, whose layers are called by "
+        "Python code. Replace the activations in that code; diagnose and "
+        "DeadUnitMonitor work on it as it is."
     )
 
 
@@ -257,15 +252,21 @@ def _split(path: str) -> str:
     )
 
 
-def _unserializable(model: keras.Model, error: Exception) -> str:
-    for layer in model._flatten_layers(include_self=False):
-        try:
-            keras.saving.serialize_keras_object(layer)
-        except (TypeError, ValueError, NotImplementedError) as cause:
-            first = str(cause).strip().splitlines()[0]
-            return (
-                f"Every layer must have a config to be rebuilt from. Received: "
-                f"{layer.name!r} of class {type(layer).__name__}, which has none "
-                f"({first}). Give the class a get_config."
-            )
-    return f"The model {model.name!r} cannot be serialized: {error}"
+def _unserializable(model: keras.Model, borrowed: Borrowed, error: Exception) -> str:
+    layers = [each for each in borrowed.stack if isinstance(each, keras.layers.Layer)]
+    layer, failed = (layers or [model])[-1], (borrowed.stack or (model,))[-1]
+    names = [name for name, value in vars(layer).items() if value is failed]
+    what = f"the argument {names[0]!r} of {layer.name!r}" if names else repr(layer.name)
+    return (
+        "Every layer must have a config to be rebuilt from. Received: "
+        f"{what}, of class {type(failed if names else layer).__name__}, which has none "
+        f"({reason(error)}). Give that class a get_config."
+    )
+
+
+def _is_wired(model: Any) -> bool:
+    """Whether the tensors between a model's inputs and outputs are what it computes."""
+    sequential = isinstance(model, keras.Sequential)
+    if sequential and type(model).call is keras.Sequential.call:
+        return bool(model.built)
+    return is_graph(model)

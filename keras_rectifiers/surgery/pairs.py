@@ -187,13 +187,12 @@ class _Walker:
     ) -> None:
         olds, news = _sublayers(old, aside), _sublayers(new, aside)
         if isinstance(old, keras.Model):
-            by_name = {layer.name: layer for layer in news}
+            twins, left = _twins(olds, news)
             for layer in olds:
-                twin = by_name.pop(layer.name, None)
-                if twin is None:
+                if id(layer) not in twins:
                     raise UnsupportedModelError(_lost(names, layer))
-                self.layer((*names, layer.name), layer, twin, aside)
-            for layer in by_name.values():
+                self.layer((*names, layer.name), layer, twins[id(layer)], aside)
+            for layer in left:
                 path = "/".join((*names, layer.name))
                 if not self._may_be_new(path, layer, old):
                     raise UnsupportedModelError(_lost(names, layer))
@@ -233,6 +232,30 @@ def _match(path: str, olds: list[Any], news: list[Any]) -> list[tuple[Any, Any]]
             "them whole."
         )
     return list(zip(olds, news, strict=True))
+
+
+def _twins(olds: list[Any], news: list[Any]) -> tuple[dict[int, Any], list[Any]]:
+    """The twin of each old layer by its identity, and the new layers left over.
+
+    Layers are matched by name. A class that does not keep its name in its config gets
+    another one at each load: where some layer of a class has a name that the old model
+    lacks, all of that class are matched in their order.
+    """
+    twins: dict[int, Any] = {}
+    names = {layer.name for layer in olds}
+    left = list(news)
+    for kind in dict.fromkeys(type(layer) for layer in olds):
+        ones = [layer for layer in olds if type(layer) is kind]
+        others = [layer for layer in left if type(layer) is kind]
+        strange = any(layer.name not in names for layer in others)
+        if strange and len(ones) == len(others):
+            twins |= {id(a): b for a, b in zip(ones, others, strict=True)}
+            left = [layer for layer in left if type(layer) is not kind]
+    by_name = {layer.name: layer for layer in left}
+    for layer in olds:
+        if id(layer) not in twins and layer.name in by_name:
+            twins[id(layer)] = by_name.pop(layer.name)
+    return twins, list(by_name.values())
 
 
 def _own(layer: Any) -> list[Any]:

@@ -150,7 +150,7 @@ def find(document: Entry) -> tuple[Found, ...]:
     shared: dict[tuple[Any, ...], list[Place]] = {}
     recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
     for place in view.places[1:]:
-        known = _recognise(place, view)
+        known = recognise(place, view)
         if known is not None:
             recognised.setdefault(place.identity, known)
             shared.setdefault(place.identity, []).append(place)
@@ -160,8 +160,13 @@ def find(document: Entry) -> tuple[Found, ...]:
     )
 
 
-def _recognise(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
-    """Form, function and operand of the rectifier at a place, if one is there."""
+def recognise(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
+    """Form, function and operand of the rectifier at a place, if one is there.
+
+    Args:
+        place: A layer or an operation.
+        view: The document around it.
+    """
     entry, config = place.entry, place.config
     class_name, module = str(entry["class_name"]), entry.get("module")
     if forms.is_operation(module):
@@ -228,13 +233,22 @@ def _found(
     return Found(site, tuple(places), tuple(len(each) for each in called), operand)
 
 
+def _function_text(value: dict[str, Any]) -> str:
+    """A function as it is written, with what a partial gives it."""
+    keywords = value.get("keywords")
+    if not keywords:
+        return repr(value.get("config"))
+    given = ", ".join(f"{key}={each}" for key, each in keywords.items())
+    return f"partial({value.get('config')}, {given})"
+
+
 def _spelling(place: Place, form: str, known: Rectifier) -> str:
     class_name = str(place.entry["class_name"])
     value = place.config.get(SLOT)
     if form == FUSED or class_name == "Activation":
         if isinstance(value, dict):
             inner = value.get("class_name")
-            text = f"{inner}()" if inner != "function" else repr(value.get("config"))
+            text = f"{inner}()" if inner != "function" else _function_text(value)
         else:
             text = repr(value)
         shown = text if class_name == "Activation" else f"{SLOT}={text}"

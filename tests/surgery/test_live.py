@@ -620,3 +620,116 @@ def test_training_the_copy_leaves_the_original_usable():
 
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
     model.fit(x, y, verbose=0)
+
+
+class Swallows(layers.Layer):
+    """Takes any keyword and hands none on: its name is another at each rebuild."""
+
+    def __init__(self, **kwargs):
+        super().__init__()
+        self.inner = layers.Dense(4)
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+class TakesNothing(layers.Layer):
+    """Has a constructor without keywords."""
+
+    def __init__(self):
+        super().__init__()
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class OtherKeywords(layers.Layer):
+    """Collects its keywords under another name, by which Keras leaves out `name`."""
+
+    def __init__(self, factor=2, **options):
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+
+class OwnConfig(layers.Layer):
+    """Leaves the base class out of its config."""
+
+    def __init__(self, factor=2, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+for _each in (Swallows, OtherKeywords, OwnConfig):
+    keras.saving.register_keras_serializable("tests_names")(_each)
+
+
+def _nameless(*, functional):
+    made = [
+        Swallows(),
+        layers.Dense(4, activation="relu"),
+        Swallows(),
+        OtherKeywords(3),
+        OwnConfig(4),
+        layers.ReLU(),
+        OwnConfig(5),
+        layers.Dense(1),
+    ]
+    if not functional:
+        return keras.Sequential([keras.Input((4,)), *made])
+    tensor = inputs = keras.Input((4,))
+    for each in made:
+        tensor = each(tensor)
+    return keras.Model(inputs, tensor)
+
+
+@pytest.mark.parametrize("functional", [True, False])
+def test_layers_whose_config_lacks_their_name_keep_it(functional):
+    """Live, the twin has the name, the class and the weights of the original."""
+    model = _nameless(functional=functional)
+
+    converted = keras_rectifiers.convert(model)
+
+    assert [each.name for each in converted.layers] == [e.name for e in model.layers]
+    found = keras_rectifiers.verify(model, converted)
+    assert (found.bit_equal, found.weights_equal) == (True, True)
+
+
+@pytest.mark.parametrize("functional", [True, False])
+def test_a_file_of_layers_without_names_is_converted(functional, tmp_path):
+    """Keras names them anew at each load: they are matched in their order."""
+    model = _nameless(functional=functional)
+    model.save(tmp_path / "a.keras")
+
+    plan = keras_rectifiers.convert_file(tmp_path / "a.keras", tmp_path / "b.keras")
+
+    assert len(plan.steps) == 2
+    assert plan.repairs == ()
+    assert len({each.path for each in plan.unseen}) == 5
+    found = keras_rectifiers.verify(tmp_path / "a.keras", tmp_path / "b.keras")
+    assert (found.bit_equal, found.weights_equal, found.weights) == (True, True, 8)
+    found = keras_rectifiers.verify(model, tmp_path / "b.keras")
+    assert (found.bit_equal, found.weights_equal) == (True, True)
+
+
+def test_a_constructor_without_keywords_is_called_without_any():
+    """Keras notes the arguments that a layer was made with; the name is set."""
+    model = keras.Sequential(
+        [keras.Input((4,)), TakesNothing(), layers.ReLU(), layers.Dense(1)]
+    )
+
+    converted = keras_rectifiers.convert(model)
+
+    assert [each.name for each in converted.layers] == [e.name for e in model.layers]
+    assert keras_rectifiers.verify(model, converted).bit_equal
