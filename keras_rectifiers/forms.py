@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers.callables import LIBRARIES
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import LEAKY_RELU_REGISTERED
+from keras_rectifiers.specs import PACKAGE
 from keras_rectifiers.specs import PRELU
 from keras_rectifiers.specs import PRELU_REGISTERED
 from keras_rectifiers.specs import RELU
@@ -30,10 +32,31 @@ _FUNCTIONS = {
     "leaky_relu": Rectifier(LEAKY_RELU, _KERAS_LEAKY_FUNCTION_SLOPE),
 }
 
+#: What libraries call the slope, and the slope that they take where none is given.
+_ALIASES = {"alpha": "negative_slope"}
+_LEAKY_SLOPES = {"tensorflow": 0.2, "jax": 0.01, "torch": 0.01}
+
 
 def is_keras_module(module: str | None) -> bool:
     """Whether a config's `module` is Keras' own (None: a legacy config)."""
     return module is None or module == "keras" or module.startswith("keras.")
+
+
+def is_keras(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a config is an object of one of Keras' own classes.
+
+    Keras writes no module for a class of `__main__`, as it writes none in legacy
+    configs; only the former has a registered name.
+    """
+    module = entry.get("module")
+    if module is None:
+        return entry.get("registered_name") is None
+    return is_keras_module(module)
+
+
+def is_ours(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a config is an object of a class of this package."""
+    return str(entry.get("registered_name") or "").startswith(f"{PACKAGE}>")
 
 
 def is_operation(module: str | None) -> bool:
@@ -64,13 +87,13 @@ def recognise_layer(
         )
     if ours == PRELU_REGISTERED:
         return Rectifier(PRELU, max_value=config.get("max_value"))
-    if not is_keras_module(module):
+    if not is_keras({"module": module, "registered_name": registered_name}):
         return None
     if class_name == "ReLU":
         return _relu(config)
     if class_name == "LeakyReLU":
         slope = config.get("negative_slope", config.get("alpha"))
-        slope = _KERAS_LEAKY_LAYER_SLOPE if slope is None else _number(slope)
+        slope = _KERAS_LEAKY_LAYER_SLOPE if slope is None else number(slope)
         return Rectifier(LEAKY_RELU, slope or 0.0)
     if class_name == "PReLU":
         return Rectifier(PRELU)
@@ -91,10 +114,7 @@ def recognise_activation(value: Any) -> Rectifier | None:
         return None
     config = value.get("config")
     if value.get("class_name") == "function" and isinstance(config, str):
-        known = value.get("module") in (None, "builtins") or is_keras_module(
-            value.get("module")
-        )
-        return _FUNCTIONS.get(config) if known else None
+        return _function(value.get("module"), config, value.get("keywords") or {})
     if isinstance(config, Mapping):
         return recognise_layer(
             str(value.get("class_name")),
@@ -103,6 +123,30 @@ def recognise_activation(value: Any) -> Rectifier | None:
             config,
         )
     return None
+
+
+def _function(
+    module: str | None, name: str, keywords: Mapping[str, Any]
+) -> Rectifier | None:
+    """The rectifier that a function is, with keywords that a partial gives it."""
+    root = str(module).split(".", maxsplit=1)[0]
+    keras = module in (None, "builtins") or is_keras_module(module)
+    known = _FUNCTIONS.get(name) if keras or root in LIBRARIES else None
+    if known is None:
+        return None
+    given = {_ALIASES.get(key, key): value for key, value in keywords.items()}
+    if known.kind == LEAKY_RELU and not keras:
+        slope = _LEAKY_SLOPES[root]
+        known = Rectifier(LEAKY_RELU, slope)
+    if not given:
+        return known
+    if name == "relu6" or not set(given) <= {
+        "negative_slope",
+        "max_value",
+        "threshold",
+    }:
+        return None
+    return _relu({"negative_slope": known.negative_slope, **given})
 
 
 def recognise_operation(
@@ -134,7 +178,7 @@ def recognise_operation(
         case "ReLU":
             return _relu(config), 0
         case "LeakyRelu":
-            slope = _number(config.get("negative_slope")) or 0.0
+            slope = number(config.get("negative_slope")) or 0.0
             return Rectifier(LEAKY_RELU, slope), 0
         case "Clip":
             return _clip(config, operands)
@@ -146,7 +190,7 @@ def recognise_operation(
 
 
 def _maximum(operands: Sequence[Any]) -> tuple[Rectifier, int] | None:
-    numbers = [_number(operand) for operand in operands]
+    numbers = [number(operand) for operand in operands]
     if numbers == [None, 0]:
         return Rectifier(RELU), 0
     if numbers == [0, None]:
@@ -162,7 +206,7 @@ def _where(
     if len(operands) != 3:  # noqa: PLR2004
         return None
     condition, x, otherwise = operands
-    if _number(otherwise) != 0 or _number(x) is not None:
+    if number(otherwise) != 0 or number(x) is not None:
         return None
     test = producer(condition)
     if test is None or not _is_positive_test(*test, x, same):
@@ -172,21 +216,21 @@ def _where(
 
 def _relu(config: Mapping[str, Any]) -> Rectifier:
     """`ReLU(max_value, negative_slope, threshold)`, as layer or as function."""
-    slope = _number(config.get("negative_slope")) or 0.0
+    slope = number(config.get("negative_slope")) or 0.0
     return Rectifier(
         RELU if slope == 0 else LEAKY_RELU,
         slope,
-        _number(config.get("max_value")),
-        _number(config.get("threshold")) or 0.0,
+        number(config.get("max_value")),
+        number(config.get("threshold")) or 0.0,
     )
 
 
 def _clip(
     config: Mapping[str, Any], operands: Sequence[Any]
 ) -> tuple[Rectifier, int] | None:
-    low = _number(config.get("x_min"))
-    high = _number(config.get("x_max"))
-    if low != 0 or high is None or high <= 0 or _number(operands[0]) is not None:
+    low = number(config.get("x_min"))
+    high = number(config.get("x_max"))
+    if low != 0 or high is None or high <= 0 or number(operands[0]) is not None:
         return None
     return Rectifier(RELU, max_value=high), 0
 
@@ -205,10 +249,10 @@ def _is_positive_test(
         left, right = right, left
     elif class_name not in ("Greater", "GreaterEqual"):
         return False
-    return _number(right) == 0 and _number(left) is None and same(left, x)
+    return number(right) == 0 and number(left) is None and same(left, x)
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     """A plain or serialized number as float; None for anything else."""
     if isinstance(value, bool):
         return None
@@ -216,5 +260,5 @@ def _number(value: Any) -> float | None:
         return float(value)
     if isinstance(value, Mapping) and value.get("class_name") == "__numpy__":
         inner = value.get("config", {}).get("value")
-        return _number(inner)
+        return number(inner)
     return None

@@ -56,6 +56,12 @@ def command(
     MODEL is a .keras or .h5 file of any Keras, a SavedModel folder, or the JSON of
     an architecture. It is read, but neither loaded nor run, and Keras is not
     imported.
+
+    What cannot be looked into is counted on the first line and listed: layers and
+    models of other packages, whose config does not list their layers. So is what may
+    hide a rectifier: Lambda layers, Python functions, and operations such as
+    x * (x > 0). A Functional model m of such a class can be converted as
+    keras.Model(m.inputs, m.outputs).
     """
     from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show

@@ -126,7 +126,7 @@ def plan(
     if saved and not asked and is_modern(model, functions):
         with archive.read(model) as source:
             slopes = _slopes(source.document, source.read_alpha)
-            made = make_plan(source.document, target, selection, slopes)
+            made = make_plan(source.document, target, selection, slopes, source.look)
             return _with_repairs(made, source.state_left(made))
     from keras_rectifiers.saved.opened import Opened  # noqa: PLC0415 (h5py)
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
@@ -145,6 +145,7 @@ def plan(
         target,
         selection,
         lambda site: live.alpha_at(model, site),
+        live.look(model),
     )
 
 

@@ -208,7 +208,7 @@ class Engine:
             before = operand if isinstance(operand, Bounds) else call.unknown()
             return self._rectify(place, found, before)
         module = place.entry.get("module")
-        known = forms.is_keras_module(module)
+        known = forms.is_keras(place.entry)
         inner = self._places.get(id(place.config.get("layer")))
         if known and call.class_name == "TimeDistributed" and inner is not None:
             return self._each_step(inner, call, training=training)

@@ -33,13 +33,15 @@ _MANY = 0.1
 
 
 def plan_tables(plan: Plan) -> list[Any]:
-    """A plan: what is replaced by what, then what is left and why.
+    """A plan: what is replaced by what, what is left and why, what is not seen.
 
     Args:
         plan: The plan.
     """
+    from keras_rectifiers.surgery.plan import UNSEEN_HEAD  # noqa: PLC0415
     from keras_rectifiers.surgery.plan import replacement_text  # noqa: PLC0415
     from keras_rectifiers.surgery.plan import shape_text  # noqa: PLC0415
+    from keras_rectifiers.surgery.plan import unseen_row  # noqa: PLC0415
 
     parts: list[Any] = [f"{plan.model}: {plan.summary}"]
     if plan.steps:
@@ -78,6 +80,9 @@ def plan_tables(plan: Plan) -> list[Any]:
                 ),
             )
         )
+    if plan.unseen:
+        rows = map(unseen_row, plan.unseen)
+        parts.append(_table(UNSEEN_HEAD, rows, numbers=("layers",)))
     return [*parts, *repair_tables(plan.repairs)]
 
 
@@ -111,15 +116,17 @@ def diagnosis_tables(diagnosis: Diagnosis) -> list[Any]:
     Args:
         diagnosis: The diagnosis.
     """
+    broken = [diagnosis.not_finite] if diagnosis.not_finite else []
     if not diagnosis.layers:
-        return [f"{diagnosis.model}: no rectifier was found, so there are no verdicts."]
+        found = f"{diagnosis.model}: no rectifier was found, so there are no verdicts."
+        return [found, *broken]
     layers = sorted(
         diagnosis.layers,
         key=lambda layer: (layer.not_finite, layer.dead_fraction, layer.leaking),
         reverse=True,
     )
-    broken = any(layer.not_finite for layer in layers)
-    verdicts = (*(("not_finite",) if broken else ()), *_VERDICTS)
+    some = any(layer.not_finite for layer in layers)
+    verdicts = (*(("not_finite",) if some else ()), *_VERDICTS)
     head = ("layer", "units", *verdicts, "dead share")
     table = _table(
         head,
@@ -147,6 +154,7 @@ def diagnosis_tables(diagnosis: Diagnosis) -> list[Any]:
     )
     parts: list[Any] = [
         headline,
+        *broken,
         table,
         _bound(diagnosis),
     ]

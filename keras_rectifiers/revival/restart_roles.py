@@ -209,8 +209,7 @@ def _makes_units(entry: Entry) -> bool:
 
 
 def _keras_own(entry: Entry) -> bool:
-    ours = str(entry.get("registered_name") or "").startswith("keras_rectifiers>")
-    return ours or forms.is_keras_module(entry.get("module"))
+    return forms.is_ours(entry) or forms.is_keras(entry)
 
 
 def _axis(place: Place) -> int:

@@ -38,6 +38,7 @@ from keras_rectifiers.saved.weights.write import named_slots
 from keras_rectifiers.saved.weights.write import write_archive
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import give_names
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.plan import Plan
@@ -81,6 +82,7 @@ class Opened:
         self.saved = saved
         origin = Origin(version_numbers(saved.version), saved.backend)
         with wellformed.reading(saved.path, "config.json"):
+            give_names(saved.document)
             self._modern = modernise(saved.document, origin, functions)
             self.document: Entry = self._modern.document
             if saved.training is not None:
@@ -91,11 +93,7 @@ class Opened:
             else:
                 repairs = ()
         if not is_model(self.document):
-            raise ArchiveError(
-                "A model's layers must stand in its config. Received: "
-                f"{self.document.get('class_name')!r} in {str(saved.path)!r}, whose "
-                "layers are made in Python code. Replace the activations in that code."
-            )
+            raise ArchiveError(wellformed.without_layers(self.document, saved.path))
         wellformed.check(self.document, saved.path)
         self._repairs = (*saved.repairs, *self._modern.repairs, *repairs)
         if input_shape is not None or lacks_input(self.document):

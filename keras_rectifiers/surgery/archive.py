@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
 import json
 import os
 import shutil
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import BinaryIO
@@ -25,7 +28,10 @@ from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery import zipcopy
+from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import give_names
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.files import check_model_target
 from keras_rectifiers.surgery.files import replacing
@@ -34,6 +40,7 @@ from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
 from keras_rectifiers.surgery.trained import may_touch_state
+from keras_rectifiers.surgery.unseen import Inside
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -119,6 +126,24 @@ class Archive:
                     shutil.copyfileobj(packed, member)
                 member.seek(0)
             yield stack.enter_context(open_weights(member, self.path, "r"))
+
+    def look(self, place: Place) -> Inside:
+        """What the weights tell of the layers inside a place."""
+        stored = self._stored.get(place.group)
+        return Inside(None if stored is None else stored - 1)
+
+    @functools.cached_property
+    def _stored(self) -> Mapping[tuple[str, ...], int]:
+        """How many layers each group of the weights holds, its own one included."""
+        from keras_rectifiers.surgery import weights_file  # noqa: PLC0415 (h5py)
+
+        found: Counter[tuple[str, ...]] = Counter()
+        # A plan needs no weights.
+        with contextlib.suppress(ArchiveError), self._weights() as file:
+            for group in weights_file.layer_groups(file):
+                around = range(min(len(group), 3 * MAX_DEPTH))
+                found.update(group[: length + 1] for length in around)
+        return found
 
 
 @contextlib.contextmanager
@@ -262,11 +287,8 @@ def _check_document(document: Entry, metadata: dict[str, Any], path: Path) -> No
             "(keras_rectifiers.upgrade)."
         )
     if not is_model(document):
-        raise ArchiveError(
-            "A model's layers must stand in its config. Received: "
-            f"{document.get('class_name')!r} in {str(path)!r}, whose layers are made "
-            "in Python code. Replace the activations in that code."
-        )
+        raise ArchiveError(wellformed.without_layers(document, path))
+    give_names(document)
     wellformed.check(document, path)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -31,8 +32,16 @@ from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.unseen import Look
+from keras_rectifiers.surgery.unseen import Unseen
+from keras_rectifiers.surgery.unseen import counted
+from keras_rectifiers.surgery.unseen import unknown
+from keras_rectifiers.surgery.unseen import unseen
 
-_FORMAT = 1
+_FORMAT = 2
+
+#: Columns of what could not be looked into.
+UNSEEN_HEAD = ("not seen", "class", "layers", "reason", "why")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +91,8 @@ class Plan:
     skips: tuple[Skip, ...]
     #: What an old file needed before anything could be replaced; often nothing.
     repairs: tuple[Repair, ...] = ()
+    #: What could not be looked into, or may hide a rectifier; often nothing.
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -129,6 +140,7 @@ class Plan:
                     for skip in data["skips"]
                 ),
                 tuple(Repair(**repair) for repair in data["repairs"]),
+                tuple(Unseen(**unseen) for unseen in data["unseen"]),
             )
         except (
             ValueError,
@@ -168,6 +180,8 @@ class Plan:
                 for skip in self.skips
             ]
             lines += ["", *_table(heads, left)]
+        if self.unseen:
+            lines += ["", *_table(UNSEEN_HEAD, map(unseen_row, self.unseen))]
         if self.repairs:
             made = [
                 (first.rule, first.text, where_text(first, count))
@@ -178,9 +192,10 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """One line: how many are replaced, by what, how many are left."""
+        """One line: how many are replaced, by what, how many are left, and unseen."""
+        more = counted(self.unseen)
         if not self.steps and not self.skips:
-            return "no rectifier found."
+            return f"no rectifier found.{more}"
         names = Counter(step.replacement.class_name for step in self.steps)
         made = ", ".join(f"{count} by {name}" for name, count in names.items())
         left = Counter(skip.reason for skip in self.skips)
@@ -189,12 +204,16 @@ class Plan:
             f"{len(self.steps)} of {len(self.steps) + len(self.skips)} rectifiers "
             f"replaced{f' ({made})' if made else ''}, "
             f"{self.parameters:,} parameters added"
-            f"{f'; left: {kept}' if kept else ''}."
+            f"{f'; left: {kept}' if kept else ''}.{more}"
         )
 
 
 def make_plan(
-    document: Entry, target: Target, selection: Selection, read_alpha: AlphaReader
+    document: Entry,
+    target: Target,
+    selection: Selection,
+    read_alpha: AlphaReader,
+    look: Look = unknown,
 ) -> Plan:
     """Plan the conversion of a document.
 
@@ -203,6 +222,7 @@ def make_plan(
         target: What replaces the rectifiers.
         selection: Which ones.
         read_alpha: Gives the slopes of an existing PReLU.
+        look: Gives what is known of the layers inside a custom class.
 
     Raises:
         SelectionError: The selection matches nothing.
@@ -218,7 +238,13 @@ def make_plan(
             skips.append(Skip(each.site, made.reason, made.detail))
         else:
             steps.append(made)
-    return Plan(name_of(document), target.label, tuple(steps), tuple(skips))
+    return Plan(
+        name_of(document),
+        target.label,
+        tuple(steps),
+        tuple(skips),
+        unseen=unseen(document, look),
+    )
 
 
 def _step_for(found: Found, target: Target, read_alpha: AlphaReader) -> Step | Cannot:
@@ -237,6 +263,12 @@ def _step_for(found: Found, target: Target, read_alpha: AlphaReader) -> Step | C
     if len(replacements) > 1:
         note = "; ".join(filter(None, (note, f"becomes {len(replacements)} layers")))
     return Step(found.site, tuple(replacements), note)
+
+
+def unseen_row(each: Unseen) -> tuple[str, ...]:
+    """What could not be looked into, for people: one cell for each column."""
+    layers = "?" if each.layers is None else f"{each.layers:,}"
+    return each.path, each.class_name, layers, each.reason, each.detail
 
 
 def shape_text(shapes: Sequence[specs.Shape | None]) -> str:
@@ -278,7 +310,8 @@ def _some(config: Mapping[str, Any], start: np.ndarray) -> str:
     return f"{values[0] * scale:g} for {count} of {start.size}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    rows = list(rows)
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     return [
         "  "

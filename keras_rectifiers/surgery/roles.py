@@ -28,7 +28,6 @@ RECURRENT = "recurrent"
 CUSTOM = "custom"
 ROLES = (HIDDEN, GATE, OUTPUT, GUARD, RECURRENT, CUSTOM)
 
-_OURS = "keras_rectifiers>"
 _RECURRENT_MARKS = ("LSTM", "GRU", "SimpleRNN")
 #: Layers and operations that leave the values as they are, or only rescale them.
 _PASSES = frozenset(
@@ -64,10 +63,10 @@ def role_of(
     class_name = str(entry["class_name"])
     if any(mark in class_name for mark in _RECURRENT_MARKS):
         return RECURRENT, f"inside the recurrence of {class_name}"
-    registered = str(entry.get("registered_name") or "")
-    keras_own = forms.is_keras_module(entry.get("module"))
-    if not keras_own and not registered.startswith(_OURS):
-        return CUSTOM, f"an argument of the custom class {registered or class_name}"
+    keras_own = forms.is_keras(entry)
+    if not keras_own and not forms.is_ours(entry):
+        named = entry.get("registered_name") or class_name
+        return CUSTOM, f"an argument of the custom class {named}"
     for place in places:
         if known.max_value is not None and not fused:
             offset = _offset(place, view)
@@ -134,7 +133,7 @@ def _use(
 ) -> tuple[str, str] | None:
     """What a consumer does with a value; None where it passes the value on."""
     name, class_name = consumer[0], str(entry["class_name"])
-    if not forms.is_keras_module(entry.get("module")):
+    if not forms.is_keras(entry):
         return HIDDEN, ""
     operation = forms.is_operation(entry.get("module"))
     tensors = graph.inputs(*consumer)

@@ -5,6 +5,8 @@ Only links move; the bytes of every array that stays are not touched.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import h5py
 import numpy as np
 
@@ -27,6 +29,8 @@ from keras_rectifiers.surgery.shapes import policy_name
 from keras_rectifiers.surgery.sites import SLOT
 from keras_rectifiers.surgery.trained import Arrays
 
+#: Group of a layer's own weights, and that of a seed generator, which is no layer.
+_VARS, _SEED = "vars", "seed_generator"
 #: Rectifiers without weights: their empty groups may keep their old names.
 _WEIGHTLESS = frozenset({"ReLU", "LeakyReLU", "Activation"})
 
@@ -83,6 +87,25 @@ def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
             "Every stored array must be kept and every new one added. Received: "
             f"{after} arrays where {expected} were expected. Please report this file."
         )
+
+
+def layer_groups(file: h5py.File) -> Iterator[tuple[str, ...]]:
+    """The group of each layer, from the root: Keras gives each one a `vars`.
+
+    Args:
+        file: The open weights file.
+    """
+    pending: list[tuple[tuple[str, ...], h5py.Group]] = [((), file["/"])]
+    while pending:
+        names, group = pending.pop()
+        for name in group:
+            item = group[name]
+            if not isinstance(item, h5py.Group):
+                continue
+            if name != _VARS:
+                pending.append(((*names, name), item))
+            elif names and not names[-1].startswith(_SEED):
+                yield names
 
 
 def read_alpha(file: h5py.File, group: tuple[str, ...], size: int) -> np.ndarray:

@@ -114,6 +114,23 @@ def check(document: Entry, path: Path) -> None:
                     )
 
 
+def without_layers(document: Entry, path: Path) -> str:
+    """What to do about a model whose config does not list its layers.
+
+    Args:
+        document: The config of a whole model, which `is_model` does not take for one.
+        path: The file.
+    """
+    return (
+        "The config of a model must list its layers. Received: "
+        f"{document.get('class_name')!r} in {str(path)!r}, whose config does not. "
+        "Load it as m with the module of its class imported. If m is a Functional "
+        "model, convert keras.Model(m.inputs, m.outputs), which has the same layers "
+        "and weights; if its layers are called by Python code, replace the activations "
+        "in that code."
+    )
+
+
 def _check_entry(entry: Entry, place: Place) -> None:
     for key, kinds in (
         ("class_name", str),

@@ -208,7 +208,7 @@ def _united(arrivals: list[list[rules.Piece]]) -> list[rules.Piece]:
 def _why(place: Place, tensors: int) -> str:
     """Why the way ends at a layer."""
     class_name, path = str(place.entry["class_name"]), place.path
-    if not forms.is_keras_module(place.entry.get("module")):
+    if not forms.is_keras(place.entry):
         return f"the custom layer {path!r} ({class_name}) may do anything with it"
     if class_name in ("Add", "Subtract", "Average") and tensors > 1:
         return f"it is added to another value in {path!r} ({class_name})"

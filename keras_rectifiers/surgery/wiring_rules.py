@@ -112,8 +112,7 @@ def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None
 def is_elementwise(entry: Entry) -> bool:
     """Whether a member works on each value alone, and takes 0 to 0."""
     class_name, config = str(entry["class_name"]), config_of(entry)
-    ours = str(entry.get("registered_name") or "").startswith("keras_rectifiers>")
-    if not ours and not forms.is_keras_module(entry.get("module")):
+    if not forms.is_ours(entry) and not forms.is_keras(entry):
         return False
     if class_name in _ELEMENTWISE:
         return True
@@ -138,7 +137,7 @@ def taken_up(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
         UnsafeError: If the weights are shared between units.
     """
     class_name, config = str(entry["class_name"]), config_of(entry)
-    if not forms.is_keras_module(entry.get("module")):
+    if not forms.is_keras(entry):
         return []
     if class_name in ("Dense", *_RECURRENT):
         rank = _rank(entry, shape)
@@ -175,7 +174,7 @@ def made_by(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
         UnsafeError: If the weights are shared between units.
     """
     class_name, config = str(entry["class_name"]), config_of(entry)
-    if not forms.is_keras_module(entry.get("module")):
+    if not forms.is_keras(entry):
         return []
     every = (state.indices,)
     if class_name == "Embedding":

@@ -38,6 +38,20 @@ def test_unknown_classes_are_no_obstacle(run, made):
     assert len(json.loads(result.stdout)["steps"]) == 2
 
 
+def test_what_is_looked_past_is_listed(run, made):
+    """An unknown class has a line on the screen, a count, and an entry in the JSON."""
+    screen = run("inspect", made / "unknown.keras").stdout
+    data = json.loads(run("inspect", made / "unknown.keras", "--json").stdout)
+
+    (unseen,) = data["unseen"]
+    assert (unseen["reason"], unseen["layers"]) == ("custom", None)
+    assert "Not looked into: 1." in screen.splitlines()[0]
+    assert any(
+        unseen["path"] in line and unseen["class_name"] in line
+        for line in screen.splitlines()[1:]
+    )
+
+
 def test_selection_narrows_the_list(run, made):
     """--include and --exclude choose by path."""
     result = run("inspect", made / "model.keras", "--include", "rect*", "--json")

@@ -552,7 +552,7 @@ def test_a_model_whose_layers_are_made_in_code_is_refused(tmp_path):
     model = Own()
     model(np.zeros((1, 3), "f4"))
     folder = saved(model, tmp_path / "own", save_traces=True)
-    refused(UnsupportedModelError, "'Own' makes its layers in its own code", folder)
+    refused(UnsupportedModelError, "'Own' makes its layers in code that is not", folder)
 
 
 def test_a_vocabulary_that_is_nowhere_is_refused(tmp_path):

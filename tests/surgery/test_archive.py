@@ -284,8 +284,8 @@ def test_overlapping_members_are_refused(tmp_path):
         (b"3", "must hold an object"),
         (b"NaN", "must hold an object"),
         (b"null", "must hold an object"),
-        (b"{}", "must stand in its config"),
-        (b'{"class_name": "Own", "config": {}}', "'Own'.*made in Python code"),
+        (b"{}", "must list its layers"),
+        (b'{"class_name": "Own", "config": {}}', "'Own'.*called by Python code"),
         (b'{"class_name": [], "config": {"layers": [7]}}', "class_name="),
     ],
 )  # fmt: skip

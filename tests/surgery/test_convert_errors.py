@@ -108,9 +108,9 @@ def test_a_subclassed_model_is_refused(tmp_path):
     model(np.zeros((1, 3), "float32"))
     model.save(tmp_path / "own.keras")
 
-    with pytest.raises(UnsupportedModelError, match="made in Python code"):
+    with pytest.raises(UnsupportedModelError, match="called by Python code"):
         keras_rectifiers.plan(model)
-    refused(tmp_path / "own.keras", "made in Python code")
+    refused(tmp_path / "own.keras", "called by Python code")
 
 
 def test_a_model_without_rectifiers_is_copied(tmp_path):

@@ -251,7 +251,7 @@ def _call(entry: Entry, node: Any, first: _First, context: Context) -> Entry:
     }
     if not operation:
         _refuse_composite(entry, (argument, kwargs), context)
-        if forms.is_keras_module(entry.get("module")):
+        if forms.is_keras(entry):
             kwargs = {key: _constant(key, value) for key, value in kwargs.items()}
     args = [argument]
     if class_name in _RECURRENT and isinstance(argument, list):

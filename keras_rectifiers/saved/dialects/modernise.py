@@ -129,7 +129,7 @@ def _children(entry: Entry) -> Iterator[Entry]:
     if is_model(entry):
         yield from layers_of(entry)
         return
-    if not forms.is_keras_module(entry.get("module")):
+    if not forms.is_keras(entry):
         return  # a custom class: what its config means is its own affair
     config = config_of(entry)
     for key in ("layer", "forward_layer", "backward_layer", "cell"):

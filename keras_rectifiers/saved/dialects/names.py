@@ -74,7 +74,7 @@ def _rename(entry: Entry, name: str, context: Context) -> None:
 
 def _wrapped(entry: Entry) -> Iterator[Entry]:
     """The layers and cells inside a wrapper of Keras' own, however deep."""
-    if not forms.is_keras_module(entry.get("module")):
+    if not forms.is_keras(entry):
         return
     config = config_of(entry)
     cells = config.get("cells")

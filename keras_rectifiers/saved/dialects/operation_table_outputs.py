@@ -48,7 +48,7 @@ def outputs_of(entry: Entry, args: Sequence[Any], kwargs: Config) -> list[Output
                 policy_name(config.get("dtype") or "float32"),
             )
         ]
-    if not forms.is_keras_module(entry.get("module")) or not tensors:
+    if not forms.is_keras(entry) or not tensors:
         return []
     return layer_outputs(class_name, config, tensors)
 

@@ -65,12 +65,11 @@ def is_known(entry: Mapping[str, Any]) -> bool:
     quantized = isinstance(dtype, dict) and "Quantized" in str(dtype.get("class_name"))
     if quantized or entry.get("class_name") in _OPAQUE:
         return False
-    registered = entry.get("registered_name")
-    if registered is not None and str(registered).startswith("keras_rectifiers>"):
+    if forms.is_ours(entry):
         return True
-    if registered not in (None, entry.get("class_name")):
+    if entry.get("registered_name") not in (None, entry.get("class_name")):
         return False
-    return forms.is_keras_module(entry.get("module"))
+    return forms.is_keras(entry)
 
 
 def _none(_: Config) -> tuple[Variable, ...]:

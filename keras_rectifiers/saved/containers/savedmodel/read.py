@@ -99,10 +99,10 @@ def _document(path: Path, root: dict[str, Any]) -> Entry:
             if is_model({"config": layers}):
                 return {**document, "config": layers}
     raise UnsupportedModelError(
-        "The layers of a model must stand in its config. Received: "
+        "The config of a model must list its layers. Received: "
         f"{str(path)!r}, whose class {str(root.get('class_name'))!r} makes its layers "
-        "in its own code. Build the same model with the functional API, load the old "
-        "weights into it, and save that."
+        "in code that is not in the file. Build the same model with the functional "
+        "API, load the old weights into it, and save that."
     )
 
 
