@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.saved.dialects import left_open
 from keras_rectifiers.saved.dialects.modernise import modernise
 from keras_rectifiers.saved.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.saved.dialects.registry import Functions
 from keras_rectifiers.saved.dialects.registry import Handed
 from keras_rectifiers.saved.dialects.registry import Origin
 from keras_rectifiers.saved.dialects.structure import lacks_input
+from keras_rectifiers.saved.training import moved
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
@@ -22,8 +24,6 @@ from keras_rectifiers.surgery.document import give_names
 
 StrPath = str | os.PathLike[str]
 
-#: Ending of a file of Keras 3, and the container's name.
-MODERN = ".keras"
 #: Where a document has what the model was compiled with.
 COMPILED = "compile_config"
 
@@ -33,7 +33,8 @@ _KERAS_3 = (3,)
 def is_modern(path: StrPath, functions: Functions = NO_FUNCTIONS) -> bool:
     """Whether a path is a `.keras` file in which nothing is to be repaired.
 
-    What is no readable `.keras` file is not modern: whoever opens it will say why.
+    Its weights are looked at only where the config leaves something open. What is no
+    readable `.keras` file is not modern: whoever opens it will say why.
 
     Args:
         path: The path.
@@ -62,12 +63,16 @@ def _looked_at(
             metadata = members.read_json(zipped, infos, archive.METADATA, path)
             bare = lacks_input(document) and _lacks_shapes(file, path, document)
         with wellformed.reading(path, archive.CONFIG):
-            document.pop(COMPILED, None)
+            compiled = document.pop(COMPILED, None)
             give_names(document)
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))
-            return origin.version >= _KERAS_3 and not (
-                bare or modernise(document, origin, dict(functions)).repairs
-            )
+            if origin.version < _KERAS_3 or moved.is_moved(compiled, origin.version):
+                return False
+            if bare or modernise(document, origin, dict(functions)).repairs:
+                return False
+            if left_open.any_open(document) or moved.may_be_scaled(compiled, document):
+                return _says_all(path)
+            return True
     except (RectifierError, OSError):
         return False
 
@@ -78,6 +83,15 @@ def _lacks_shapes(file: BinaryIO, path: Path, document: Entry) -> bool:
 
     file.seek(0)
     return container.lacks_shapes(file, path, document)
+
+
+def _says_all(path: Path) -> bool:
+    """Whether the weights of a file tell nothing that its config leaves open."""
+    from keras_rectifiers.saved.containers import archive as container  # noqa: PLC0415
+
+    with members.open_file(path) as file, container.read(file, path) as saved:
+        told = any(each.rule == left_open.RMS_SCALING for each in saved.repairs)
+        return not told and not getattr(saved.slots, "scaled", False)
 
 
 def version_numbers(version: str) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.containers import vocabularies
 from keras_rectifiers.saved.containers.open import open_saved
+from keras_rectifiers.saved.containers.saved import MODERN
 from keras_rectifiers.saved.containers.saved import Saved
 from keras_rectifiers.saved.dialects.modernise import modernise
 from keras_rectifiers.saved.dialects.registry import NO_FUNCTIONS
@@ -23,10 +24,10 @@ from keras_rectifiers.saved.dialects.registry import Functions
 from keras_rectifiers.saved.dialects.registry import Origin
 from keras_rectifiers.saved.dialects.structure import lacks_input
 from keras_rectifiers.saved.modern import COMPILED
-from keras_rectifiers.saved.modern import MODERN
 from keras_rectifiers.saved.modern import StrPath
 from keras_rectifiers.saved.modern import is_modern
 from keras_rectifiers.saved.modern import version_numbers
+from keras_rectifiers.saved.training import moved
 from keras_rectifiers.saved.training.config import modern_compile_config
 from keras_rectifiers.saved.training.slots import Carried
 from keras_rectifiers.saved.training.slots import carry
@@ -89,6 +90,8 @@ class Opened:
                 compiled, repairs = modern_compile_config(
                     saved.training, origin, self.document
                 )
+                if compiled is not None and getattr(saved.slots, "scaled", False):
+                    compiled, repairs = _scaled(compiled, repairs)
                 self.document[COMPILED] = compiled
             else:
                 repairs = ()
@@ -168,8 +171,19 @@ class Opened:
             left = slots is not None and self.saved.training is not None
             return None, (dropped("the optimizer", _NOT_IN_KERAS),) if left else ()
         if self.saved.container == MODERN:
-            return (None if slots is None else list(enumerate(slots.arrays))), ()
+            return self._numbered(compiled)
         return carry(slots, compiled, self.placed)
+
+    def _numbered(self, compiled: Entry) -> tuple[Carried | None, tuple[Repair, ...]]:
+        """The optimizer's variables out of a file of Keras 3."""
+        slots = self.saved.slots
+        if slots is None:
+            return None, ()
+        if not moved.is_moved(compiled, version_numbers(self.saved.version)):
+            return list(enumerate(slots.arrays)), ()
+        text = "Nadam's product before the slots → behind them"
+        made: Carried = list(enumerate(moved.in_order(compiled, slots.arrays)))
+        return made, (Repair("optimizer state", "", text),)
 
     @property
     def repairs(self) -> tuple[Repair, ...]:
@@ -239,6 +253,17 @@ class Opened:
         placed, slots = self.placed, self._carried[0]
         made = None if plan is None else self.rewritten(plan)
         write_archive(target, self.document, placed, slots, made)
+
+
+def _scaled(
+    compiled: dict[str, Any], repairs: tuple[Repair, ...]
+) -> tuple[dict[str, Any], tuple[Repair, ...]]:
+    """The optimizer whose state is in the file, and not the one inside it."""
+    new = moved.scaling(compiled)
+    if new == compiled:
+        return compiled, repairs
+    text = "the loss was scaled, as the state tells → LossScaleOptimizer"
+    return new, (*repairs, Repair("optimizer", "", text))
 
 
 def _without_vocabulary(document: Entry) -> Iterator[Repair]:

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,8 +11,24 @@ import pytest
 import keras_rectifiers
 from keras_rectifiers.saved.modern import is_modern
 from keras_rectifiers.surgery.archive import CONFIG
+from tests.saved.zoo.opened import Specimen
 
 layers = keras.layers
+
+#: What a release wrote -> what is repaired in it, and what Keras alone makes of it.
+ZOO = {
+    ("3.0.5", "compiled_by_names"): (set(), "opens"),
+    ("3.0.5", "normalization_rms_scaling"): ({"rms_scaling"}, "refuses"),
+    ("3.0.5", "trained_nadam"): ({"optimizer state"}, "refuses"),
+    ("3.4.1", "augmented"): ({"value_range", "random_crop"}, "refuses"),
+    ("3.4.1", "backbone_in_sequential"): ({"listed_output"}, "refuses"),
+    ("3.8.0", "trained_nadam"): ({"optimizer state"}, "refuses"),
+    ("3.10.0", "backbone_in_wrapper"): ({"listed_output"}, "refuses"),
+    ("3.10.0", "compiled_mixed"): ({"optimizer"}, "forgets"),
+}
+#: Outputs are those of TensorFlow, which others compute in another order.
+_TOLERANCE = 0.0 if keras.backend.backend() == "tensorflow" else 1e-5
+_FOLDER = Path(__file__).with_name("zoo")
 
 
 def _backbone():
@@ -94,3 +111,34 @@ def test_a_list_that_keras_opens_is_left_as_it_is(tmp_path):
 
     assert is_modern(tmp_path / "old.keras")
     keras.saving.load_model(tmp_path / "old.keras")
+
+
+@pytest.mark.parametrize(("release", "name"), ZOO, ids=map("-".join, ZOO))
+def test_a_file_of_an_earlier_release_is_the_function_that_it_was(
+    release, name, tmp_path
+):
+    """The outputs and the optimizer's state are those that the release computed."""
+    specimen = Specimen(_FOLDER / release, name, "keras")
+    rules, alone = ZOO[release, name]
+    if alone == "refuses":
+        with pytest.raises((ValueError, TypeError)):
+            specimen.alone()
+    else:
+        assert (specimen.held(specimen.alone())[1] == 0) == (alone == "opens")
+
+    record = specimen.upgraded(tmp_path / "new.keras")
+    specimen.converted(tmp_path / "converted.keras")
+
+    assert {each.rule for each in record.repairs} == rules
+    outputs, state = specimen.held(specimen.alone(tmp_path / "new.keras"))
+    assert outputs <= _TOLERANCE
+    assert state == 0
+    converted = specimen.alone(tmp_path / "converted.keras")
+    assert specimen.held(converted)[0] <= _TOLERANCE
+
+
+def test_the_zoo_is_whole():
+    """Each file in the folder is held to what its release computed, and none lacks."""
+    kept = {(path.parent.name, path.stem) for path in _FOLDER.glob("*/*.keras")}
+
+    assert kept == set(ZOO)

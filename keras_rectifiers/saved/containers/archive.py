@@ -14,13 +14,14 @@ from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.saved.containers import unsaid
 from keras_rectifiers.saved.containers import vocabularies
 from keras_rectifiers.saved.containers.groups import GroupedWeights
 from keras_rectifiers.saved.containers.groups import tree_of
 from keras_rectifiers.saved.containers.hdf5_arrays import Reader
 from keras_rectifiers.saved.containers.hdf5_arrays import open_hdf5
+from keras_rectifiers.saved.containers.saved import MODERN
 from keras_rectifiers.saved.containers.saved import Saved
-from keras_rectifiers.saved.modern import MODERN
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery import zipcopy
@@ -76,6 +77,7 @@ def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
         infos = members.members_of(zipped, path)
         with _reader(file, zipped, infos, path) as reader:
             weights = GroupedWeights(tree_of(reader), made.document)
+            made = unsaid.filled(made, weights)
             yield _with_vocabularies(made, weights, zipped, infos)
 
 
@@ -123,7 +125,7 @@ def saved(weights: GroupedWeights, metadata: dict[str, Any], path: Path) -> Save
             "Keras wrote."
         )
     early = version.partition(".")[0] == "2"
-    return Saved(
+    made = Saved(
         path=path,
         container=_EARLY if early else MODERN,
         document=document,
@@ -133,6 +135,7 @@ def saved(weights: GroupedWeights, metadata: dict[str, Any], path: Path) -> Save
         weights=weights,
         slots=weights.tree.slots(),
     )
+    return unsaid.filled(made, weights)
 
 
 def _with_vocabularies(

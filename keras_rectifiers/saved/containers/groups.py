@@ -39,6 +39,8 @@ OldPath = tuple[str, ...]
 EARLY = "_layer_checkpoint_dependencies"
 #: Groups at the root that belong to no layer.
 _OTHERS = ("optimizer", "metrics", "_metrics", "loss", "_loss_tracker")
+#: Where an optimizer that scales the loss has the one inside it.
+_SCALED = ("optimizer", "inner_optimizer")
 #: States of random numbers: each layer makes its own anew.
 _RANDOM = ("seed_generator", "_random_generator", "random_generator")
 _NUMBERED = re.compile(r"(.*?)(?:_([1-9][0-9]*))?")
@@ -94,7 +96,8 @@ class Tree:
         }
         if not found:
             return None
-        return ListedSlots("listed", tuple(found[each] for each in sorted(found)))
+        arrays = tuple(found[each] for each in sorted(found))
+        return ListedSlots("listed", arrays, _SCALED in self.groups)
 
 
 def tree_of(*readers: Reader) -> Tree:

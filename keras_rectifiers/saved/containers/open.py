@@ -14,12 +14,14 @@ from keras_rectifiers.saved.containers import architecture
 from keras_rectifiers.saved.containers import archive
 from keras_rectifiers.saved.containers import foreign
 from keras_rectifiers.saved.containers import hdf5_model
+from keras_rectifiers.saved.containers import unsaid
 from keras_rectifiers.saved.containers import vocabularies
 from keras_rectifiers.saved.containers import weights_only
 from keras_rectifiers.saved.containers.groups import GroupedWeights
 from keras_rectifiers.saved.containers.groups import tree_of
 from keras_rectifiers.saved.containers.hdf5_arrays import open_hdf5
 from keras_rectifiers.saved.containers.saved import Saved
+from keras_rectifiers.saved.containers.saved import Weights
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery.archive import CONFIG
 from keras_rectifiers.surgery.archive import METADATA
@@ -150,13 +152,19 @@ def _open_weights(path: Path, saved: Saved) -> Iterator[Saved]:
                     yield whole
             case "hdf5":
                 with open_hdf5(file, path, size) as reader:
-                    found = weights_only.read(reader, saved.document)
-                    yield dataclasses.replace(saved, weights=found)
+                    yield _whole(saved, weights_only.read(reader, saved.document))
             case "json":
                 with weights_only.read_shards(file, path, saved.document) as found:
-                    yield dataclasses.replace(saved, weights=found)
+                    yield _whole(saved, found)
             case _:
                 raise ArchiveError(foreign.describe(file, path, size))
+
+
+def _whole(saved: Saved, weights: Weights) -> Saved:
+    whole = dataclasses.replace(saved, weights=weights)
+    if isinstance(weights, GroupedWeights):
+        return unsaid.filled(whole, weights)
+    return whole
 
 
 def _kind(file: BinaryIO) -> str:

@@ -14,6 +14,9 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import Entry
 
+#: Ending of a file of Keras 3, and the container's name.
+MODERN = ".keras"
+
 
 class Array(Protocol):
     """An array in a file: known by name and shape, read when it is asked for."""
@@ -94,7 +97,14 @@ class Saved:
 
 @dataclasses.dataclass(frozen=True)
 class ListedSlots:
-    """Slots whose arrays are known at once; see `Slots`."""
+    """Slots whose arrays are known at once; see `Slots`.
+
+    Attributes:
+        kind: What they are known by.
+        arrays: In stored order.
+        scaled: Whether they are of an optimizer that scales the loss.
+    """
 
     kind: str
     arrays: tuple[Array, ...]
+    scaled: bool = False

@@ -77,7 +77,7 @@ def filled(
         repairs.append(Repair("vocabulary", where, text))
     others = tuple(name for name in names if name not in asked)
     return dataclasses.replace(
-        saved, weights=weights, assets=others, repairs=tuple(repairs)
+        saved, weights=weights, assets=others, repairs=(*saved.repairs, *repairs)
     )
 
 

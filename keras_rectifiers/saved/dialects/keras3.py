@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keras_rectifiers.saved.dialects import known
 from keras_rectifiers.saved.dialects.calls import is_end
 from keras_rectifiers.saved.dialects.registry import Context
 from keras_rectifiers.saved.dialects.registry import entry_rule
@@ -48,3 +49,12 @@ def _handed_on(entry: Entry) -> Iterator[Entry]:
     else:
         inside = [wrapped] if isinstance(wrapped, dict) else []
     yield from (each for each in inside if is_functional(each))
+
+
+@entry_rule("value_range", "RandomRotation: `value_range`, which it never used")
+def leave_out_value_range(entry: Entry, context: Context) -> None:
+    """Leave out what Keras 3.0 to 3.5 wrote of a RandomRotation, and 3.15 refuses."""
+    if entry.get("class_name") != "RandomRotation" or not known.is_own_layer(entry):
+        return
+    if config_of(entry).pop("value_range", None) is not None:
+        context.repaired(entry, "value_range left out")

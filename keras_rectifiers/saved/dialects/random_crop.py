@@ -9,20 +9,23 @@ from keras_rectifiers.saved.dialects.registry import entry_rule
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 
+#: Release that no longer resizes where it does not train.
+_CROPS = (3, 6)
 _KEPT = ("name", "trainable", "dtype", "height", "width", "data_format")
 
 
 @entry_rule("random_crop", "RandomCrop → Resizing, which it was outside training")
 def resize_instead(entry: Entry, context: Context) -> None:
-    """Keep what a RandomCrop of Keras 2 makes of an image at inference.
+    """Keep what a RandomCrop makes of an image at inference, up to Keras 3.5.
 
-    It crops to the wanted proportions and resizes; that of Keras 3 leaves the
+    It crops to the wanted proportions and resizes; that of Keras 3.8 on leaves the
     image as it is, so that the layers behind it get another shape.
     """
     own = entry.get("module") == known.LAYERS and not entry.get("registered_name")
     if entry.get("class_name") != "RandomCrop" or not own:
         return
-    if not known.is_old(entry, context.origin.version):
+    version = context.origin.version
+    if not known.is_old(entry, version) and not (3,) <= version < _CROPS:
         return
     become(entry, "Resizing")
     config = config_of(entry)
