@@ -25,9 +25,6 @@ from keras_rectifiers.surgery.wellformed import MALFORMED
 _UNREACHED = frozenset(
     {"MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention"}
 )
-#: Layers whose quantized kernels are not trained, while their bias is.
-_QUANTIZED = frozenset({"Dense", "EinsumDense", "Embedding"})
-_QUANTIZED_MODES = ("int8", "int4")
 #: What LoRA adds to a layer; Keras merges it into the kernel when it saves.
 _LORA = ("lora_kernel_a", "lora_kernel_b")
 #: Most numbers in one of them; a file may claim any rank.
@@ -191,7 +188,7 @@ def _variables(place: Place) -> tuple[list[Variable] | None, list[Variable] | No
     if isinstance(slot, dict) and isinstance(slot.get("class_name"), str):
         inner = [] if is_known(slot) else None
     try:
-        found = _quantized(entry) or variables_of(entry)
+        found = variables_of(entry)
     except MALFORMED:
         found = None
     if found is None:
@@ -199,30 +196,11 @@ def _variables(place: Place) -> tuple[list[Variable] | None, list[Variable] | No
     wanted = [
         each
         for each in found
-        if each.trainable and not each.twin and not each.in_config
+        if each.trainable and not (each.twin or each.in_config or each.overwritten)
     ]
     if inner is not None:
         inner = [each for each in wanted if each.group[0] == SLOT]
     return [each for each in wanted if each.group[0] != SLOT], inner
-
-
-def _quantized(entry: Entry) -> tuple[Variable, ...] | None:
-    """The variables of a quantized layer of Keras; None for any other."""
-    config = config_of(entry)
-    policy = config.get("dtype")
-    if entry.get("class_name") not in _QUANTIZED or not isinstance(policy, dict):
-        return None
-    quantized = "Quantized" in str(policy.get("class_name"))
-    mode = str(config_of(policy).get("name"))
-    if not quantized or not mode.startswith(_QUANTIZED_MODES):
-        return None
-    plain = variables_of({**entry, "config": {**config, "dtype": None}}) or ()
-    return tuple(
-        each
-        if each.name == "bias" or each.group[0] == SLOT
-        else dataclasses.replace(each, trainable=False)
-        for each in plain
-    )
 
 
 def _of_file(place: Place, variable: Variable, arrays: Arrays) -> Trained | None:

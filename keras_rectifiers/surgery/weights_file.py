@@ -125,14 +125,14 @@ def read_alpha(file: h5py.File, group: tuple[str, ...], size: int) -> np.ndarray
         raise ArchiveError(
             f"A PReLU must have its slopes in the weights. Received: none at {name!r}."
         )
-    plain = dataset.dtype.kind in "fV" and 0 < dataset.nbytes <= size
-    if not plain:
+    numbers = dataset.dtype.kind == "f" or hdf5.dtype_of(dataset).name == "bfloat16"
+    if not numbers or not 0 < dataset.nbytes <= size:
         raise ArchiveError(
             "The slopes of a PReLU must be stored plainly. Received: "
             f"{dataset.nbytes} bytes of {dataset.dtype} at {name!r}, in a file of "
             f"{size} bytes. The file is not one that Keras wrote."
         )
-    return np.asarray(dataset)
+    return hdf5.read(dataset)
 
 
 def _check_removed(old: Entry, rewritten: Rewritten) -> None:

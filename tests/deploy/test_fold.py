@@ -399,3 +399,36 @@ def test_a_prelu_that_is_not_built_is_named():
         pytest.skip("this Keras builds what stands in an activation")
     with pytest.raises(UnsupportedModelError, match="hidden"):
         keras_rectifiers.fold(model)
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16", "mixed_bfloat16"])
+def test_files_of_small_floats_fold(tmp_path, policy):
+    """Slopes are read as numbers, whatever HDF5 calls their type."""
+    made = [
+        keras.Input((4,)),
+        layers.Dense(3, activation="relu", dtype=policy),
+        layers.PReLU(alpha_initializer="ones", dtype=policy),
+    ]
+    source, target = tmp_path / "model.keras", tmp_path / "folded.keras"
+    model = keras_rectifiers.convert(keras.Sequential(made))
+    model.save(source)
+
+    result = keras_rectifiers.fold_file(source, target)
+
+    assert [(each.after, each.slope) for each in result.sites] == [
+        ("relu", 0.0),
+        ("leaky_relu", 1.0),
+    ]
+    folded = keras.saving.load_model(target)
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    assert _bytes(folded(x)) == _bytes(model(x))
+    keras_rectifiers.convert_file(
+        source, tmp_path / "leaky.keras", "leaky_relu", of="prelu"
+    )
+    assert _bytes(keras.saving.load_model(tmp_path / "leaky.keras")(x)) == _bytes(
+        model(x)
+    )
+
+
+def _bytes(outputs):
+    return keras.ops.convert_to_numpy(outputs).tobytes()

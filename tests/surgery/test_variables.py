@@ -12,8 +12,10 @@ import pytest
 
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.saved.dialects.modernise import Modern
+from keras_rectifiers.saved.upgrade import upgrade
 from keras_rectifiers.saved.weights import shapes
 from keras_rectifiers.saved.weights.owners import owners
+from keras_rectifiers.saved.weights.structure import faults
 from keras_rectifiers.surgery.variables.table import VARIABLES
 from keras_rectifiers.surgery.variables.table import variables_of
 
@@ -174,6 +176,8 @@ def test_table_is_what_keras_3_writes(name, tmp_path):
             wanted[group] = variable
             assert shapes.fits(variable.shape, datasets[group].shape, lengths), group
     assert wanted.keys() == datasets.keys()
+    groups = {tuple(name.split("/")): each.shape for name, each in datasets.items()}
+    assert faults(document, groups) == []
     seen = set()
     for group, variable in wanted.items():
         weight = model.weights[int(datasets[group].flat[0])]
@@ -288,12 +292,60 @@ def test_what_holds_another_library_is_unknown(class_name):
     assert variables_of(entry) is None
 
 
-def test_a_quantized_layer_is_unknown(tmp_path):
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    model.quantize("int8")
-    document, _ = _saved(model, tmp_path / "model.keras")
-    (owner,) = owners(Modern(document, (), {}))
-    assert owner.custom
+def _reversible():
+    layer = keras.layers.ReversibleEmbedding(7, 6, tie_weights=False)
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, layer(layer(inputs), reverse=True))
+
+
+def _chain(shape, *layers):
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+QUANTIZED = {
+    "dense": lambda of: _chain((8,), of.Dense(5, "relu"), of.Dense(2, use_bias=False)),
+    "einsum": lambda of: _chain(
+        (3, 5), of.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d")
+    ),
+    "embedding": lambda of: _chain((3,), of.Embedding(7, 6)),
+    "two ways": lambda _: _reversible(),
+}
+
+
+@pytest.mark.parametrize("name", QUANTIZED)
+@pytest.mark.parametrize("mode", ["int8", "int4", "int4/-1", "float8"])
+def test_quantized_layers_are_in_the_table(name, mode, tmp_path):
+    """Which arrays a quantized layer has follows from its config as well."""
+    model = QUANTIZED[name](keras.layers)
+    mode, _, block = mode.partition("/")
+    whole = keras.quantizers.Int4QuantizationConfig(block_size=None)
+    model.quantize(mode, config=whole if block else None)
+    document, datasets = _saved(model, tmp_path / "model.keras")
+    groups = {tuple(name.split("/")): each.shape for name, each in datasets.items()}
+    found = owners(Modern(document, (), {}))
+    assert not any(owner.custom for owner in found)
+    assert faults(document, groups) == []
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_quantized_weights_of_an_h5_go_to_their_places(mode, tmp_path):
+    """An `.h5` lists them in another order than a `.keras` file stores them."""
+    model = _chain((6,), keras.layers.Dense(6, "relu"), keras.layers.Dense(6))
+    model.quantize(mode)
+    model.save(tmp_path / "model.h5")
+    upgrade(tmp_path / "model.h5", tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    for layer, other in zip(model.layers, opened.layers, strict=True):
+        for weight in layer.weights:
+            (twin,) = [each for each in other.weights if each.name == weight.name]
+            assert np.array_equal(weight, twin)
+
+
+def test_a_quantization_of_another_kind_is_unknown():
+    """What is not in the table has whatever the file has for it."""
+    policy = {"class_name": "GPTQDTypePolicy", "config": {"mode": "gptq/4/128"}}
+    entry = {"class_name": "Dense", "config": {"units": 3, "dtype": policy}}
+    assert variables_of(entry) is None
 
 
 @pytest.mark.parametrize(

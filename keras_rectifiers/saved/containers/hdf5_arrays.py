@@ -46,13 +46,8 @@ class StoredArray:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Its type; HDF5 knows only the bytes of bfloat16."""
-        dtype: np.dtype[Any] = self.dataset.dtype
-        if dtype.kind != "V":
-            return dtype
-        import ml_dtypes  # noqa: PLC0415 (comes with Keras, rarely needed)
-
-        return np.dtype(ml_dtypes.bfloat16)
+        """Its type."""
+        return hdf5.dtype_of(self.dataset)
 
     def read(self) -> np.ndarray[Any, Any]:
         """Its values.
@@ -61,8 +56,7 @@ class StoredArray:
             ArchiveError: Its bytes are damaged.
         """
         try:
-            values = np.asarray(self.dataset[()])
-            return values.view(self.dtype) if values.dtype.kind == "V" else values
+            return hdf5.read(self.dataset)
         except _DAMAGED as error:
             raise ArchiveError(_unreadable(self.path, error, self.name)) from error
 

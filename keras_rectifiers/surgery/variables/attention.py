@@ -72,4 +72,4 @@ def dot_attention(config: Config) -> tuple[Variable, ...]:
 
 def additive_attention(config: Config) -> tuple[Variable, ...]:
     """AdditiveAttention: one scale for each feature."""
-    return own(("scale", (None,))) if on(config, "use_scale") else ()
+    return own(("scale", ("features",))) if on(config, "use_scale") else ()

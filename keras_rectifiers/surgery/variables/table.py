@@ -17,6 +17,8 @@ from keras_rectifiers.surgery.variables.pieces import below
 from keras_rectifiers.surgery.variables.pieces import bias
 from keras_rectifiers.surgery.variables.pieces import on
 from keras_rectifiers.surgery.variables.pieces import own
+from keras_rectifiers.surgery.variables.quantized import is_quantized
+from keras_rectifiers.surgery.variables.quantized import quantized
 from keras_rectifiers.surgery.variables.variable import Variable
 
 #: A layer's modern config -> its own variables, in Keras 3's order.
@@ -47,23 +49,22 @@ def variables_of(entry: Mapping[str, Any]) -> tuple[Variable, ...] | None:
     if not is_known(entry):
         return None
     class_name = str(entry.get("class_name"))
-    mine = VARIABLES.get(class_name, _none)(config)
-    return (*mine, *_activation(class_name, config))
+    mine: tuple[Variable, ...] | None = VARIABLES.get(class_name, _none)(config)
+    if is_quantized(config):
+        mine = quantized(class_name, config, mine or ())
+    return None if mine is None else (*mine, *_activation(class_name, config))
 
 
 def is_known(entry: Mapping[str, Any]) -> bool:
     """Whether a layer's variables follow from its class and config.
 
     They do for Keras' classes and this package's, but those that hold a model of
-    another library, and layers whose kernels are quantized.
+    another library.
 
     Args:
         entry: A layer, as Keras 3 writes it.
     """
-    config = entry.get("config")
-    dtype = config.get("dtype") if isinstance(config, dict) else None
-    quantized = isinstance(dtype, dict) and "Quantized" in str(dtype.get("class_name"))
-    if quantized or entry.get("class_name") in _OPAQUE:
+    if entry.get("class_name") in _OPAQUE:
         return False
     if forms.is_ours(entry):
         return True
@@ -128,7 +129,7 @@ def _depthwise(rank: int) -> Table:
     def variables(config: Config) -> tuple[Variable, ...]:
         kernel = (*_kernel_size(config, rank), "in", config.get("depth_multiplier"))
         # Keras 2 calls it by its longer name.
-        found = own(("kernel", kernel), *bias(config, None))
+        found = own(("kernel", kernel), *bias(config, "between"))
         return (
             dataclasses.replace(found[0], attribute=("depthwise_kernel",)),
             *found[1:],
@@ -202,7 +203,7 @@ def _group_normalization(config: Config) -> tuple[Variable, ...]:
 def _rms_normalization(config: Config) -> tuple[Variable, ...]:
     axes = config.get("axis", -1)
     count = len(axes) if isinstance(axes, list | tuple) else 1
-    return own(("scale", (None,) * count))
+    return own(("scale", tuple(f"axis {axis}" for axis in range(count))))
 
 
 def _spectral(_: Config) -> tuple[Variable, ...]:

@@ -23,6 +23,8 @@ class Variable:
             below the layer's own group. No stored array belongs to it.
         in_config: Whether Keras 3 has it in the layer's config, and not among the
             weights.
+        overwritten: Whether training puts the gradient in its place, so that an
+            optimizer keeps nothing of it.
     """
 
     name: str
@@ -32,3 +34,4 @@ class Variable:
     trainable: bool = True
     twin: tuple[str, ...] = ()
     in_config: bool = False
+    overwritten: bool = False
