@@ -37,6 +37,7 @@ from keras_rectifiers.saved.weights.owners import owners
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.saved.weights.write import named_slots
 from keras_rectifiers.saved.weights.write import write_archive
+from keras_rectifiers.saved.weights.written import check_written
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import give_names
@@ -253,6 +254,8 @@ class Opened:
         placed, slots = self.placed, self._carried[0]
         made = None if plan is None else self.rewritten(plan)
         write_archive(target, self.document, placed, slots, made)
+        document = self.document if made is None else made.document
+        check_written(target, document, self.saved.path)
 
 
 def _scaled(

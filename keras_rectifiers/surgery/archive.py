@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
@@ -169,11 +170,12 @@ def read(path: str | os.PathLike[str]) -> Iterator[Archive]:
 
 
 def apply(
-    source: str | os.PathLike[str],
+    archive: Archive,
     target: str | os.PathLike[str],
     plan: Plan,
     *,
     overwrite: bool = False,
+    check: Callable[[Path, Archive, Entry], None] | None = None,
 ) -> None:
     """Convert a `.keras` file by a plan into another file.
 
@@ -181,17 +183,19 @@ def apply(
     says which.
 
     Args:
-        source: The file that the plan was made for; it is not changed.
+        archive: The file that the plan was made for; it is not changed.
         target: The file to write: whole, or not at all.
         plan: The plan.
         overwrite: Whether an existing target may be replaced.
+        check: Looks at the new file before it is put in place: it gets the file, the
+            source and the new document, and raises if the file must not stay.
 
     Raises:
         ArchiveError: A file is damaged, foreign, or cannot be written.
         PlanMismatchError: The plan is for another model.
     """
-    check_model_target(source, target, overwrite=overwrite)
-    with read(source) as archive, replacing(target, overwrite=overwrite) as temporary:
+    check_model_target(archive.path, target, overwrite=overwrite)
+    with replacing(target, overwrite=overwrite) as temporary:
         weights = archive.member(WEIGHTS)
         with wellformed.reading(archive.path, CONFIG):
             rewritten = rewrite(archive.document, plan)
@@ -203,6 +207,8 @@ def apply(
                 elif info is not weights:
                     zipcopy.copy_member(archive.file, new, info)
             _write_weights(archive, weights, new, rewritten)
+        if check is not None:
+            check(temporary, archive, rewritten.document)
 
 
 def _write_weights(
@@ -221,14 +227,46 @@ def _write_weights(
         weights_file.edit(file, archive.document, rewritten)
 
 
+def weights_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every array in the weights of a `.keras` file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ArchiveError: It is damaged, or has no weights.
+    """
+    from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
+
+    with (
+        members.open_file(path) as file,
+        members.open_zip(file, path) as zipped,
+        contextlib.ExitStack() as stack,
+    ):
+        info = next(each for each in zipped.infolist() if each.filename == WEIGHTS)
+        if info.compress_type == zipfile.ZIP_STORED:
+            start = zipcopy.data_offset(file, info)
+            weights: Any = zipcopy.Window(file, start, info.file_size)
+        else:
+            weights = stack.enter_context(tempfile.TemporaryFile())
+            with zipped.open(info) as packed:
+                shutil.copyfileobj(packed, weights)
+            weights.seek(0)
+        with open_weights(weights, path, "r", checked=True) as opened:
+            return hdf5.array_shapes(opened)
+
+
 @contextlib.contextmanager
-def open_weights(file: Any, path: Path, mode: str) -> Iterator[Any]:
+def open_weights(
+    file: Any, path: Path, mode: str, *, checked: bool = False
+) -> Iterator[Any]:
     """Open a weights file that nobody vouches for.
 
     Args:
         file: Its bytes, at their beginning.
         path: Where they come from, for messages.
         mode: As `h5py.File` takes it.
+        checked: Whether the block itself looks at all links.
 
     Raises:
         ArchiveError: It is damaged, is no HDF5, or has links that lead elsewhere.
@@ -240,7 +278,8 @@ def open_weights(file: Any, path: Path, mode: str) -> Iterator[Any]:
     try:
         _check_signature(file)
         with h5py.File(file, mode) as weights:
-            hdf5.check_links(weights)
+            if not checked:
+                hdf5.check_links(weights)
             yield weights
     except OSError as error:
         if error.errno in _NO_ROOM:

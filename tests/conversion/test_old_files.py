@@ -281,7 +281,7 @@ def test_classes_that_are_not_known_pass_through(tmp_path):
     ],
 )
 def test_an_old_file_is_opened_once(old, tmp_path, monkeypatch, source, target):
-    """Planned and written from one reading, which is understood once."""
+    """Planned and written from one reading; an `.h5` is read back to check it."""
     counted = {"read": 0, "understood": 0, "targets": 0}
 
     def count(owner, name, key):
@@ -300,7 +300,8 @@ def test_an_old_file_is_opened_once(old, tmp_path, monkeypatch, source, target):
     plan = keras_rectifiers.convert_file(old[0] / source, tmp_path / target)
 
     assert len(plan.steps) == 3
-    assert counted == {"read": 1, "understood": 1, "targets": 1}
+    often = 2 if target == "new.h5" else 1
+    assert counted == {"read": often, "understood": often, "targets": 1}
 
 
 def test_a_model_is_written_once(old, tmp_path, monkeypatch):

@@ -78,6 +78,17 @@ def follow(model: Entry, given: list[Tensor], watch: Watch) -> None:
     _Rewriter(model, Context(Origin()), {}, watch).inside(model, given)
 
 
+def model_outputs(model: Entry, given: list[Tensor]) -> list[Output]:
+    """Shape and dtype of each output of a modern model, which is not changed.
+
+    Args:
+        model: Its entry.
+        given: What it takes, where it is a Sequential that does not state it.
+    """
+    made = _Rewriter(model, Context(Origin()), {}, lambda entry, taken: None)  # noqa: ARG005
+    return made.inside(model, given)
+
+
 def restate(model: Entry) -> None:
     """State the shapes of the tensors in a modern model anew, as far as known.
 

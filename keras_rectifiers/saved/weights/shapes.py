@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,22 @@ def listed(arrays: Sequence[Array]) -> str:
     return f"{count} ({told})" if arrays else "no arrays"
 
 
+def shape_text(
+    shape: Sequence[int | str | None] | None, lengths: Mapping[str, int] | None = None
+) -> str:
+    """A shape for people: `(3, 3, in, 8)`.
+
+    Args:
+        shape: As in `Variable.shape`.
+        lengths: Axes known by name.
+    """
+    known = lengths or {}
+    axes = [known.get(str(axis), axis) for axis in shape or ()]
+    return f"({', '.join('?' if axis is None else str(axis) for axis in axes)})"
+
+
 def _shape(shape: Sequence[int | str | None] | None) -> str:
-    if shape is None:
-        return ""
-    axes = ", ".join("?" if axis is None else str(axis) for axis in shape)
-    return f" ({axes})"
+    return "" if shape is None else f" {shape_text(shape)}"
 
 
 def _some(told: list[str]) -> str:
