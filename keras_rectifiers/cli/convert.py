@@ -96,6 +96,7 @@ def command(
     loaded nor run (but by --verify), and its weights are copied as they are. What an
     old SRC needs is repaired first, and listed. SRC is never changed.
     """
+    from keras_rectifiers.cli.models import custom_classes
     from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.conversion.verbs import plan
     from keras_rectifiers.surgery.files import check_target
@@ -116,6 +117,7 @@ def command(
     }
     if manifest is not None:
         check_target(source, manifest, overwrite=force)
+    ctx.with_resource(custom_classes(imports))
     verification = None
     if target is None or dry_run:
         made = plan(source, to, **choice)

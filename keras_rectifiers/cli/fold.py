@@ -93,10 +93,12 @@ def command(
     stays what it was, bit for bit, unless --tolerance lets slopes move. SRC is never
     changed; it is loaded by --data only.
     """
+    from keras_rectifiers.cli.models import custom_classes
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.deploy.fold import fold_file
 
+    click.get_current_context().with_resource(custom_classes(imports))
     data = None if spec is None else _data(source, spec, scale, weights, imports)
     result = fold_file(
         source,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +79,28 @@ def import_modules(names: Sequence[str]) -> dict[str, Any]:
                 f"which raises {type(error).__name__}: {error}."
             ) from error
     return objects_of(modules)
+
+
+@contextlib.contextmanager
+def custom_classes(imports: Iterable[str]) -> Iterator[None]:
+    """Inside the block, custom layers that hold layers are built, if a file has any.
+
+    Args:
+        imports: Modules that register their classes; only then are they imported.
+    """
+    names = tuple(imports)
+    if not names:
+        yield
+        return
+    from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.conversion import custom_layers
+
+    def prepare() -> None:
+        prepare_backend()
+        import_modules(names)
+
+    with custom_layers.known(prepare):
+        yield
 
 
 def load_model(

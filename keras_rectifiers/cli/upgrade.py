@@ -54,11 +54,13 @@ def command(
     Nothing in it is run or imported. Every repair is listed, and every stored array
     is used exactly once, or nothing is written. OLD is never changed.
     """
+    from keras_rectifiers.cli.models import custom_classes
     from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import repair_tables
 
+    ctx.with_resource(custom_classes(imports))
     options = {
         "weights": weights,
         "input_shape": input_shape,

@@ -15,10 +15,13 @@ import h5py
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.containers import hdf5_model
 from keras_rectifiers.saved.opened import Opened
+from keras_rectifiers.saved.opened import open_model
+from keras_rectifiers.saved.weights import structure
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
@@ -63,6 +66,17 @@ def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
         shutil.copyfile(source, temporary)
         with h5py.File(temporary, "r+") as file:
             _edit(file, rewritten, names, opened)
+        _check_written(temporary, source)
+
+
+def _check_written(written: Path, source: Path) -> None:
+    """Refuse a file that Keras would not open: read it as any other, and compare."""
+    try:
+        with open_model(written) as opened:
+            arrays = {each.group: each.shape for each in opened.placed}
+            structure.check(opened.document, arrays, str(source))
+    except RectifierError as error:
+        raise type(error)(str(error).replace(str(written), str(source))) from error
 
 
 def state_left(opened: Opened, rewritten: Rewritten) -> tuple[Repair, ...]:
@@ -99,6 +113,14 @@ def _check(opened: Opened) -> None:
                 f"{source!r}, whose layer {owner.place.path!r} stores them in a form "
                 f"of the past ({owner.conversion}). Name a target that ends in .keras."
             )
+    for placed in opened.placed:
+        if placed.dtype.name == "bfloat16":
+            raise UnsupportedModelError(
+                "A .h5 must hold arrays that Keras can read back. Received: "
+                f"{source!r}, whose layer {placed.layer!r} has its weights in "
+                "bfloat16, which Keras writes to a .h5 and cannot read. Name a target "
+                "that ends in .keras."
+            )
 
 
 def _stored_names(opened: Opened) -> dict[Key, str]:
@@ -108,8 +130,29 @@ def _stored_names(opened: Opened) -> dict[Key, str]:
     return {
         (owner.place.path, variable.group): array.name
         for owner, arrays in zip(opened.owners, found, strict=True)
+        if not owner.custom
         for variable, array in zip(owner.stored, arrays, strict=True)
     }
+
+
+def _custom_lists(opened: Opened) -> dict[str, list[str]]:
+    """The arrays of each layer of a custom class, whose list stays as it is."""
+    weights = opened.saved.weights
+    found = [] if weights is None else weights.find(opened.owners)
+    lists = {}
+    for owner, arrays in zip(opened.owners, found, strict=True):
+        if not owner.custom or not arrays:
+            continue
+        top, *inside = owner.place.names
+        if inside:
+            raise UnsupportedModelError(
+                "A .h5 lists the arrays of a nested model together. Received: "
+                f"{str(opened.saved.path)!r}, whose layer {owner.place.path!r} is of a "
+                "custom class, so that their order is not known. Name a target that "
+                "ends in .keras."
+            )
+        lists[top] = [each.name.removeprefix(f"{top}/") for each in arrays]
+    return lists
 
 
 def _edit(
@@ -133,6 +176,7 @@ def _edit(
         else:
             gone.discard(names[key])
             lists[top].append(names[key].removeprefix(f"{top}/"))
+    lists |= _custom_lists(opened)
     for name in gone:
         del weights[name]
     for top, listed in lists.items():

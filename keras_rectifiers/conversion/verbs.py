@@ -66,7 +66,7 @@ def plan(
         model: A live `keras.Model`, or the path of a saved one: `.keras`, `.h5`, a
             SavedModel folder, the JSON of an architecture. A saved one is read
             without importing Keras, and nothing in it runs. Inside the package
-            also an `Opened`, which stays open.
+            also an open file (`Opened`, `Archive`), which stays open.
         to: `"prelu"`, `"leaky_relu"`, a Keras layer used as template, or a
             callable that takes a `Site` and gives a layer, a name or None.
         of: Kinds of rectifier to replace: `"relu"`, `"leaky_relu"`, `"prelu"`.
@@ -125,9 +125,7 @@ def plan(
     asked = weights is not None or input_shape is not None
     if saved and not asked and is_modern(model, functions):
         with archive.read(model) as source:
-            slopes = _slopes(source.document, source.read_alpha)
-            made = make_plan(source.document, target, selection, slopes, source.look)
-            return _with_repairs(made, source.state_left(made))
+            return _plan_of(source, target, selection)
     from keras_rectifiers.saved.opened import Opened  # noqa: PLC0415 (h5py)
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
@@ -136,7 +134,7 @@ def plan(
             model, weights, input_shape=input_shape, functions=functions
         ) as opened:
             return _plan_of(opened, target, selection)
-    if isinstance(model, Opened):
+    if isinstance(model, Opened | archive.Archive):
         return _plan_of(model, target, selection)
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
@@ -229,10 +227,18 @@ def convert_file(
     functions = handed_over(custom_objects)
     plain = weights is None and input_shape is None and Path(target).suffix in MODEL
     if plain and is_modern(source, functions):
-        made = plan(source, to, **options) if given is None else _renewed(given, source)
-        if keep_training_state:
-            check_kept(made.repairs, source)
-        archive.apply(source, target, made, overwrite=overwrite)
+        from keras_rectifiers.saved.weights.written import check_converted  # noqa: PLC0415 (h5py)
+
+        with archive.read(source) as modern:
+            if given is None:
+                made = plan(modern, to, **options)
+            else:
+                made = _with_repairs(given, modern.state_left(given))
+            if keep_training_state:
+                check_kept(made.repairs, source)
+            archive.apply(
+                modern, target, made, overwrite=overwrite, check=check_converted
+            )
         return made
     from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
 
@@ -275,17 +281,16 @@ def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None
             temporary.write_text(text, encoding="utf-8")
 
 
-def _plan_of(opened: Opened, target: Target, selection: Selection) -> Plan:
-    """A plan for a model that had to be brought up to date, with its repairs."""
+def _plan_of(
+    opened: Opened | archive.Archive, target: Target, selection: Selection
+) -> Plan:
+    """A plan for an open file, with the repairs that brought it up to date."""
     slopes = _slopes(opened.document, opened.read_alpha)
+    if isinstance(opened, archive.Archive):
+        made = make_plan(opened.document, target, selection, slopes, opened.look)
+        return _with_repairs(made, opened.state_left(made))
     made = make_plan(opened.document, target, selection, slopes)
     return _with_repairs(made, (*opened.repairs, *opened.state_left(made)))
-
-
-def _renewed(given: Plan, source: str | os.PathLike[str]) -> Plan:
-    """A plan that may be another file's, with what this file leaves behind."""
-    with archive.read(source) as opened:
-        return _with_repairs(given, opened.state_left(given))
 
 
 def _with_repairs(made: Plan, repairs: tuple[Repair, ...]) -> Plan:
@@ -316,13 +321,15 @@ def load_model(
         UnknownClassError: It names a class that is not known here.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
+    from keras_rectifiers.conversion import custom_layers  # noqa: PLC0415
     from keras_rectifiers.saved.opened import modern_file  # noqa: PLC0415 (h5py)
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (loads Keras)
 
     functions = handed_over(custom_objects)
-    with modern_file(
+    modern_path = modern_file(
         path, weights, input_shape=input_shape, functions=functions
-    ) as modern:
+    )
+    with custom_layers.known(), modern_path as modern:
         return loading.load(modern, Path(path), custom_objects)
 
 

@@ -44,7 +44,7 @@ def load(
     try:
         return _load(path, told, dict(custom_objects or {}))
     except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
-        raise _explained(told, error) from error
+        raise explained(told, error) from error
 
 
 def save(
@@ -76,7 +76,8 @@ def _load(path: Path, told: Path, custom_objects: dict[str, Any]) -> Any:
         return model
 
 
-def _explained(path: Path, error: Exception) -> Exception:
+def explained(path: Path, error: Exception) -> Exception:
+    """The error of this package for an error of Keras while it opens a file."""
     texts = [str(each).strip() for each in _chain(error)]
     unknown = next(filter(None, map(_UNKNOWN_CLASS.search, texts)), None)
     if unknown is not None:

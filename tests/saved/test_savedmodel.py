@@ -19,6 +19,7 @@ from keras_rectifiers.saved.containers.savedmodel import table
 from keras_rectifiers.saved.containers.savedmodel.crc import masked_crc32c
 from keras_rectifiers.saved.containers.savedmodel.read import is_savedmodel
 from keras_rectifiers.saved.containers.savedmodel.read import read
+from keras_rectifiers.saved.weights.nested import Inside
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import name_of
@@ -353,14 +354,15 @@ def test_a_custom_layer_has_what_the_file_has(tmp_path):
     ]
 
 
-def test_a_custom_layer_with_layers_inside_is_refused(tmp_path):
-    """Only its class knows where Keras 3 keeps their weights."""
+def test_arrays_of_layers_inside_a_custom_layer_are_marked(tmp_path):
+    """Only its class knows where Keras 3 keeps them."""
     folder, _ = _with_custom(tmp_path, "around", Around(name="own"))
     with read(folder) as saved_model:
         # The class says nothing of itself, so that the config has not even a name.
         owner = owner_of(saved_model.document, ["Around"], [], custom=True)
-        with pytest.raises(UnsupportedModelError, match="'inside/kernel' of a layer"):
-            saved_model.weights.find([owner])
+        (arrays,) = saved_model.weights.find([owner])
+    assert arrays
+    assert all(isinstance(each, Inside) for each in arrays)
 
 
 class Scale(layers.Layer):

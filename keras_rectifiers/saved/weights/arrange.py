@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.saved.weights import nested
 from keras_rectifiers.saved.weights.conversions import CONVERSIONS
 from keras_rectifiers.saved.weights.order import by_order
 from keras_rectifiers.saved.weights.owners import owners
@@ -119,13 +120,21 @@ def arrange(modern: Modern, weights: Weights) -> list[Placed]:
                     f"{owner.place.path!r}. The file is not one that Keras wrote."
                 )
             used[id(array)] = owner
-        placed += _placed(owner, arrays)
+    custom = [pair for pair in zip(wanted, found, strict=True) if _is_open(pair[0])]
+    places = iter(nested.placed(modern.document, custom))
+    for owner, arrays in zip(wanted, found, strict=True):
+        placed += _placed(owner, next(places) if _is_open(owner) else arrays)
     return [*placed, *_twins(wanted, placed)]
+
+
+def _is_open(owner: Owner) -> bool:
+    """Whether a layer has whatever the file has for it."""
+    return owner.custom and not owner.conversion
 
 
 def _placed(owner: Owner, arrays: list[Array]) -> Iterator[Placed]:
     root = owner.place.group
-    if owner.custom and not owner.conversion:
+    if _is_open(owner):
         for number, array in enumerate(arrays):
             below = getattr(array, "group", ("vars", str(number)))  # if it is known
             yield Placed((*root, *below), array, owner, None)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.saved.weights.shapes import listed
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.containers.saved import Array
@@ -43,6 +39,13 @@ _MEANINGS = {
     "sn_u": ("vector_u",),
     "variance": ("variance",),
 }
+_QUANTIZED = (
+    "kernel_scale kernel_zero g_idx inputs_scale inputs_amax_history "
+    "kernel_amax_history outputs_grad_scale outputs_grad_amax_history "
+    "embeddings_scale embeddings_zero reverse_embeddings reverse_embeddings_scale "
+    "reverse_embeddings_zero"
+)
+_MEANINGS.update({name: (name,) for name in _QUANTIZED.split()})
 #: How the states of TensorFlow's random generators are called.
 _STATES = frozenset(["StateVar", "Variable", "seed_generator_state"])
 
@@ -88,36 +91,6 @@ def is_generator_state(array: Array) -> bool:
     """
     last = _NUMBERS.sub("", array.name.rsplit("/", 1)[-1])
     return last in _STATES and array.dtype.kind in "iu" and len(array.shape) == 1
-
-
-def check_direct(arrays: Sequence[Array], layer: str, group: str) -> None:
-    """Refuse arrays of layers inside a layer of an unknown class.
-
-    Where such layers are kept is known to the class alone.
-
-    Args:
-        arrays: The arrays of the layer.
-        layer: Its name.
-        group: Name of the list that the arrays are in.
-
-    Raises:
-        UnsupportedModelError: One is not the layer's own.
-    """
-    deeper = []
-    for array in arrays:
-        parts = array.name.split("/")
-        if parts[0] == group and len(parts) > 1:
-            parts = parts[1:]
-        while layer in parts[:-1]:
-            parts = parts[parts.index(layer) + 1 :]
-        if len(parts) > 1:
-            deeper.append(array)
-    if deeper:
-        raise UnsupportedModelError(
-            "The weights of a custom layer must be its own variables. Received: "
-            f"{listed(deeper)} of layers inside {layer!r}. Build the model in Keras 3 "
-            "with its custom classes, set its weights there, and save it as .keras."
-        )
 
 
 def _meanings(name: str) -> frozenset[str] | None:

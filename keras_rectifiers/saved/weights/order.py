@@ -127,7 +127,6 @@ def _shared_out(name: str, arrays: list[Array], members: list[_Member]) -> _Shar
         mine = [
             each for each in arrays if alone or member.leaf in each.name.split("/")[:-1]
         ]
-        names.check_direct(mine, member.leaf, name)
         shares[member.number] = mine
         arrays = [each for each in arrays if not any(each is one for one in mine)]
     usual = [member for member in members if not member.owner.custom]
@@ -216,7 +215,7 @@ def _keep(found: _Shares, number: int, share: list[Array], owner: Owner) -> None
 
 def _check_same(first: Array, second: Array, owner: Owner) -> None:
     if first.shape != second.shape or not np.array_equal(
-        first.read(), second.read(), equal_nan=first.dtype.kind == "f"
+        first.read(), second.read(), equal_nan=first.dtype.kind in "fV"
     ):
         raise ArchiveError(_unequal(owner))
 

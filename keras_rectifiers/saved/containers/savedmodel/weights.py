@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_rectifiers.errors import ArchiveError
-from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.saved.containers.saved import Array
 from keras_rectifiers.saved.containers.savedmodel.bundle import Bundle
 from keras_rectifiers.saved.containers.savedmodel.layers import LayerObjects
 from keras_rectifiers.saved.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.saved.containers.savedmodel.objects import Steps
 from keras_rectifiers.saved.weights.names import may_be
+from keras_rectifiers.saved.weights.nested import Inside
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.variables.variable import Variable
@@ -62,7 +62,10 @@ class CheckpointWeights:
                 layer = self._layers.find(owner.was, _keys(owner))
                 numbers = self._of_layer(layer, owner)
                 self._check_once(numbers, layer, owner, used)
-                found.append([self.array(number) for number in numbers])
+                arrays: list[Array] = [self.array(number) for number in numbers]
+                if owner.custom and layer is not None and self._holds_layers(layer):
+                    arrays = [Inside(each) for each in arrays]
+                found.append(arrays)
             self._check_left(used)
             return found
 
@@ -104,7 +107,6 @@ class CheckpointWeights:
             )
         listed = self._own(layer)
         if custom:
-            self._check_direct(layer, owner)
             return listed
         found = [self._variable(layer, each) for each in owner.stored]
         if None in found and self._may_be(listed, owner.stored):
@@ -183,17 +185,13 @@ class CheckpointWeights:
                     "its own weights, and save the model again."
                 )
 
-    def _check_direct(self, layer: int, owner: Owner) -> None:
-        """Where a custom layer keeps layers inside it, only its class knows."""
-        for path in self._paths(layer).values():
-            steps = (self._graph.follow(layer, path[:n]) for n in range(1, len(path)))
-            if any(step in self._layers.names for step in steps):
-                raise UnsupportedModelError(
-                    "The weights of a custom layer must be its own variables. "
-                    f"Received: {'/'.join(path)!r} of a layer inside "
-                    f"{owner.place.path!r}. Build the model in Keras 3 with its "
-                    "custom classes, set its weights there, and save it as .keras."
-                )
+    def _holds_layers(self, layer: int) -> bool:
+        """Whether variables of a layer are those of layers inside it."""
+        return any(
+            self._graph.follow(layer, path[:count]) in self._layers.names
+            for path in self._paths(layer).values()
+            for count in range(1, len(path))
+        )
 
     def _check_left(self, used: dict[int, tuple[int, str]]) -> None:
         """Every variable of the model must be of a layer."""

@@ -1,0 +1,166 @@
+"""Arrays of layers inside a layer of a custom class: only its class knows their places.
+
+A legacy file lists them in order, and says nothing of where Keras 3 would store
+them. Whoever may build the layer tells: nothing here does, since that takes Keras and
+the user's own code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.saved.dialects import known
+from keras_rectifiers.saved.weights.shapes import listed
+from keras_rectifiers.saved.weights.wanted import Owner
+from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import is_model
+
+if TYPE_CHECKING:
+    from keras_rectifiers.saved.containers.saved import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Inside:
+    """An array of a layer inside a custom one, as a checkpoint's objects tell."""
+
+    array: Array
+
+    @property
+    def name(self) -> str:
+        """Where it stands in the file."""
+        return self.array.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its type."""
+        return self.array.dtype
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """Its values."""
+        return self.array.read()
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """An array of a layer that was built, and its group below the layer's."""
+
+    name: str
+    group: tuple[str, ...]
+    values: np.ndarray[Any, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its type."""
+        return self.values.dtype
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """Its values."""
+        return self.values
+
+
+Share = tuple[Owner, Sequence["Array"]]
+#: (document, layers with their arrays in order) -> what Keras 3 stores of each.
+Builder = Callable[[Entry, Sequence[Share]], list[list[Built]]]
+
+_BUILDER: ContextVar[Builder | None] = ContextVar("builder", default=None)
+
+
+@contextlib.contextmanager
+def building(builder: Builder) -> Iterator[None]:
+    """Let layers of custom classes be built inside the block, where it takes that.
+
+    Args:
+        builder: Builds them.
+    """
+    token = _BUILDER.set(builder)
+    try:
+        yield
+    finally:
+        _BUILDER.reset(token)
+
+
+def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
+    """Arrays of custom layers, with the places of those that hold layers.
+
+    Args:
+        document: The modern document.
+        shares: Custom layers and their arrays, in the order of the file.
+
+    Raises:
+        UnsupportedModelError: A layer would have to be built, and nothing may.
+    """
+    deep = [number for number, share in enumerate(shares) if _is_deep(*share)]
+    found: list[list[Any]] = [list(arrays) for _, arrays in shares]
+    if not deep:
+        return found
+    builder = _BUILDER.get()
+    if builder is None:
+        owner, arrays = shares[deep[0]]
+        raise UnsupportedModelError(
+            "The weights of a custom layer must be its own variables, or its class be "
+            f"known. Received: {listed(arrays)} for {owner.place.path!r}, a "
+            f"{_class_of(owner)} that holds other layers, and only that class knows "
+            "where Keras 3 stores their weights. Write the class for Keras 3, register "
+            f"it as {_class_of(owner)!r}, and name its module with --import MODULE."
+        )
+    made = builder(document, [shares[number] for number in deep])
+    for number, arrays in zip(deep, made, strict=True):
+        found[number] = arrays
+    return found
+
+
+def _class_of(owner: Owner) -> str:
+    entry = owner.place.entry
+    return str(entry.get("registered_name") or entry.get("class_name"))
+
+
+def _is_deep(owner: Owner, arrays: Sequence[Array]) -> bool:
+    """Whether some of a custom layer's arrays are those of layers inside it."""
+    if not arrays or any(hasattr(each, "group") for each in arrays):
+        return False  # nothing to place, or the file says where
+    return _holds_layers(owner.place.config) or any(
+        isinstance(each, Inside) or _parts_below(each.name, owner.was) > 1
+        for each in arrays
+    )
+
+
+def _parts_below(name: str, was: Sequence[str]) -> int:
+    """How many parts of an array's name are below its layer's."""
+    parts = name.split("/")
+    for layer in (was[0], was[-1]):
+        while layer in parts[:-1]:
+            parts = parts[parts.index(layer) + 1 :]
+    return len(parts)
+
+
+def _holds_layers(value: Any) -> bool:
+    """Whether a config has a layer, or a model, in it."""
+    if isinstance(value, list):
+        return any(map(_holds_layers, value))
+    if not isinstance(value, dict):
+        return False
+    if isinstance(value.get("config"), dict) and (
+        is_model(value) or known.is_layer_class(value.get("class_name"))
+    ):
+        return True
+    return any(_holds_layers(each) for each in value.values())
