@@ -136,8 +136,13 @@ def _normalisation(layer: Any, wiring: Wiring, units: int) -> Normalisation | No
     if layer is None:
         return None
     values: dict[str, npt.NDArray[np.float64]] = {}
-    for name, default in (("gamma", np.ones(units)), ("beta", np.zeros(units))):
-        variable = getattr(layer, name, None)
+    # Of the others `scale` says whether there is a factor; of this one it is it.
+    factor = "scale" if type(layer).__name__ == "RMSNormalization" else "gamma"
+    for name, attribute, default in (
+        ("gamma", factor, np.ones(units)),
+        ("beta", "beta", np.zeros(units)),
+    ):
+        variable = getattr(layer, attribute, None)
         value = default if variable is None else keras.ops.convert_to_numpy(variable)
         if value.shape != (units,):
             return None

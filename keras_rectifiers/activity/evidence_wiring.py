@@ -13,28 +13,10 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers import traits
 from keras_rectifiers.activity.rectifiers import FUSED
 from keras_rectifiers.activity.rectifiers import OPERATION
 from keras_rectifiers.activity.rectifiers import LiveRectifier
-
-#: Names of the normalisations that have a factor and a shift for each unit.
-NORMALISATIONS = (
-    "BatchNormalization",
-    "GroupNormalization",
-    "LayerNormalization",
-)
-#: Layers and operations that let each unit through as it is.
-_TRANSPARENT = (
-    "ActivityRegularization",
-    "AlphaDropout",
-    "Dropout",
-    "GaussianDropout",
-    "GaussianNoise",
-    "Identity",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-)
 
 
 class Wiring:
@@ -77,9 +59,9 @@ class Wiring:
             kind = type(member).__name__
             if has_kernel(member):
                 return member, normalisation
-            if kind in NORMALISATIONS and normalisation is None:
+            if kind in traits.NORMALIZATIONS and normalisation is None:
                 normalisation = member
-            elif kind not in _TRANSPARENT:
+            elif kind not in traits.PASSING:
                 return None, normalisation
 
     def upstream(self, rectifier: LiveRectifier) -> set[int] | None:

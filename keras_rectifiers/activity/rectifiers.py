@@ -11,7 +11,6 @@ inside recurrent layers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,8 @@ import numpy.typing as npt
 
 from keras_rectifiers import callables
 from keras_rectifiers import forms
+from keras_rectifiers import traits
+from keras_rectifiers.activity.axes import LiveAxes
 from keras_rectifiers.activity.statistics import Values
 from keras_rectifiers.layers import NReLU
 from keras_rectifiers.layers import RReLU
@@ -36,9 +37,6 @@ OPERATION = "op"
 
 #: The attribute in which a layer keeps its fused rectifier.
 SLOT = "activation"
-
-#: Layers after which the channel axis is not that of the layers before.
-_REORDERS = ("Flatten", "Permute", "Reshape", "RepeatVector")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +54,7 @@ class LiveRectifier:
     function: Rectifier
     #: Positional operand that is rectified.
     operand: int = 0
-    #: Axis of the channels: -1, or 1 for `channels_first`.
+    #: Axis of the channels, counted from the batch at 0; -1 for the last one.
     channel_axis: int = -1
 
     @property
@@ -83,7 +81,7 @@ class LiveRectifier:
         if self.function.kind != PRELU:
             return np.full(units, slope), np.full(units, slope != 0)
         alpha = np.asarray(keras.ops.convert_to_numpy(self.layer.alpha), np.float64)
-        axis = 0 if self.channel_axis == 1 else -1
+        axis = traits.slope_axis(self.channel_axis, alpha.ndim)
         alpha = np.moveaxis(alpha, axis, -1).reshape(-1, alpha.shape[axis])
         alpha = np.broadcast_to(alpha, (len(alpha), units))
         return alpha.mean(axis=0), (alpha != 0).any(axis=0)
@@ -102,7 +100,7 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
     seen: set[int] = set()
     used: dict[str, int] = {}
     found = []
-    for rectifier in _walk(model, (), -1, seen):
+    for rectifier in _walk(model, (), -1, seen, LiveAxes(model)):
         count = used[rectifier.path] = used.get(rectifier.path, 0) + 1
         path = rectifier.path if count == 1 else f"{rectifier.path}#{count}"
         found.append(dataclasses.replace(rectifier, path=path))
@@ -110,13 +108,17 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
 
 
 def _walk(
-    parent: Any, names: tuple[str, ...], inherited_axis: int, seen: set[int]
+    parent: Any,
+    names: tuple[str, ...],
+    inherited_axis: int,
+    seen: set[int],
+    axes: LiveAxes,
 ) -> Iterator[LiveRectifier]:
     for member in _members(parent):
         if id(member) in seen or isinstance(member, keras.layers.RNN):
             continue
         seen.add(id(member))
-        axis = _channel_axis(member, parent, inherited_axis)
+        axis = axes.of(member, inherited_axis)
         path = (*names, member.name)
         known = _recognise(member)
         if known is not None:
@@ -124,7 +126,7 @@ def _walk(
             # What rectifies is this place: not a second one below it.
             seen.add(id(getattr(member, SLOT, None)))
             yield LiveRectifier("/".join(path), form, member, function, operand, axis)
-        yield from _walk(member, path, axis, seen)
+        yield from _walk(member, path, axis, seen, axes)
 
 
 def _members(parent: Any) -> Sequence[Any]:
@@ -206,34 +208,3 @@ def _producer(tensor: Any) -> tuple[str, Sequence[Any]] | None:
     source = history.operation
     node = source._inbound_nodes[history.node_index]  # noqa: SLF001
     return type(source).__name__, node.arguments.args
-
-
-def _channel_axis(member: Any, parent: Any, inherited: int) -> int:
-    """1 where the nearest layer that states a data format is channels-first."""
-    before: Iterable[Any] = [member]
-    if isinstance(parent, keras.Sequential):
-        chain = list(parent._layers)  # noqa: SLF001 - `layers` hides the input
-        before = chain[chain.index(member) :: -1]
-    elif isinstance(parent, keras.Model) and _is_functional(parent):
-        before = _upstream(member)
-    for layer in before:
-        if type(layer).__name__ in _REORDERS:
-            return -1
-        data_format = getattr(layer, "data_format", None)
-        if data_format is not None:
-            return 1 if data_format == "channels_first" else -1
-    return inherited
-
-
-def _upstream(member: Any) -> Iterator[Any]:
-    """A member and all that feeds it inside its model, nearest first."""
-    queue, seen = [member], set()
-    while queue:
-        operation = queue.pop(0)
-        if id(operation) in seen:
-            continue
-        seen.add(id(operation))
-        yield operation
-        if operation._inbound_nodes:  # noqa: SLF001 - Keras has no public way
-            node = operation._inbound_nodes[0]  # noqa: SLF001
-            queue += [tensor._keras_history.operation for tensor in node.input_tensors]  # noqa: SLF001

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers import traits
 from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.activity.statistics import Values
 from keras_rectifiers.specs import PRELU
@@ -69,8 +70,10 @@ class UnitShape:
         alpha = np.asarray(
             keras.ops.convert_to_numpy(rectifier.layer.alpha), np.float64
         )
-        if alpha.ndim == 1 and rectifier.channel_axis == 1:
-            alpha = alpha.reshape(-1, *[1] * (len(self.output) - 1))
+        if alpha.ndim == 1:
+            sizes = [1] * len(self.output)
+            sizes[traits.slope_axis(rectifier.channel_axis, len(sizes))] = -1
+            alpha = alpha.reshape(sizes)
         whole = np.broadcast_to(alpha, [size or 1 for size in self.output])
         kept = [axis - 1 for axis in self.axes]
         flat = np.moveaxis(whole, kept, range(len(kept))).reshape(units, -1)

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers import traits
 from keras_rectifiers.activity.rectifiers import SLOT
 
 Values = npt.NDArray[np.float64]
@@ -145,8 +146,8 @@ def _absorber(path: str, layer: Any) -> Absorber | None:
         return Absorber(path, layer, normalises=True, channel_axis=axis)
     if name not in _LINEAR or getattr(layer, "bias", None) is None:
         return None
-    first = getattr(layer, "data_format", None) == "channels_first"
-    return Absorber(path, layer, normalises=False, channel_axis=1 if first else -1)
+    axis = traits.format_axis(getattr(layer, "data_format", None))
+    return Absorber(path, layer, normalises=False, channel_axis=axis)
 
 
 def _numpy(variable: Any) -> Values:

@@ -15,6 +15,7 @@ import numpy as np
 from keras_rectifiers.errors import SelectionError
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.surgery import live
+from keras_rectifiers.surgery import prelus
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
@@ -84,11 +85,12 @@ def _marked(site: Site, numbers: dict[str, int]) -> Any:
     """A PReLU that starts at the number of its site; None where it cannot stand."""
     if not site.shapes or any(width is None for width in site.widths):
         return None
+    rank = max(len(shape) for shape in site.shapes if shape is not None)
     number = numbers.setdefault(site.path, _MARK + len(numbers))
     return PReLU(
         alpha_initializer=keras.initializers.Constant(number),
         max_value=site.max_value,
-        data_format="channels_first" if site.channel_axis == 1 else "channels_last",
+        **prelus.axes(site, rank),
     )
 
 

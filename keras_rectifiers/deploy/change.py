@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from keras_rectifiers import traits
 from keras_rectifiers.deploy.decide import Decision
 from keras_rectifiers.deploy.decide import Values
 from keras_rectifiers.surgery.sites import Site
@@ -115,7 +116,7 @@ def _rectified(x: Values, slope: float, max_value: float | None) -> Values:
 
 def _by_unit(site: Site, values: Values, units: int) -> Values:
     """The largest value of each unit, of values in the shape of slopes."""
-    axis = 0 if site.channel_axis == 1 else -1
+    axis = traits.slope_axis(site.channel_axis, values.ndim)
     moved = np.moveaxis(values, axis, -1)
     most = moved.reshape(-1, moved.shape[-1]).max(axis=0)
     return np.broadcast_to(most if most.size in (1, units) else most.max(), (units,))

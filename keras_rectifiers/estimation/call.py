@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers import traits
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Precision
 from keras_rectifiers.estimation.bounds import Shape
@@ -69,7 +70,8 @@ def spatial_axis(config: Mapping[str, Any], rank: int) -> int:
         config: Of a layer with a `data_format`.
         rank: Number of spatial axes.
     """
-    return -(rank + 1) if config.get("data_format") == "channels_first" else -1
+    axis = traits.format_axis(config.get("data_format"))
+    return axis if axis == traits.LAST else axis - (rank + 2)
 
 
 def rank_of(class_name: str) -> int:

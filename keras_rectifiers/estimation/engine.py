@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import forms
+from keras_rectifiers import traits
 from keras_rectifiers.estimation import rules_arithmetic
 from keras_rectifiers.estimation import rules_linear
 from keras_rectifiers.estimation import rules_shape
@@ -115,9 +116,9 @@ class Engine:
         stored = np.asarray(alpha)
         slopes = (stored * stored.dtype.type(found.slope_scale)).astype(np.float64)
         # Ours keeps one slope per channel as a vector, wherever the channels stand.
-        if slopes.ndim == 1 and found.site.channel_axis == 1:
+        if slopes.ndim == 1 and found.site.channel_axis != traits.LAST:
             rank = max((len(s) for s in found.site.shapes if s), default=2)
-            slopes = slopes.reshape((-1,) + (1,) * (rank - 2))
+            slopes = slopes.reshape((-1,) + (1,) * (rank - 1 - found.site.channel_axis))
         return slopes
 
     def inside(self, found: Found) -> str:
@@ -229,9 +230,10 @@ class Engine:
         return call.unknown() if value is None else value
 
     def _rectify(self, place: Place, found: Found, before: Bounds) -> Bounds:
-        axis = -1
-        if found.site.channel_axis == 1:
-            axis = -before.lo.ndim if before.shape is None else -len(before.shape)
+        axis = found.site.channel_axis
+        if axis != traits.LAST:
+            rank = before.lo.ndim if before.shape is None else len(before.shape)
+            axis -= rank + 1
         self.seen.setdefault(place.identity, []).append(Seen(before, axis))
         site = found.site
         function = Rectifier(

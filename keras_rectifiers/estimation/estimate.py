@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers import traits
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Shape
 from keras_rectifiers.estimation.bounds import anything
@@ -262,7 +263,7 @@ def _each_unit(values: Any, units: int) -> Any:
 def _slopes(engine: Engine, found: Found, units: int) -> tuple[Any, Any]:
     """Slope of each unit, and whether any of its positions has one."""
     slopes = np.atleast_1d(np.asarray(engine.slopes(found), np.float64))
-    axis = -slopes.ndim if found.site.channel_axis == 1 else -1
+    axis = traits.slope_axis(found.site.channel_axis, slopes.ndim)
     moved = np.moveaxis(slopes, axis, -1).reshape(-1, slopes.shape[axis])
     mean, any_slope = moved.mean(axis=0), (moved != 0).any(axis=0)
     return _each_unit(mean, units), _each_unit(any_slope, units)

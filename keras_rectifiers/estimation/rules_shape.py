@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers import traits
 from keras_rectifiers.estimation.bounds import MAX_SIZE
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Shape
@@ -153,11 +154,7 @@ def averaged(call: Call) -> Bounds:
 
 LAYERS: dict[str, Rule] = {
     **dict.fromkeys(
-        (
-            *("InputLayer", "Identity", "Dropout", "SpatialDropout1D"),
-            *("SpatialDropout2D", "SpatialDropout3D", "GaussianDropout"),
-            *("GaussianNoise", "AlphaDropout", "ActivityRegularization"),
-        ),
+        ("InputLayer", *traits.PASSING),
         unchanged,
     ),
     "Masking": masked,

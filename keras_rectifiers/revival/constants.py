@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers import traits
 from keras_rectifiers.revival.live_units import CannotReviveError
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values
 from keras_rectifiers.revival.live_units import numbers
 
-_KEEPS = ("MaxPool", "AveragePool", "AvgPool", "Global", "UpSampling", "Cropping")
+#: ZeroPadding is not among them: it puts zeros beside a constant.
+_KEEPS = (*traits.POOLING, traits.GLOBAL_POOLING, "UpSampling", "Cropping")
 _SAME = frozenset(
     {
-        *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-        *("GaussianDropout", "GaussianNoise", "Identity", "ActivityRegularization"),
+        *(traits.PASSING - {"AlphaDropout"}),  # while training it gives no 0 for 0
         *("Flatten", "Reshape", "Permute", "Concatenate"),
     }
 )

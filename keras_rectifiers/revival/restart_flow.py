@@ -41,11 +41,6 @@ class Flow:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._members: dict[tuple[object, str], Place] = {}
-        for place in view.places[1:]:
-            if place.parent is not None:
-                key = (place.parent.address, place.names[-1])
-                self._members.setdefault(key, place)
         self.calls: list[Call] = []
         self.ends = tuple(self._open(view.places[0], ()))
 
@@ -88,7 +83,7 @@ class Flow:
         values: dict[Node, list[int]],
         given: Sequence[int],
     ) -> list[int]:
-        place = self._members[model.address, node[0]]
+        place = self._view.child(model, node[0])
         refs = graph.inputs(*node)
         takes = [
             made[min(ref.tensor, len(made) - 1)]

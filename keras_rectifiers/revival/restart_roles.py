@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from keras_rectifiers import forms
+from keras_rectifiers import traits
 from keras_rectifiers.revival.restart_flow import Call
 from keras_rectifiers.revival.restart_flow import Flow
 from keras_rectifiers.surgery import sites
@@ -38,8 +39,9 @@ _OTHER = "other"
 _MAKERS = frozenset({"Dense", "Conv1D", "Conv2D", "Conv3D"})
 #: They leave channels where they are, and make nothing negative of what is not.
 _KEEPS_CHANNELS = (
-    *("MaxPool", "AveragePool", "AvgPool", "Adaptive", "GlobalMax", "GlobalAverage"),
-    *("GlobalAvg", "ZeroPadding", "Cropping", "UpSampling"),
+    *traits.POOLING,
+    *traits.RESIZING,
+    traits.GLOBAL_POOLING,
 )
 #: They may stand between a layer and the output that it makes.
 _AT_THE_END = frozenset(
@@ -213,7 +215,7 @@ def _keras_own(entry: Entry) -> bool:
 
 
 def _axis(place: Place) -> int:
-    return 1 if place.config.get("data_format") == "channels_first" else -1
+    return traits.format_axis(place.config.get("data_format"))
 
 
 def _joins(call: Call, units: _Units) -> bool:

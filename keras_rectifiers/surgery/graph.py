@@ -57,11 +57,13 @@ class Graph:
         if self.functional:
             self._connect()
             self.outputs = [ref.source for ref in end_refs(model, "output_layers")]
+            self.begins = {ref.source for ref in end_refs(model, "input_layers")}
         else:
             names = [name_of(entry) for entry in self.chain]
             for name, following in itertools.pairwise(names):
                 self._consumers[name, 0] = [(following, 0)]
             self.outputs = [(names[-1], 0)] if names else []
+            self.begins = set()
 
     def position(self, name: str) -> int:
         """Where a layer stands in a chain, counted from 0."""
@@ -99,6 +101,21 @@ class Graph:
     def output(self, name: str, node: int) -> Ref | None:
         """What consumers say of the shape and dtype of one call's output."""
         return self._shapes.get((name, node))
+
+    def order(self) -> list[Node]:
+        """The calls on which the outputs depend, each after those it takes from.
+
+        Raises:
+            ArchiveError: The graph has a cycle.
+        """
+        if not self.functional:
+            return [(name_of(entry), 0) for entry in self.chain]
+        parents = {
+            (name, index): [ref.source for ref in node_refs(node)]
+            for name, entry in self.entries.items()
+            for index, node in enumerate(nodes_of(entry))
+        }
+        return _depth_first(self.outputs, parents, self.begins)[0]
 
     def _connect(self) -> None:
         for name, entry in self.entries.items():

@@ -258,6 +258,8 @@ def _step_for(found: Found, target: Target, read_alpha: AlphaReader) -> Step | C
             return made
         replacements.append(made[0])
         note = note or made[1]
+    if replacements[0].weights and not found.one_axis:
+        return Cannot("channels", "its calls have their channels on different axes")
     if not replacements[0].weights:
         return Step(found.site, tuple(replacements[:1]), note)
     if len(replacements) > 1:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers import traits
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
@@ -45,10 +46,26 @@ class Slopes:
         return values.tolist()
 
 
+def axes(site: Site, rank: int) -> dict[str, Any]:
+    """The arguments of our PReLU that give each channel of a site its slope.
+
+    Args:
+        site: The site.
+        rank: Number of axes of its output.
+    """
+    stated = traits.data_format(site.channel_axis)
+    if stated is not None:
+        return {"shared_axes": "spatial", "data_format": stated}
+    return {
+        "shared_axes": _shared(site, rank),
+        "data_format": traits.data_format(traits.LAST),
+    }
+
+
 def ours(
     site: Site, shape: specs.Shape, slopes: Slopes, options: Mapping[str, Any]
-) -> Replacement:
-    """Our PReLU for a site.
+) -> Replacement | Cannot:
+    """Our PReLU for a site, or why it cannot be.
 
     Args:
         site: The site.
@@ -56,14 +73,22 @@ def ours(
         slopes: Where its slopes start.
         options: Arguments that are no defaults, of `OPTIONS`.
     """
-    width = int(shape[site.channel_axis] or 0)
+    spread = axes(site, len(shape))
+    sizes: tuple[int, ...] = (int(shape[site.channel_axis] or 0),)
+    if spread["shared_axes"] != "spatial":
+        sizes = _sizes(site, shape)
+        if slopes.channels is not None and slopes.learn:
+            return Cannot(
+                "channels",
+                f"its channels are on axis {site.channel_axis}; slopes that learn "
+                "for some of them alone need the first axis or the last",
+            )
     config = {
-        "alpha_initializer": _initializer(slopes.values()),
+        "alpha_initializer": _initializer(_shaped(slopes.values(), sizes)),
         "alpha_regularizer": None,
         "alpha_constraint": None,
-        "shared_axes": "spatial",
         "max_value": site.max_value,
-        "data_format": "channels_first" if site.channel_axis == 1 else "channels_last",
+        **spread,
         "trained_channels": list(slopes.channels) if slopes.channels else None,
         "learning_rate_multiplier": 1.0,
         **options,
@@ -75,7 +100,7 @@ def ours(
         "PReLU",
         specs.PRELU_REGISTERED,
         config,
-        (Weight("alpha", (width,), slopes.values(scale)),),
+        (Weight("alpha", sizes, _shaped(slopes.values(scale), sizes)),),
         _open(shape, site.channel_axis),
     )
 
@@ -98,19 +123,13 @@ def stock(
     options = dict(options)
     if options.pop("learning_rate_multiplier", 1.0) != 1:
         return Cannot("portable", "in stock Keras slopes learn like the rest")
-    channel = site.channel_axis % len(shape)
-    shared = [axis for axis in range(1, len(shape)) if axis != channel]
-    sizes = tuple(
-        int(shape[axis] or 0) if axis == channel else 1 for axis in range(1, len(shape))
-    )
-    values = slopes.values()
-    if slopes.channels is not None:
-        values = np.reshape(values, sizes).tolist()
+    sizes = _sizes(site, shape)
+    values = _shaped(slopes.values(), sizes)
     config = {
         "alpha_initializer": _initializer(values),
         "alpha_regularizer": None,
         "alpha_constraint": None,
-        "shared_axes": shared or None,
+        "shared_axes": _shared(site, len(shape)) or None,
         **options,
         **_trainable(slopes),
     }
@@ -122,6 +141,25 @@ def stock(
         (Weight("alpha", sizes, values),),
         _open(shape, site.channel_axis),
     )
+
+
+def _shared(site: Site, rank: int) -> list[int]:
+    """The axes of a site's output but those of the samples and the channels."""
+    channel = site.channel_axis % rank
+    return [axis for axis in range(1, rank) if axis != channel]
+
+
+def _sizes(site: Site, shape: specs.Shape) -> tuple[int, ...]:
+    """The shape of slopes with an axis for each of a site's output."""
+    shared = _shared(site, len(shape))
+    return tuple(
+        1 if axis in shared else int(shape[axis] or 0) for axis in range(1, len(shape))
+    )
+
+
+def _shaped(values: Any, sizes: tuple[int, ...]) -> Any:
+    """Slopes in the shape of the weights; one number stands for all of them."""
+    return np.reshape(values, sizes).tolist() if isinstance(values, list) else values
 
 
 def _trainable(slopes: Slopes) -> dict[str, bool]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from keras_rectifiers import forms
+from keras_rectifiers import traits
 from keras_rectifiers.specs import Rectifier
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
@@ -32,9 +33,8 @@ _RECURRENT_MARKS = ("LSTM", "GRU", "SimpleRNN")
 #: Layers and operations that leave the values as they are, or only rescale them.
 _PASSES = frozenset(
     {
-        *("Reshape", "Flatten", "Permute", "Identity", "Masking", "Rescaling"),
-        *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-        *("GaussianDropout", "GaussianNoise", "AlphaDropout"),
+        *traits.PASSING,
+        *("Reshape", "Flatten", "Permute", "Masking", "Rescaling"),
         *("Squeeze", "ExpandDims", "Transpose", "Cast"),
     }
 )

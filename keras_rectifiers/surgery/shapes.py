@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from keras_rectifiers import traits
 from keras_rectifiers.specs import Shape
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.graph import Ref
 from keras_rectifiers.surgery.view import View
 
@@ -17,20 +21,15 @@ FAR = 300
 
 #: Config key that states the channels a layer puts out.
 _CHANNEL_KEYS = ("units", "filters")
-#: Layers after which the axes no longer mean what they meant before.
-_REORDERS = frozenset({"Permute", "Reshape", "Flatten", "Dense", "Transpose"})
 #: Layers of a Sequential that put out the shape they take.
 _KEEPS_SHAPE = frozenset(
     {
-        *("BatchNormalization", "LayerNormalization", "GroupNormalization"),
-        *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Identity"),
-        *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-        *("GaussianNoise", "GaussianDropout", "AlphaDropout", "Rescaling"),
-        *("Normalization", "UnitNormalization", "ActivityRegularization"),
+        *traits.NORMALIZATIONS,
+        *traits.PASSING,
+        *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"),
+        *("Rescaling", "Normalization", "UnitNormalization"),
     }
 )
-#: ... and the beginnings of class names that keep at least the channels.
-_KEEPS_CHANNELS = ("MaxPool", "AveragePool", "ZeroPadding", "UpSampling", "Cropping")
 #: Compute dtype of a bare tensor -> the policy that keeps weights in float32.
 _POLICY_OF = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
 
@@ -39,46 +38,27 @@ def output_shapes(place: Place, view: View, *, fused: bool) -> tuple[Shape | Non
     """The output's shape at each call of a layer, None where unknown."""
     member = view.member(place)
     graph, name = view.graph_around(place), member.names[-1]
+    if fused and _loops(place.entry):
+        return (_channels(place.entry, step=True),) * graph.calls(name)
     shapes: list[Shape | None] = []
     for call in range(graph.calls(name)):
         known = graph.output(name, call)
         shape = known.shape if known else None
         if member is not place:
             shape = _inside_wrapper(shape, member, place, fused=fused)
-        elif shape is None and not fused:
+        elif shape is None and graph.functional:
             inputs = graph.inputs(name, call)
-            shape = inputs[0].shape if inputs else None
-        if shape is None and not graph.functional and member is place:
-            shape = _chain_shape(graph.chain, graph.position(name))
+            before = inputs[0].shape if inputs else None
+            if before is not None and fused:
+                before = _passed_on(place.entry, before)
+            shape = before
+        if shape is None and member is place and member.parent is not None:
+            if is_model(place.entry):
+                shape = _model_shape(place, view)
+            elif not graph.functional:
+                shape = _chain_shape(member.parent, view, graph.position(name))
         shapes.append(shape or _own_shape(place, fused=fused))
     return tuple(shapes)
-
-
-def channel_axis(place: Place, view: View) -> int:
-    """1 where the nearest layer that states a data format is channels-first."""
-    seen: set[str] = set()
-    current: Place | None = place
-    while current is not None:
-        member = view.member(current)
-        if current.config.get("data_format") is not None:
-            return _axis(current.config)
-        if member.parent is None:
-            return -1
-        graph = view.graph(member.parent)
-        names = [member.names[-1]]
-        while names and len(seen) < FAR:
-            name = names.pop()
-            if name in seen or name not in graph.entries:
-                continue
-            seen.add(name)
-            entry = graph.entries[name]
-            if config_of(entry).get("data_format") is not None:
-                return _axis(config_of(entry))
-            if entry["class_name"] in _REORDERS:
-                return -1
-            names += [ref.name for ref in graph.inputs(name, 0)]
-        current, seen = member.parent, set()
-    return -1
 
 
 def dtype_name(place: Place, view: View, operand: int, slot: Any = None) -> str:
@@ -108,10 +88,6 @@ def policy_name(dtype: Any) -> str:
     return str(config.get("source_name") or config.get("name") or "float32")
 
 
-def _axis(config: Entry) -> int:
-    return 1 if config["data_format"] == "channels_first" else -1
-
-
 def _inside_wrapper(
     shape: Shape | None, wrapper: Place, place: Place, *, fused: bool
 ) -> Shape | None:
@@ -123,23 +99,38 @@ def _inside_wrapper(
     return (shape[0], *shape[2:])
 
 
-def _chain_shape(chain: list[Entry], index: int) -> Shape | None:
+def _model_shape(model: Place, view: View) -> Shape | None:
+    """The shape of a model's first output."""
+    outputs = view.graph(model).outputs
+    if not outputs:
+        return None
+    name, call = outputs[0]
+    shapes = output_shapes(view.child(model, name), view, fused=True)
+    return shapes[call] if call < len(shapes) else None
+
+
+def _chain_shape(model: Place, view: View, index: int) -> Shape | None:
     """The shape after one layer of a Sequential, from its neighbours."""
-    following = _built(chain[index + 1]) if index + 1 < len(chain) else None
-    return following or _shape_after(chain, index)
+    chain = view.graph(model).chain
+    following = built_shape(chain[index + 1]) if index + 1 < len(chain) else None
+    return following or _shape_after(model, view, index)
 
 
-def _shape_after(chain: list[Entry], index: int) -> Shape | None:
+def _shape_after(model: Place, view: View, index: int) -> Shape | None:
     """The shape after one layer, from the nearest before it that states one."""
+    chain = view.graph(model).chain
     shape: Shape | None = None
     passed = []
     for position in range(index, max(-1, index - FAR), -1):
         entry = chain[position]
-        shape = _stated(entry)
+        if is_model(entry):
+            shape = _model_shape(view.child(model, name_of(entry)), view)
+        else:
+            shape = _stated(entry)
         if shape is not None:
             break
         passed.append(entry)
-        shape = _built(entry)
+        shape = built_shape(entry)
         if shape is not None:
             break
     for entry in reversed(passed):
@@ -153,7 +144,7 @@ def _stated(entry: Entry) -> Shape | None:
     if entry["class_name"] == "InputLayer":
         shape = config.get("batch_shape")
         return tuple(shape) if isinstance(shape, list) else None
-    if entry["class_name"] == "Reshape":
+    if entry["class_name"] == "Reshape" and -1 not in config["target_shape"]:
         return (None, *config["target_shape"])
     return _channels(entry)
 
@@ -163,17 +154,39 @@ def _passed_on(entry: Entry, before: Shape) -> Shape | None:
     class_name, config = str(entry["class_name"]), config_of(entry)
     if class_name in _KEEPS_SHAPE:
         return before
-    axis = _axis(config) if config.get("data_format") else -1
-    if class_name.startswith("Global"):
+    axis = traits.format_axis(config.get("data_format"))
+    whole = class_name.startswith(traits.GLOBAL_POOLING)
+    if whole and not config.get("keepdims"):
         return None, before[axis]
-    if class_name.startswith(_KEEPS_CHANNELS):
+    if whole or class_name.startswith((*traits.POOLING, *traits.RESIZING)):
         spatial: list[int | None] = [None] * len(before)
         spatial[axis] = before[axis]
         return tuple(spatial)
+    if class_name == "Permute":
+        return (before[0], *(before[axis] for axis in config["dims"]))
+    if class_name == "RepeatVector":
+        return before[0], config["n"], before[-1]
+    if class_name == "Flatten":
+        return None, _product(before[1:])
+    if class_name == "Reshape":
+        known = math.prod(size for size in config["target_shape"] if size != -1)
+        whole_size = _product(before[1:])
+        free = None if whole_size is None or not known else whole_size // known
+        target = (free if size == -1 else size for size in config["target_shape"])
+        return (before[0], *target)
+    if class_name == "TimeDistributed" and len(before) > 2:  # noqa: PLR2004
+        inner = config["layer"]
+        step = _stated(inner) or _passed_on(inner, (before[0], *before[2:]))
+        return None if step is None else (step[0], before[1], *step[1:])
     return None
 
 
-def _built(entry: Entry) -> Shape | None:
+def _product(sizes: Shape) -> int | None:
+    """The number of values in axes; None where one is open."""
+    return None if None in sizes else math.prod(size or 0 for size in sizes)
+
+
+def built_shape(entry: Entry) -> Shape | None:
     """The input shape in an entry's `build_config`."""
     build = entry.get("build_config")
     built = build.get("input_shape") if isinstance(build, dict) else None
@@ -184,13 +197,24 @@ def _built(entry: Entry) -> Shape | None:
 
 def _own_shape(place: Place, *, fused: bool) -> Shape | None:
     """The shape that the entry's `build_config` and arguments imply."""
-    return _channels(place.entry) if fused else _built(place.entry)
+    return _channels(place.entry) if fused else built_shape(place.entry)
 
 
-def _channels(entry: Entry) -> Shape | None:
-    """The output shape of a layer that states how many channels it makes."""
-    config, built = config_of(entry), _built(entry)
-    axis = _axis(config) if config.get("data_format") else -1
+def _loops(entry: Entry) -> bool:
+    """Whether a layer's own activation works on one step of a sequence."""
+    name = str(entry["class_name"])
+    return name in ("LSTM", "GRU", "SimpleRNN") or name.startswith("ConvLSTM")
+
+
+def _channels(entry: Entry, *, step: bool = False) -> Shape | None:
+    """The output shape of a layer that states how many channels it makes.
+
+    Args:
+        entry: The layer.
+        step: Whether one step of what a recurrent layer makes is meant.
+    """
+    config, built = config_of(entry), built_shape(entry)
+    axis = traits.format_axis(config.get("data_format"))
     channels = next(
         (config[key] for key in _CHANNEL_KEYS if isinstance(config.get(key), int)),
         None,
@@ -202,6 +226,11 @@ def _channels(entry: Entry) -> Shape | None:
         return (None, *config["output_shape"])  # EinsumDense
     if channels is None:
         return None
-    shape: list[int | None] = [None] * (len(built) if built is not None else 2)
+    rank = len(built) if built is not None else 2
+    if _loops(entry):
+        several = not step and config.get("return_sequences")
+        axis = traits.out_of_step(axis) or axis if several else axis
+        rank -= built is not None and not several
+    shape: list[int | None] = [None] * rank
     shape[axis] = channels
     return tuple(shape)

@@ -11,6 +11,7 @@ from keras_rectifiers.specs import Rectifier
 from keras_rectifiers.specs import Shape
 from keras_rectifiers.surgery import roles
 from keras_rectifiers.surgery import shapes
+from keras_rectifiers.surgery.axes import Axes
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.graph import Ref
@@ -51,7 +52,7 @@ class Site:
     evidence: str
     #: Shape of the output, one for each call; None where the model does not say.
     shapes: tuple[Shape | None, ...]
-    #: Axis of the channels: -1, or 1 for `channels_first`.
+    #: Axis of the channels, counted from the batch at 0; -1 for the last one.
     channel_axis: int
     #: Name of the dtype policy, such as `"float32"` or `"mixed_float16"`.
     dtype: str
@@ -65,8 +66,9 @@ class Site:
     @property
     def widths(self) -> tuple[int | None, ...]:
         """Number of channels at each call."""
+        least = max(2, self.channel_axis + 1)
         return tuple(
-            None if shape is None or len(shape) < 2 else shape[self.channel_axis]  # noqa: PLR2004
+            None if shape is None or len(shape) < least else shape[self.channel_axis]
             for shape in self.shapes
         )
 
@@ -81,6 +83,8 @@ class Found:
     calls: tuple[int, ...]
     #: Operand that an operation rectifies.
     operand: int = 0
+    #: Whether the channels are on the same axis at each call.
+    one_axis: bool = True
 
     @property
     def uses(self) -> tuple[int, ...]:
@@ -147,6 +151,7 @@ def find(document: Entry) -> tuple[Found, ...]:
         counts once.
     """
     view = View(document)
+    axes = Axes(view)
     shared: dict[tuple[Any, ...], list[Place]] = {}
     recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
     for place in view.places[1:]:
@@ -155,7 +160,7 @@ def find(document: Entry) -> tuple[Found, ...]:
             recognised.setdefault(place.identity, known)
             shared.setdefault(place.identity, []).append(place)
     return tuple(
-        _found(places, *recognised[identity], view)
+        _found(places, *recognised[identity], view, axes)
         for identity, places in shared.items()
     )
 
@@ -208,11 +213,17 @@ def _tensor(value: Any) -> tuple[str, int, int] | None:
 
 
 def _found(
-    places: list[Place], form: str, known: Rectifier, operand: int, view: View
+    places: list[Place],
+    form: str,
+    known: Rectifier,
+    operand: int,
+    view: View,
+    axes: Axes,
 ) -> Found:
     place = places[0]
     fused = form == FUSED
     role, evidence = roles.role_of(places, known, view, fused=fused)
+    axis, one_axis = axes.of(places)
     called = [shapes.output_shapes(each, view, fused=fused) for each in places]
     site = Site(
         path=place.path,
@@ -225,12 +236,13 @@ def _found(
         role=role,
         evidence=evidence,
         shapes=tuple(shape for each in called for shape in each),
-        channel_axis=shapes.channel_axis(place, view),
+        channel_axis=axis,
         dtype=shapes.dtype_name(
             place, view, operand, place.config.get(SLOT) if fused else None
         ),
     )
-    return Found(site, tuple(places), tuple(len(each) for each in called), operand)
+    calls = tuple(len(each) for each in called)
+    return Found(site, tuple(places), calls, operand, one_axis)
 
 
 def _function_text(value: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from keras_rectifiers.surgery.document import Address
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.graph import Graph
 
@@ -22,12 +23,29 @@ class View:
         self._graphs: dict[Address, Graph] = {}
         # Asking an entry means to look at all its layers, so that is done once.
         self._models = {place.address for place in self.places if is_model(place.entry)}
+        self._members: dict[tuple[Address, str], Place] = {}
+        for place in self.places[1:]:
+            if place.parent is not None:
+                key = (place.parent.address, place.names[-1])
+                self._members.setdefault(key, place)
 
     def graph(self, model: Place) -> Graph:
         """The graph of the model at a place."""
         if model.address not in self._graphs:
             self._graphs[model.address] = Graph(model.entry)
         return self._graphs[model.address]
+
+    def child(self, parent: Place, name: str) -> Place:
+        """A member of a model, by name."""
+        return self._members[parent.address, name]
+
+    def below(self, wrapper: Place) -> Place | None:
+        """The layer inside a wrapper; None where it cannot be read."""
+        for key in ("layer", "forward_layer", "cell"):
+            entry = wrapper.config.get(key)
+            if isinstance(entry, dict):
+                return self._members.get((wrapper.address, name_of(entry)))
+        return None
 
     def graph_around(self, place: Place) -> Graph:
         """The graph in which a layer or operation stands."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers import traits
 from keras_rectifiers.surgery import wiring_rules as rules
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_functional
@@ -23,14 +24,8 @@ from keras_rectifiers.surgery.wiring_rules import UnsafeError
 from keras_rectifiers.surgery.wiring_spots import Spot
 from keras_rectifiers.surgery.wiring_spots import Spots
 
-_NORMS = frozenset(
-    {
-        *("BatchNormalization", "LayerNormalization", "GroupNormalization"),
-        "RMSNormalization",
-    }
-)
 #: Layers that leave the axis of the channels where it is, for the way back.
-_STAYS = ("MaxPool", "AveragePool", "AvgPool", "ZeroPadding", "UpSampling", "Cropping")
+_STAYS = (*traits.POOLING, *traits.RESIZING)
 
 
 @dataclasses.dataclass(eq=False)
@@ -187,7 +182,7 @@ class Backward:
         entry, class_name = place.entry, str(place.entry["class_name"])
         if class_name == "InputLayer":
             self._before(spot, 0, state)
-        elif class_name in _NORMS:
+        elif class_name in traits.NORMALIZATIONS:
             self._norm(place, spot, inner)
             if class_name != "BatchNormalization":
                 raise UnsafeError(f"{place.path!r} mixes units with each other")

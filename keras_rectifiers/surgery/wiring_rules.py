@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import forms
+from keras_rectifiers import traits
 from keras_rectifiers.specs import Shape
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
@@ -46,8 +47,7 @@ _LARGEST = 4_000_000
 #: Layers and operations without weights that work on each value alone, 0 to 0.
 _ELEMENTWISE = frozenset(
     {
-        *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-        *("GaussianDropout", "GaussianNoise", "Identity", "ActivityRegularization"),
+        *(traits.PASSING - {"AlphaDropout"}),  # while training it gives no 0 for 0
         *("ELU", "Relu", "Relu6", "Elu", "Gelu", "Selu", "Silu", "Tanh"),
         *("LeakyRelu", "Softsign", "StopGradient", "Cast"),
     }
@@ -62,14 +62,12 @@ ZERO_TO_ZERO = frozenset(
 )
 #: Activations that mix units.
 _MIXES = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
-_POOLING = ("MaxPool", "AveragePool", "AvgPool", "Adaptive")
-_SPATIAL = ("ZeroPadding", "Cropping", "UpSampling")
 _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
 
 
 def channels(config: dict[str, Any], rank: int) -> int:
     """The channel axis of a layer with a `data_format`."""
-    return 1 if config.get("data_format") == "channels_first" else rank - 1
+    return traits.format_axis(config.get("data_format")) % rank
 
 
 def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None:
@@ -93,11 +91,11 @@ def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None
     if class_name == "BatchNormalization":
         _check_axis(entry, state, _rank(entry, shape), config.get("axis", -1))
         return state
-    if class_name.startswith("Global"):
+    if class_name.startswith(traits.GLOBAL_POOLING):
         rank = _rank(entry, shape)
         _check_axis(entry, state, rank, channels(config, rank))
         return state if config.get("keepdims") else dataclasses.replace(state, axis=1)
-    if class_name.startswith((*_POOLING, *_SPATIAL)):
+    if class_name.startswith((*traits.POOLING, *traits.RESIZING)):
         rank = _rank(entry, shape)
         _check_axis(entry, state, rank, channels(config, rank))
         return state

@@ -58,23 +58,19 @@ class Spots:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self._members: dict[tuple[Address, str], Place] = {}
         self._identities: dict[tuple[Any, ...], list[Place]] = {}
         for place in view.places[1:]:
-            if place.parent is not None:
-                key = (place.parent.address, place.names[-1])
-                self._members.setdefault(key, place)
             self._identities.setdefault(place.identity, []).append(place)
 
     def child(self, parent: Place, name: str) -> Place:
         """A member of a model, by name."""
-        return self._members[parent.address, name]
+        return self.view.child(parent, name)
 
     def inner(self, wrapper: Place) -> Place:
         """The layer inside a TimeDistributed."""
-        for (address, _), place in self._members.items():
-            if address == wrapper.address:
-                return place
+        place = self.view.below(wrapper)
+        if place is not None:
+            return place
         raise UnsafeError(f"the layer inside {wrapper.path!r} cannot be read")
 
     def of(self, place: Place) -> Iterator[Spot]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from keras_rectifiers import traits
 from keras_rectifiers.saved.dialects.operation_table_sizes import Config
 from keras_rectifiers.saved.dialects.operation_table_sizes import Output
 from keras_rectifiers.saved.dialects.operation_table_sizes import Sizes
@@ -29,11 +30,10 @@ _COMPUTES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 #: Layers that put out the shape they take.
 _KEEP = frozenset(
     {
-        *("BatchNormalization", "LayerNormalization", "GroupNormalization"),
+        *traits.NORMALIZATIONS,
+        *traits.PASSING,
         *("UnitNormalization", "Normalization", "Activation", "ReLU", "LeakyReLU"),
-        *("PReLU", "ELU", "ThresholdedReLU", "Softmax", "Dropout", "SpatialDropout1D"),
-        *("SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout"),
-        *("AlphaDropout", "Rescaling", "Masking", "ActivityRegularization", "Identity"),
+        *("PReLU", "ELU", "ThresholdedReLU", "Softmax", "Rescaling", "Masking"),
         *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation"),
         *("RandomContrast", "RandomBrightness"),
     }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers import traits
 from keras_rectifiers.saved.dialects.operation_table_values import Shape
 
 Config = dict[str, Any]
@@ -54,7 +55,7 @@ def with_free(target: tuple[int, ...], before: Sizes) -> Sizes:
 
 def channel_axis(config: Config, rank: int) -> int:
     """The axis of the channels."""
-    return 1 if config.get("data_format") == "channels_first" else rank - 1
+    return traits.format_axis(config.get("data_format")) % rank
 
 
 def pooling(config: Config, before: Sizes) -> Shape:
