@@ -24,7 +24,7 @@ from keras_rectifiers.calibration.search import search
 from keras_rectifiers.calibration.trial import Trial
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.pairs import pair
+from keras_rectifiers.surgery.pairs import layers_of
 
 
 class Bench:
@@ -112,10 +112,7 @@ class Bench:
             document: The document of the original.
         """
         seen = {each.path for each in self._absorbers} & set(self._reference.moments)
-        layers = {
-            path: layer
-            for path, layer, _ in pair(self._trial.model, self._trial.model).layers
-        }
+        layers = layers_of(self._trial.model)
         return reach(document, self._trial.sites, seen, layers)
 
     def give(self, model: Any) -> None:

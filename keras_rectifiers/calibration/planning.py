@@ -32,7 +32,7 @@ def plan_with(
     """
     document = live.document_of(model)
     plans = {
-        slope: make_plan(document, _target(to, slope), selection, _live_alpha(model))
+        slope: make_plan(document, _target(to, slope), selection, live.alphas(model))
         for slope in sorted({0.0, *slopes.values()})
     }
     steps = {
@@ -49,10 +49,6 @@ def plan_with(
         else:
             chosen.append(steps[slope, step.site.path])
     return dataclasses.replace(plans[0.0], steps=tuple(chosen), skips=tuple(skips))
-
-
-def _live_alpha(model: Any) -> Any:
-    return lambda site: live.alpha_at(model, site)
 
 
 def _target(to: str, slope: float) -> Target:

@@ -20,6 +20,7 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
+from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.sites import Site
 
 #: A trial's PReLU starts at its site's number above this, by which it is found.
@@ -101,5 +102,5 @@ def _number(layer: Any) -> int | None:
     return int(alpha.flat[0]) if alpha.size else None
 
 
-def _unread(site: Site) -> Any:
-    raise TypeError(f"The slopes of {site.path!r} are not read here.")
+def _unread(found: Found) -> Any:
+    raise TypeError(f"The slopes of {found.site.path!r} are not read here.")

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-import numpy as np
-
 from keras_rectifiers import specs
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
@@ -23,17 +21,14 @@ from keras_rectifiers.saved.targets import MODEL
 from keras_rectifiers.saved.targets import check_form
 from keras_rectifiers.saved.targets import check_target_for
 from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
-from keras_rectifiers.surgery.replacements import AlphaReader
 from keras_rectifiers.surgery.replacements import Channels
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Site
-from keras_rectifiers.surgery.sites import find
 from keras_rectifiers.surgery.training_state import check_kept
 
 if TYPE_CHECKING:
@@ -142,7 +137,7 @@ def plan(
         live.document_of(model),
         target,
         selection,
-        lambda site: live.alpha_at(model, site),
+        live.alphas(model),
         live.look(model),
     )
 
@@ -285,7 +280,7 @@ def _plan_of(
     opened: Opened | archive.Archive, target: Target, selection: Selection
 ) -> Plan:
     """A plan for an open file, with the repairs that brought it up to date."""
-    slopes = _slopes(opened.document, opened.read_alpha)
+    slopes = opened.read_alpha
     if isinstance(opened, archive.Archive):
         made = make_plan(opened.document, target, selection, slopes, opened.look)
         return _with_repairs(made, opened.state_left(made))
@@ -344,16 +339,6 @@ def _narrowed(
     only = OnlyDead(where)
     only.check_target(to)
     return only, only.channels
-
-
-def _slopes(document: Entry, stored: AlphaReader) -> AlphaReader:
-    """Reads slopes as they act, where `stored` reads them as they are stored."""
-
-    def slopes(site: Site) -> Any:
-        found = next(each for each in find(document) if each.site.path == site.path)
-        return np.asarray(stored(site)) * found.slope_scale
-
-    return slopes
 
 
 def _names(value: Names | None) -> tuple[str, ...]:

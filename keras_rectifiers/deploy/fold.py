@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -23,11 +22,11 @@ from keras_rectifiers.deploy.decide import check_tolerance
 from keras_rectifiers.deploy.decide import decide
 from keras_rectifiers.deploy.result import FoldedSite
 from keras_rectifiers.deploy.result import FoldResult
-from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.saved.modern import is_modern
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.plan import AlphaReader
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Skip
 from keras_rectifiers.surgery.plan import Step
@@ -35,8 +34,6 @@ from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.roles import CUSTOM
 from keras_rectifiers.surgery.roles import ROLES
 from keras_rectifiers.surgery.selection import Selection
-from keras_rectifiers.surgery.sites import FUSED
-from keras_rectifiers.surgery.sites import SLOT
 from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.sites import find
@@ -46,8 +43,7 @@ __all__ = ["FoldResult", "FoldedSite", "fold", "fold_file"]
 Names = str | Sequence[str]
 StrPath = str | os.PathLike[str]
 _Decided = dict[str, tuple[Site, Decision]]
-_Slopes = Callable[[Found], Any]
-_Opened = tuple[Entry, _Slopes]
+_Opened = tuple[Entry, AlphaReader]
 #: What is folded: every rectifier that Keras itself calls.
 _ROLES = tuple(role for role in ROLES if role != CUSTOM)
 _BATCH = 32
@@ -124,17 +120,7 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
 
     asked = _Options.checked(**options)
     document = live.document_of(model)
-
-    def slopes(found: Found) -> Any:
-        try:
-            return live.alpha_at(model, found.site)
-        except AttributeError as error:
-            raise UnsupportedModelError(
-                "A PReLU must be built to be folded. Received: one without slopes at "
-                f"{found.site.path!r}. Call the model once."
-            ) from error
-
-    plan, decided = _planned(document, slopes, asked)
+    plan, decided = _planned(document, live.alphas(model), asked)
     folded = plan.apply(model)
     sites, inputs = _sites(model, plan, decided, asked)
     measured = None if data is None else _measured(model, folded, decided, data)
@@ -199,23 +185,11 @@ def _opened(source: StrPath, weights: StrPath | None) -> Iterator[_Opened]:
     modern = weights is None and is_modern(source)
     opening = archive.read(source) if modern else open_model(source, weights)
     with opening as opened:
-
-        def slopes(found: Found) -> Any:
-            return np.asarray(opened.read_alpha(found.site)) * _scale(found)
-
-        yield opened.document, slopes
-
-
-def _scale(found: Found) -> float:
-    """What a stored slope is multiplied with (`learning_rate_multiplier`)."""
-    config = found.places[0].config
-    if found.site.form == FUSED:
-        config = config[SLOT]["config"]
-    return float(config.get("learning_rate_multiplier") or 1.0)
+        yield opened.document, opened.read_alpha
 
 
 def _planned(
-    document: Entry, slopes: _Slopes, asked: _Options
+    document: Entry, slopes: AlphaReader, asked: _Options
 ) -> tuple[Plan, _Decided]:
     """The plan of a fold, and the decision behind each of its steps."""
     found = [each for each in find(document) if each.site.kind != specs.RELU]
@@ -236,7 +210,7 @@ def _planned(
 
 
 def _decided(
-    found: Found, slopes: _Slopes, asked: _Options
+    found: Found, slopes: AlphaReader, asked: _Options
 ) -> tuple[Decision, Step] | Stays:
     site = found.site
     own = slopes(found) if site.kind == specs.PRELU else site.negative_slope
@@ -245,7 +219,7 @@ def _decided(
         return decision
     slope = decision.slope if decision.to == specs.LEAKY_RELU else None
     target = Target(decision.to, negative_slope=slope, portable=asked.portable)
-    made = target.replacement(site, lambda _: decision.slopes)
+    made = target.replacement(site, lambda: decision.slopes)
     if not isinstance(made, tuple):
         return Stays(made.reason, made.detail)
     moved = decision.distance

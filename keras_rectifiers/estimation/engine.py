@@ -111,8 +111,7 @@ class Engine:
         """Slopes of the negative part: a number, or an array as it is stored."""
         if found.site.kind != PRELU:
             return found.site.negative_slope
-        slot = SLOT if found.site.form == FUSED else ""
-        (alpha,) = self._read(found.places[0], ["alpha"], slot)
+        (alpha,) = self._read(found.places[0], ["alpha"], found.slot)
         stored = np.asarray(alpha)
         slopes = (stored * stored.dtype.type(found.slope_scale)).astype(np.float64)
         # Ours keeps one slope per channel as a vector, wherever the channels stand.

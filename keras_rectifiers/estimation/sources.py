@@ -29,6 +29,8 @@ _SMALL = 1 << 30
 
 #: Other names of weights: those of Keras 2, and of attributes.
 _ALIASES = {
+    # As a file has it: ours gives its slopes multiplied as `alpha`.
+    "alpha": ("_alpha", "alpha"),
     "kernel": ("kernel", "depthwise_kernel"),
     "mean": ("adapt_mean", "mean"),
     "variance": ("adapt_variance", "variance"),
@@ -119,9 +121,9 @@ class LiveSource:
     """
 
     def __init__(self, model: Any, document: Entry) -> None:
-        from keras_rectifiers.surgery.pairs import pair  # noqa: PLC0415 (Keras)
+        from keras_rectifiers.surgery.pairs import layers_of  # noqa: PLC0415 (Keras)
 
-        layers = {path: layer for path, layer, _ in pair(model, model).layers}
+        layers = layers_of(model)
         self._layers = {
             place.identity: layers[place.path]
             for place in walk(document)

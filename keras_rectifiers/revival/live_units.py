@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.surgery.live import document_of
-from keras_rectifiers.surgery.pairs import pair
+from keras_rectifiers.surgery.pairs import layers_of
 from keras_rectifiers.surgery.wiring import Cannot
 from keras_rectifiers.surgery.wiring import Consumer
 from keras_rectifiers.surgery.wiring import Part
@@ -94,7 +94,7 @@ class LiveWiring:
         self.model = model
         self.sites: dict[str, LiveUnits] = {}
         self.left: dict[str, str] = {}
-        self._layers = {path: layer for path, layer, _ in pair(model, model).layers}
+        self._layers = layers_of(model)
         owned = [id(each) for layer in self._layers.values() for each in _own(layer)]
         self._tied = {key for key, count in Counter(owned).items() if count > 1}
         for path, wiring in wire(document_of(model)).items():

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
@@ -46,8 +48,7 @@ from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
-from keras_rectifiers.surgery.sites import Site
-from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.trained import Array
 from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.training_state import dropped
@@ -193,13 +194,23 @@ class Opened:
             return self._repairs
         return (*self._repairs, *self._carried[1])
 
-    def read_alpha(self, site: Site) -> Any:
-        """The slopes of the PReLU at a site."""
-        found = next(
-            each for each in find(self.document) if each.site.path == site.path
-        )
-        group = (*found.group, "vars", "0")
-        return next(each.read() for each in self.placed if each.group == group)
+    @functools.cached_property
+    def _by_group(self) -> dict[tuple[str, ...], Placed]:
+        return {each.group: each for each in self.placed}
+
+    def read_alpha(self, found: Found) -> Any:
+        """The slopes of a PReLU, as they act.
+
+        Raises:
+            ArchiveError: There are none.
+        """
+        stored = self._by_group.get((*found.group, "vars", "0"))
+        if stored is None:
+            raise ArchiveError(
+                "A PReLU must have its slopes in the weights. Received: none for "
+                f"{found.site.path!r} in {str(self.saved.path)!r}."
+            )
+        return np.asarray(stored.read()) * found.slope_scale
 
     def rewritten(self, plan: Plan) -> Rewritten:
         """What a plan makes of the document.

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 from typing import BinaryIO
 
+import numpy as np
+
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
@@ -38,8 +40,7 @@ from keras_rectifiers.surgery.files import check_model_target
 from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import rewrite
-from keras_rectifiers.surgery.sites import Site
-from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.unseen import Inside
 
@@ -59,6 +60,8 @@ class Archive:
     members: tuple[zipfile.ZipInfo, ...]
     document: Entry
     metadata: dict[str, Any]
+    #: Closes what was opened to read from the archive.
+    closing: contextlib.ExitStack
 
     def member(self, name: str) -> zipfile.ZipInfo:
         """A member by its exact name.
@@ -75,21 +78,23 @@ class Archive:
             "convert the model with keras_rectifiers.convert."
         )
 
-    def read_alpha(self, site: Site) -> Any:
-        """The slopes of the PReLU at a site."""
+    @functools.cached_property
+    def _weights(self) -> Any:
+        """The weights file, open as long as the archive is."""
+        return self.closing.enter_context(self._opened())
+
+    def read_alpha(self, found: Found) -> Any:
+        """The slopes of a PReLU, as they act.
+
+        Raises:
+            ArchiveError: There are none, or the weights cannot be read.
+        """
         from keras_rectifiers.surgery import weights_file  # noqa: PLC0415 (h5py)
 
-        found = next(
-            each for each in find(self.document) if each.site.path == site.path
-        )
-        info = self.member(WEIGHTS)
-        with (
-            wellformed.reading(self.path, WEIGHTS),
-            zipfile.ZipFile(self.file) as archive,
-            archive.open(info) as member,
-            open_weights(member, self.path, "r") as file,
-        ):
-            return weights_file.read_alpha(file, found.group, info.file_size)
+        size = self.member(WEIGHTS).file_size
+        with wellformed.reading(self.path, WEIGHTS), _readable(self.path):
+            stored = weights_file.read_alpha(self._weights, found.group, size)
+        return np.asarray(stored) * found.slope_scale
 
     def state_left(self, plan: Plan) -> tuple[Repair, ...]:
         """Which optimizer state a plan drops, since it cannot be kept exactly.
@@ -109,11 +114,12 @@ class Archive:
         from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
         from keras_rectifiers.surgery import weights_file  # noqa: PLC0415 (h5py)
 
-        with self._weights() as file:
-            return weights_file.state_left(hdf5.arrays(file), self.document, rewritten)
+        with wellformed.reading(self.path, WEIGHTS), _readable(self.path):
+            arrays = hdf5.arrays(self._weights)
+            return weights_file.state_left(arrays, self.document, rewritten)
 
     @contextlib.contextmanager
-    def _weights(self) -> Iterator[Any]:
+    def _opened(self) -> Iterator[Any]:
         info = self.member(WEIGHTS)
         with contextlib.ExitStack() as stack:
             stack.enter_context(wellformed.unpacking(self.path, WEIGHTS))
@@ -140,8 +146,8 @@ class Archive:
 
         found: Counter[tuple[str, ...]] = Counter()
         # A plan needs no weights.
-        with contextlib.suppress(ArchiveError), self._weights() as file:
-            for group in weights_file.layer_groups(file):
+        with contextlib.suppress(ArchiveError), _readable(self.path):
+            for group in weights_file.layer_groups(self._weights):
                 around = range(min(len(group), 3 * MAX_DEPTH))
                 found.update(group[: length + 1] for length in around)
         return found
@@ -166,7 +172,11 @@ def read(path: str | os.PathLike[str]) -> Iterator[Archive]:
             metadata = members.read_json(zipped, infos, METADATA, path)
         _check_document(document, metadata, path)
         marks.complete(document)
-        yield Archive(path, file, infos, document, metadata)
+        closing = contextlib.ExitStack()
+        try:
+            yield Archive(path, file, infos, document, metadata, closing)
+        finally:  # what the caller raises is not about the weights
+            closing.close()
 
 
 def apply(
@@ -275,12 +285,19 @@ def open_weights(
 
     from keras_rectifiers.surgery import hdf5  # noqa: PLC0415
 
-    try:
+    with _readable(path):
         _check_signature(file)
         with h5py.File(file, mode) as weights:
             if not checked:
                 hdf5.check_links(weights)
             yield weights
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what a damaged weights file raises into one sentence."""
+    try:
+        yield
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise  # the target's trouble, not the source's

@@ -72,7 +72,7 @@ class Axes:
             end_refs(model.entry, "input_layers"), given, strict=False
         ):
             values[ref.source] = [tensor]
-        for node in graph.order():
+        for node in graph.order:
             if node in values or node[0] not in graph.entries:
                 continue
             refs = graph.inputs(*node)
@@ -98,7 +98,7 @@ class Axes:
         values = list(given) or _UNKNOWN
         following = [*graph.chain[1:], None]
         for (name, _), entry, after in zip(
-            graph.order(), graph.chain, following, strict=True
+            graph.order, graph.chain, following, strict=True
         ):
             if entry["class_name"] == "InputLayer" and given:
                 continue

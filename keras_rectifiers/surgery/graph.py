@@ -7,6 +7,7 @@ Both answer the same questions here.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -50,6 +51,7 @@ class Graph:
         self.entries: dict[str, Entry] = {}
         self._consumers: dict[Node, list[Node]] = {}
         self._shapes: dict[Node, Ref] = {}
+        self._inputs: dict[Node, list[Ref]] = {}
         self.chain = [] if self.functional else layers_of(model)
         for entry in layers_of(model):
             self.entries[name_of(entry)] = entry
@@ -95,32 +97,33 @@ class Graph:
         """All tensors that one call takes, in Keras' order."""
         if not self.functional:
             return list(self.arguments(name, node))
-        nodes = nodes_of(self.entries[name])
-        return list(node_refs(nodes[node])) if node < len(nodes) else []
+        return self._inputs.get((name, node), [])
 
     def output(self, name: str, node: int) -> Ref | None:
         """What consumers say of the shape and dtype of one call's output."""
         return self._shapes.get((name, node))
 
-    def order(self) -> list[Node]:
-        """The calls on which the outputs depend, each after those it takes from.
+    @functools.cached_property
+    def order(self) -> dict[Node, int]:
+        """The calls on which the outputs depend, numbered: each after what it takes.
 
         Raises:
             ArchiveError: The graph has a cycle.
         """
-        if not self.functional:
-            return [(name_of(entry), 0) for entry in self.chain]
-        parents = {
-            (name, index): [ref.source for ref in node_refs(node)]
-            for name, entry in self.entries.items()
-            for index, node in enumerate(nodes_of(entry))
-        }
-        return _depth_first(self.outputs, parents, self.begins)[0]
+        nodes = [(name_of(entry), 0) for entry in self.chain]
+        if self.functional:
+            parents = {
+                node: [ref.source for ref in taken]
+                for node, taken in self._inputs.items()
+            }
+            nodes, _ = _depth_first(self.outputs, parents, self.begins)
+        return {node: number for number, node in enumerate(nodes)}
 
     def _connect(self) -> None:
         for name, entry in self.entries.items():
             for index, node in enumerate(nodes_of(entry)):
-                for ref in node_refs(node):
+                taken = self._inputs[name, index] = list(node_refs(node))
+                for ref in taken:
                     self._consumers.setdefault(ref.source, []).append((name, index))
                     if ref.tensor == 0:
                         self._shapes.setdefault(ref.source, ref)

@@ -28,13 +28,13 @@ from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.pairs import Pairs
+from keras_rectifiers.surgery.pairs import layers_of
 from keras_rectifiers.surgery.pairs import pair
+from keras_rectifiers.surgery.plan import AlphaReader
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
-from keras_rectifiers.surgery.sites import FUSED
-from keras_rectifiers.surgery.sites import SLOT
-from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.twin import lost
 from keras_rectifiers.surgery.twin import reason
 from keras_rectifiers.surgery.unseen import Inside
@@ -87,7 +87,7 @@ def look(model: keras.Model) -> Callable[[Place], Inside]:
 
     @functools.cache
     def layers() -> dict[str, Any]:
-        return {path: layer for path, layer, _ in pair(model, model).layers}
+        return layers_of(model)
 
     def inside(place: Place) -> Inside:
         layer = layers().get(place.path)
@@ -105,19 +105,29 @@ def is_graph(model: Any) -> bool:
     return isinstance(model, Functional) and own and bool(model.outputs)
 
 
-def layer_at(model: keras.Model, path: str) -> Any:
-    """The live layer at a path of a document."""
-    for name, layer, _ in pair(model, model).layers:
-        if name == path:
-            return layer
-    raise KeyError(path)
+def alphas(model: keras.Model) -> AlphaReader:
+    """What reads the slopes of the PReLUs of a model, as they act.
 
+    Args:
+        model: The model whose document the PReLUs were found in.
+    """
+    layers: dict[str, Any] = {}
 
-def alpha_at(model: keras.Model, site: Site) -> np.ndarray:
-    """The slopes of the PReLU at a site."""
-    layer = layer_at(model, site.path)
-    rectifier = getattr(layer, SLOT) if site.form == FUSED else layer
-    return keras.ops.convert_to_numpy(rectifier.alpha)
+    def read(found: Found) -> np.ndarray:
+        if not layers:
+            layers.update(layers_of(model))
+        layer = layers[found.site.path]
+        rectifier = getattr(layer, found.slot) if found.slot else layer
+        try:
+            alpha = rectifier.alpha
+        except AttributeError as error:
+            raise UnsupportedModelError(
+                "A PReLU must be built to have slopes. Received: one without them at "
+                f"{found.site.path!r}. Call the model once."
+            ) from error
+        return keras.ops.convert_to_numpy(alpha)
+
+    return read
 
 
 def _serialized(model: keras.Model) -> tuple[Entry, Borrowed]:
@@ -147,7 +157,7 @@ def _check_class(model: Any) -> None:
 
 
 def _rebuild(model: keras.Model, document: Entry, borrowed: Borrowed) -> keras.Model:
-    layers = {path: layer for path, layer, _ in pair(model, model).layers}
+    layers = layers_of(model)
     try:
         new: keras.Model = borrowed.revive(document, layers)
     except (TypeError, ValueError, NotImplementedError) as error:

@@ -157,7 +157,8 @@ def _after(rewritten: Rewritten, before: Sequence[Group]) -> Iterator[Group]:
     for holder, place in holders(rewritten.document):
         weights = rewritten.replaced.get(holder)
         if weights is None:
-            if holder in kept:
+            # An Activation that held a PReLU may have become another layer.
+            if holder in kept and holder not in rewritten.removed:
                 yield kept[holder]
         elif weights and trains(place, holder[1]):
             name = holder[1] or place.names[-1]

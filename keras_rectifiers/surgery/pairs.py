@@ -111,6 +111,11 @@ def _account(pairs: Pairs, old: keras.Model, new: keras.Model) -> None:
             )
 
 
+def layers_of(model: keras.Model) -> dict[str, Any]:
+    """Every layer of a model, by the path that it has in the model's document."""
+    return {path: layer for path, layer, _ in pair(model, model).layers}
+
+
 class _Walker:
     def __init__(self, replaced: frozenset[Holder] | None) -> None:
         self.replaced = replaced

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -26,7 +27,6 @@ from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import name_of
-from keras_rectifiers.surgery.replacements import AlphaReader
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
 from keras_rectifiers.surgery.sites import Found
@@ -39,6 +39,8 @@ from keras_rectifiers.surgery.unseen import unknown
 from keras_rectifiers.surgery.unseen import unseen
 
 _FORMAT = 2
+#: Reads the slopes of a PReLU that was found, as they act.
+AlphaReader = Callable[[Found], Any]
 
 #: Columns of what could not be looked into.
 UNSEEN_HEAD = ("not seen", "class", "layers", "reason", "why")
@@ -253,7 +255,7 @@ def _step_for(found: Found, target: Target, read_alpha: AlphaReader) -> Step | C
     first = {use: call for call, use in reversed(list(enumerate(found.uses)))}
     for _, call in sorted(first.items()):
         alone = dataclasses.replace(found.site, shapes=(found.site.shapes[call],))
-        made = target.replacement(alone, read_alpha)
+        made = target.replacement(alone, lambda: read_alpha(found))
         if isinstance(made, Cannot):
             return made
         replacements.append(made[0])

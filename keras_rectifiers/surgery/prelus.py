@@ -75,8 +75,9 @@ def ours(
     """
     spread = axes(site, len(shape))
     sizes: tuple[int, ...] = (int(shape[site.channel_axis] or 0),)
+    named = list(slopes.channels) if slopes.channels else None
     if spread["shared_axes"] != "spatial":
-        sizes = _sizes(site, shape)
+        sizes, named = _sizes(site, shape), None
         if slopes.channels is not None and slopes.learn:
             return Cannot(
                 "channels",
@@ -89,7 +90,7 @@ def ours(
         "alpha_constraint": None,
         "max_value": site.max_value,
         **spread,
-        "trained_channels": list(slopes.channels) if slopes.channels else None,
+        "trained_channels": named,
         "learning_rate_multiplier": 1.0,
         **options,
         **_trainable(slopes),

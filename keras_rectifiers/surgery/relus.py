@@ -15,16 +15,14 @@ _MODULE = "keras.layers"
 _RELU6 = 6.0
 
 
-def replacement(
-    site: Site, read_alpha: Callable[[Site], Any]
-) -> tuple[Replacement, str]:
+def replacement(site: Site, read: Callable[[], Any]) -> tuple[Replacement, str]:
     """Keras' own ReLU for a site, with a note on the slopes that it drops.
 
     Args:
         site: The site; its upper bound is kept.
-        read_alpha: Gives the slopes of the PReLU at a site.
+        read: Reads its slopes; called where it is a PReLU.
     """
-    slopes = site.negative_slope if site.kind != specs.PRELU else read_alpha(site)
+    slopes = site.negative_slope if site.kind != specs.PRELU else read()
     largest = float(np.abs(np.asarray(slopes, dtype="float64")).max())
     config = {"max_value": site.max_value, "negative_slope": 0.0, "threshold": 0.0}
     note = f"drops slopes of up to {largest:.4g}" if largest else ""

@@ -22,8 +22,8 @@ from keras_rectifiers.surgery.sites import Site
 
 #: The channels of a site that get slopes, or why they cannot.
 Channels = Callable[[Site], "tuple[int, ...] | Cannot"]
-#: Reads the slopes of the PReLU at a site, as an array.
-AlphaReader = Callable[[Site], Any]
+#: Reads the slopes of a PReLU as they act, as an array.
+Slopes = Callable[[], Any]
 
 TARGETS = (specs.LEAKY_RELU, specs.PRELU, specs.RELU)
 _KERAS_LAYERS = "keras.layers"
@@ -98,32 +98,35 @@ class Target:
         return str(name or type(self.to).__name__)
 
     def replacement(
-        self, site: Site, read_alpha: AlphaReader
+        self, site: Site, slopes: Slopes
     ) -> tuple[Replacement, str] | Cannot:
-        """The layer for one site and a note about it, or why there is none."""
+        """The layer for one site and a note about it, or why there is none.
+
+        Args:
+            site: The site.
+            slopes: Reads its slopes; called where it is a PReLU.
+        """
         if site.threshold != 0:
             return Cannot(
                 "threshold",
                 f"it jumps at {site.threshold:g}, which no Leaky ReLU or PReLU does",
             )
         if self.to == specs.LEAKY_RELU:
-            return self._leaky(site, read_alpha)
+            return self._leaky(site, slopes)
         if self.to == specs.PRELU:
             return self._prelu(site, trainable=self.trainable)
         if self.to == specs.RELU and site.kind == specs.RELU:
             return Cannot("already", "it is a ReLU already")
         if self.to == specs.RELU:
-            return relus.replacement(site, read_alpha)
-        return self._template(site)
+            return relus.replacement(site, slopes)
+        return self._template(site, slopes)
 
-    def _leaky(
-        self, site: Site, read_alpha: AlphaReader
-    ) -> tuple[Replacement, str] | Cannot:
+    def _leaky(self, site: Site, slopes: Slopes) -> tuple[Replacement, str] | Cannot:
         slope, note = self.negative_slope, ""
         if slope is None and site.kind == specs.LEAKY_RELU:
             return Cannot("already", "it is a Leaky ReLU already")
         if slope is None and site.kind == specs.PRELU:
-            alpha = np.asarray(read_alpha(site), dtype="float64")
+            alpha = np.asarray(slopes(), dtype="float64")
             slope = float(alpha.mean())
             if not math.isfinite(slope):
                 return Cannot("slopes", "its slopes are not finite, so have no mean")
@@ -198,7 +201,7 @@ class Target:
         }
         return self._prelu(site, options, trainable=layer.trainable)
 
-    def _template(self, site: Site) -> tuple[Replacement, str] | Cannot:
+    def _template(self, site: Site, slopes: Slopes) -> tuple[Replacement, str] | Cannot:
         """A layer given as template, or made by a callable for this site."""
         keras = sys.modules.get("keras")
         layer = self.to
@@ -209,7 +212,8 @@ class Target:
         if self.channels is not None:
             return self._masked(layer, site)
         if isinstance(layer, str):
-            return dataclasses.replace(self, to=layer).replacement(site, _no_alpha)
+            named = dataclasses.replace(self, to=layer)
+            return named.replacement(site, slopes)
         keras = sys.modules.get("keras")
         if keras is None or not isinstance(layer, keras.layers.Layer):
             raise TypeError(
@@ -243,7 +247,3 @@ def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
         shape if weights else None,
     )
     return replacement, ""
-
-
-def _no_alpha(site: Site) -> Any:
-    raise TypeError(f"The slopes of {site.path!r} cannot be read here.")

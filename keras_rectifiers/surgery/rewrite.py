@@ -85,7 +85,7 @@ def rewrite(document: Entry, plan: Plan) -> Rewritten:
     new = copy.deepcopy(document)
     replaced: dict[Holder, tuple[Weight, ...]] = {}
     removed = {
-        (job.place.path, _slot(job.found))
+        (job.place.path, job.found.slot)
         for job in jobs
         if job.found.site.kind == specs.PRELU
     }

@@ -160,13 +160,15 @@ def _use(
 
 def _comes_from(node: tuple[str, int], source: tuple[str, int], graph: Graph) -> bool:
     """Whether a value was computed from another, as squeeze-and-excite gates are."""
+    first = graph.order.get(source, 0)  # what runs before it has no part in it
     pending, seen = [node], {node}
     while pending:
         current = pending.pop()
         if current == source:
             return True
         for ref in graph.inputs(*current):
-            if ref.name in graph.entries and ref.source not in seen:
+            later = graph.order.get(ref.source, first) >= first
+            if later and ref.name in graph.entries and ref.source not in seen:
                 seen.add(ref.source)
                 pending.append(ref.source)
     return False

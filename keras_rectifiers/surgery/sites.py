@@ -14,6 +14,7 @@ from keras_rectifiers.surgery import shapes
 from keras_rectifiers.surgery.axes import Axes
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
+from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.graph import Ref
 from keras_rectifiers.surgery.view import View
 
@@ -121,10 +122,18 @@ class Found:
         return tuple(first.values())
 
     @property
+    def slot(self) -> str:
+        """Attribute of the layer here that holds the rectifier; empty if it is one.
+
+        An `Activation` holds one too, where it was given a layer.
+        """
+        held = holds_layer(self.places[0].entry)
+        return SLOT if self.site.form == FUSED or held else ""
+
+    @property
     def group(self) -> tuple[str, ...]:
         """Group of the rectifier's weights in the weights file."""
-        slot = (SLOT,) if self.site.form == FUSED else ()
-        return (*self.places[0].group, *slot)
+        return (*self.places[0].group, *filter(None, (self.slot,)))
 
     @property
     def slope_scale(self) -> float:
@@ -133,11 +142,21 @@ class Found:
         It is the layer's `learning_rate_multiplier`, 1 where there is none.
         """
         config: Any = self.places[0].config
-        if self.site.form == FUSED:
+        if self.slot:
             slot = config.get(SLOT)
             config = slot.get("config") if isinstance(slot, dict) else None
         scale = config.get(SCALE) if isinstance(config, dict) else None
         return float(scale) if isinstance(scale, int | float) else 1.0
+
+
+def holds_layer(entry: Entry) -> bool:
+    """Whether an entry is an `Activation` that was given a layer."""
+    value = config_of(entry).get(SLOT)
+    return (
+        entry.get("class_name") == "Activation"
+        and isinstance(value, dict)
+        and value.get("class_name") != "function"
+    )
 
 
 def find(document: Entry) -> tuple[Found, ...]:

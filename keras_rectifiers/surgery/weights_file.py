@@ -27,6 +27,7 @@ from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.shapes import policy_name
 from keras_rectifiers.surgery.sites import SLOT
+from keras_rectifiers.surgery.sites import holds_layer
 from keras_rectifiers.surgery.trained import Arrays
 
 #: Group of a layer's own weights, and that of a seed generator, which is no layer.
@@ -40,8 +41,7 @@ def needs_edit(old: Entry, rewritten: Rewritten) -> bool:
     if rewritten.removed or any(rewritten.replaced.values()):
         return True
     return any(
-        move.place.entry["class_name"] not in _WEIGHTLESS
-        for move in moves(old, rewritten.document)
+        not _weightless(move.place.entry) for move in moves(old, rewritten.document)
     )
 
 
@@ -174,7 +174,7 @@ def _move_groups(file: h5py.File, old: Entry, new: Entry) -> None:
                 aside = f"{move.target.rpartition('/')[0]}/__moving_{number}"
                 file.move(move.source, aside)
                 waiting.append((aside, move.target))
-            elif move.place.entry["class_name"] not in _WEIGHTLESS:
+            elif not _weightless(move.place.entry):
                 raise ArchiveError(_missing(move.source, move.place))
         for aside, target in waiting:
             _free(file, target)
@@ -191,6 +191,11 @@ def _free(file: h5py.File, name: str) -> None:
             f"{name!r}, which two layers claim. The file is damaged."
         )
     del file[name]
+
+
+def _weightless(entry: Entry) -> bool:
+    """Whether a layer has no weights, whatever its config says."""
+    return entry["class_name"] in _WEIGHTLESS and not holds_layer(entry)
 
 
 def _missing(group: str, place: Place) -> str:

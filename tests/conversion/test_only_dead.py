@@ -159,9 +159,9 @@ def _activations(model, layer, data):
 
 
 def _prelu(model, path):
-    from keras_rectifiers.surgery.live import layer_at
+    from keras_rectifiers.surgery.pairs import layers_of
 
-    layer = layer_at(model, path)
+    layer = layers_of(model)[path]
     return layer if hasattr(layer, "alpha") else layer.activation
 
 

@@ -22,7 +22,7 @@ def _site(class_name="ReLU", **config):
 
 
 def _made(target, site, alpha=None):
-    return target.replacement(site, lambda _: alpha)
+    return target.replacement(site, lambda: alpha)
 
 
 @pytest.mark.parametrize("slope", [None, 0.0, -0.5, 1e-9, 3, np.float32(0.25)])
