@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from keras_rectifiers import precision
 from keras_rectifiers import traits
 from keras_rectifiers.deploy.decide import Decision
 from keras_rectifiers.deploy.decide import Values
@@ -50,7 +51,7 @@ def bound(site: Site, decision: Decision, lower: Any) -> float:
     lowest = np.maximum(-np.asarray(lower, "float64"), 0.0)
     moved = _by_unit(site, decision.distances, lowest.size)
     sizes = _by_unit(site, np.abs(decision.slopes), lowest.size) + abs(decision.slope)
-    numbers: Any = ml_dtypes.finfo(_compute_dtype(site.dtype))  # type: ignore[no-untyped-call]
+    numbers: Any = ml_dtypes.finfo(precision.computes(site.dtype))  # type: ignore[no-untyped-call]
     rounding = 2 * float(numbers.eps) * sizes
     with np.errstate(invalid="ignore"):
         most = (moved + rounding) * lowest + 2 * float(numbers.tiny)
@@ -120,7 +121,3 @@ def _by_unit(site: Site, values: Values, units: int) -> Values:
     moved = np.moveaxis(values, axis, -1)
     most = moved.reshape(-1, moved.shape[-1]).max(axis=0)
     return np.broadcast_to(most if most.size in (1, units) else most.max(), (units,))
-
-
-def _compute_dtype(policy: str) -> str:
-    return policy.removeprefix("mixed_")

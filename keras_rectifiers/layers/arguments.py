@@ -7,22 +7,27 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
+from keras_rectifiers import precision
+
 #: Value of `shared_axes`: one slope per channel.
 SPATIAL = "spatial"
 _DATA_FORMATS = ("channels_first", "channels_last")
 
 
-def finite_number(value: Any, argument: str, layer: str) -> float:
+def finite_number(
+    value: Any, argument: str, layer: str, dtype: str | None = None
+) -> float:
     """The value as a Python float.
 
     Args:
         value: What the caller passed; NumPy scalars are numbers too.
         argument: Name of the argument, for the message.
         layer: Name of the layer's class, for the message.
+        dtype: The dtype that holds it in the layer; None where none does.
 
     Raises:
         TypeError: If the value is no real number.
-        ValueError: If it is infinite or NaN.
+        ValueError: If it is infinite or NaN, or infinite in its dtype.
     """
     # A bfloat16 scalar and a 0-d array are numbers without being `Real`.
     scalar = isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0
@@ -37,19 +42,47 @@ def finite_number(value: Any, argument: str, layer: str) -> float:
             f"{argument} of {layer} must be finite. Received: {argument}={value!r}. "
             "Pass an ordinary float."
         )
+    if dtype is not None:
+        check_held(number, argument, layer, dtype)
     return number
 
 
-def upper_bound(value: Any, layer: str) -> float | None:
+def check_held(values: Any, argument: str, layer: str, dtype: str) -> None:
+    """Refuse numbers that a dtype cannot hold.
+
+    Args:
+        values: A number, an array, or lists of numbers.
+        argument: Name of the argument, for the message.
+        layer: Name of the layer's class, for the message.
+        dtype: Name of the dtype.
+
+    Raises:
+        ValueError: If one of them is infinite in it.
+    """
+    if precision.overflows(values, dtype):
+        raise ValueError(
+            f"{argument} of {layer} must be finite in {dtype}. Received: "
+            f"{argument}={values!r}; the largest number of {dtype} is "
+            f"{precision.largest(dtype):.5g}. Pass a smaller one, or another dtype."
+        )
+
+
+def upper_bound(value: Any, layer: str, dtype: str) -> float | None:
     """`max_value` as a Python float above 0, or None for no bound.
 
     Raises:
         TypeError: If the value is neither None nor a real number.
-        ValueError: If it is not finite, or not above 0.
+        ValueError: If it is not finite, or not above 0, in its dtype.
     """
     if value is None:
         return None
-    bound = finite_number(value, "max_value", layer)
+    bound = finite_number(value, "max_value", layer, dtype)
+    if bound > 0 and precision.vanishes(bound, dtype):
+        raise ValueError(
+            f"max_value of {layer} must be above 0 in {dtype}. Received: "
+            f"max_value={value!r}, which is 0 there. Pass a larger one, or None for "
+            "no upper bound."
+        )
     if bound <= 0:
         raise ValueError(
             f"max_value of {layer} must be above 0. Received: max_value={value!r}. "
@@ -147,15 +180,15 @@ def data_format(value: Any, layer: str) -> str | None:
     return value
 
 
-def multiplier(value: Any, layer: str) -> float:
+def multiplier(value: Any, layer: str, dtype: str) -> float:
     """`learning_rate_multiplier` as a Python float above 0.
 
     Raises:
         TypeError: If the value is no real number.
         ValueError: If it is not finite, or not above 0.
     """
-    number = finite_number(value, "learning_rate_multiplier", layer)
-    if number <= 0:
+    number = finite_number(value, "learning_rate_multiplier", layer, dtype)
+    if number <= 0 or precision.vanishes(number, dtype):
         raise ValueError(
             f"learning_rate_multiplier of {layer} must be above 0. Received: "
             f"learning_rate_multiplier={value!r}. "

@@ -64,9 +64,9 @@ class LeakyReLU(keras.layers.Layer):
         super().__init__(**kwargs)
         name = type(self).__name__
         self.negative_slope = arguments.finite_number(
-            negative_slope, "negative_slope", name
+            negative_slope, "negative_slope", name, self.compute_dtype
         )
-        self.max_value = arguments.upper_bound(max_value, name)
+        self.max_value = arguments.upper_bound(max_value, name, self.compute_dtype)
         self.supports_masking = True
         self.built = True
 

@@ -65,7 +65,7 @@ class NReLU(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         name = type(self).__name__
-        self.max_value = arguments.upper_bound(max_value, name)
+        self.max_value = arguments.upper_bound(max_value, name, self.compute_dtype)
         self.seed = arguments.seed(seed, name)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True

@@ -7,6 +7,7 @@ from typing import Any
 from typing import Self
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_rectifiers import specs
@@ -109,7 +110,7 @@ class PReLU(keras.layers.Layer):
         self.alpha_regularizer = keras.regularizers.get(alpha_regularizer)
         self.alpha_constraint = keras.constraints.get(alpha_constraint)
         self.shared_axes = arguments.shared_axes(shared_axes, name)
-        self.max_value = arguments.upper_bound(max_value, name)
+        self.max_value = arguments.upper_bound(max_value, name, self.compute_dtype)
         # Resolved here and saved resolved: a file must mean the same everywhere.
         self.data_format = (
             arguments.data_format(data_format, name) or keras.config.image_data_format()
@@ -118,9 +119,21 @@ class PReLU(keras.layers.Layer):
             trained_channels, self.shared_axes, name
         )
         self.learning_rate_multiplier = arguments.multiplier(
-            learning_rate_multiplier, name
+            learning_rate_multiplier, name, self.variable_dtype
         )
+        self._check_start(name)
         self.supports_masking = True
+
+    def _check_start(self, name: str) -> None:
+        """Refuse a constant start that is infinite where it is stored or computed."""
+        start = getattr(self.alpha_initializer, "value", None)
+        if isinstance(self.alpha_initializer, keras.initializers.Constant):
+            stored = np.asarray(start, "float64") / self.learning_rate_multiplier
+            for values, dtype in (
+                (start, self.compute_dtype),
+                (stored.tolist(), self.variable_dtype),
+            ):
+                arguments.check_held(values, "alpha_initializer", name, dtype)
 
     @property
     def _training(self) -> Training:

@@ -81,14 +81,14 @@ class RReLU(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         name = type(self).__name__
-        self.lower = arguments.finite_number(lower, "lower", name)
-        self.upper = arguments.finite_number(upper, "upper", name)
+        self.lower = arguments.finite_number(lower, "lower", name, self.compute_dtype)
+        self.upper = arguments.finite_number(upper, "upper", name, self.compute_dtype)
         if self.upper < self.lower:
             raise ValueError(
                 f"upper of {name} must not be below lower. Received: "
                 f"lower={lower!r}, upper={upper!r}. Swap them."
             )
-        self.max_value = arguments.upper_bound(max_value, name)
+        self.max_value = arguments.upper_bound(max_value, name, self.compute_dtype)
         self.seed = arguments.seed(seed, name)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True

@@ -16,6 +16,7 @@ from keras_rectifiers import specs
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery import held
 from keras_rectifiers.surgery import prelus
 from keras_rectifiers.surgery import relus
 from keras_rectifiers.surgery.sites import Site
@@ -111,6 +112,13 @@ class Target:
                 "threshold",
                 f"it jumps at {site.threshold:g}, which no Leaky ReLU or PReLU does",
             )
+        made = self._made(held.bounded(site), slopes)
+        if isinstance(made, Cannot):
+            return made
+        said = self.negative_slope is not None or self.alpha is not None
+        return held.checked(*made, site, said=said or not isinstance(self.to, str))
+
+    def _made(self, site: Site, slopes: Slopes) -> tuple[Replacement, str] | Cannot:
         if self.to == specs.LEAKY_RELU:
             return self._leaky(site, slopes)
         if self.to == specs.PRELU:
@@ -213,7 +221,7 @@ class Target:
             return self._masked(layer, site)
         if isinstance(layer, str):
             named = dataclasses.replace(self, to=layer)
-            return named.replacement(site, slopes)
+            return named._made(site, slopes)  # noqa: SLF001 - it is of this class
         keras = sys.modules.get("keras")
         if keras is None or not isinstance(layer, keras.layers.Layer):
             raise TypeError(
@@ -230,6 +238,8 @@ def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
         for key, value in serialized["config"].items()
         if key not in ("name", "trainable", "dtype")
     }
+    # Its own dtype may be another one, which holds more.
+    held.checked(Replacement("", "", None, config), "", site, said=True)
     shape = next((shape for shape in site.shapes if shape is not None), None)
     copy = type(layer).from_config({**config, "dtype": site.dtype})
     if shape is not None:

@@ -17,6 +17,7 @@ from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
+from keras_rectifiers.surgery import held
 from keras_rectifiers.surgery import relus
 from keras_rectifiers.surgery.document import Address
 from keras_rectifiers.surgery.document import Entry
@@ -132,6 +133,8 @@ def _jobs(document: Entry, plan: Plan) -> Iterator[_Job]:
                 f"Received: {step.site.spelling} at {step.site.path!r} in the plan, "
                 f"{there} in the model. Make the plan again from this model."
             )
+        for replacement in step.replacements:  # a plan may come from a file
+            held.checked(replacement, "", here.site, said=True)
         several = len(step.replacements) > 1
         which = here.uses if several else (0,) * len(here.uses)
         start = 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
+from keras_rectifiers import precision
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.repairs import Repair
@@ -216,15 +217,7 @@ def _add(file: h5py.File, rewritten: Rewritten) -> None:
         around = (*place.group, slot) if slot else place.group
         variables = file.require_group("/".join((*around, "vars")))
         variables.attrs["name"] = config_of(entry).get("name", path)
-        dtype = _variable_dtype(policy_name(config_of(entry).get("dtype", "float32")))
+        policy = policy_name(config_of(entry).get("dtype", "float32"))
+        dtype = precision.numpy_dtype(precision.stores(policy))
         for number, weight in enumerate(weights):
             hdf5.create(variables, str(number), weight.shape, weight.value, dtype)
-
-
-def _variable_dtype(policy: str) -> np.dtype:
-    name = "float32" if policy.startswith("mixed_") else policy
-    if name == "bfloat16":
-        import ml_dtypes  # noqa: PLC0415 (comes with Keras, rarely needed)
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
