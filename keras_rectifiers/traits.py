@@ -172,7 +172,7 @@ def after(
 
 
 def _same(axis: int, other: int, rank: int | None) -> bool:
-    return axis == other or (rank is not None and axis % rank == other % rank)
+    return axis == other or (bool(rank) and axis % rank == other % rank)
 
 
 def _has_axes(class_name: str, argument: Argument) -> bool:
@@ -196,11 +196,11 @@ def _moved(class_name: str, argument: Argument, axis: Axis, rank: int | None) ->
         dims = whole(argument("dims")) or []
         rank = len(dims) + 1
         order: list[int] | None = [0, *dims]
-    elif rank is None:
+    elif not rank:
         return axis if axis == LAST and class_name in _SIZES else None
     else:
         order = _order(class_name, argument, rank)
-    if order is None or rank is None:
+    if order is None or not rank:
         return None
     place = (LAST if axis is None else axis) % rank
     return order.index(place) if place in order else None
@@ -243,7 +243,7 @@ _MOVES = _SIZES | {"Permute", "Transpose", "Swapaxes", "Moveaxis"}
 
 def _reduced(argument: Argument, axis: Axis, rank: int | None) -> Axis:
     """The axis after a reduction; None where it is gone."""
-    if axis is None or rank is None or argument("axis") is None:
+    if axis is None or not rank or argument("axis") is None:
         return None
     gone = _from_front(argument("axis"), rank)
     if gone is None or axis % rank in gone:
