@@ -172,7 +172,9 @@ def after(
 
 
 def _same(axis: int, other: int, rank: int | None) -> bool:
-    return axis == other or (bool(rank) and axis % rank == other % rank)
+    if axis == other or not rank:
+        return axis == other
+    return axis % rank == other % rank
 
 
 def _has_axes(class_name: str, argument: Argument) -> bool:
