@@ -70,7 +70,7 @@ def test_a_template_in_another_dtype():
 
 def test_a_slope_from_the_model_is_a_skip():
     """A slope of the model itself that cannot be held leaves its site as it is."""
-    model = _model("float16", layers.LeakyReLU(1e5, dtype="float32"))
+    model = _model("float16", layers.LeakyReLU(1e5, dtype="float16"))
 
     skip = keras_rectifiers.plan(model, of="leaky_relu").skips[0]
 
