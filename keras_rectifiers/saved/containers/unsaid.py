@@ -14,6 +14,7 @@ from keras_rectifiers.saved.containers.groups import GroupedWeights
 from keras_rectifiers.saved.containers.saved import Saved
 from keras_rectifiers.saved.dialects.left_open import RMS_SCALING
 from keras_rectifiers.saved.dialects.left_open import leaves_open
+from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
 
 
@@ -23,10 +24,13 @@ def filled(saved: Saved, weights: GroupedWeights) -> Saved:
     Args:
         saved: The model; its document is changed.
         weights: Its weights.
+
+    Raises:
+        ArchiveError: The document is not built as Keras builds it.
     """
-    return dataclasses.replace(
-        saved, repairs=(*saved.repairs, *_told(weights.layers(), weights))
-    )
+    with wellformed.reading(saved.path, "config.json"):
+        told = tuple(_told(weights.layers(), weights))
+    return dataclasses.replace(saved, repairs=(*saved.repairs, *told))
 
 
 def _told(
