@@ -6,6 +6,7 @@ Keras wants a second array.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 
@@ -14,8 +15,8 @@ from keras_rectifiers.saved.containers.groups import GroupedWeights
 from keras_rectifiers.saved.containers.saved import Saved
 from keras_rectifiers.saved.dialects.left_open import RMS_SCALING
 from keras_rectifiers.saved.dialects.left_open import leaves_open
-from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.wellformed import MALFORMED
 
 
 def filled(saved: Saved, weights: GroupedWeights) -> Saved:
@@ -24,12 +25,10 @@ def filled(saved: Saved, weights: GroupedWeights) -> Saved:
     Args:
         saved: The model; its document is changed.
         weights: Its weights.
-
-    Raises:
-        ArchiveError: The document is not built as Keras builds it.
     """
-    with wellformed.reading(saved.path, "config.json"):
-        told = tuple(_told(weights.layers(), weights))
+    told: list[Repair] = []
+    with contextlib.suppress(*MALFORMED):  # the rules say what is wrong, and where
+        told += _told(weights.layers(), weights)
     return dataclasses.replace(saved, repairs=(*saved.repairs, *told))
 
 

@@ -12,14 +12,19 @@ from keras_rectifiers.saved.dialects import known
 from keras_rectifiers.saved.dialects.calls import is_end
 from keras_rectifiers.saved.dialects.registry import Context
 from keras_rectifiers.saved.dialects.registry import entry_rule
+from keras_rectifiers.saved.dialects.registry import model_rule
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import config_of
 from keras_rectifiers.surgery.document import is_functional
 from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import layers_of
 from keras_rectifiers.surgery.document import name_of
+from keras_rectifiers.surgery.graph import node_refs
+from keras_rectifiers.surgery.graph import nodes_of
 
 _OUTPUTS = "output_layers"
+#: Release that did not write which call of a layer is meant.
+_LOST = (3, 2)
 
 
 @entry_rule(
@@ -58,3 +63,30 @@ def leave_out_value_range(entry: Entry, context: Context) -> None:
         return
     if config_of(entry).pop("value_range", None) is not None:
         context.repaired(entry, "value_range left out")
+
+
+@model_rule("lost_calls", "Layers of which Keras 3.2 does not say which call is meant")
+def say_calls_are_lost(model: Entry, context: Context) -> None:
+    """Say where a file of Keras 3.2 names the first of several calls, whichever it was.
+
+    Its serializer counted every call before the one that was meant as none of the
+    model's own; which one it was stands nowhere.
+    """
+    if context.origin.version[:2] != _LOST or not is_functional(model):
+        return
+    entries = layers_of(model)
+    taken = {
+        ref.name
+        for each in entries
+        for node in nodes_of(each)
+        for ref in node_refs(node)
+    }
+    for entry in entries:
+        calls = len(nodes_of(entry))
+        if calls > 1 and name_of(entry) in taken:
+            text = (
+                f"called {calls} times, of which Keras 3.2 wrote the first wherever "
+                "one is taken: the model may compute something else than it did; "
+                "save it anew from its code"
+            )
+            context.repaired(entry, text, caution=True)
