@@ -226,7 +226,10 @@ OPTIMIZERS = {
 
 
 def _with(name):
-    return _compiled(optimizer=getattr(keras.optimizers, name), loss="mse")
+    def make():  # when its case is written: not every release has it
+        return getattr(keras.optimizers, name)()
+
+    return _compiled(optimizer=make, loss="mse")
 
 
 for _name, _since in OPTIMIZERS.items():
