@@ -2,7 +2,8 @@
 
 Each message is whole sentences in the order: the rule, what was received, where,
 what to do next. The command line prints such a message on one line and exits
-with 2. Wrong Python arguments stay `ValueError` or `TypeError`.
+with 2. Wrong Python arguments stay `ValueError` or `TypeError`; one that is wrong
+for a model only is an `ArgumentError`, which is a `ValueError`, too.
 """
 
 
@@ -32,6 +33,10 @@ class PlanMismatchError(RectifierError):
 
 class VerificationError(RectifierError):
     """A converted model does not compute what it was promised to compute."""
+
+
+class ArgumentError(RectifierError, ValueError):
+    """An argument does not fit the model that it is given for."""
 
 
 class DataError(RectifierError):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import precision
+from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.surgery.sites import Site
@@ -38,14 +39,14 @@ def checked(
         or why it cannot be, where one is infinite and comes from the model.
 
     Raises:
-        ValueError: One is infinite, and the caller named it.
+        ArgumentError: One is infinite, and the caller named it.
     """
     vanished = ""
     for name, values, dtype in _numbers(made, site):
         if precision.overflows(values, dtype):
             worst = float(np.abs(np.asarray(values, "float64")).max())
             if said:
-                raise ValueError(
+                raise ArgumentError(
                     f"{name} must be finite in the dtype that holds it. Received: "
                     f"{worst:g} for {site.path!r}, which is infinite in {dtype}; its "
                     f"largest number is {precision.largest(dtype):.5g}. Pass a "

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.surgery import loading
@@ -145,7 +146,7 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
 
     Raises:
         VerificationError: The two are not the same model but for rectifiers.
-        ValueError: `inputs` must be given, since they cannot be made up.
+        ArgumentError: `inputs` must be given, since they cannot be made up.
     """
     stored = any(isinstance(each, str | os.PathLike) for each in (original, converted))
     original, converted = _model(original), _model(converted)
@@ -194,10 +195,10 @@ def make_inputs(model: keras.Model, samples: int = _SAMPLES, seed: int = 0) -> A
     """Inputs of the right structure, made up with a fixed seed.
 
     Raises:
-        ValueError: The model is not built, or takes strings.
+        ArgumentError: The model is not built, or takes strings.
     """
     if not getattr(model, "inputs", None):
-        raise ValueError(
+        raise ArgumentError(
             "inputs must be given for a model that does not know its own. Received: "
             f"inputs=None for {model.name!r}. Pass what its predict takes."
         )
@@ -208,7 +209,7 @@ def make_inputs(model: keras.Model, samples: int = _SAMPLES, seed: int = 0) -> A
         shape = [samples] + [_FREE_AXIS if n is None else n for n in tensor.shape[1:]]
         dtype = keras.backend.standardize_dtype(tensor.dtype)
         if dtype == "string":
-            raise ValueError(
+            raise ArgumentError(
                 "inputs must be given for a model that takes strings. Received: "
                 f"inputs=None for {model.name!r}."
             )

@@ -132,6 +132,7 @@ def test_what_is_promised(made, to, choice, preserved):
         (["--to", "leaky_relu", "--negative-slope", "nan"], "not a finite number"),
         (["--alpha", "inf"], "not a finite number"),
         (["--alpha", "much"], "not a number"),
+        (["--alpha", "1e39"], "infinite in float32"),
         (["--negative-slope", "0.1"], "--to leaky_relu"),
         (["--to", "leaky_relu", "--alpha", "0.1"], "--to prelu"),
         (["--role", "boss"], "'hidden'"),

@@ -415,7 +415,9 @@ def test_layers_inside_a_custom_layer_cannot_be_placed(tmp_path):
     model = keras.Sequential([keras.Input((4,)), Scaled(name="mine")])
     document = _document(model, tmp_path / "empty.keras")
     stored = [Stored("mine/mine/dense/kernel:0", np.zeros((4, 4)))]
-    with pytest.raises(UnsupportedModelError, match="'mine', a test_arrange>Scaled that holds"):
+    with pytest.raises(
+        UnsupportedModelError, match="'mine', a test_arrange>Scaled that holds"
+    ):
         _arrange(document, {"mine": stored})
 
 
