@@ -17,6 +17,7 @@ from keras_rectifiers.saved.dialects.registry import Origin
 from keras_rectifiers.saved.dialects.structure import lacks_input
 from keras_rectifiers.saved.training import moved
 from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
@@ -68,6 +69,7 @@ def _looked_at(
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))
             if origin.version < _KERAS_3 or moved.is_moved(compiled, origin.version):
                 return False
+            marks.complete(document)
             if bare or modernise(document, origin, dict(functions)).repairs:
                 return False
             if left_open.any_open(document) or moved.may_be_scaled(compiled, document):

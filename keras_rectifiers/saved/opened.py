@@ -40,10 +40,12 @@ from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.saved.weights.write import named_slots
 from keras_rectifiers.saved.weights.write import write_archive
 from keras_rectifiers.saved.weights.written import check_written
+from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import wellformed
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import give_names
 from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
@@ -55,6 +57,7 @@ from keras_rectifiers.surgery.training_state import dropped
 from keras_rectifiers.surgery.weights_file import state_left
 
 _NOT_IN_KERAS = "Keras 3 does not have it"
+_SPLIT = "a layer in several models became a layer for each"
 
 
 class Opened:
@@ -86,6 +89,7 @@ class Opened:
         origin = Origin(version_numbers(saved.version), saved.backend)
         with wellformed.reading(saved.path, "config.json"):
             give_names(saved.document)
+            marked = tuple(_marked(saved.document)) if origin.version >= (3,) else ()
             self._modern = modernise(saved.document, origin, functions)
             self.document: Entry = self._modern.document
             if saved.training is not None:
@@ -100,7 +104,7 @@ class Opened:
         if not is_model(self.document):
             raise ArchiveError(wellformed.without_layers(self.document, saved.path))
         wellformed.check(self.document, saved.path)
-        self._repairs = (*saved.repairs, *self._modern.repairs, *repairs)
+        self._repairs = (*saved.repairs, *marked, *self._modern.repairs, *repairs)
         if input_shape is not None or lacks_input(self.document):
             self._repairs += self._input(input_shape)
         if any(each.rule == "lambda" for each in self._modern.repairs):
@@ -181,6 +185,10 @@ class Opened:
         slots = self.saved.slots
         if slots is None:
             return None, ()
+        if any(each.twins for each in self.owners):
+            fresh, _ = carry(None, compiled, self.placed)
+            optimizer = str(compiled["optimizer"].get("class_name"))
+            return fresh, (dropped(optimizer, _SPLIT),)
         if not moved.is_moved(compiled, version_numbers(self.saved.version)):
             return list(enumerate(slots.arrays)), ()
         text = "Nadam's product before the slots → behind them"
@@ -278,6 +286,14 @@ def _scaled(
         return compiled, repairs
     text = "the loss was scaled, as the state tells → LossScaleOptimizer"
     return new, (*repairs, Repair("optimizer", "", text))
+
+
+def _marked(document: Entry) -> Iterator[Repair]:
+    """Give shared layers the marks that Keras lost."""
+    for entry, mark in list(marks.lost(document)):
+        entry[marks.MARK] = mark
+        text = "a shared layer without its mark → with it, so that Keras finds it"
+        yield Repair("shared", name_of(entry), text)
 
 
 def _without_vocabulary(document: Entry) -> Iterator[Repair]:

@@ -47,6 +47,18 @@ def complete(document: Entry) -> None:
     Args:
         document: The config of a whole model; changed.
     """
+    for entry, mark in lost(document):
+        entry[MARK] = mark
+
+
+def lost(document: Entry) -> Iterator[tuple[Entry, int | str]]:
+    """The first places of shared layers that lack their mark, and that mark.
+
+    Those that Keras could not connect with it are not among them.
+
+    Args:
+        document: The config of a whole model.
+    """
     marked: dict[Any, list[Entry]] = {}
     for each in dicts(document):
         if _mark(each) is not None and "build_config" in each:
@@ -57,13 +69,13 @@ def complete(document: Entry) -> None:
     for mark, entries in marked.items():
         if id(entries[0]) in members and len(entries) > 1:
             continue  # it may be the first place, which kept its mark
-        first = _unmarked_before(document, entries[0])
+        first = unmarked_before(document, entries[0])
         if len(first) != 1:
             continue
         within = [each for each in (*first, *entries) if id(each) in members]
         if len(within) > 1 and any(id(each) in called for each in within):
             continue
-        first[0][MARK] = mark
+        yield first[0], mark
 
 
 def _mark(entry: dict[str, Any]) -> int | str | None:
@@ -84,8 +96,13 @@ def _members(document: Entry) -> tuple[set[int], set[int]]:
     return members, called
 
 
-def _unmarked_before(document: Entry, entry: Entry) -> list[Entry]:
-    """The equals of an entry that come before it and have no mark."""
+def unmarked_before(document: Entry, entry: Entry) -> list[Entry]:
+    """The equals of an entry that come before it and have no mark.
+
+    Args:
+        document: The config of a whole model.
+        entry: An entry in it that has a mark.
+    """
     found = []
     wanted = _bare(entry)
     for each in dicts(document):

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import is_functional
+from keras_rectifiers.surgery.document import layers_of
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.graph import nodes_of
 
@@ -40,14 +41,25 @@ def split_calls(model: Entry, entry: Entry, which: Sequence[int]) -> list[Entry]
     ]
     position = next(i for i, each in enumerate(entries) if each is entry)
     entries[position + 1 : position + 1] = made
-    for each in entries:
+    redirect(model, name, renamed)
+    return made
+
+
+def redirect(model: Entry, name: str, renamed: dict[int, tuple[str, int]]) -> None:
+    """Point every tensor of one layer to other calls; changes the model.
+
+    Args:
+        model: The model that holds the layer.
+        name: The layer's name.
+        renamed: For each of its calls, the layer and the call in its place.
+    """
+    for each in layers_of(model):
         for node in nodes_of(each):
             _redirect(node, name, renamed)
     if is_functional(model):
         config = model["config"]
         for key in ("input_layers", "output_layers"):
             config[key] = _redirect_ends(config[key], name, renamed)
-    return made
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -30,6 +30,7 @@ from keras_rectifiers.surgery.document import is_model
 from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.document import snake_case
 from keras_rectifiers.surgery.document import tracked_layers
+from keras_rectifiers.surgery.marks import MARK
 from keras_rectifiers.surgery.variables.variable import Variable
 
 Group = tuple[str, ...]
@@ -165,17 +166,25 @@ class GroupedWeights:
         places = dict(_places(self.document, self.tree))
         left = self.of_layers
         found: dict[int, list[Array]] = {}
+        stated = [self._place(owner, places) for owner in owners]
+        #: Where the weights of several layers are, which were one.
+        lent = {stated[i] for i, owner in enumerate(owners) if owner.twins}
+        below: dict[Group, list[Array]] = {}
         # What is a known layer's is not a custom layer's around it.
         for number in sorted(range(len(owners)), key=lambda each: owners[each].custom):
             owner = owners[number]
-            place = self._place(owner, places)
+            place = stated[number]
             if owner.custom:
-                found[number] = _below(place, left)
+                again = below.get(place, []) if place in lent else []
+                found[number] = again or _below(place, left)
+                below[place] = found[number]
                 continue
             names = [self._name(place, variable, owner) for variable in owner.stored]
-            if any(name not in left for name in names):
+            if place not in lent and any(name not in left for name in names):
                 raise ArchiveError(self._twice(owner))
-            found[number] = [left.pop(name) for name in names]
+            found[number] = [self.tree.arrays[name] for name in names]
+            for name in names:
+                left.pop(name, None)
             for variable in owner.variables:
                 if variable.twin:  # the same variable, written once more
                     left.pop((*place, *variable.group), None)
@@ -196,6 +205,7 @@ class GroupedWeights:
         spots = [(owner.place, owner.was)]
         spots += [(spot.place, spot.was) for spot in owner.also]
         ways = [_group(place, was, places) for place, was in spots]
+        ways += [places[twin] for twin in owner.twins if twin in places]
         return next((way for way in ways if way in self.tree.groups), ways[0])
 
     def _name(self, place: Group, variable: Variable, owner: Owner) -> Group:
@@ -207,11 +217,18 @@ class GroupedWeights:
             name = (*place, *way, "vars", number)
             if name in self.tree.arrays:
                 return name
+        remedy = "The weights may be of another model."
+        slot = owner.place.config.get("activation")
+        if MARK in owner.place.entry or (isinstance(slot, dict) and MARK in slot):
+            remedy = (
+                "It shares them with another place: convert the live model with "
+                "keras_rectifiers.convert."
+            )
         raise ArchiveError(
             "Every layer must have its weights in the file. Received: "
             f"{str(self.tree.path)!r} without {variable.name!r} of the layer "
-            f"{owner.place.path!r}, at {'/'.join((*place, *variable.group))!r}. The "
-            "weights may be of another model."
+            f"{owner.place.path!r}, at {'/'.join((*place, *variable.group))!r}. "
+            f"{remedy}"
         )
 
     def _twice(self, owner: Owner) -> str:

@@ -13,6 +13,7 @@ from keras_rectifiers.saved.dialects import rules  # noqa: F401 (registers them)
 from keras_rectifiers.saved.dialects.registry import ENTRY_RULES
 from keras_rectifiers.saved.dialects.registry import MODEL_RULES
 from keras_rectifiers.saved.dialects.registry import NO_FUNCTIONS
+from keras_rectifiers.saved.dialects.registry import TWINS
 from keras_rectifiers.saved.dialects.registry import WAS
 from keras_rectifiers.saved.dialects.registry import Context
 from keras_rectifiers.saved.dialects.registry import Functions
@@ -88,7 +89,11 @@ def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> Non
         )
     for each in (entry, *(layers_of(entry) if is_model(entry) else ())):
         _check_kinds(each, context)
-    entry[WAS] = {"path": old_path, "class_name": str(entry.get("class_name"))}
+    entry[WAS] = {
+        "path": old_path,
+        "class_name": str(entry.get("class_name")),
+        "twins": entry.pop(TWINS, ()),
+    }
     for rule in ENTRY_RULES:
         context.run(rule.name, rule.function, entry)
     inside = (*around, name_of(entry)) if old_path else ()

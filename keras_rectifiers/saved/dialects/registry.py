@@ -22,6 +22,9 @@ from keras_rectifiers.surgery.wellformed import MALFORMED
 
 #: Key under which an entry remembers what it was, until it is collected.
 WAS = "__was__"
+#: Key under which a copy of a shared layer has the old paths of that layer, until
+#: they are collected.
+TWINS = "__twins__"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +48,14 @@ class Was:
         path: Its old name, after those of the models and wrappers around it.
         class_name: Its old class.
         conversion: Name of the conversion that its weights need, or `""`.
+        twins: The paths of the one layer that it is a copy of: its weights are
+            stored at one of them.
     """
 
     path: tuple[str, ...]
     class_name: str
     conversion: str = ""
+    twins: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

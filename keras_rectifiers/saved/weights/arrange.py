@@ -113,7 +113,7 @@ def arrange(modern: Modern, weights: Weights) -> list[Placed]:
     for owner, arrays in zip(wanted, found, strict=True):
         for array in arrays:
             other = used.get(id(array))
-            if other is not None:
+            if other is not None and not (owner.twins or other.twins):
                 raise ArchiveError(
                     "Every stored array must be one variable. Received: "
                     f"{array.name!r}, of {other.place.path!r} and of "

@@ -64,6 +64,7 @@ def _owner(place: Place, modern: Modern, spots: list[Spot]) -> Owner | None:
         conversion=was.conversion,
         custom=custom,
         also=tuple(spot for spot in spots if spot is not first),
+        twins=was.twins,
     )
 
 

@@ -24,6 +24,7 @@ from keras_rectifiers.surgery.document import Entry
 from keras_rectifiers.surgery.document import Place
 from keras_rectifiers.surgery.document import is_layer
 from keras_rectifiers.surgery.document import walk
+from keras_rectifiers.surgery.marks import MARK
 from keras_rectifiers.surgery.variables.table import variables_of
 from keras_rectifiers.surgery.variables.variable import Variable
 
@@ -117,6 +118,15 @@ class _Check:
         for group in arrays:
             self._names.setdefault(group[:-1], []).append(group[-1])
         places = list(walk(document))
+        #: Where the weights of a shared layer may be, which may be in a slot, too.
+        self._shared: dict[object, set[Group]] = {}
+        for place in places:
+            slot = place.config.get(_SLOT)
+            for entry, inside in ((place.entry, ()), (slot, (_SLOT,))):
+                mark = entry.get(MARK) if isinstance(entry, dict) else None
+                if mark is not None:
+                    groups = self._shared.setdefault(mark, set())
+                    groups.add((*place.group, *inside))
         self._builds = builds(places)
         self._places: dict[tuple[Any, ...], list[Place]] = {}
         for place in places:
@@ -173,6 +183,8 @@ class _Check:
     ) -> Iterator[Fault]:
         """The array of one variable."""
         shape = self._arrays.get((*place.group, *variable.group))
+        if shape is None and self._is_elsewhere(place, variable):
+            return
         if shape is None:
             yield Fault(place.path, f"has no array for its {variable.name}")
             return
@@ -185,6 +197,14 @@ class _Check:
                 f"whose shape is {shape_text(wanted, lengths)}"
             )
             yield Fault(place.path, what)
+
+    def _is_elsewhere(self, place: Place, variable: Variable) -> bool:
+        """Whether another place of the same layer has the array."""
+        entry, below = place.entry, variable.group
+        if _SLOT in below:
+            entry, below = place.config[_SLOT], below[below.index(_SLOT) + 1 :]
+        groups = self._shared.get(entry.get(MARK), ())
+        return any((*group, *below) in self._arrays for group in groups)
 
     def _surplus(
         self, place: Place, groups: set[Group], *, unbuilt: bool

@@ -40,6 +40,7 @@ class Owner:
         custom: Whether it is of a class that is not Keras' own: whatever the file
             has for it is its own, in the order of the file.
         also: Where else the same layer stands, as far as it is shared.
+        twins: Old paths of the one layer that it is a copy of.
     """
 
     place: Place
@@ -50,3 +51,4 @@ class Owner:
     conversion: str = ""
     custom: bool = False
     also: tuple[Spot, ...] = ()
+    twins: tuple[tuple[str, ...], ...] = ()
