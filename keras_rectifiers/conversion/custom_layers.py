@@ -50,13 +50,22 @@ def known(prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
 
     def build(document: Entry, shares: Sequence[nested.Share]) -> list[Any]:
         prepare()
-        return _built(document, shares)
+        return built(document, shares)
 
     with nested.building(build):
         yield
 
 
-def _built(document: Entry, shares: Sequence[nested.Share]) -> list[list[nested.Built]]:
+def built(document: Entry, shares: Sequence[nested.Share]) -> list[list[nested.Built]]:
+    """What Keras stores of custom layers whose classes it knows.
+
+    Args:
+        document: The modern document.
+        shares: The layers, and their arrays in the order of the file.
+
+    Raises:
+        UnsupportedModelError: A class makes other variables than the file has.
+    """
     model = _model(document)
     for owner, arrays in shares:
         layer = _at(model, owner.place.group)

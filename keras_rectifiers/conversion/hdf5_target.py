@@ -21,6 +21,7 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.containers import hdf5_model
 from keras_rectifiers.saved.opened import Opened
 from keras_rectifiers.saved.opened import open_model
+from keras_rectifiers.saved.weights import lora
 from keras_rectifiers.saved.weights import structure
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import Entry
@@ -126,10 +127,12 @@ def _check(opened: Opened) -> None:
 def _stored_names(opened: Opened) -> dict[Key, str]:
     """Each variable's array, as `<layer of the top model>/<name in its group>`."""
     weights = opened.saved.weights
-    found = [] if weights is None else weights.find(opened.owners)
+    if not isinstance(weights, hdf5_model.LayerWeights):
+        return {}
+    owners = [lora.apart(owner) for owner in opened.owners]
     return {
         (owner.place.path, variable.group): array.name
-        for owner, arrays in zip(opened.owners, found, strict=True)
+        for owner, arrays in zip(owners, weights.listed(owners), strict=True)
         if not owner.custom
         for variable, array in zip(owner.stored, arrays, strict=True)
     }
@@ -167,7 +170,8 @@ def _edit(
     }
     gone = set(names.values())
     lists: dict[str, list[str]] = {name: [] for name in _layer_names(document)}
-    for owner, variable in _in_order(opened.owners_of(document)):
+    owners = [lora.apart(owner) for owner in opened.owners_of(document)]
+    for owner, variable in _in_order(owners):
         top = owner.place.names[0]
         key = (owner.place.path, variable.group)
         if key in values:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import specs
+from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.saved.handed import handed_over
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 Names = str | Sequence[str]
 
 
+@with_registered
 def plan(
     model: Any,
     to: Any = specs.PRELU,
@@ -86,7 +88,8 @@ def plan(
         input_shape: The shape that a saved Sequential takes, with the batch axis
             (`(None, 16, 1)`), where neither its file nor its weights tell it.
         custom_objects: Functions in place of those that a saved one cannot hold, by
-            their names, or by `"layer"` or `"layer.argument"` for a lambda.
+            their names, or by `"layer"` or `"layer.argument"` for a lambda. Classes,
+            where a custom layer holds layers and is not registered.
 
     Returns:
         The plan: print it, keep it as JSON, apply it.
@@ -162,6 +165,7 @@ def convert(model: Any, to: Any = specs.PRELU, **options: Any) -> Any:
     return plan(model, to, **options).apply(model)
 
 
+@with_registered
 def convert_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],

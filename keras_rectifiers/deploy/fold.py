@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.conversion.verbs import convert_file
 from keras_rectifiers.conversion.verbs import load_model
 from keras_rectifiers.deploy import change
@@ -127,6 +128,7 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
     return FoldResult(folded, plan, sites, inputs, measured)
 
 
+@with_registered
 def fold_file(
     source: StrPath,
     target: StrPath,

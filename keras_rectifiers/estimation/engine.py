@@ -42,6 +42,7 @@ from keras_rectifiers.surgery.sites import FUSED
 from keras_rectifiers.surgery.sites import SLOT
 from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.sites import find
+from keras_rectifiers.surgery.variables.quantized import is_quantized
 from keras_rectifiers.surgery.view import View
 
 #: Gives the named weights of the layer at a place, or of what stands in its slot.
@@ -217,7 +218,7 @@ class Engine:
             return call.unknown() if value is None else value
         rules = _OPERATIONS if forms.is_operation(module) else _LAYERS
         rule = rules.get(call.class_name) if known else None
-        strange = rule is None or _is_quantized(place.config.get("dtype"))
+        strange = rule is None or is_quantized(place.config)
         before = call.unknown() if rule is None or strange else rule(call)
         follows = known and call.class_name in _ACTIVATED
         if found is not None:
@@ -266,12 +267,6 @@ def _precision(document: Entry) -> Precision:
     for place in View(document).places:
         precision = precision.coarser(policy_name(place.config.get("dtype") or ""))
     return precision
-
-
-def _is_quantized(dtype: Any) -> bool:
-    if isinstance(dtype, dict):
-        return dtype.get("class_name") != "DTypePolicy"
-    return isinstance(dtype, str) and "_from_" in dtype
 
 
 def _model_inputs(entry: Entry) -> Iterator[tuple[str, Shape | None]]:

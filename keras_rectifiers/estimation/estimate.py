@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import traits
+from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Shape
 from keras_rectifiers.estimation.bounds import anything
@@ -48,6 +49,7 @@ LEVEL = 1e-4
 MAX_UNITS = 1 << 23
 
 
+@with_registered
 def estimate(
     model: Any,
     *,

@@ -98,6 +98,7 @@ def upgrade(
         custom_objects: Functions in place of those that a file cannot hold, by their
             names, or by `"layer"` or `"layer.argument"` for a lambda. The new file
             refers to one that is registered, and opens once its module is imported.
+            Classes, where a custom layer holds layers and is not registered.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: Whether it is an error that the optimizer's state
             cannot be kept exactly.

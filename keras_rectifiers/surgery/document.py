@@ -96,9 +96,10 @@ def give_names(document: Any, depth: int = 0) -> None:
     for entry in layers:
         give_names(entry, depth + 1)
         if _name(entry) is None and not is_functional(document):
-            name = group_name(str(entry["class_name"]), used)
+            own = str(entry["class_name"]).rpartition(">")[2]
+            name = group_name(own, used)
             while name in names:
-                name = group_name(str(entry["class_name"]), used)
+                name = group_name(own, used)
             names.add(name)
             entry["name"] = name
 

@@ -83,7 +83,7 @@ def dtype_name(place: Place, view: View, operand: int, slot: Any = None) -> str:
 def policy_name(dtype: Any) -> str:
     """Name of a serialized dtype policy; quantized ones give their source's."""
     if isinstance(dtype, str):
-        return dtype
+        return dtype.rpartition("_from_")[2]
     config = config_of(dtype)
     return str(config.get("source_name") or config.get("name") or "float32")
 

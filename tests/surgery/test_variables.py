@@ -16,6 +16,7 @@ from keras_rectifiers.saved.upgrade import upgrade
 from keras_rectifiers.saved.weights import shapes
 from keras_rectifiers.saved.weights.owners import owners
 from keras_rectifiers.saved.weights.structure import faults
+from keras_rectifiers.surgery.shapes import policy_name
 from keras_rectifiers.surgery.variables.table import VARIABLES
 from keras_rectifiers.surgery.variables.table import variables_of
 
@@ -339,6 +340,20 @@ def test_quantized_weights_of_an_h5_go_to_their_places(mode, tmp_path):
         for weight in layer.weights:
             (twin,) = [each for each in other.weights if each.name == weight.name]
             assert np.array_equal(weight, twin)
+
+
+@pytest.mark.parametrize("policy", ["int8_from_float32", "float8_from_bfloat16"])
+def test_a_quantization_that_is_one_string_is_the_same(policy):
+    """Keras 3.3 wrote `int8_from_float32`, where later releases write an object."""
+    mode, _, source = policy.partition("_from_")
+    stated = {
+        "class_name": "QuantizedDTypePolicy",
+        "config": {"mode": mode, "source_name": source},
+    }
+    entry = {"class_name": "Dense", "config": {"units": 3, "dtype": policy}}
+    same = {"class_name": "Dense", "config": {"units": 3, "dtype": stated}}
+    assert variables_of(entry) == variables_of(same)
+    assert policy_name(policy) == policy_name(stated) == source
 
 
 def test_a_quantization_of_another_kind_is_unknown():

@@ -15,6 +15,7 @@ from keras_rectifiers.saved.containers.hdf5_arrays import StoredArray
 from keras_rectifiers.saved.containers.saved import Array
 from keras_rectifiers.saved.containers.saved import ListedSlots
 from keras_rectifiers.saved.containers.saved import Saved
+from keras_rectifiers.saved.weights import lora
 from keras_rectifiers.saved.weights.wanted import Owner
 
 #: What such a file is called.
@@ -38,31 +39,40 @@ class LayerWeights:
 
     def find(self, owners: Sequence[Owner]) -> list[list[Array]]:
         """The stored arrays of each layer, in the order of its old variables."""
+        found = self.listed(list(map(lora.apart, owners)))
+        return list(map(lora.merged, owners, found))
+
+    def listed(self, owners: Sequence[Owner]) -> list[list[Array]]:
+        """The same, with factors of LoRA where the owners have them apart."""
         from keras_rectifiers.saved.weights.arrange import by_order  # noqa: PLC0415
 
         return by_order(self._named(owners), owners)
 
     def _named(self, owners: Sequence[Owner]) -> dict[str, list[Array]]:
-        """The arrays by the names in the config, where early Keras kept none.
+        """The arrays by the names in the config, where it keeps none.
 
-        A nested Sequential had its name in the file of weights only: it is the one
-        that is left over, or the first of several, in order.
+        A nested Sequential of early Keras, or a layer of a custom class whose config
+        is incomplete, has its name in the file of weights only: it is the one that is
+        left over, or the first of several, in order.
         """
-        wanted = dict.fromkeys(owner.was[0] for owner in owners if owner.stored)
         known = {name for owner in owners for name in owner.was}
         lost = [
             name for name, each in self.stored.items() if each and name not in known
         ]
-        inside = {name: [o.was for o in owners if o.was[0] == name] for name in wanted}
-        missing = [
-            name
-            for name, paths in inside.items()
-            if not any(self.stored.get(each) for path in paths for each in path)
-        ]
-        if len(lost) != len(missing):
-            return self.stored
-        new = dict(zip(lost, missing, strict=True))
-        return {new.get(name, name): each for name, each in self.stored.items()}
+        sure = [owner for owner in owners if owner.stored]
+        may_have = [owner for owner in owners if owner.stored or owner.custom]
+        for those in (sure, may_have):
+            names = dict.fromkeys(owner.was[0] for owner in those)
+            missing = [name for name in names if not self._has(name, owners)]
+            if len(lost) == len(missing):
+                new = dict(zip(lost, missing, strict=True))
+                return {new.get(name, name): each for name, each in self.stored.items()}
+        return self.stored
+
+    def _has(self, name: str, owners: Sequence[Owner]) -> bool:
+        """Whether there are arrays for a layer of the top model, or inside it."""
+        inside = [owner.was for owner in owners if owner.was[0] == name]
+        return any(self.stored.get(each) for path in inside for each in path)
 
 
 def is_whole(reader: Reader) -> bool:

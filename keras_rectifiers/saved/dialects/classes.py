@@ -19,6 +19,7 @@ from keras_rectifiers.surgery.document import name_of
 #: Module of a custom class where the file states none: it must not pass for
 #: Keras' own. Keras finds such a class by its registered name alone.
 CUSTOM = "custom"
+_NEWEST = (3,)
 _FUNCTIONAL = "keras.src.models.functional"
 #: Classes of Keras 2 that call a function; rules for operations know them.
 _CALLS = frozenset(
@@ -46,6 +47,8 @@ _RENAMED: dict[str, tuple[str, dict[str, Any]]] = {
     "UnifiedLSTM": ("LSTM", {}),
     "UnifiedGRU": ("GRU", {}),
 }
+#: Classes that an `.h5` of Keras 3 calls by other names than Keras exports them by.
+_UNEXPORTED = {"GroupedQueryAttention": "GroupQueryAttention"}
 #: Layers that do nothing outside of training, and that Keras 3 lacks.
 _ONLY_TRAINING = frozenset(("RandomHeight", "RandomWidth"))
 
@@ -70,13 +73,23 @@ def name_class(entry: Entry, context: Context) -> None:
         return
     if is_model(entry) and known.is_keras(module) and _name_model(entry, context):
         return
-    entry["class_name"] = class_name = known.ALIASES.get(class_name, class_name)
+    entry["class_name"] = class_name = _current_name(entry, context)
     if known.is_own_layer(entry):
         if module not in (None, known.LAYERS):
             context.repaired(entry, f"module {module} → {known.LAYERS}")
         become(entry, class_name)
     elif "registered_name" not in entry:
         _name_custom(entry, context)
+
+
+def _current_name(entry: Entry, context: Context) -> str:
+    """The name of a class, where it is Keras' own under another one."""
+    class_name = str(entry["class_name"])
+    if not known.is_keras(entry.get("module")) or entry.get("registered_name"):
+        return class_name
+    if context.origin.version[:1] == _NEWEST:
+        class_name = _UNEXPORTED.get(class_name, class_name)
+    return known.ALIASES.get(class_name, class_name)
 
 
 def become(entry: Entry, class_name: str) -> None:

@@ -15,8 +15,7 @@ from keras_rectifiers.saved.weights import nested
 from keras_rectifiers.saved.weights.conversions import CONVERSIONS
 from keras_rectifiers.saved.weights.order import by_order
 from keras_rectifiers.saved.weights.owners import owners
-from keras_rectifiers.saved.weights.shapes import described
-from keras_rectifiers.saved.weights.shapes import fits
+from keras_rectifiers.saved.weights.shapes import check_shapes
 from keras_rectifiers.saved.weights.shapes import listed
 from keras_rectifiers.saved.weights.told import complete
 from keras_rectifiers.saved.weights.wanted import Owner
@@ -139,30 +138,15 @@ def _placed(owner: Owner, arrays: list[Array]) -> Iterator[Placed]:
             below = getattr(array, "group", ("vars", str(number)))  # if it is known
             yield Placed((*root, *below), array, owner, None)
         return
-    _check(owner, owner.stored, arrays)
+    check_shapes(owner, owner.stored, arrays)
     wanted = tuple(each for each in owner.variables if not each.twin)
     if owner.conversion:
         arrays = _converted(owner, arrays)
-        _check(owner, wanted, arrays)
+        check_shapes(owner, wanted, arrays)
     for variable, array in zip(wanted, arrays, strict=True):
         complete(owner, variable, array)
         if not variable.in_config:
             yield Placed((*root, *variable.group), array, owner, variable)
-
-
-def _check(owner: Owner, wanted: tuple[Variable, ...], arrays: list[Array]) -> None:
-    lengths: dict[str, int] = {}
-    if len(wanted) == len(arrays) and all(
-        fits(variable.shape, array.shape, lengths)
-        for variable, array in zip(wanted, arrays, strict=True)
-    ):
-        return
-    raise ArchiveError(
-        "A layer must have the weights that its class has. Received: "
-        f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), where "
-        f"{described(wanted)} are expected. The weights are another model's, or the "
-        "file is damaged."
-    )
 
 
 def _converted(owner: Owner, arrays: list[Array]) -> list[Array]:

@@ -39,13 +39,14 @@ _MEANINGS = {
     "sn_u": ("vector_u",),
     "variance": ("variance",),
 }
-_QUANTIZED = (
+_OF_KERAS_3 = (
     "kernel_scale kernel_zero g_idx inputs_scale inputs_amax_history "
     "kernel_amax_history outputs_grad_scale outputs_grad_amax_history "
     "embeddings_scale embeddings_zero reverse_embeddings reverse_embeddings_scale "
-    "reverse_embeddings_zero"
+    "reverse_embeddings_zero lora_kernel_a lora_kernel_b lora_embeddings_a "
+    "lora_embeddings_b"
 )
-_MEANINGS.update({name: (name,) for name in _QUANTIZED.split()})
+_MEANINGS.update({name: (name,) for name in _OF_KERAS_3.split()})
 #: How the states of TensorFlow's random generators are called.
 _STATES = frozenset(["StateVar", "Variable", "seed_generator_state"])
 

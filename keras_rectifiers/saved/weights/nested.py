@@ -79,8 +79,9 @@ class Built:
 
 
 Share = tuple[Owner, Sequence["Array"]]
-#: (document, layers with their arrays in order) -> what Keras 3 stores of each.
-Builder = Callable[[Entry, Sequence[Share]], list[list[Built]]]
+#: (document, layers with their arrays in order) -> what Keras 3 stores of each; None
+#: where it knows not all of their classes.
+Builder = Callable[[Entry, Sequence[Share]], list[list[Built]] | None]
 
 _BUILDER: ContextVar[Builder | None] = ContextVar("builder", default=None)
 
@@ -99,6 +100,11 @@ def building(builder: Builder) -> Iterator[None]:
         _BUILDER.reset(token)
 
 
+def is_building() -> bool:
+    """Whether something builds layers already."""
+    return _BUILDER.get() is not None
+
+
 def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
     """Arrays of custom layers, with the places of those that hold layers.
 
@@ -114,22 +120,28 @@ def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
     if not deep:
         return found
     builder = _BUILDER.get()
-    if builder is None:
+    made = builder and builder(document, [shares[number] for number in deep])
+    if made is None:
         owner, arrays = shares[deep[0]]
         raise UnsupportedModelError(
             "The weights of a custom layer must be its own variables, or its class be "
             f"known. Received: {listed(arrays)} for {owner.place.path!r}, a "
-            f"{_class_of(owner)} that holds other layers, and only that class knows "
+            f"{class_of(owner)} that holds other layers, and only that class knows "
             "where Keras 3 stores their weights. Write the class for Keras 3, register "
-            f"it as {_class_of(owner)!r}, and name its module with --import MODULE."
+            f"it as {class_of(owner)!r}, and import its module first: on the command "
+            "line, with --import MODULE."
         )
-    made = builder(document, [shares[number] for number in deep])
     for number, arrays in zip(deep, made, strict=True):
         found[number] = arrays
     return found
 
 
-def _class_of(owner: Owner) -> str:
+def class_of(owner: Owner) -> str:
+    """The name by which Keras finds a custom layer's class.
+
+    Args:
+        owner: The layer.
+    """
     entry = owner.place.entry
     return str(entry.get("registered_name") or entry.get("class_name"))
 

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.surgery.variables.variable import Variable
 
 if TYPE_CHECKING:
     from keras_rectifiers.saved.containers.saved import Array
+    from keras_rectifiers.saved.weights.wanted import Owner
 
 _MOST = 8
 
@@ -40,6 +42,33 @@ def fits(
         elif axis is not None and axis != length:
             return False
     return True
+
+
+def check_shapes(
+    owner: Owner, wanted: Sequence[Variable], arrays: Sequence[Array]
+) -> None:
+    """Hold arrays to the variables that a layer has.
+
+    Args:
+        owner: The layer.
+        wanted: Its variables.
+        arrays: As many arrays, in the same order.
+
+    Raises:
+        ArchiveError: They are others; says of which layer.
+    """
+    lengths: dict[str, int] = {}
+    if len(wanted) == len(arrays) and all(
+        fits(variable.shape, array.shape, lengths)
+        for variable, array in zip(wanted, arrays, strict=True)
+    ):
+        return
+    raise ArchiveError(
+        "A layer must have the weights that its class has. Received: "
+        f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), where "
+        f"{described(wanted)} are expected. The weights are another model's, or the "
+        "file is damaged."
+    )
 
 
 def described(variables: Iterable[Variable]) -> str:

@@ -17,6 +17,8 @@ from keras_rectifiers.surgery.variables.variable import Variable
 
 #: Classes of dtypes that quantize nothing.
 _PLAIN = frozenset(["DTypePolicy", "FloatDTypePolicy"])
+#: Between mode and source, where Keras 3.3 wrote a dtype as text: `int8_from_float32`.
+_FROM = "_from_"
 _INT8, _INT4, _FLOAT8 = "int8", "int4", "float8"
 #: What Keras keeps of the values of late, where a dtype does not say.
 _HISTORY = 1024
@@ -27,6 +29,8 @@ _Named = list[tuple[str, Shape]]
 def is_quantized(config: Config) -> bool:
     """Whether a layer's dtype is anything but a plain one."""
     dtype = config.get("dtype")
+    if isinstance(dtype, str):
+        return _FROM in dtype
     return isinstance(dtype, dict) and dtype.get("class_name") not in _PLAIN
 
 
@@ -40,8 +44,7 @@ def quantized(
         config: Its config.
         plain: The variables that it would have without.
     """
-    dtype = config["dtype"]
-    settings = dtype.get("config") or {}
+    settings = _settings(config["dtype"])
     mode, _, block = str(settings.get("mode")).partition("/")
     rule = _RULES.get((class_name, mode))
     if rule is None:
@@ -58,6 +61,13 @@ def quantized(
     return tuple(
         dataclasses.replace(each, trainable=each.name == "bias") for each in made
     )
+
+
+def _settings(dtype: Any) -> Config:
+    """What a dtype says of the quantization."""
+    if isinstance(dtype, str):
+        return {"mode": dtype.partition(_FROM)[0]}
+    return dtype.get("config") or {}
 
 
 def _block_size(config: Config, stated: str) -> int:

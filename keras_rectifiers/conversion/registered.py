@@ -1,0 +1,60 @@
+"""Classes of custom layers that the calling program has already: they tell as well.
+
+A program that has imported Keras, and registered its classes or hands them over, need
+not name their module: what Keras itself would open with them is carried over.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import ParamSpec
+from typing import TypeVar
+
+from keras_rectifiers.saved.weights import nested
+from keras_rectifiers.surgery.document import Entry
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def with_registered(
+    verb: Callable[_Arguments, _Result],
+) -> Callable[_Arguments, _Result]:
+    """A verb that builds custom layers with Keras where their classes are known.
+
+    Nothing is imported for it; inside `nested.building` that builder is asked alone.
+
+    Args:
+        verb: Opens a file; it may take `custom_objects`.
+    """
+
+    @functools.wraps(verb)
+    def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        if nested.is_building():
+            return verb(*args, **kwargs)
+        given: Any = kwargs.get("custom_objects")
+        with nested.building(functools.partial(_built, given or {})):
+            return verb(*args, **kwargs)
+
+    return wrapped
+
+
+def _built(
+    given: Mapping[str, Any], document: Entry, shares: Sequence[nested.Share]
+) -> list[list[nested.Built]] | None:
+    """What Keras stores of custom layers; None where it does not know one of them."""
+    keras = sys.modules.get("keras")
+    if keras is None:
+        return None
+    known = {**keras.saving.get_custom_objects(), **given}
+    if not all(nested.class_of(owner) in known for owner, _ in shares):
+        return None
+    from keras_rectifiers.conversion import custom_layers  # noqa: PLC0415 (h5py)
+
+    with keras.saving.custom_object_scope(dict(given)):
+        return custom_layers.built(document, shares)

@@ -1,0 +1,8 @@
+"""The verb `upgrade`, for a program that has its own classes at hand."""
+
+from __future__ import annotations
+
+from keras_rectifiers.conversion.registered import with_registered
+from keras_rectifiers.saved import upgrade as of_files
+
+upgrade = with_registered(of_files.upgrade)
