@@ -156,3 +156,39 @@ def test_a_file_that_does_not_say_which_call_is_meant_is_told_of(tmp_path):
     assert [(each.rule, each.layer) for each in record.cautions] == [
         ("lost_calls", "dense")
     ]
+
+
+def _with_plain_dtypes(value):
+    """A config whose dtypes are strings, as Keras 3.0 to 3.3 wrote them."""
+    if isinstance(value, list):
+        return [_with_plain_dtypes(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "DTypePolicy":
+        return value["config"]["name"]
+    return {key: _with_plain_dtypes(each) for key, each in value.items()}
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_architecture_that_states_no_version_is_not_taken_for_an_older_one(
+    plain, tmp_path
+):
+    """`hard_sigmoid` stays what Keras 3 computes, and so does LoRA."""
+    adapted = layers.Dense(3, activation="hard_sigmoid", name="adapted")
+    model = keras.Sequential([keras.Input((4,)), adapted, layers.Dense(2, "relu")])
+    adapted.enable_lora(2)
+    config = json.loads(model.to_json())
+    if plain:
+        config = _with_plain_dtypes(config)
+    (tmp_path / "model.json").write_text(json.dumps(config))
+    model.save_weights(tmp_path / "model.weights.h5")
+    keras_rectifiers.upgrade(
+        tmp_path / "model.json",
+        tmp_path / "new.keras",
+        weights=tmp_path / "model.weights.h5",
+    )
+    opened = keras.saving.load_model(tmp_path / "new.keras")
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    assert opened.get_layer("adapted").lora_rank == 2
+    expected, found = map(keras.ops.convert_to_numpy, (model(x), opened(x)))
+    assert np.array_equal(found, expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import BinaryIO
@@ -12,7 +13,11 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.saved.containers.saved import Saved
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery import wellformed
+from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.surgery.document import config_of
+from keras_rectifiers.surgery.document import is_model
+from keras_rectifiers.surgery.document import layers_of
 
 _WHAT = "the JSON of an architecture"
 #: What Keras 0 called its two kinds of models, without saying that it is a class.
@@ -41,7 +46,7 @@ def read(file: BinaryIO, path: Path) -> Saved:
         container="architecture JSON",
         document=document,
         training=training if isinstance(training, dict) and training else None,
-        version=version,
+        version=version or _told_by(document),
         backend=backend,
         weights=None,
     )
@@ -90,6 +95,30 @@ def _document(value: Any, path: Path) -> Entry:
         "The JSON of an architecture must have 'class_name' and 'config'. Received: "
         f"{str(path)!r}, which has not. Save it with model.to_json()."
     )
+
+
+def _told_by(document: Entry) -> str:
+    """The version of Keras that the form of its layers tells, where nothing states it.
+
+    Keras 3 writes none into an architecture. Its first releases write dtypes as Keras
+    2 does, as strings, but the shape of an input as only Keras 3 does.
+    """
+    entries = list(_entries(document))
+    inputs = any(
+        each["class_name"] == "InputLayer" and "batch_shape" in config_of(each)
+        for each in entries
+    )
+    policies = any(isinstance(config_of(each).get("dtype"), dict) for each in entries)
+    return "3" if inputs and not policies else ""
+
+
+def _entries(model: Entry, depth: int = 0) -> Iterator[Entry]:
+    """The layers of a model, and of the models in it."""
+    if depth > MAX_DEPTH or not is_model(model):
+        return
+    for entry in layers_of(model):
+        yield entry
+        yield from _entries(entry, depth + 1)
 
 
 def _has_no_classes(value: Entry) -> bool:
