@@ -209,7 +209,7 @@ def input_shape_option(function: Decorated) -> Decorated:
         type=InputShape(),
         metavar="SHAPE",
         help="Shape that a Sequential takes, the batch axis first, such as None,16,1, "
-        "where neither its file nor its weights tell it.",
+        "where it cannot be inferred from its file or its weights.",
     )(function)
 
 

@@ -86,7 +86,7 @@ def plan(
         portable: Write stock Keras layers only, where they can express it.
         weights: File of the weights, for the JSON of an architecture.
         input_shape: The shape that a saved Sequential takes, with the batch axis
-            (`(None, 16, 1)`), where neither its file nor its weights tell it.
+            (`(None, 16, 1)`), where it cannot be inferred from its file or its weights.
         custom_objects: Functions in place of those that a saved one cannot hold, by
             their names, or by `"layer"` or `"layer.argument"` for a lambda. Classes,
             where a custom layer holds layers and is not registered.

@@ -74,7 +74,7 @@ def estimate(
             float in 0..1, default 1e-4.
         weights: File of the weights, where `model` is the JSON of an architecture.
         input_shape: The shape that a saved Sequential takes, with the batch axis,
-            where neither its file nor its weights tell it.
+            where it cannot be inferred from its file or its weights.
         custom_objects: Functions in place of those that a saved model cannot hold, as
             for `plan`.
 

@@ -284,7 +284,7 @@ def _scaled(
     new = moved.scaling(compiled)
     if new == compiled:
         return compiled, repairs
-    text = "the loss was scaled, as the state tells → LossScaleOptimizer"
+    text = "the optimizer's state is that of a scaled loss → LossScaleOptimizer"
     return new, (*repairs, Repair("optimizer", "", text))
 
 

@@ -94,7 +94,7 @@ def upgrade(
         target: The `.keras` file to write; `.json` for an architecture alone.
         weights: File of the weights, for an architecture.
         input_shape: The shape that a Sequential takes, with the batch axis
-            (`(None, 16, 1)`), where neither its file nor its weights tell it.
+            (`(None, 16, 1)`), where it cannot be inferred from its file or its weights.
         custom_objects: Functions in place of those that a file cannot hold, by their
             names, or by `"layer"` or `"layer.argument"` for a lambda. The new file
             refers to one that is registered, and opens once its module is imported.

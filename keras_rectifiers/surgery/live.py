@@ -255,7 +255,7 @@ def _subclassed(model: keras.Model) -> str:
 
 def _split(path: str) -> str:
     return (
-        "A layer that stands in several places must stay one layer. Received: "
+        "A layer that is used in several places must stay one layer. Received: "
         f"{path!r}, which comes back from its config as a layer with weights of its "
         "own. Give the class that holds it a get_config and from_config that name "
         "it (keras.saving.serialize_keras_object, deserialize_keras_object)."

@@ -65,7 +65,7 @@ def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
     if left:
         raise UnsupportedModelError(
             "Each variable of an optimizer must be carried. Received: "
-            f"{type(old).__name__} with {left[0]!r}, which stands in no attribute "
+            f"{type(old).__name__} with {left[0]!r}, which is in no attribute "
             "of it, and in no list with one entry for each weight. Compile the "
             "model with one of Keras' own optimizers first."
         )

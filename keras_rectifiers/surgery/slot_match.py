@@ -48,7 +48,7 @@ def matched(
     if counts:
         unsure = next(group for group in groups if not group.sure)
         raise Unfit(
-            f"which of its arrays belong to {unsure.holder[0]!r} cannot be told"
+            f"which of its arrays belong to {unsure.holder[0]!r} cannot be determined"
         )
     if all(group.sure for group in groups):
         every = [variable for group in groups for variable in group.variables]
@@ -95,7 +95,7 @@ def _candidates(
         number, start, taken = pending.pop()
         tries += 1
         if tries > _MOST_TRIES:
-            raise Unfit("which weights its arrays belong to cannot be told")
+            raise Unfit("which weights its arrays belong to cannot be determined")
         if number == len(groups):
             yield taken
             continue

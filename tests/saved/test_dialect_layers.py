@@ -370,7 +370,7 @@ def test_what_keras_3_cannot_do_is_refused(entry, told):
         modern_layer(entry)
 
     assert told in str(caught.value)
-    assert "save the model anew" in str(caught.value)
+    assert "save the model again" in str(caught.value)
 
 
 def test_an_unknown_argument_is_left_out_with_a_caution():

@@ -176,7 +176,7 @@ UNTOLD = {
         (8, 8, 1),
         lambda: [kl.Conv2D(4, 3, activation="relu"), kl.Flatten(), kl.Dense(3)],
     ),
-    "'conv_lstm2d' needs lengths that no weights tell": (
+    "'conv_lstm2d' needs lengths that cannot be inferred from the weights": (
         (3, 6, 6, 2),
         lambda: [kl.ConvLSTM2D(3, 2), kl.GlobalMaxPooling2D(), kl.Dense(3)],
     ),

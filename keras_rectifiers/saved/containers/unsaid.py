@@ -41,5 +41,5 @@ def _told(
             continue
         if weights.tree.groups.get((*group, "vars")) == {"0"}:
             entry["config"][RMS_SCALING] = True
-            text = "rms_scaling, which its one array tells → True"
+            text = "rms_scaling → True, since the layer has a single array"
             yield Repair(RMS_SCALING, "/".join(path), text)

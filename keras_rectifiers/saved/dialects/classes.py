@@ -34,10 +34,10 @@ _CALLS = frozenset(
 )
 #: Layers that ended with Keras 2 -> what to do instead.
 _REMOVED = {
-    "LocallyConnected1D": "Write it as a custom layer, and save the model anew",
-    "LocallyConnected2D": "Write it as a custom layer, and save the model anew",
-    "DenseFeatures": "Feed its columns as inputs, and save the model anew",
-    "SequenceFeatures": "Feed its columns as inputs, and save the model anew",
+    "LocallyConnected1D": "Write it as a custom layer, and save the model again",
+    "LocallyConnected2D": "Write it as a custom layer, and save the model again",
+    "DenseFeatures": "Feed its columns as inputs, and save the model again",
+    "SequenceFeatures": "Feed its columns as inputs, and save the model again",
 }
 #: Classes under another name -> their name in Keras 3, and what that needs.
 _RENAMED: dict[str, tuple[str, dict[str, Any]]] = {

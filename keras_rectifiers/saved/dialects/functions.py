@@ -105,7 +105,7 @@ def lost(entry: Entry, key: str, context: Context, *, alone: bool) -> Exception:
         f"a Python function as {key}, which Keras 3 cannot read back from the file",
         f"Hand it over under the name {name!r}, by --import MODULE or in Python by "
         f"custom_objects={{{name!r}: function}}, or build the layer with one that has "
-        "a name and save the model anew",
+        "a name and save the model again",
     )
 
 

@@ -28,7 +28,7 @@ _LOST = (3, 2)
 
 
 @entry_rule(
-    "listed_output", "A model in a Sequential, whose one output stands in a list"
+    "listed_output", "A model in a Sequential whose single output is wrapped in a list"
 )
 def unlist_output(entry: Entry, context: Context) -> None:
     """Take the one output of a model out of its list, where the list is passed on.
@@ -87,6 +87,6 @@ def say_calls_are_lost(model: Entry, context: Context) -> None:
             text = (
                 f"called {calls} times, of which Keras 3.2 wrote the first wherever "
                 "one is taken: the model may compute something else than it did; "
-                "save it anew from its code"
+                "save it again from its code"
             )
             context.repaired(entry, text, caution=True)

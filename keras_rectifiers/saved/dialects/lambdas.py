@@ -54,7 +54,7 @@ def _modernise(entry: Entry, config: dict[str, Any], context: Context) -> None:
         raise context.refuse(
             entry,
             "a Lambda with a function for its mask, which Keras 3 does not read back",
-            "Write the Lambda as a layer of your own, and save the model anew",
+            "Write the Lambda as a layer of your own, and save the model again",
         )
     for key in _FORGOTTEN:
         config.pop(key, None)

@@ -142,7 +142,7 @@ def _leave_out(entry: Entry, context: Context, keys: list[str]) -> None:
             raise context.refuse(
                 entry,
                 f"{key}={value!r} of a {entry['class_name']}, which Keras 3 lacks",
-                "Build that part otherwise, and save the model anew",
+                "Build that part otherwise, and save the model again",
             )
         if nothing is not None or key in _SAYS_NOTHING:
             quiet.append(key)
@@ -168,7 +168,7 @@ def one_axis(entry: Entry, context: Context) -> None:
         raise context.refuse(
             entry,
             f"a BatchNormalization of {len(axis)} axes, where Keras 3 takes one",
-            "Reshape its input so that one axis does, and save the model anew",
+            "Reshape its input so that one axis does, and save the model again",
         )
     config["axis"] = axis[0]
     context.repaired(entry, f"axis {axis} → {axis[0]}")

@@ -56,12 +56,14 @@ def state_outputs(document: Entry, placed: Sequence[Placed]) -> Iterator[Repair]
         shape, sure = _told(trials, place, before)
         if shape is not None:
             place.config["output_shape"] = list(shape[1:])
-            text = f"output shape → ({', '.join(map(str, shape))}), as later layers "
-            text += "tell" if sure else "allow; others would do as well"
+            text = (
+                f"output shape → ({', '.join(map(str, shape))}), inferred from later "
+            )
+            text += "layers" if sure else "layers, one of several that fit them"
             yield Repair(_RULE, place.path, text, caution=not sure)
         elif _holds_code(place.config):
             text = (
-                "what it puts out is not known here: Keras runs its code to tell, and "
+                "its output shape is not known: Keras runs its code to find out, and "
                 "does not open the file where that uses names of its own module"
             )
             yield Repair(_RULE, place.path, text, caution=True)

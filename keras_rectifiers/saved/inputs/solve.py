@@ -95,7 +95,7 @@ def doubt(met: Sequence[Met], shape: Sizes) -> str:
         return f"the {first.length} values of {first.name!r} may lie in several ways"
     vague = next((each for each in met if each.shape and _is_vague(each)), None)
     if vague is not None:
-        return f"{vague.name!r} needs lengths that no weights tell"
+        return f"{vague.name!r} needs lengths that cannot be inferred from the weights"
     blind = next((each for each in met if each.asks.weighted and not each.shape), None)
     if blind is not None and None in shape[1:]:
         return f"what {blind.name!r} takes is not known here"

@@ -81,9 +81,9 @@ def state_input(
     if chosen.doubt:
         raise _unknown(path, found, chosen.doubt)
     several = len(found) > 1
-    told = "as the weights tell"
+    told = "inferred from the weights"
     if several:
-        told += "; they would take more axes, too, which --input-shape states"
+        told += "; more axes would fit as well: --input-shape states them"
     yield from _put(document, first, chosen.shape, told, caution=several)
 
 
@@ -99,7 +99,7 @@ def _chosen(found: list[Found], trial: Callable[[Sizes], list[Met]]) -> Found:
     met = trial(found[0].shape)
     weighted = next((each for each in met if each.asks.weighted), None)
     if weighted is None or weighted.shape is None:
-        return Found((), "what stands before the first weights is not known here")
+        return Found((), "the layers before the first weights are not known here")
     if len(found) > 1 and any(each.class_name in _RELAY for each in met):
         shapes = " and ".join(f"({_text(each.shape)})" for each in found[:2])
         return Found((), f"shapes such as {shapes} would all do")
