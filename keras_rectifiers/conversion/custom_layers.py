@@ -139,7 +139,7 @@ def _stored(file: h5py.File, group: tuple[str, ...]) -> Iterator[nested.Built]:
         return
     for dataset in hdf5.datasets(file[root]):
         below = tuple(str(dataset.name).strip("/").split("/"))[len(group) :]
-        yield nested.Built(str(dataset.name), below, hdf5.read(dataset))
+        yield nested.Built(str(dataset.name), hdf5.read(dataset), below)
 
 
 def _refusal(path: str, what: str) -> UnsupportedModelError:

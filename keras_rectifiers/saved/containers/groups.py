@@ -11,15 +11,14 @@ import re
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
-import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.saved.containers.hdf5_arrays import Reader
 from keras_rectifiers.saved.containers.saved import Array
 from keras_rectifiers.saved.containers.saved import ListedSlots
+from keras_rectifiers.saved.held import Around
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import MAX_DEPTH
 from keras_rectifiers.surgery.document import Entry
@@ -110,30 +109,10 @@ def tree_of(*readers: Reader) -> Tree:
 
 
 @dataclasses.dataclass(frozen=True)
-class BelowLayer:
+class BelowLayer(Around):
     """An array of a layer that nobody knows, and its group below the layer's."""
 
-    array: Array
     group: Group
-
-    @property
-    def name(self) -> str:
-        """Where it stands in the file."""
-        return self.array.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape."""
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Its type."""
-        return self.array.dtype
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
-        return self.array.read()
 
 
 @dataclasses.dataclass(frozen=True)

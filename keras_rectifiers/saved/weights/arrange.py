@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.saved.held import InMemory
 from keras_rectifiers.saved.weights import nested
 from keras_rectifiers.saved.weights.conversions import CONVERSIONS
 from keras_rectifiers.saved.weights.order import by_order
@@ -70,25 +71,6 @@ class Placed:
     def read(self) -> np.ndarray[Any, Any]:
         """Its values."""
         return self.array.read()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Made:
-    """What a conversion made."""
-
-    name: str
-    values: np.ndarray[Any, Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.values.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.values.dtype
-
-    def read(self) -> np.ndarray[Any, Any]:
-        return self.values
 
 
 def arrange(modern: Modern, weights: Weights) -> list[Placed]:
@@ -161,7 +143,7 @@ def _converted(owner: Owner, arrays: list[Array]) -> list[Array]:
             f"has not ({told}). The file is damaged, or not one that Keras wrote."
         ) from error
     name = f"{owner.place.path} ({owner.conversion})"
-    return [_Made(name, each) for each in made]
+    return [InMemory(name, each) for each in made]
 
 
 def _twins(wanted: list[Owner], placed: list[Placed]) -> Iterator[Placed]:

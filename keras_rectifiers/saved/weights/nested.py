@@ -16,10 +16,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from typing import Any
 
-import numpy as np
-
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.saved.dialects import known
+from keras_rectifiers.saved.held import Around
+from keras_rectifiers.saved.held import InMemory
 from keras_rectifiers.saved.weights.shapes import listed
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.document import Entry
@@ -30,52 +30,15 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Inside:
-    """An array of a layer inside a custom one, as a checkpoint's objects tell."""
-
-    array: Array
-
-    @property
-    def name(self) -> str:
-        """Where it stands in the file."""
-        return self.array.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape."""
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Its type."""
-        return self.array.dtype
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
-        return self.array.read()
+class Inside(Around):
+    """An array of a layer inside a custom one, as a checkpoint's objects show."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Built:
+class Built(InMemory):
     """An array of a layer that was built, and its group below the layer's."""
 
-    name: str
     group: tuple[str, ...]
-    values: np.ndarray[Any, Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape."""
-        return self.values.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Its type."""
-        return self.values.dtype
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
-        return self.values
 
 
 Share = tuple[Owner, Sequence["Array"]]
