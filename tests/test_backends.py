@@ -16,12 +16,19 @@ NEUTRAL = (
     "activity",
     "callbacks",
     "surgery/test_live.py",
-    "surgery/test_shared.py",
-    "surgery/test_verify.py",
     "training",
 )
 #: ... and those that take long to compile on JAX; they run with the slow sweeps.
-NEUTRAL_SLOW = ("initializers", "revival", "calibration", "deploy")
+NEUTRAL_SLOW = (
+    "initializers",
+    "revival",
+    "calibration",
+    "deploy",
+    "surgery/test_borrowed.py",
+    "surgery/test_shared.py",
+    "surgery/test_unseen.py",
+    "surgery/test_verify.py",
+)
 #: Set for the runs that this test starts, so that they do not start others.
 INNER_RUN = "KERAS_RECTIFIERS_INNER_TEST_RUN"
 

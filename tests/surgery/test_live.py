@@ -9,70 +9,10 @@ from keras import ops
 import keras_rectifiers
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
-
-OPTIMIZERS = {
-    "adam": lambda: keras.optimizers.Adam(1e-2),
-    "amsgrad": lambda: keras.optimizers.Adam(1e-2, amsgrad=True),
-    "adamw_ema": lambda: keras.optimizers.AdamW(1e-2, use_ema=True, ema_momentum=0.9),
-    "nesterov": lambda: keras.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
-    "sgd": lambda: keras.optimizers.SGD(1e-2),
-    "rmsprop": lambda: keras.optimizers.RMSprop(1e-2, momentum=0.5, centered=True),
-    "adagrad": lambda: keras.optimizers.Adagrad(1e-2),
-    "adadelta": lambda: keras.optimizers.Adadelta(1.0),
-    "adamax": lambda: keras.optimizers.Adamax(1e-2),
-    "nadam": lambda: keras.optimizers.Nadam(1e-2),
-    "ftrl": lambda: keras.optimizers.Ftrl(1e-2),
-    "lion": lambda: keras.optimizers.Lion(1e-3),
-    "lamb": lambda: keras.optimizers.Lamb(1e-2),
-    "adafactor": lambda: keras.optimizers.Adafactor(1e-2),
-    "muon": lambda: keras.optimizers.Muon(1e-2),
-    "schedule_free": lambda: keras.optimizers.ScheduleFreeAdamW(1e-2),
-    "accumulating": lambda: keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2),
-    "scheduled": lambda: keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(1e-2, 100)
-    ),
-    "loss_scaled": lambda: keras.optimizers.LossScaleOptimizer(
-        keras.optimizers.Adam(1e-2)
-    ),
-}
-
-
-def small_model(optimizer=None):
-    """Convolution, normalization and dropout, fused and bare rectifiers."""
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((8, 8, 3), name="image")
-    x = layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
-    x = layers.BatchNormalization(name="norm")(x)
-    x = layers.ReLU(name="rectify")(x)
-    # Unseeded, torch draws from one global generator for all models.
-    x = layers.Dropout(0.4, seed=7, name="drop")(x)
-    x = layers.Dense(6, activation="relu", name="dense")(layers.Flatten()(x))
-    model = keras.Model(inputs, layers.Dense(3, name="logits")(x), name="small")
-    if optimizer is not None:
-        model.compile(
-            optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-    return model
-
-
-def batches(count=4):
-    """Fixed batches of images and labels."""
-    rng = np.random.default_rng(5)
-    return [
-        (
-            rng.normal(size=(16, 8, 8, 3)).astype("float32"),
-            rng.integers(0, 3, 16).astype("int32"),
-        )
-        for _ in range(count)
-    ]
-
-
-def train(model, data):
-    """The loss of each batch."""
-    logs = [model.train_on_batch(x, y, return_dict=True) for x, y in data]
-    return [float(each["loss"]) for each in logs]
+from tests.surgery.small import OPTIMIZERS
+from tests.surgery.small import batches
+from tests.surgery.small import small_model
+from tests.surgery.small import train
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
@@ -561,51 +501,6 @@ def test_verify_refuses_two_different_models():
 
     with pytest.raises(VerificationError, match="same but for"):
         keras_rectifiers.verify(small_model(), other)
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimizer_in_a_file_is_carried_like_a_live_one(name, tmp_path):
-    """The slots in the converted file are those of the live conversion."""
-    model = small_model(OPTIMIZERS[name]())
-    train(model, batches())
-    model.save(tmp_path / "a.keras")
-    live = keras_rectifiers.convert(model, alpha=0.25)
-
-    keras_rectifiers.convert_file(
-        tmp_path / "a.keras", tmp_path / "b.keras", alpha=0.25
-    )
-
-    filed = keras.saving.load_model(tmp_path / "b.keras")
-    assert len(filed.optimizer.variables) == len(live.optimizer.variables)
-    for ours, theirs in zip(
-        filed.optimizer.variables, live.optimizer.variables, strict=True
-    ):
-        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
-
-
-def test_a_file_is_converted_again_and_again(tmp_path):
-    """ReLU to Leaky to PReLU to Leaky, file by file, each opens as it should."""
-    model = small_model(OPTIMIZERS["adam"]())
-    train(model, batches())
-    names = [str(tmp_path / f"{name}.keras") for name in "abcd"]
-    model.save(names[0])
-    steps = (
-        ("leaky_relu", {"negative_slope": 0.0}),
-        ("prelu", {"of": "leaky_relu"}),
-        ("leaky_relu", {"of": "prelu"}),
-    )
-
-    for source, target, (to, options) in zip(names, names[1:], steps, strict=False):
-        keras_rectifiers.convert_file(source, target, to, **options)
-
-    for name in names[1:]:
-        verification = keras_rectifiers.verify(model, name)
-        assert verification.bit_equal
-        assert verification.weights_equal
-        slots = keras.saving.load_model(name).optimizer.variables
-        kept = [np.asarray(slot).tobytes() for slot in slots]
-        for slot in model.optimizer.variables:
-            assert np.asarray(slot).tobytes() in kept
 
 
 def test_training_the_copy_leaves_the_original_usable():
