@@ -193,16 +193,16 @@ def test_a_function_of_a_lambda_is_named_and_not_imported(tmp_path, monkeypatch)
     (tmp_path / "trap.py").write_text("raise RuntimeError('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
 
-    def double(x, n):
+    def twice_n(x, n):
         return x * n
 
     for module in ("trap", "keras.src.backend"):
         entry, repairs = modern_layer(
-            _lambda(function="double", function_type="function", module=module)
+            _lambda(function="twice_n", function_type="function", module=module)
         )
         assert repairs[0].caution
         assert "custom object" in repairs[0].text
         with pytest.raises((TypeError, ValueError)):
             opened(json.loads(json.dumps(entry)))
-        layer = opened(entry, custom_objects={"double": double})
+        layer = opened(entry, custom_objects={"twice_n": twice_n})
         assert float(layer(np.ones(1) * 3)[0]) == 6.0
