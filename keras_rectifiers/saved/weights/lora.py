@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers.saved.held import Around
 from keras_rectifiers.saved.weights.shapes import check_shapes
 from keras_rectifiers.saved.weights.wanted import Owner
 from keras_rectifiers.surgery.variables.quantized import is_quantized
@@ -34,27 +35,15 @@ _ADAPTED = {
 
 
 @dataclasses.dataclass(frozen=True)
-class _Merged:
+class _Merged(Around):
     """A kernel with the product of its factors, read when it is asked for."""
 
-    kernel: Array
     factors: tuple[Array, Array]
     scale: float
 
-    @property
-    def name(self) -> str:
-        return self.kernel.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.kernel.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.kernel.dtype
-
     def read(self) -> np.ndarray[Any, Any]:
-        kernel = self.kernel.read()
+        """The kernel's values with the product added, in the kernel's type."""
+        kernel = self.array.read()
         a, b = (each.read().astype("float32") for each in self.factors)
         change = np.float32(self.scale) * np.matmul(a, b)
         merged: np.ndarray[Any, Any] = (kernel + change).astype(kernel.dtype)
