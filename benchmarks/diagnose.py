@@ -13,7 +13,7 @@ import time
 import keras
 import numpy as np
 
-from keras_rectifiers.activity.diagnose import Diagnostician
+from keras_rectifiers.diagnosis.diagnose import Diagnostician
 
 
 def build(width):

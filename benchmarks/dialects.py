@@ -2,10 +2,10 @@
 
     python benchmarks/dialects.py ZOO [--each] [--only CASE]
 
-`ZOO` has a folder for each release, written by `tests/saved/zoo/make_zoo.py` under it:
+`ZOO` has a folder for each release, written by `tests/legacy/zoo/make_zoo.py` under it:
 
     pip install --no-deps --target RELEASES/3.4.1 keras==3.4.1
-    PYTHONPATH=RELEASES/3.4.1 python tests/saved/zoo/make_zoo.py ZOO/3.4.1
+    PYTHONPATH=RELEASES/3.4.1 python tests/legacy/zoo/make_zoo.py ZOO/3.4.1
 
 (3.0 needs `dm-tree` beside it.) The outputs are those that the release itself
 computed. Prints a table in Markdown, and below it whatever does not hold; with --each
@@ -34,9 +34,9 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
-from tests.saved.zoo.cases import CASES
-from tests.saved.zoo.opened import FORMS
-from tests.saved.zoo.opened import Specimen
+from tests.legacy.zoo.cases import CASES
+from tests.legacy.zoo.opened import FORMS
+from tests.legacy.zoo.opened import Specimen
 
 #: Longest part of an error that is printed, and the largest difference that is none.
 LENGTH = 300

@@ -23,8 +23,8 @@ import numpy as np
 from keras import layers
 
 from keras_rectifiers import demo
-from keras_rectifiers.activity.diagnose import diagnose
-from keras_rectifiers.causes.explain import explain
+from keras_rectifiers.diagnosis.causes.explain import explain
+from keras_rectifiers.diagnosis.diagnose import diagnose
 
 #: Units must have died, or a run does not count.
 LEAST_DEAD = 3

@@ -3,7 +3,7 @@
     python benchmarks/upgrade.py [--corpus] [--applications]
 
 Each case is a file as an older version of Keras wrote it, whose outputs are known
-(`tests/saved/aged*.py`). It is opened by Keras alone, and by Keras after this
+(`tests/legacy/aged*.py`). It is opened by Keras alone, and by Keras after this
 project's `upgrade`. The differences are relative to the largest output of the
 reference, `tf_keras`. Prints a table in Markdown. With --corpus, all models of the
 tests in all formats are counted as well (minutes), with --applications those of
@@ -27,20 +27,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import keras
 import numpy as np
 
-from keras_rectifiers.saved.upgrade import upgrade
-from tests.saved import aged_containers
-from tests.saved import aged_dialects
-from tests.saved import aged_keras1
-from tests.saved import corpus
-from tests.saved import corpus_habits
-from tests.saved import corpus_layers
-from tests.saved import corpus_models
-from tests.saved import corpus_operations
-from tests.saved import corpus_recurrent
-from tests.saved.aged import AGED
-from tests.saved.aged import inputs_of
-from tests.saved.corpus import difference
-from tests.saved.corpus import run
+from keras_rectifiers.conversion.upgrade import upgrade
+from tests.legacy import aged_containers
+from tests.legacy import aged_dialects
+from tests.legacy import aged_keras1
+from tests.legacy import corpus
+from tests.legacy import corpus_habits
+from tests.legacy import corpus_layers
+from tests.legacy import corpus_models
+from tests.legacy import corpus_operations
+from tests.legacy import corpus_recurrent
+from tests.legacy.aged import AGED
+from tests.legacy.aged import inputs_of
+from tests.legacy.corpus import difference
+from tests.legacy.corpus import run
 
 #: Modules whose import declares cases.
 DECLARED = (

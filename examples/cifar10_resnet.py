@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 import keras_rectifiers
-from keras_rectifiers.data import Data
+from keras_rectifiers.files.data import Data
 from keras_rectifiers.surgery import loading
 
 LOSS = "sparse_categorical_crossentropy"

@@ -29,9 +29,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from keras_rectifiers import demo
-from keras_rectifiers.activity.diagnose import diagnose
-from keras_rectifiers.data import Data
-from keras_rectifiers.training.finetune import finetune
+from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.files.data import Data
+from keras_rectifiers.finetuning.finetune import finetune
 
 WIDTHS = (64, 32, 32, 32, 32, 32)
 TEST_IMAGES = 450

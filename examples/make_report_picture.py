@@ -23,10 +23,10 @@ from cifar10_resnet import read
 from PIL import Image
 
 import keras_rectifiers
-from keras_rectifiers import data as data_sets
 from keras_rectifiers import demo
 from keras_rectifiers.callbacks import DeadUnitMonitor
-from keras_rectifiers.causes.explain import explain
+from keras_rectifiers.diagnosis.causes.explain import explain
+from keras_rectifiers.files import data as data_sets
 from keras_rectifiers.report.html import write_report
 from keras_rectifiers.surgery import loading
 

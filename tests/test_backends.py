@@ -13,20 +13,21 @@ BACKENDS = ("tensorflow", "jax", "torch")
 #: Tests that hold on every backend.
 NEUTRAL = (
     "layers",
-    "activity",
+    "diagnosis",
+    "live",
     "callbacks",
     "surgery/test_live.py",
-    "training",
+    "finetuning",
 )
 #: ... and those that take long to compile on JAX; they run with the slow sweeps.
 NEUTRAL_SLOW = (
     "initializers",
     "revival",
     "calibration",
-    "deploy",
+    "folding",
     "surgery/test_borrowed.py",
     "surgery/test_shared.py",
-    "surgery/test_unseen.py",
+    "graph/test_unseen.py",
     "surgery/test_verify.py",
 )
 #: Set for the runs that this test starts, so that they do not start others.

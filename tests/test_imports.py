@@ -88,12 +88,13 @@ import json, sys, keras_rectifiers
 print(keras_rectifiers.plan(sys.argv[1]))
 print(json.dumps(sorted(sys.modules)))
 """
-    dialects = "keras_rectifiers.saved.dialects."
+    dialects = "keras_rectifiers.legacy.dialects."
 
     loaded = run(code, source)
 
-    assert f"{dialects}operations" in loaded
-    assert not [each for each in loaded if each.startswith(f"{dialects}operation_")]
+    assert f"{dialects}tensorflow.operations" in loaded
+    loaded = {each.removeprefix(f"{dialects}tensorflow.") for each in loaded}
+    assert not loaded & {"table", "raw", "rewriter"}
 
 
 def test_planning_without_new_weights_does_not_even_load_h5py(run, source):

@@ -82,7 +82,7 @@ def recipe(case, seed):
     It is given the test arrays to report on, which choose nothing, and so trains on
     all training data, as the other arms do.
     """
-    from keras_rectifiers import data
+    from keras_rectifiers.files import data
 
     arrays = case.data
     given = data.Data(arrays.x, arrays.y, arrays.x_test, arrays.y_test)
@@ -140,9 +140,9 @@ def _restarted(case, seed, rate, *, scheduled=False):
 
 def _schedule(model, epochs):
     """The schedule of a restart in the recipe."""
-    from keras_rectifiers.training.prescriptions import RESTART
-    from keras_rectifiers.training.prescriptions import Prescription
-    from keras_rectifiers.training.schedule import WarmupCosine
+    from keras_rectifiers.finetuning.prescriptions import RESTART
+    from keras_rectifiers.finetuning.prescriptions import Prescription
+    from keras_rectifiers.finetuning.schedule import WarmupCosine
 
     return WarmupCosine(model.optimizer, epochs, Prescription(RESTART, "").peak)
 

@@ -138,6 +138,6 @@ def score(model, data):
 
 def dead_share(model, x):
     """Share of the rectifiers' units without gradient on `x`, 0..1."""
-    from keras_rectifiers.activity.diagnose import diagnose
+    from keras_rectifiers.diagnosis.diagnose import diagnose
 
     return diagnose(model, x[:1024], batch_size=1024).dead_fraction

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers import traits
-from keras_rectifiers.activity.rectifiers import SLOT
+from keras_rectifiers.graph import traits
+from keras_rectifiers.live.rectifiers import SLOT
 
 Values = npt.NDArray[np.float64]
 

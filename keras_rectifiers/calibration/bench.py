@@ -8,22 +8,22 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.activity import rectifiers
-from keras_rectifiers.activity.diagnose import diagnose
 from keras_rectifiers.calibration import absorbers as absorbing
 from keras_rectifiers.calibration import compensate
 from keras_rectifiers.calibration import objective
 from keras_rectifiers.calibration.absorbers import Absorber
+from keras_rectifiers.calibration.absorption import Reach
+from keras_rectifiers.calibration.absorption import reach
 from keras_rectifiers.calibration.forward import Forward
 from keras_rectifiers.calibration.forward import Passed
-from keras_rectifiers.calibration.reach import Reach
-from keras_rectifiers.calibration.reach import reach
 from keras_rectifiers.calibration.samples import Samples
 from keras_rectifiers.calibration.search import Choice
 from keras_rectifiers.calibration.search import search
 from keras_rectifiers.calibration.trial import Trial
+from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.errors import DataError
-from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.live import rectifiers
 from keras_rectifiers.surgery.pairs import layers_of
 
 

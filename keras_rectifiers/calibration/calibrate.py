@@ -15,9 +15,9 @@ from keras_rectifiers.calibration.planning import plan_with
 from keras_rectifiers.calibration.result import Calibration
 from keras_rectifiers.calibration.samples import held
 from keras_rectifiers.calibration.trial import Trial
-from keras_rectifiers.surgery.roles import HIDDEN
+from keras_rectifiers.graph.roles import HIDDEN
+from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.surgery.selection import Selection
-from keras_rectifiers.surgery.sites import Site
 
 #: The slopes that are tried.
 CANDIDATES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3)

@@ -19,10 +19,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers.activity.collect import Collector
-from keras_rectifiers.activity.probe import Probe
 from keras_rectifiers.calibration.absorbers import Absorber
 from keras_rectifiers.calibration.absorbers import Values
+from keras_rectifiers.diagnosis.collect import Collector
+from keras_rectifiers.diagnosis.probe import Probe
 
 #: What one batch leaves: outputs, loss, and by path the rows mean and variance.
 Raw = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_rectifiers.activity import data as data_sets
+from keras_rectifiers.diagnosis import data as data_sets
 from keras_rectifiers.errors import DataError
 
 

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.surgery import live
 from keras_rectifiers.surgery import prelus
@@ -20,8 +22,6 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
-from keras_rectifiers.surgery.sites import Found
-from keras_rectifiers.surgery.sites import Site
 
 #: A trial's PReLU starts at its site's number above this, by which it is found.
 _MARK = 1_000_000

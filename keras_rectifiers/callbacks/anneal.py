@@ -11,9 +11,9 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.activity import rectifiers
 from keras_rectifiers.callbacks.anneal_targets import Target
 from keras_rectifiers.callbacks.anneal_targets import target_of
+from keras_rectifiers.live import rectifiers
 
 #: Share of the way done -> share of the distance covered.
 Shape = Callable[[float], float]

@@ -17,8 +17,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.layers import kernels
+from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
 

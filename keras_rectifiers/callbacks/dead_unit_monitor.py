@@ -9,14 +9,6 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.activity import data as data_sets
-from keras_rectifiers.activity import verdicts
-from keras_rectifiers.activity.diagnose import Diagnostician
-from keras_rectifiers.activity.diagnose import check_arguments
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.rectifiers import LiveRectifier
-from keras_rectifiers.activity.rectifiers import find
-from keras_rectifiers.activity.timeline import Timeline
 from keras_rectifiers.callbacks import sampling
 from keras_rectifiers.callbacks.backup import Backup
 from keras_rectifiers.callbacks.figures import figures_of
@@ -27,7 +19,15 @@ from keras_rectifiers.callbacks.state import Snapshot
 from keras_rectifiers.callbacks.thresholds import Streaks
 from keras_rectifiers.callbacks.thresholds import Threshold
 from keras_rectifiers.callbacks.weights import WeightHistory
+from keras_rectifiers.diagnosis import data as data_sets
+from keras_rectifiers.diagnosis import verdicts
+from keras_rectifiers.diagnosis.diagnose import Diagnostician
+from keras_rectifiers.diagnosis.diagnose import check_arguments
+from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.timeline import Timeline
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.rectifiers import find
 
 AUTO = "auto"
 ALL = "all"

@@ -14,17 +14,17 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.callbacks.counters import GraphCounters
 from keras_rectifiers.callbacks.counters import HostCounters
 from keras_rectifiers.callbacks.packing import Layout
 from keras_rectifiers.callbacks.packing import Measured
 from keras_rectifiers.callbacks.packing import Vectors
 from keras_rectifiers.callbacks.packing import pack
-from keras_rectifiers.callbacks.shadows import StepTap
-from keras_rectifiers.callbacks.shadows import inputs_of
-from keras_rectifiers.callbacks.shadows import install
-from keras_rectifiers.callbacks.shadows import uninstall
+from keras_rectifiers.callbacks.step_tap import StepTap
+from keras_rectifiers.callbacks.step_tap import inputs_of
+from keras_rectifiers.callbacks.step_tap import install
+from keras_rectifiers.callbacks.step_tap import uninstall
+from keras_rectifiers.live.rectifiers import LiveRectifier
 
 
 class ExactCounter:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from keras_rectifiers.activity import verdicts
-from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.diagnosis import verdicts
+from keras_rectifiers.diagnosis.result import Diagnosis
 
 
 def figures_of(diagnosis: Diagnosis, *, per_layer: bool) -> dict[str, float]:

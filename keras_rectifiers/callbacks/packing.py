@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from keras_rectifiers.activity import reduce
-from keras_rectifiers.activity.collect import Raw
-from keras_rectifiers.activity.probe import as_statistics
-from keras_rectifiers.activity.statistics import UnitStatistics
+from keras_rectifiers.diagnosis import reduce
+from keras_rectifiers.diagnosis.collect import Raw
+from keras_rectifiers.diagnosis.probe import as_statistics
+from keras_rectifiers.diagnosis.statistics import UnitStatistics
 
 #: Statistics of rectifiers by their paths.
 Measured = dict[str, UnitStatistics]

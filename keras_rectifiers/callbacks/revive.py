@@ -9,15 +9,15 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.activity import data as data_sets
-from keras_rectifiers.activity.diagnose import Diagnostician
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.rectifiers import find
 from keras_rectifiers.callbacks import sampling
 from keras_rectifiers.callbacks.sources import ExactSource
 from keras_rectifiers.callbacks.sources import ProbeSource
 from keras_rectifiers.callbacks.sources import Source
+from keras_rectifiers.diagnosis import data as data_sets
+from keras_rectifiers.diagnosis.diagnose import Diagnostician
+from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live.rectifiers import find
 from keras_rectifiers.revival.choose import dormant
 from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.revive import revive

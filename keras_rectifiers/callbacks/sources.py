@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from typing import Protocol
 
-from keras_rectifiers.activity.diagnose import Diagnostician
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.rectifiers import LiveRectifier
 from keras_rectifiers.callbacks.exact import ExactCounter
 from keras_rectifiers.callbacks.packing import Measured
 from keras_rectifiers.callbacks.packing import merged
+from keras_rectifiers.diagnosis.diagnose import Diagnostician
+from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.live.rectifiers import LiveRectifier
 
 
 class Source(Protocol):

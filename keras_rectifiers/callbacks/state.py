@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers import arrays
-from keras_rectifiers.activity.statistics import UnitStatistics
-from keras_rectifiers.activity.timeline import Timeline
 from keras_rectifiers.callbacks.packing import Measured
+from keras_rectifiers.diagnosis.statistics import UnitStatistics
+from keras_rectifiers.diagnosis.timeline import Timeline
 from keras_rectifiers.errors import DataError
-from keras_rectifiers.surgery.files import replacing
+from keras_rectifiers.files import arrays
+from keras_rectifiers.files.writing import replacing
 
 _KIND = "keras_rectifiers monitor 1"
 _FIELDS = tuple(field.name for field in dataclasses.fields(UnitStatistics))

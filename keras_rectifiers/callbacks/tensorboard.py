@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
 
 #: Buckets of a histogram; TensorBoard's own default.
 BUCKETS = 30

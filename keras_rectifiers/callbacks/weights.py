@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.evidence import Evidence
-from keras_rectifiers.activity.evidence import WeightChange
-from keras_rectifiers.activity.evidence import WeightWatch
+from keras_rectifiers.diagnosis.evidence.gather import Evidence
+from keras_rectifiers.diagnosis.evidence.gather import WeightChange
+from keras_rectifiers.diagnosis.evidence.gather import WeightWatch
+from keras_rectifiers.diagnosis.result import Diagnosis
 
 _NO_BATCH = "the units were counted while the model trained, without a batch at hand"
 

@@ -99,8 +99,8 @@ def command(
     from keras_rectifiers.cli.models import custom_classes
     from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.conversion.verbs import plan
-    from keras_rectifiers.surgery.files import check_target
-    from keras_rectifiers.surgery.files import replacing
+    from keras_rectifiers.files.writing import check_target
+    from keras_rectifiers.files.writing import replacing
     from keras_rectifiers.surgery.training_state import check_kept
 
     if target is None and not dry_run:
@@ -154,8 +154,8 @@ def _convert(
 ) -> tuple[Any, Any]:
     """Convert; with `verified`, put the target in place only if it is right."""
     from keras_rectifiers.conversion.verbs import convert_file
-    from keras_rectifiers.surgery.files import check_model_target
-    from keras_rectifiers.surgery.files import replacing
+    from keras_rectifiers.files.writing import check_model_target
+    from keras_rectifiers.files.writing import replacing
 
     if not verified:
         return convert_file(source, target, to, overwrite=force, **choice), None

@@ -69,8 +69,8 @@ def _nothing(parts: list[Any]) -> None:
 
 def _show(parts: list[Any]) -> None:
     """Show what the demo finds as it finds it."""
-    from keras_rectifiers.activity.diagnosis import Diagnosis
     from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.diagnosis.result import Diagnosis
     from keras_rectifiers.report.tables import diagnosis_tables
     from keras_rectifiers.report.tables import plan_tables
     from keras_rectifiers.surgery.plan import Plan

@@ -89,10 +89,10 @@ def command(
     if report is not None:
         _check_report(report, force=force)
     prepare_backend()
-    from keras_rectifiers.causes.explain import explain
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.diagnosis.causes.explain import explain
     from keras_rectifiers.report.tables import diagnosis_tables
 
     loaded = load_model(model, imports, input_shape=input_shape)
@@ -143,10 +143,10 @@ def _diagnosed(
     criterion: str,
 ) -> Any:
     """Load the data and diagnose the model on them, under a progress bar."""
-    from keras_rectifiers import data as data_sets
-    from keras_rectifiers.activity.criteria import CRITERIA as KNOWN
-    from keras_rectifiers.activity.diagnose import diagnose
     from keras_rectifiers.cli.progress import counted
+    from keras_rectifiers.diagnosis.criteria import CRITERIA as KNOWN
+    from keras_rectifiers.diagnosis.diagnose import diagnose
+    from keras_rectifiers.files import data as data_sets
 
     labels = KNOWN[criterion].needs_gradients
     if labels and not model.compiled:

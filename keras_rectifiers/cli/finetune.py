@@ -163,7 +163,7 @@ def command(
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
     from keras_rectifiers.cli.models import import_modules
-    from keras_rectifiers.surgery.files import check_model_target
+    from keras_rectifiers.files.writing import check_model_target
 
     choice = {
         **selection(of, include, exclude, roles),
@@ -178,13 +178,13 @@ def command(
     check_model_file(model, input_shape, import_modules(imports))
     check_model_target(model, target, overwrite=force)
     prepare_backend()
-    from keras_rectifiers import data as data_sets
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.cli.progress import epochs_shown
     from keras_rectifiers.errors import RectifierError
+    from keras_rectifiers.files import data as data_sets
+    from keras_rectifiers.finetuning.finetune import finetune
+    from keras_rectifiers.finetuning.resume import remove
     from keras_rectifiers.surgery.loading import save
-    from keras_rectifiers.training.finetune import finetune
-    from keras_rectifiers.training.resume import remove
 
     _check_loss(loss)
     loaded = load_model(model, imports, input_shape=input_shape)

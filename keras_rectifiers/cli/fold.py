@@ -96,7 +96,7 @@ def command(
     from keras_rectifiers.cli.models import custom_classes
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
-    from keras_rectifiers.deploy.fold import fold_file
+    from keras_rectifiers.folding.fold import fold_file
 
     click.get_current_context().with_resource(custom_classes(imports))
     data = None if spec is None else _data(source, spec, scale, weights, imports)
@@ -130,8 +130,8 @@ def _data(
     from keras_rectifiers.cli.backend import prepare_backend
 
     prepare_backend()
-    from keras_rectifiers import data as data_sets
     from keras_rectifiers.cli.models import load_model
+    from keras_rectifiers.files import data as data_sets
 
     model = load_model(source, imports, weights)
     data = data_sets.load(spec, model, scale=scale, limit=None, labels=False)

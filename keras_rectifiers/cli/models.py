@@ -33,9 +33,9 @@ def check_model_file(
         ArchiveError: Nothing is there, or no model, or one without its weights.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
-    from keras_rectifiers.saved.handed import handed_over
-    from keras_rectifiers.saved.modern import is_modern
-    from keras_rectifiers.saved.opened import open_model
+    from keras_rectifiers.conversion.given_functions import handed_over
+    from keras_rectifiers.conversion.modern import is_modern
+    from keras_rectifiers.conversion.opened import open_model
 
     functions = handed_over(custom_objects)
     if input_shape is None and is_modern(path, functions):
@@ -62,7 +62,7 @@ def import_modules(names: Sequence[str]) -> dict[str, Any]:
         UnsupportedModelError: A module cannot be imported.
     """
     from keras_rectifiers.cli.backend import prepare_backend
-    from keras_rectifiers.saved.handed import objects_of
+    from keras_rectifiers.conversion.given_functions import objects_of
 
     if names:
         prepare_backend()  # a module that registers something imports Keras

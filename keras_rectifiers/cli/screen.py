@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from keras_rectifiers.plain import plain
+from keras_rectifiers.json_values import plain
 
 #: Columns of output that does not go to a terminal: a line is never cut there.
 _PLAIN_WIDTH = 10_000

@@ -92,13 +92,13 @@ def _upgraded(
     verified: bool,
 ) -> tuple[Any, Any]:
     """Upgrade; with `verified`, put the target in place only if Keras agrees."""
-    from keras_rectifiers.saved.upgrade import upgrade
+    from keras_rectifiers.conversion.upgrade import upgrade
 
     if not verified:
         return upgrade(source, target, overwrite=force, **options), None
     from keras_rectifiers.cli.backend import prepare_backend
-    from keras_rectifiers.surgery.files import check_model_target
-    from keras_rectifiers.surgery.files import replacing
+    from keras_rectifiers.files.writing import check_model_target
+    from keras_rectifiers.files.writing import replacing
 
     check_model_target(source, target, overwrite=force)
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:

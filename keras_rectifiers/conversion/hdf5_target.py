@@ -14,29 +14,29 @@ from typing import Any
 import h5py
 import numpy as np
 
+from keras_rectifiers.conversion.opened import Opened
+from keras_rectifiers.conversion.opened import open_model
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import tracked_layers
+from keras_rectifiers.graph.graph import layer_order
+from keras_rectifiers.graph.variables.variable import Variable
+from keras_rectifiers.legacy.containers import hdf5_model
+from keras_rectifiers.legacy.weights import lora
+from keras_rectifiers.legacy.weights import structure
+from keras_rectifiers.legacy.weights.expected import Owner
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.saved.containers import hdf5_model
-from keras_rectifiers.saved.opened import Opened
-from keras_rectifiers.saved.opened import open_model
-from keras_rectifiers.saved.weights import lora
-from keras_rectifiers.saved.weights import structure
-from keras_rectifiers.saved.weights.wanted import Owner
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import is_functional
-from keras_rectifiers.surgery.document import name_of
-from keras_rectifiers.surgery.document import tracked_layers
-from keras_rectifiers.surgery.files import replacing
-from keras_rectifiers.surgery.graph import layer_order
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.training_state import dropped
-from keras_rectifiers.surgery.variables.variable import Variable
 
 #: A variable of a document: the path of its layer, and its place below that.
 Key = tuple[str, tuple[str, ...]]

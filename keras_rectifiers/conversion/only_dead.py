@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
-from keras_rectifiers.activity import widths
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
-from keras_rectifiers.activity.verdicts import DEAD
+from keras_rectifiers.diagnosis import widths
+from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
-from keras_rectifiers.surgery.sites import Site
 
 
 @dataclasses.dataclass(frozen=True)

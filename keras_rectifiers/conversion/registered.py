@@ -15,8 +15,8 @@ from typing import Any
 from typing import ParamSpec
 from typing import TypeVar
 
-from keras_rectifiers.saved.weights import nested
-from keras_rectifiers.surgery.document import Entry
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.legacy.weights import nested
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from keras_rectifiers.conversion import upgrade as of_files
 from keras_rectifiers.conversion.registered import with_registered
-from keras_rectifiers.saved import upgrade as of_files
 
 upgrade = with_registered(of_files.upgrade)

@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import specs
+from keras_rectifiers.conversion.given_functions import handed_over
+from keras_rectifiers.conversion.modern import is_modern
 from keras_rectifiers.conversion.registered import with_registered
+from keras_rectifiers.conversion.targets import HDF5
+from keras_rectifiers.conversion.targets import MODEL
+from keras_rectifiers.conversion.targets import check_form
+from keras_rectifiers.conversion.targets import check_target_for
+from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.graph.roles import HIDDEN
+from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.saved.handed import handed_over
-from keras_rectifiers.saved.modern import is_modern
-from keras_rectifiers.saved.targets import HDF5
-from keras_rectifiers.saved.targets import MODEL
-from keras_rectifiers.saved.targets import check_form
-from keras_rectifiers.saved.targets import check_target_for
 from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Channels
 from keras_rectifiers.surgery.replacements import Target
-from keras_rectifiers.surgery.roles import HIDDEN
 from keras_rectifiers.surgery.selection import Selection
-from keras_rectifiers.surgery.sites import Site
 from keras_rectifiers.surgery.training_state import check_kept
 
 if TYPE_CHECKING:
-    from keras_rectifiers.activity.diagnosis import Diagnosis
-    from keras_rectifiers.saved.opened import Opened
+    from keras_rectifiers.conversion.opened import Opened
+    from keras_rectifiers.diagnosis.result import Diagnosis
 
 Names = str | Sequence[str]
 
@@ -124,8 +124,8 @@ def plan(
     if saved and not asked and is_modern(model, functions):
         with archive.read(model) as source:
             return _plan_of(source, target, selection)
-    from keras_rectifiers.saved.opened import Opened  # noqa: PLC0415 (h5py)
-    from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.conversion.opened import Opened  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.conversion.opened import open_model  # noqa: PLC0415 (h5py)
 
     if saved:
         with open_model(
@@ -226,7 +226,7 @@ def convert_file(
     functions = handed_over(custom_objects)
     plain = weights is None and input_shape is None and Path(target).suffix in MODEL
     if plain and is_modern(source, functions):
-        from keras_rectifiers.saved.weights.written import check_converted  # noqa: PLC0415 (h5py)
+        from keras_rectifiers.legacy.weights.written import check_converted  # noqa: PLC0415 (h5py)
 
         with archive.read(source) as modern:
             if given is None:
@@ -239,7 +239,7 @@ def convert_file(
                 modern, target, made, overwrite=overwrite, check=check_converted
             )
         return made
-    from keras_rectifiers.saved.opened import open_model  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.conversion.opened import open_model  # noqa: PLC0415 (h5py)
 
     with open_model(
         source, weights, input_shape=input_shape, functions=functions
@@ -267,7 +267,7 @@ def _repairs_for(opened: Opened, made: Plan, target: Path) -> tuple[Repair, ...]
 def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None:
     """Write what a plan makes of an opened model, in the form the target names."""
     from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
-    from keras_rectifiers.saved.weights.write import architecture_text  # noqa: PLC0415
+    from keras_rectifiers.legacy.weights.write import architecture_text  # noqa: PLC0415
 
     if opened.has_weights and target.suffix in HDF5:
         hdf5_target.write(opened, target, made, overwrite=overwrite)
@@ -321,7 +321,7 @@ def load_model(
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
     from keras_rectifiers.conversion import custom_layers  # noqa: PLC0415
-    from keras_rectifiers.saved.opened import modern_file  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.conversion.opened import modern_file  # noqa: PLC0415 (h5py)
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (loads Keras)
 
     functions = handed_over(custom_objects)

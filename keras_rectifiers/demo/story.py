@@ -15,9 +15,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from keras_rectifiers import data as data_sets
 from keras_rectifiers import demo
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import data as data_sets
 
 EPOCHS = 10
 
@@ -107,8 +107,8 @@ def run(
     Raises:
         ArchiveError: A file of the demo is there already.
     """
-    from keras_rectifiers.activity.diagnose import diagnose  # noqa: PLC0415
     from keras_rectifiers.conversion.verbs import convert_file  # noqa: PLC0415
+    from keras_rectifiers.diagnosis.diagnose import diagnose  # noqa: PLC0415
     from keras_rectifiers.surgery.loading import load  # noqa: PLC0415
     from keras_rectifiers.surgery.loading import save  # noqa: PLC0415
     from keras_rectifiers.surgery.verify import verify  # noqa: PLC0415
@@ -160,7 +160,7 @@ def _finetuned(
     watch: Watch,
     how: dict[str, Any],
 ) -> Any:
-    from keras_rectifiers.training.finetune import finetune  # noqa: PLC0415
+    from keras_rectifiers.finetuning.finetune import finetune  # noqa: PLC0415
 
     with watch(name) as callback:
         return finetune(
@@ -175,7 +175,7 @@ def _finetuned(
 
 
 def _row(name: str, model: Any, data: Any) -> Row:
-    from keras_rectifiers.activity.diagnose import diagnose  # noqa: PLC0415
+    from keras_rectifiers.diagnosis.diagnose import diagnose  # noqa: PLC0415
 
     found = diagnose(model, data.x, batch_size=256)
     metrics = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)

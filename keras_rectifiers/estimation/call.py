@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from keras_rectifiers import traits
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Precision
 from keras_rectifiers.estimation.bounds import Shape
 from keras_rectifiers.estimation.bounds import anything
 from keras_rectifiers.estimation.bounds import first_blocked
+from keras_rectifiers.graph import traits
 
 #: Gives the named weights of the layer, as arrays or as what can be indexed alike.
 Read = Callable[[Sequence[str]], list[Any]]

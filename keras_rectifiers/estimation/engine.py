@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers import forms
-from keras_rectifiers import traits
 from keras_rectifiers.estimation import rules_arithmetic
 from keras_rectifiers.estimation import rules_linear
 from keras_rectifiers.estimation import rules_shape
@@ -26,24 +24,26 @@ from keras_rectifiers.estimation.call import Call
 from keras_rectifiers.estimation.call import Rule
 from keras_rectifiers.estimation.functions import activated
 from keras_rectifiers.estimation.functions import rectified
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import traits
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.graph import Graph
+from keras_rectifiers.graph.graph import Node
+from keras_rectifiers.graph.graph import Ref
+from keras_rectifiers.graph.graph import end_refs
+from keras_rectifiers.graph.graph import nodes_of
+from keras_rectifiers.graph.shapes import policy_name
+from keras_rectifiers.graph.sites import FUSED
+from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.variables.quantized import is_quantized
+from keras_rectifiers.graph.view import View
 from keras_rectifiers.specs import PRELU
 from keras_rectifiers.specs import Rectifier
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import config_of
-from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.graph import Graph
-from keras_rectifiers.surgery.graph import Node
-from keras_rectifiers.surgery.graph import Ref
-from keras_rectifiers.surgery.graph import end_refs
-from keras_rectifiers.surgery.graph import nodes_of
-from keras_rectifiers.surgery.shapes import policy_name
-from keras_rectifiers.surgery.sites import FUSED
-from keras_rectifiers.surgery.sites import SLOT
-from keras_rectifiers.surgery.sites import Found
-from keras_rectifiers.surgery.sites import find
-from keras_rectifiers.surgery.variables.quantized import is_quantized
-from keras_rectifiers.surgery.view import View
 
 #: Gives the named weights of the layer at a place, or of what stands in its slot.
 ReadWeights = Callable[[Place, Sequence[str], str], list[Any]]

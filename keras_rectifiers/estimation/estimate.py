@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers import traits
+from keras_rectifiers.conversion.given_functions import handed_over
+from keras_rectifiers.conversion.opened import open_model
 from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Shape
@@ -34,12 +35,11 @@ from keras_rectifiers.estimation.moments import SUM
 from keras_rectifiers.estimation.result import Estimate
 from keras_rectifiers.estimation.sources import LiveSource
 from keras_rectifiers.estimation.sources import PlacedSource
-from keras_rectifiers.saved.handed import handed_over
-from keras_rectifiers.saved.opened import open_model
-from keras_rectifiers.surgery import wellformed
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import name_of
-from keras_rectifiers.surgery.sites import Found
+from keras_rectifiers.graph import traits
+from keras_rectifiers.graph import wellformed
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.sites import Found
 
 __all__ = ["Estimate", "estimate"]
 
@@ -121,7 +121,7 @@ def estimate(
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
     document = live.document_of(model)
-    from keras_rectifiers.activity.finite import broken_weights  # noqa: PLC0415
+    from keras_rectifiers.diagnosis.finite import broken_weights  # noqa: PLC0415
 
     made = _estimated(document, LiveSource(model, document).read, ranges, level)
     return dataclasses.replace(made, broken=broken_weights(model))

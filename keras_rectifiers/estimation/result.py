@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.activity.broken import BrokenWeight
-from keras_rectifiers.activity.broken import named
+from keras_rectifiers.diagnosis.broken import BrokenWeight
+from keras_rectifiers.diagnosis.broken import named
 from keras_rectifiers.estimation import layer_estimate
 from keras_rectifiers.estimation.layer_estimate import LayerEstimate
 from keras_rectifiers.estimation.moments import SUM
-from keras_rectifiers.plain import plain
+from keras_rectifiers.json_values import plain
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers import traits
 from keras_rectifiers.estimation.bounds import MAX_SIZE
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Shape
@@ -24,6 +23,7 @@ from keras_rectifiers.estimation.call import spatial
 from keras_rectifiers.estimation.call import spatial_axis
 from keras_rectifiers.estimation.call import with_channels
 from keras_rectifiers.estimation.rules_linear import window_lengths
+from keras_rectifiers.graph import traits
 
 #: Positions that a mean over an unknown number of them is taken to have.
 _MANY = 1 << 16

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.activity.broken import BrokenWeight
+from keras_rectifiers.diagnosis.broken import BrokenWeight
 from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.saved.weights.arrange import Placed
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import walk
-from keras_rectifiers.surgery.layout import stored
-from keras_rectifiers.surgery.sites import SLOT
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.layout import stored
+from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.legacy.weights.arrange import Placed
 
 #: How often a file may be read as a whole, through layers that are called often.
 _MAX_READS = 100

@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from keras_rectifiers.activity import verdicts
-from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.diagnosis import verdicts
+from keras_rectifiers.diagnosis.result import Diagnosis
 
 #: More layers are not named each in a command: then it takes all of them.
 _NAMED = 6

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from keras_rectifiers.activity.broken import named
+from keras_rectifiers.diagnosis.broken import named
 
 if TYPE_CHECKING:
     from keras_rectifiers.estimation.result import Estimate

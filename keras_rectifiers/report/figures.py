@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers import plots
-from keras_rectifiers.activity import verdicts
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
-from keras_rectifiers.activity.statistics import PEAK_EDGES
+from keras_rectifiers.diagnosis import verdicts
+from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.statistics import PEAK_EDGES
 from keras_rectifiers.plots import pixels
 from keras_rectifiers.report import svg
 from keras_rectifiers.report import view
@@ -21,8 +21,8 @@ from keras_rectifiers.report import view
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from keras_rectifiers.activity.timeline import LayerTimeline
-    from keras_rectifiers.activity.timeline import Timeline
+    from keras_rectifiers.diagnosis.timeline import LayerTimeline
+    from keras_rectifiers.diagnosis.timeline import Timeline
 
 #: From so many layers on, the heat map of each is half as fine.
 _MANY = 16

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import _version
-from keras_rectifiers.activity import verdicts
-from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.diagnosis import verdicts
+from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import writing as files
 from keras_rectifiers.report import view
 from keras_rectifiers.report.advice import advice
-from keras_rectifiers.surgery import files
 
 if TYPE_CHECKING:
-    from keras_rectifiers.activity.timeline import Timeline
+    from keras_rectifiers.diagnosis.timeline import Timeline
 
 #: Most layers whose sections stand open.
 _SHOWN = 12
@@ -52,7 +52,7 @@ def write_report(
         diagnosis: What was found.
         path: The file to write; its name ends in `.html`.
         timeline: What the units did in a training run, or None.
-        explanation: Why units are silent: what `keras_rectifiers.causes.explain`
+        explanation: Why units are silent: what `keras_rectifiers.explain`
             returned. With None, the advice follows from the verdicts alone.
         title: Heading of the page; default the name of the model.
         overwrite: Whether an existing file may be replaced. Default False.

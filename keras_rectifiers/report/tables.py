@@ -21,9 +21,9 @@ from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
 
 if TYPE_CHECKING:
-    from keras_rectifiers.activity.diagnosis import Diagnosis
+    from keras_rectifiers.diagnosis.result import Diagnosis
+    from keras_rectifiers.finetuning.result import FinetuneResult
     from keras_rectifiers.surgery.plan import Plan
-    from keras_rectifiers.training.result import FinetuneResult
 
 #: Verdicts in the columns of a diagnosis, after `layer` and `units`.
 _VERDICTS = ("dead", "leaking", "dormant", "linear", "alive")
@@ -238,8 +238,8 @@ def _number(name: str, value: float) -> str:
 
 def _bound(diagnosis: Diagnosis) -> str:
     """What "never" means for the number of samples seen."""
-    from keras_rectifiers.activity.criteria import NEVER_POSITIVE  # noqa: PLC0415
-    from keras_rectifiers.activity.verdicts import upper_bound  # noqa: PLC0415
+    from keras_rectifiers.diagnosis.criteria import NEVER_POSITIVE  # noqa: PLC0415
+    from keras_rectifiers.diagnosis.verdicts import upper_bound  # noqa: PLC0415
 
     samples = min(layer.statistics.samples for layer in diagnosis.layers)
     confidence = diagnosis.layers[0].confidence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.activity import verdicts
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis import verdicts
+from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
 
 if TYPE_CHECKING:
-    from keras_rectifiers.activity.timeline import Timeline
+    from keras_rectifiers.diagnosis.timeline import Timeline
 
 #: What each verdict means, and who defined it.
 MEANINGS = {

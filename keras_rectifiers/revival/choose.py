@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.activity import verdicts
-from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis import verdicts
+from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
 
 Units = npt.NDArray[np.int64]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers import traits
+from keras_rectifiers.graph import traits
 from keras_rectifiers.revival.live_units import CannotReviveError
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values

@@ -12,14 +12,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.graph.units.wire import Cannot
+from keras_rectifiers.graph.units.wire import Consumer
+from keras_rectifiers.graph.units.wire import Part
+from keras_rectifiers.graph.units.wire import Producer
+from keras_rectifiers.graph.units.wire import UnitWiring
+from keras_rectifiers.graph.units.wire import wire
 from keras_rectifiers.surgery.live import document_of
 from keras_rectifiers.surgery.pairs import layers_of
-from keras_rectifiers.surgery.wiring import Cannot
-from keras_rectifiers.surgery.wiring import Consumer
-from keras_rectifiers.surgery.wiring import Part
-from keras_rectifiers.surgery.wiring import Producer
-from keras_rectifiers.surgery.wiring import UnitWiring
-from keras_rectifiers.surgery.wiring import wire
 
 Values = npt.NDArray[Any]
 

@@ -6,18 +6,18 @@ import dataclasses
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from keras_rectifiers import forms
-from keras_rectifiers import traits
-from keras_rectifiers.revival.restart_flow import Call
-from keras_rectifiers.revival.restart_flow import Flow
-from keras_rectifiers.surgery import sites
-from keras_rectifiers.surgery.document import Address
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.roles import HIDDEN
-from keras_rectifiers.surgery.roles import OUTPUT as AT_OUTPUT
-from keras_rectifiers.surgery.view import View
-from keras_rectifiers.surgery.wiring_rules import is_elementwise
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import sites
+from keras_rectifiers.graph import traits
+from keras_rectifiers.graph.calls import Call
+from keras_rectifiers.graph.calls import Flow
+from keras_rectifiers.graph.document import Address
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.roles import HIDDEN
+from keras_rectifiers.graph.roles import OUTPUT as AT_OUTPUT
+from keras_rectifiers.graph.units.rules import is_elementwise
+from keras_rectifiers.graph.view import View
 
 #: Makes rectified units out of rectified units, which it hands on.
 PASSED = "passed"

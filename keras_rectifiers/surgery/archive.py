@@ -26,23 +26,23 @@ from typing import BinaryIO
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import zipcopy
+from keras_rectifiers.files.writing import check_model_target
+from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.graph import wellformed
+from keras_rectifiers.graph.document import MAX_DEPTH
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import give_names
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import members
-from keras_rectifiers.surgery import wellformed
-from keras_rectifiers.surgery import zipcopy
-from keras_rectifiers.surgery.document import MAX_DEPTH
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import give_names
-from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.files import check_model_target
-from keras_rectifiers.surgery.files import replacing
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import rewrite
-from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.trained import may_touch_state
-from keras_rectifiers.surgery.unseen import Inside
 
 CONFIG = "config.json"
 METADATA = "metadata.json"

@@ -21,11 +21,11 @@ from keras.src import saving as _saving
 from keras.src.activations import ALL_OBJECTS_DICT as _ACTIVATIONS
 from keras.src.saving import serialization_lib
 
-from keras_rectifiers import callables
-from keras_rectifiers import forms
+from keras_rectifiers.graph import callables
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import walk
 from keras_rectifiers.surgery import shared
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.twin import Made
 from keras_rectifiers.surgery.twin import Twin
 

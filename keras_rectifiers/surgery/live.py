@@ -16,17 +16,19 @@ import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
-from keras_rectifiers import forms
 from keras_rectifiers import layers as _registered  # noqa: F401 - Keras finds them
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.borrowed import as_json
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import is_functional
-from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.document import walk
 from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.pairs import layers_of
 from keras_rectifiers.surgery.pairs import pair
@@ -34,10 +36,8 @@ from keras_rectifiers.surgery.plan import AlphaReader
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
-from keras_rectifiers.surgery.sites import Found
 from keras_rectifiers.surgery.twin import lost
 from keras_rectifiers.surgery.twin import reason
-from keras_rectifiers.surgery.unseen import Inside
 
 
 def document_of(model: keras.Model) -> Entry:

@@ -16,8 +16,8 @@ import keras_rectifiers.initializers
 import keras_rectifiers.layers  # noqa: F401 (both register classes)
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnknownClassError
-from keras_rectifiers.surgery.files import check_model_target
-from keras_rectifiers.surgery.files import replacing
+from keras_rectifiers.files.writing import check_model_target
+from keras_rectifiers.files.writing import replacing
 
 _UNKNOWN_CLASS = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown \w+:) '?([\w.>]+)"

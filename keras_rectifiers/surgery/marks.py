@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import is_functional
-from keras_rectifiers.surgery.document import layers_of
-from keras_rectifiers.surgery.document import walk
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.document import walk
 
 #: The key of an entry that says which object it is.
 MARK = "shared_object_id"

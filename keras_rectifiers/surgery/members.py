@@ -18,7 +18,7 @@ from typing import Any
 from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
-from keras_rectifiers.surgery import zipcopy
+from keras_rectifiers.files import zipcopy
 
 #: The largest config that is read; ResNet152's has 0.5 MB.
 MAX_CONFIG_BYTES = 256 << 20

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
-from keras_rectifiers import forms
+from keras_rectifiers.graph import forms
 
 #: A shape; an axis that is not known is None or a text.
 Pattern = tuple[int | str | None, ...]

@@ -12,10 +12,10 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers import forms
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.surgery.rewrite import Holder
-from keras_rectifiers.surgery.sites import SLOT
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,24 +19,24 @@ import numpy as np
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.unseen import Look
+from keras_rectifiers.graph.unseen import Unseen
+from keras_rectifiers.graph.unseen import counted
+from keras_rectifiers.graph.unseen import unknown
+from keras_rectifiers.graph.unseen import unseen
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import name_of
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
-from keras_rectifiers.surgery.sites import Found
-from keras_rectifiers.surgery.sites import Site
-from keras_rectifiers.surgery.sites import find
-from keras_rectifiers.surgery.unseen import Look
-from keras_rectifiers.surgery.unseen import Unseen
-from keras_rectifiers.surgery.unseen import counted
-from keras_rectifiers.surgery.unseen import unknown
-from keras_rectifiers.surgery.unseen import unseen
 
 _FORMAT = 2
 #: Reads the slopes of a PReLU that was found, as they act.

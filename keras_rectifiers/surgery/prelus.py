@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
-from keras_rectifiers import traits
+from keras_rectifiers.graph import traits
+from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
-from keras_rectifiers.surgery.sites import Site
 
 #: Arguments that a template may give where its slopes are for some channels only.
 OPTIONS = ("alpha_regularizer", "alpha_constraint", "learning_rate_multiplier")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Replacement
-from keras_rectifiers.surgery.sites import Site
 
 _MODULE = "keras.layers"
 _RELU6 = 6.0

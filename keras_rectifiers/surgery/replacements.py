@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
-from keras_rectifiers.surgery import held
 from keras_rectifiers.surgery import prelus
 from keras_rectifiers.surgery import relus
-from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.surgery import slope_precision
 
 #: The channels of a site that get slopes, or why they cannot.
 Channels = Callable[[Site], "tuple[int, ...] | Cannot"]
@@ -112,11 +112,13 @@ class Target:
                 "threshold",
                 f"it jumps at {site.threshold:g}, which no Leaky ReLU or PReLU does",
             )
-        made = self._made(held.bounded(site), slopes)
+        made = self._made(slope_precision.bounded(site), slopes)
         if isinstance(made, Cannot):
             return made
         said = self.negative_slope is not None or self.alpha is not None
-        return held.checked(*made, site, said=said or not isinstance(self.to, str))
+        return slope_precision.checked(
+            *made, site, said=said or not isinstance(self.to, str)
+        )
 
     def _made(self, site: Site, slopes: Slopes) -> tuple[Replacement, str] | Cannot:
         if self.to == specs.LEAKY_RELU:
@@ -239,7 +241,7 @@ def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
         if key not in ("name", "trainable", "dtype")
     }
     # Its own dtype may be another one, which holds more.
-    held.checked(Replacement("", "", None, config), "", site, said=True)
+    slope_precision.checked(Replacement("", "", None, config), "", site, said=True)
     shape = next((shape for shape in site.shapes if shape is not None), None)
     copy = type(layer).from_config({**config, "dtype": site.dtype})
     if shape is not None:

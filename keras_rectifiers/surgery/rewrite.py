@@ -15,30 +15,30 @@ from typing import Any
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.graph.document import Address
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import at
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.graph import layer_order
+from keras_rectifiers.graph.graph import nodes_of
+from keras_rectifiers.graph.sites import FUSED
+from keras_rectifiers.graph.sites import OPERATION
+from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.sites import find
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
-from keras_rectifiers.surgery import held
 from keras_rectifiers.surgery import relus
-from keras_rectifiers.surgery.document import Address
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import at
-from keras_rectifiers.surgery.document import config_of
-from keras_rectifiers.surgery.document import is_functional
-from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.document import layers_of
-from keras_rectifiers.surgery.document import name_of
-from keras_rectifiers.surgery.document import walk
-from keras_rectifiers.surgery.graph import layer_order
-from keras_rectifiers.surgery.graph import nodes_of
+from keras_rectifiers.surgery import slope_precision
 from keras_rectifiers.surgery.marks import MARK
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Step
-from keras_rectifiers.surgery.sites import FUSED
-from keras_rectifiers.surgery.sites import OPERATION
-from keras_rectifiers.surgery.sites import SLOT
-from keras_rectifiers.surgery.sites import Found
-from keras_rectifiers.surgery.sites import find
 from keras_rectifiers.surgery.unshare import split_calls
 
 #: What a layer of any class may have in its config, beside name, dtype and trainable.
@@ -134,7 +134,7 @@ def _jobs(document: Entry, plan: Plan) -> Iterator[_Job]:
                 f"{there} in the model. Make the plan again from this model."
             )
         for replacement in step.replacements:  # a plan may come from a file
-            held.checked(replacement, "", here.site, said=True)
+            slope_precision.checked(replacement, "", here.site, said=True)
         several = len(step.replacements) > 1
         which = here.uses if several else (0,) * len(here.uses)
         start = 0

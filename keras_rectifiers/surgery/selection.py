@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import SelectionError
-from keras_rectifiers.surgery.roles import HIDDEN
-from keras_rectifiers.surgery.roles import ROLES
-from keras_rectifiers.surgery.sites import Site
+from keras_rectifiers.graph.roles import HIDDEN
+from keras_rectifiers.graph.roles import ROLES
+from keras_rectifiers.graph.sites import Site
 
 KINDS = (specs.RELU, specs.LEAKY_RELU, specs.PRELU)
 _WILDCARDS = "*?["

@@ -17,16 +17,16 @@ from keras.src.backend.common import global_state
 from keras.src.saving.serialization_lib import ObjectSharingScope
 from keras.src.saving.serialization_lib import get_shared_object
 
-from keras_rectifiers import forms
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import is_functional
-from keras_rectifiers.surgery.document import is_layer
-from keras_rectifiers.surgery.document import is_model
-from keras_rectifiers.surgery.document import layers_of
-from keras_rectifiers.surgery.document import name_of
-from keras_rectifiers.surgery.document import walk
-from keras_rectifiers.surgery.graph import nodes_of
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import is_layer
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.surgery.marks import MARK
 from keras_rectifiers.surgery.marks import dicts
 

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import config_of
-from keras_rectifiers.surgery.layout import stored
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.layout import stored
+from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.variables.table import is_known
+from keras_rectifiers.graph.variables.table import variables_of
+from keras_rectifiers.graph.variables.variable import Variable
+from keras_rectifiers.graph.wellformed import MALFORMED
 from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.rewrite import Rewritten
-from keras_rectifiers.surgery.sites import SLOT
-from keras_rectifiers.surgery.variables.table import is_known
-from keras_rectifiers.surgery.variables.table import variables_of
-from keras_rectifiers.surgery.variables.variable import Variable
-from keras_rectifiers.surgery.wellformed import MALFORMED
 
 #: Layers whose own flag does not reach the layers inside them, when Keras 3 opens
 #: a file.

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import is_functional
-from keras_rectifiers.surgery.document import layers_of
-from keras_rectifiers.surgery.document import name_of
-from keras_rectifiers.surgery.graph import nodes_of
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.graph import nodes_of
 
 
 def split_calls(model: Entry, entry: Entry, which: Sequence[int]) -> list[Entry]:

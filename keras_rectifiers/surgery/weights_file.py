@@ -13,22 +13,22 @@ import numpy as np
 from keras_rectifiers import precision
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.layout import Move
+from keras_rectifiers.graph.layout import moves
+from keras_rectifiers.graph.layout import stored
+from keras_rectifiers.graph.shapes import policy_name
+from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import holds_layer
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import optimizer_file
-from keras_rectifiers.surgery.document import Entry
-from keras_rectifiers.surgery.document import Place
-from keras_rectifiers.surgery.document import config_of
-from keras_rectifiers.surgery.document import walk
-from keras_rectifiers.surgery.layout import Move
-from keras_rectifiers.surgery.layout import moves
-from keras_rectifiers.surgery.layout import stored
 from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.rewrite import Rewritten
-from keras_rectifiers.surgery.shapes import policy_name
-from keras_rectifiers.surgery.sites import SLOT
-from keras_rectifiers.surgery.sites import holds_layer
 from keras_rectifiers.surgery.trained import Arrays
 
 #: Group of a layer's own weights, and that of a seed generator, which is no layer.

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_rectifiers.activity.diagnose import diagnose
 from keras_rectifiers.callbacks import DeadUnitMonitor
+from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.layers import LeakyReLU

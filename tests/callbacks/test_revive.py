@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_rectifiers.activity.diagnose import diagnose
 from keras_rectifiers.callbacks import ReviveDeadUnits
+from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.errors import UnsupportedModelError
 
 

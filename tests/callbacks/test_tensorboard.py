@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import keras_rectifiers
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
-from keras_rectifiers.activity.statistics import UnitStatistics
 from keras_rectifiers.callbacks.tensorboard import UnitEvents
+from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.statistics import UnitStatistics
 
 pytest.importorskip("tensorboard", reason="needs the extra `tensorboard`")
 
@@ -164,7 +164,7 @@ _WITHOUT = """
 import sys
 sys.modules[sys.argv[1]] = None  # as if it were not installed
 from keras_rectifiers.callbacks.tensorboard import UnitEvents
-from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
 try:
     with UnitEvents(sys.argv[2]) as events:
         events.write(Diagnosis("m", ()), 0)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.activity import criteria
 from keras_rectifiers.cli import options
+from keras_rectifiers.diagnosis import criteria
 
 
 def test_it_counts_dead_units(run, made):

@@ -10,11 +10,11 @@ import pytest
 from keras import layers
 
 import keras_rectifiers
+from keras_rectifiers.conversion import opened
+from keras_rectifiers.conversion import targets
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.saved import opened
-from keras_rectifiers.saved import targets
 from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.plan import Plan
 

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 import keras_rectifiers
-from keras_rectifiers.activity import rectifiers
-from keras_rectifiers.activity.tap import tap
+from keras_rectifiers.live import rectifiers
+from keras_rectifiers.live.tap import tap
 from tests.estimation import networks
 
 

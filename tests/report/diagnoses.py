@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_rectifiers.activity.diagnosis import Diagnosis
-from keras_rectifiers.activity.layer_diagnosis import LayerDiagnosis
-from keras_rectifiers.activity.statistics import PEAK_BINS
-from keras_rectifiers.activity.statistics import UnitStatistics
-from keras_rectifiers.activity.timeline import Timeline
+from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.statistics import PEAK_BINS
+from keras_rectifiers.diagnosis.statistics import UnitStatistics
+from keras_rectifiers.diagnosis.timeline import Timeline
 
 SAMPLES = 1000
 

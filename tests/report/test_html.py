@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("jinja2", reason="needs the extra `report`")
 pytest.importorskip("matplotlib", reason="needs the extra `report`")
 
-from keras_rectifiers.causes.explanation import Cause
-from keras_rectifiers.causes.explanation import Explanation
+from keras_rectifiers.diagnosis.causes.explanation import Cause
+from keras_rectifiers.diagnosis.causes.explanation import Explanation
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.report.html import render
 from keras_rectifiers.report.html import write_report
@@ -264,7 +264,7 @@ def test_a_target_that_cannot_be_is_refused(tmp_path, name):
 _WITHOUT = """
 import sys
 sys.modules[sys.argv[1]] = None  # as if it were not installed
-from keras_rectifiers.activity.diagnosis import Diagnosis
+from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.report.html import render
 try:
     render(Diagnosis("m", ()))

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_rectifiers.activity.diagnose import diagnose
 from keras_rectifiers.conversion.verbs import plan
+from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.finetuning.result import FinetuneResult
+from keras_rectifiers.finetuning.result import Trial
 from keras_rectifiers.report.tables import comparison_table
 from keras_rectifiers.report.tables import diagnosis_tables
 from keras_rectifiers.report.tables import finetune_tables
 from keras_rectifiers.report.tables import plan_tables
-from keras_rectifiers.training.result import FinetuneResult
-from keras_rectifiers.training.result import Trial
 
 
 def _lines(parts):

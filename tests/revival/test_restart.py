@@ -11,7 +11,7 @@ from keras import layers
 from keras import ops
 
 from keras_rectifiers import errors
-from keras_rectifiers.revival import restart
+from keras_rectifiers.revival.restart import restart
 from tests.strategies import build
 from tests.strategies import recipes
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import layers
 from keras import ops
 
-from keras_rectifiers.activity.diagnose import diagnose
+from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.revival import revive
 from keras_rectifiers.revival.live_units import LiveWiring
 

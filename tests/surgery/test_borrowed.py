@@ -11,9 +11,9 @@ from keras import ops
 from keras.src.saving import serialization_lib
 
 import keras_rectifiers
-from keras_rectifiers import callables
-from keras_rectifiers.activity.rectifiers import find
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import callables
+from keras_rectifiers.live.rectifiers import find
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import RELU
 from keras_rectifiers.surgery.borrowed import Borrowed

@@ -19,8 +19,8 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import SelectionError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import zipcopy
 from keras_rectifiers.surgery import weights_file
-from keras_rectifiers.surgery import zipcopy
 from tests.surgery.archives import document
 from tests.surgery.archives import good
 from tests.surgery.archives import pack

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_rectifiers.graph.sites import find
 from keras_rectifiers.surgery.replacements import Cannot
 from keras_rectifiers.surgery.replacements import Target
-from keras_rectifiers.surgery.sites import find
 from tests.surgery.documents import call
 from tests.surgery.documents import dense
 from tests.surgery.documents import functional

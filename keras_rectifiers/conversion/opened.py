@@ -1,0 +1,376 @@
+"""A saved model of any age, opened: its modern document, and its weights."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.conversion.modern import COMPILED
+from keras_rectifiers.conversion.modern import StrPath
+from keras_rectifiers.conversion.modern import is_modern
+from keras_rectifiers.conversion.modern import version_numbers
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import wellformed
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import give_names
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.legacy.compile import moved
+from keras_rectifiers.legacy.compile.config import modern_compile_config
+from keras_rectifiers.legacy.compile.slots import Carried
+from keras_rectifiers.legacy.compile.slots import carry
+from keras_rectifiers.legacy.containers import vocabularies
+from keras_rectifiers.legacy.containers.open import open_saved
+from keras_rectifiers.legacy.containers.saved import MODERN
+from keras_rectifiers.legacy.containers.saved import Saved
+from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
+from keras_rectifiers.legacy.dialects.registry import Functions
+from keras_rectifiers.legacy.dialects.registry import Origin
+from keras_rectifiers.legacy.dialects.structure import lacks_input
+from keras_rectifiers.legacy.weights.arrange import Placed
+from keras_rectifiers.legacy.weights.arrange import arrange
+from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import owners
+from keras_rectifiers.legacy.weights.write import named_slots
+from keras_rectifiers.legacy.weights.write import write_archive
+from keras_rectifiers.legacy.weights.written import check_written
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.surgery import marks
+from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.rewrite import Rewritten
+from keras_rectifiers.surgery.rewrite import rewrite
+from keras_rectifiers.surgery.trained import Array
+from keras_rectifiers.surgery.trained import may_touch_state
+from keras_rectifiers.surgery.training_state import dropped
+from keras_rectifiers.surgery.weights_file import state_left
+
+_NOT_IN_KERAS = "Keras 3 does not have it"
+_SPLIT = "a layer in several models became a layer for each"
+
+
+class Opened:
+    """A saved model, understood.
+
+    Args:
+        saved: What was read.
+        input_shape: The shape that a Sequential takes which does not state it, with
+            the batch axis; default: as its weights tell.
+        functions: Functions that the user hands over, by their names or layers.
+
+    Attributes:
+        saved: What was read.
+        document: The model as Keras 3 writes it, with its compile config.
+
+    Raises:
+        ArchiveError: It is no model.
+        UnsupportedModelError: Something in it has no form in Keras 3, or the shape
+            it takes is not known.
+    """
+
+    def __init__(
+        self,
+        saved: Saved,
+        input_shape: Sequence[int | None] | None = None,
+        functions: Functions = NO_FUNCTIONS,
+    ) -> None:
+        self.saved = saved
+        origin = Origin(version_numbers(saved.version), saved.backend)
+        with wellformed.reading(saved.path, "config.json"):
+            give_names(saved.document)
+            marked = tuple(_marked(saved.document)) if origin.version >= (3,) else ()
+            self._modern = modernise(saved.document, origin, functions)
+            self.document: Entry = self._modern.document
+            if saved.training is not None:
+                compiled, repairs = modern_compile_config(
+                    saved.training, origin, self.document
+                )
+                if compiled is not None and getattr(saved.slots, "scaled", False):
+                    compiled, repairs = _scaled(compiled, repairs)
+                self.document[COMPILED] = compiled
+            else:
+                repairs = ()
+        if not is_model(self.document):
+            raise ArchiveError(wellformed.without_layers(self.document, saved.path))
+        wellformed.check(self.document, saved.path)
+        self._repairs = (*saved.repairs, *marked, *self._modern.repairs, *repairs)
+        if input_shape is not None or lacks_input(self.document):
+            self._repairs += self._input(input_shape)
+        if any(each.rule == "lambda" for each in self._modern.repairs):
+            self._repairs += self._lambdas()
+        if saved.weights is not None:
+            self._repairs += tuple(_without_vocabulary(self.document))
+
+    def _input(self, shape: Sequence[int | None] | None) -> tuple[Repair, ...]:
+        """State the shape that the model takes."""
+        # Most models state it, and need none of this.
+        from keras_rectifiers.legacy.inputs.state import state_input  # noqa: PLC0415
+
+        weights, path = self.saved.weights, self.saved.path
+        placed = None if weights is None else lambda: arrange(self._modern, weights)
+        with wellformed.reading(path, "config.json"):
+            return tuple(state_input(self.document, placed, shape, path))
+
+    def _lambdas(self) -> tuple[Repair, ...]:
+        """State what Lambdas put out, as far as the weights after them tell."""
+        from keras_rectifiers.legacy.inputs.lambdas import state_outputs  # noqa: PLC0415
+
+        if self.saved.weights is None:
+            return ()
+        placed = arrange(self._modern, self.saved.weights)
+        with wellformed.reading(self.saved.path, "config.json"):
+            return tuple(state_outputs(self.document, placed))
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is more than an architecture."""
+        return self.saved.weights is not None
+
+    @functools.cached_property
+    def placed(self) -> Sequence[Placed]:
+        """Every array, and its place in a Keras 3 weights file.
+
+        Raises:
+            ArchiveError: An array is missing, is nobody's, or has another shape.
+        """
+        if self.saved.weights is None:
+            raise ArchiveError(
+                "A model's weights must be there. Received: "
+                f"{str(self.saved.path)!r}, an architecture alone. Give the file of "
+                "its weights (--weights FILE), or name a target that ends in .json."
+            )
+        return arrange(self._modern, self.saved.weights)
+
+    def check_weights(self) -> None:
+        """Hold every stored array to its layer; what only they tell is filled in.
+
+        Raises:
+            ArchiveError: As `placed` does.
+        """
+        _ = self.placed
+
+    @functools.cached_property
+    def owners(self) -> list[Owner]:
+        """The layers that have weights, in the document and in the file."""
+        return owners(self._modern)
+
+    def owners_of(self, document: Entry) -> list[Owner]:
+        """The layers that have weights in a document that was made from this one."""
+        return owners(dataclasses.replace(self._modern, document=document, was={}))
+
+    @functools.cached_property
+    def _carried(self) -> tuple[Carried | None, tuple[Repair, ...]]:
+        compiled = self.document.get(COMPILED)
+        slots = self.saved.slots
+        if compiled is None:
+            left = slots is not None and self.saved.training is not None
+            return None, (dropped("the optimizer", _NOT_IN_KERAS),) if left else ()
+        if self.saved.container == MODERN:
+            return self._numbered(compiled)
+        return carry(slots, compiled, self.placed)
+
+    def _numbered(self, compiled: Entry) -> tuple[Carried | None, tuple[Repair, ...]]:
+        """The optimizer's variables out of a file of Keras 3."""
+        slots = self.saved.slots
+        if slots is None:
+            return None, ()
+        if any(each.twins for each in self.owners):
+            fresh, _ = carry(None, compiled, self.placed)
+            optimizer = str(compiled["optimizer"].get("class_name"))
+            return fresh, (dropped(optimizer, _SPLIT),)
+        if not moved.is_moved(compiled, version_numbers(self.saved.version)):
+            return list(enumerate(slots.arrays)), ()
+        text = "Nadam's product before the slots → behind them"
+        made: Carried = list(enumerate(moved.in_order(compiled, slots.arrays)))
+        return made, (Repair("optimizer state", "", text),)
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """Everything that differs from what was saved."""
+        if not self.has_weights:
+            return self._repairs
+        return (*self._repairs, *self._carried[1])
+
+    @functools.cached_property
+    def _by_group(self) -> dict[tuple[str, ...], Placed]:
+        return {each.group: each for each in self.placed}
+
+    def read_alpha(self, found: Found) -> Any:
+        """The slopes of a PReLU, as they act.
+
+        Raises:
+            ArchiveError: There are none.
+        """
+        stored = self._by_group.get((*found.group, "vars", "0"))
+        if stored is None:
+            raise ArchiveError(
+                "A PReLU must have its slopes in the weights. Received: none for "
+                f"{found.site.path!r} in {str(self.saved.path)!r}."
+            )
+        return np.asarray(stored.read()) * found.slope_scale
+
+    def rewritten(self, plan: Plan) -> Rewritten:
+        """What a plan makes of the document.
+
+        Raises:
+            PlanMismatchError: The plan is for another model.
+        """
+        with wellformed.reading(self.saved.path, "config.json"):
+            return rewrite(self.document, plan)
+
+    def state_left(self, plan: Plan) -> tuple[Repair, ...]:
+        """Which optimizer state a plan drops, beside what `repairs` has.
+
+        Args:
+            plan: A plan for this model.
+        """
+        carried = self._carried[0] if self.has_weights else None
+        if not carried:
+            return ()
+        rewritten = self.rewritten(plan)
+        if not may_touch_state(self.document, rewritten):
+            return ()
+        arrays = {
+            "/".join(each.group): Array(each.shape, each.dtype.kind)
+            for each in self.placed
+        }
+        arrays |= {
+            name: Array(each.shape, "f")
+            for name, each in named_slots(self.document, carried)
+        }
+        return state_left(arrays, self.document, rewritten)
+
+    def write(self, target: Path, plan: Plan | None = None) -> None:
+        """Write it as a `.keras` file.
+
+        Args:
+            target: The file; it is overwritten.
+            plan: A plan to carry out on the way.
+
+        Raises:
+            ArchiveError: The weights do not fit.
+            PlanMismatchError: The plan is for another model.
+            UnsupportedModelError: The file holds more than config and weights.
+        """
+        if self.saved.assets:
+            raise UnsupportedModelError(
+                "A model that needs repair must be config and weights only. Received: "
+                f"{self.saved.assets[0]!r} in {str(self.saved.path)!r}, which a layer "
+                "of another class than Keras' needs besides. Take that layer out of "
+                "the model, and put it before the converted one."
+            )
+        placed, slots = self.placed, self._carried[0]
+        made = None if plan is None else self.rewritten(plan)
+        write_archive(target, self.document, placed, slots, made)
+        document = self.document if made is None else made.document
+        check_written(target, document, self.saved.path)
+
+
+def _scaled(
+    compiled: dict[str, Any], repairs: tuple[Repair, ...]
+) -> tuple[dict[str, Any], tuple[Repair, ...]]:
+    """The optimizer whose state is in the file, and not the one inside it."""
+    new = moved.scaling(compiled)
+    if new == compiled:
+        return compiled, repairs
+    text = "the optimizer's state is that of a scaled loss → LossScaleOptimizer"
+    return new, (*repairs, Repair("optimizer", "", text))
+
+
+def _marked(document: Entry) -> Iterator[Repair]:
+    """Give shared layers the marks that Keras lost."""
+    for entry, mark in list(marks.lost(document)):
+        entry[marks.MARK] = mark
+        text = "a shared layer without its mark → with it, so that Keras finds it"
+        yield Repair("shared", name_of(entry), text)
+
+
+def _without_vocabulary(document: Entry) -> Iterator[Repair]:
+    """Layers that are no good until they are given a vocabulary."""
+    for place in walk(document):
+        if vocabularies.lacks(place.entry):
+            text = (
+                f"{place.entry['class_name']} without its vocabulary, which is not in "
+                "the file: give it with set_vocabulary() once Keras opened the model, "
+                "which does not run before"
+            )
+            yield Repair("vocabulary", place.path, text, caution=True)
+
+
+@contextlib.contextmanager
+def open_model(
+    path: StrPath,
+    weights: StrPath | None = None,
+    *,
+    input_shape: Sequence[int | None] | None = None,
+    functions: Functions = NO_FUNCTIONS,
+) -> Iterator[Opened]:
+    """Open a saved model of any age and form; nothing in it runs.
+
+    Args:
+        path: A `.keras` or `.h5` file, a SavedModel folder, or the JSON of an
+            architecture; what it is called does not matter.
+        weights: File of the weights, for an architecture.
+        input_shape: As for `Opened`.
+        functions: As for `Opened`.
+
+    Raises:
+        ArchiveError: It is missing, damaged, or no saved model, or its layers are
+            not in its config.
+        UnsupportedModelError: Something in it has no form in Keras 3, or the shape
+            it takes is not known.
+    """
+    second = None if weights is None else Path(weights)
+    with open_saved(Path(path), second) as saved:
+        yield Opened(saved, input_shape, functions)
+
+
+@contextlib.contextmanager
+def modern_file(
+    path: StrPath,
+    weights: StrPath | None = None,
+    folder: StrPath | None = None,
+    *,
+    input_shape: Sequence[int | None] | None = None,
+    functions: Functions = NO_FUNCTIONS,
+) -> Iterator[Path]:
+    """A `.keras` file that Keras 3 opens: the given one, or a temporary one.
+
+    The given one may also hold a model whose layers are made by registered code.
+
+    Args:
+        path: As for `open_model`.
+        weights: As for `open_model`.
+        folder: Where a temporary file may be; default: the system's folder.
+        input_shape: As for `Opened`.
+        functions: As for `Opened`.
+
+    Raises:
+        ArchiveError: As for `open_model`.
+        UnsupportedModelError: As for `open_model`.
+    """
+    with contextlib.ExitStack() as stack:
+        asked = weights is not None or input_shape is not None
+        if Path(path).suffix == MODERN and not asked and is_modern(path, functions):
+            yield Path(path)
+            return
+        opened = stack.enter_context(
+            open_model(path, weights, input_shape=input_shape, functions=functions)
+        )
+        made = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix=".upgrade-", dir=folder)
+        )
+        temporary = Path(made) / f"model{MODERN}"
+        opened.write(temporary)
+        yield temporary

@@ -1,0 +1,143 @@
+"""The verb: write a saved model of any age as Keras 3 does, and convert nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from keras_rectifiers.conversion.given_functions import handed_over
+from keras_rectifiers.conversion.modern import StrPath
+from keras_rectifiers.conversion.opened import Opened
+from keras_rectifiers.conversion.opened import open_model
+from keras_rectifiers.conversion.targets import check_form
+from keras_rectifiers.conversion.targets import check_target_for
+from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.legacy.weights.write import architecture_text
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.repairs import grouped
+from keras_rectifiers.repairs import where_text
+from keras_rectifiers.surgery.training_state import check_kept
+
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Upgrade:
+    """What became of an old model: print it, or keep it as JSON.
+
+    Attributes:
+        model: Name of the model.
+        container: What it was saved as.
+        version: Of the Keras that saved it, or `""`.
+        repairs: Everything that was changed, in order.
+        arrays: How many arrays of weights were carried over.
+        parameters: How many numbers are in them.
+    """
+
+    model: str
+    container: str
+    version: str
+    repairs: tuple[Repair, ...]
+    arrays: int
+    parameters: int
+
+    @property
+    def cautions(self) -> tuple[Repair, ...]:
+        """What the user should look at."""
+        return tuple(each for each in self.repairs if each.caution)
+
+    @property
+    def summary(self) -> str:
+        """One line: what it was, and how much was repaired and carried."""
+        wrote = f" of Keras {self.version}" if self.version else ""
+        weights = (
+            f"{self.arrays:,} arrays ({self.parameters:,} parameters) carried over"
+            if self.arrays
+            else "no weights"
+        )
+        count = len(self.repairs) - len(self.cautions)
+        repairs = "1 repair" if count == 1 else f"{count} repairs"
+        cautions = f", {len(self.cautions)} to look at" if self.cautions else ""
+        return f"{self.container}{wrote}: {weights}, {repairs}{cautions}."
+
+    def to_json(self) -> str:
+        """The record as JSON text."""
+        return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, indent=2)
+
+    def __str__(self) -> str:
+        lines = [f"{self.model}: {self.summary}"]
+        for first, count in grouped(self.repairs):
+            lines.append(f"  {first.rule}: {first.text} ({where_text(first, count)})")
+        return "\n".join(lines)
+
+
+def upgrade(
+    source: StrPath,
+    target: StrPath,
+    *,
+    weights: StrPath | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    keep_training_state: bool = False,
+) -> Upgrade:
+    """Write a saved model of any age as Keras 3 does, without importing Keras.
+
+    Args:
+        source: A `.keras` or `.h5` file of Keras 1, 2 or 3, a SavedModel folder
+            of Keras 2, or the JSON of an architecture. It is not changed, and
+            nothing in it runs.
+        target: The `.keras` file to write; `.json` for an architecture alone.
+        weights: File of the weights, for an architecture.
+        input_shape: The shape that a Sequential takes, with the batch axis
+            (`(None, 16, 1)`), where it cannot be inferred from its file or its weights.
+        custom_objects: Functions in place of those that a file cannot hold, by their
+            names, or by `"layer"` or `"layer.argument"` for a lambda. The new file
+            refers to one that is registered, and opens once its module is imported.
+            Classes, where a custom layer holds layers and is not registered.
+        overwrite: Whether an existing target may be replaced.
+        keep_training_state: Whether it is an error that the optimizer's state
+            cannot be kept exactly.
+
+    Returns:
+        What was repaired and carried over.
+
+    Raises:
+        ArchiveError: The source is missing, damaged or no model; an array is
+            missing, is nobody's or has another shape; or the target cannot be
+            written.
+        UnsupportedModelError: Something in it has no form in Keras 3, or a state that
+            was to be kept cannot be.
+    """
+    check_target_for(source, target, overwrite=overwrite)
+    functions = handed_over(custom_objects)
+    with open_model(
+        source, weights, input_shape=input_shape, functions=functions
+    ) as opened:
+        check_form(target, weights=opened.has_weights)
+        if keep_training_state:
+            check_kept(opened.repairs, source)
+        with replacing(target, overwrite=overwrite) as temporary:
+            if opened.has_weights:
+                opened.write(temporary)
+            else:
+                text = architecture_text(opened.document)
+                temporary.write_text(text, encoding="utf-8")
+        return record(opened)
+
+
+def record(opened: Opened) -> Upgrade:
+    """What was repaired and carried over."""
+    placed = opened.placed if opened.has_weights else ()
+    return Upgrade(
+        name_of(opened.document),
+        opened.saved.container,
+        opened.saved.version,
+        opened.repairs,
+        len(placed),
+        sum(each.size for each in placed),
+    )

@@ -1,0 +1,1 @@
+"""What speaks for each cause of dead units, measured on a live model."""

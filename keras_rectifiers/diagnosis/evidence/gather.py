@@ -1,0 +1,173 @@
+"""Look up in a live model what may have silenced its units.
+
+One more forward pass, outside any compiled function, over a few samples; the model
+is not changed. `evidence_data` says what is found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.diagnosis.evidence.data import Evidence
+from keras_rectifiers.diagnosis.evidence.data import ModelInput
+from keras_rectifiers.diagnosis.evidence.data import Normalisation
+from keras_rectifiers.diagnosis.evidence.data import Producer
+from keras_rectifiers.diagnosis.evidence.data import RectifierEvidence
+from keras_rectifiers.diagnosis.evidence.data import WeightChange
+from keras_rectifiers.diagnosis.evidence.optimizer import training
+from keras_rectifiers.diagnosis.evidence.passes import Calls
+from keras_rectifiers.diagnosis.evidence.passes import look
+from keras_rectifiers.diagnosis.evidence.passes import spread
+from keras_rectifiers.diagnosis.evidence.weights import WeightWatch
+from keras_rectifiers.diagnosis.evidence.weights import births_known
+from keras_rectifiers.diagnosis.evidence.weights import kernel
+from keras_rectifiers.diagnosis.evidence.weights import producer
+from keras_rectifiers.diagnosis.evidence.weights import update_ratio
+from keras_rectifiers.diagnosis.evidence.wiring import Wiring
+from keras_rectifiers.live.rectifiers import LiveRectifier
+
+__all__ = ["Evidence", "WeightChange", "WeightWatch", "collect", "update_ratio"]
+
+#: Most samples of the batch that are looked at.
+SAMPLES = 64
+
+
+@np.errstate(over="ignore", invalid="ignore")  # weights that overflowed are evidence
+def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence:
+    """What speaks for each cause of silent units.
+
+    It runs the model once, eagerly and in inference mode, on at most `SAMPLES`
+    samples of the batch. What cannot be found out is left out: a model that is
+    wired in Python, or that cannot run eagerly, has less evidence.
+
+    Args:
+        model: A built Keras model; not changed.
+        rectifiers: The rectifiers to look at.
+        x: One batch of input: a tensor or a structure of tensors.
+    """
+    found = tuple(rectifiers)
+    if hasattr(model, "jax_state_sync"):
+        # While `fit` runs on JAX, the weights live outside the model.
+        model.jax_state_sync()
+    wiring = Wiring(model)
+    fed = {each.path: wiring.feeding(each) for each in found}
+    layers = {
+        wiring.path(layer): layer for layer, _ in fed.values() if layer is not None
+    }
+    few = keras.tree.map_structure(_first_samples, x)
+    seen, problem = look(model, found, layers, few)
+    kernels = {path: made for path, each in layers.items() if (made := kernel(each))}
+    known = births_known(kernels)
+    producers = {
+        path: producer(layers[path], path, each, birth_is_known=known[path])
+        for path, each in kernels.items()
+    }
+    places = tuple(_places(found, seen))
+    owners = {each.path: id(each.owner) for each, _ in places}
+    return Evidence(
+        samples=int(keras.tree.flatten(few)[0].shape[0]),
+        inputs=_inputs(model, few),
+        rectifiers=tuple(
+            _entry(each, wiring if wired else None, producers, seen, owners)
+            for each, wired in places
+        ),
+        training=training(model, {path: layer for path, (layer, _) in fed.items()}),
+        problem=problem,
+    )
+
+
+def _places(
+    found: Iterable[LiveRectifier], seen: Calls
+) -> Iterator[tuple[LiveRectifier, bool]]:
+    """What was seen, by the names of a diagnosis, and whether its wiring is known.
+
+    The wiring of a layer that is called at several places is that of its first call.
+    """
+    by_path = {each.path: each for each in found}
+    told: set[str] = set()
+    for (path, _), name in zip(seen.found, seen.rectifiers, strict=True):
+        yield dataclasses.replace(by_path[path], path=name), path not in told
+        told.add(path)
+
+
+def _entry(
+    rectifier: LiveRectifier,
+    wiring: Wiring | None,
+    producers: Mapping[str, Producer],
+    seen: Calls,
+    owners: Mapping[str, int],
+) -> RectifierEvidence:
+    units = seen.rectifiers[rectifier.path]
+    count = len(units.mean)
+    made, normalised, before = None, None, None
+    if wiring is not None:
+        layer, normalisation = wiring.feeding(rectifier)
+        normalised = _normalisation(normalisation, wiring, count)
+        made = None if layer is None else producers.get(wiring.path(layer))
+        before = wiring.upstream(rectifier)
+    if made is not None and len(made.norm) == count:
+        made = dataclasses.replace(made, takes=seen.inputs.get(made.path))
+    else:
+        made = None
+    return RectifierEvidence(
+        path=rectifier.path,
+        mean=units.mean,
+        std=units.std,
+        maximum=units.maximum,
+        std_over_samples=units.std_over_samples,
+        producer=made,
+        normalisation=normalised,
+        upstream=None
+        if before is None
+        else tuple(path for path, owner in owners.items() if owner in before),
+    )
+
+
+def _normalisation(layer: Any, wiring: Wiring, units: int) -> Normalisation | None:
+    if layer is None:
+        return None
+    values: dict[str, npt.NDArray[np.float64]] = {}
+    # Of the others `scale` says whether there is a factor; of this one it is it.
+    factor = "scale" if type(layer).__name__ == "RMSNormalization" else "gamma"
+    for name, attribute, default in (
+        ("gamma", factor, np.ones(units)),
+        ("beta", "beta", np.zeros(units)),
+    ):
+        variable = getattr(layer, attribute, None)
+        value = default if variable is None else keras.ops.convert_to_numpy(variable)
+        if value.shape != (units,):
+            return None
+        values[name] = np.asarray(value, np.float64)
+    moving = getattr(layer, "moving_variance", None) is not None
+    return Normalisation(
+        wiring.path(layer), type(layer).__name__, **values, moving=moving
+    )
+
+
+def _first_samples(leaf: Any) -> Any:
+    return leaf[:SAMPLES] if getattr(leaf, "shape", None) else leaf
+
+
+def _inputs(model: Any, x: Any) -> tuple[ModelInput, ...]:
+    leaves = keras.tree.flatten(x)
+    names: Sequence[str] = [f"input {place}" for place in range(len(leaves))]
+    if isinstance(x, Mapping):
+        names = sorted(map(str, x))
+    elif getattr(model, "inputs", None) and len(model.inputs) == len(leaves):
+        names = [tensor.name for tensor in model.inputs]
+    found = []
+    for name, leaf in zip(names, leaves, strict=True):
+        values = spread(leaf)
+        if values is not None:
+            dtype = keras.backend.standardize_dtype(leaf.dtype)
+            found.append(ModelInput(name, dtype, values))
+    return tuple(found)

@@ -1,0 +1,178 @@
+"""One eager forward pass: what rectifiers and the layers before them take."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.diagnosis import widths
+from keras_rectifiers.diagnosis.evidence.data import Spread
+from keras_rectifiers.diagnosis.statistics import Values
+from keras_rectifiers.live.rectifiers import LAYER
+from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.tap import tap
+
+#: Errors of models that run compiled and not eagerly.
+_REFUSALS = (ValueError, TypeError, RuntimeError, AttributeError, NotImplementedError)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class UnitSpread:
+    """Where the pre-activations of each unit lie; arrays of shape `(units,)`."""
+
+    mean: Values
+    std: Values
+    maximum: Values
+    std_over_samples: Values
+
+    @classmethod
+    def of(cls, values: npt.NDArray[Any]) -> UnitSpread:
+        """Of an array of shape `(samples, positions, units)`."""
+        wide = values.astype(np.float64)
+        return cls(
+            wide.mean(axis=(0, 1)),
+            wide.std(axis=(0, 1)),
+            wide.max(axis=(0, 1)),
+            np.sqrt(wide.var(axis=0).mean(axis=0)),
+        )
+
+    def joined(self, other: UnitSpread) -> UnitSpread:
+        """Of two calls on the same samples."""
+        return UnitSpread(
+            (self.mean + other.mean) / 2,
+            np.sqrt((np.square(self.std) + np.square(other.std)) / 2),
+            np.maximum(self.maximum, other.maximum),
+            np.maximum(self.std_over_samples, other.std_over_samples),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Calls:
+    """What one pass showed."""
+
+    #: Pre-activations by path and number of units, in the order of the first calls.
+    found: dict[tuple[str, int], UnitSpread] = dataclasses.field(default_factory=dict)
+    #: What each layer with a kernel takes, by its path.
+    inputs: dict[str, Spread] = dataclasses.field(default_factory=dict)
+
+    @property
+    def rectifiers(self) -> dict[str, UnitSpread]:
+        """Pre-activations by the names of a diagnosis."""
+        return widths.named(self.found)
+
+
+def look(
+    model: Any,
+    rectifiers: Iterable[LiveRectifier],
+    layers: Mapping[str, Any],
+    x: Any,
+) -> tuple[Calls, str]:
+    """Run a batch through a model and keep what the tap shows.
+
+    Args:
+        model: A built Keras model; not changed.
+        rectifiers: The rectifiers to look at.
+        layers: Layers whose input is looked at, by path.
+        x: The batch.
+
+    Returns:
+        What was seen, and why the pass was not finished (empty if it was).
+    """
+    calls = Calls()
+    rectifiers = tuple(rectifiers)
+    samples = int(keras.tree.flatten(x)[0].shape[0])
+    inputs = [
+        LiveRectifier(path, LAYER, layer, rectifiers[0].function)
+        for path, layer in layers.items()
+    ]
+
+    def receive_input(layer: LiveRectifier, given: Any, _: Any) -> None:
+        found = spread(given)
+        if found is not None:
+            calls.inputs.setdefault(layer.path, found)
+
+    def receive(rectifier: LiveRectifier, pre: Any, _: Any) -> None:
+        values = _numbers(pre)
+        if values is None:
+            return
+        values = values - rectifier.function.threshold
+        found = UnitSpread.of(_arranged(values, rectifier.channel_axis, samples))
+        place = rectifier.path, len(found.mean)
+        before = calls.found.get(place)
+        calls.found[place] = before.joined(found) if before else found
+
+    takes_training = getattr(model, "_call_has_training_arg", True)
+    try:
+        with tap(inputs, receive_input), tap(rectifiers, receive), _no_gradients():
+            model(x, **({"training": False} if takes_training else {}))
+    except _REFUSALS as error:
+        return calls, f"{type(error).__name__}: {error}"
+    return calls, ""
+
+
+def spread(tensor: Any) -> Spread | None:
+    """Where the numbers of a tensor lie; None if it holds no numbers.
+
+    Args:
+        tensor: A tensor, samples in front.
+    """
+    values = _numbers(tensor)
+    if values is None or values.size == 0:
+        return None
+    finite = np.isfinite(values)
+    share = 1 - float(finite.mean())
+    if share == 1:
+        nan = float("nan")
+        return Spread(nan, nan, nan, nan, share)
+    kept = np.where(finite, values, np.nan) if share else values
+    wide = kept.astype(np.float64)
+    return Spread(
+        float(np.nanmean(wide)),
+        float(np.nanstd(wide)),
+        float(np.nanmin(wide)),
+        float(np.nanmax(wide)),
+        share,
+        float(np.sqrt(np.mean(wide.var(axis=0)))) if not share else float("nan"),
+    )
+
+
+def _numbers(tensor: Any) -> npt.NDArray[Any] | None:
+    """A plain tensor as an array of floats; None for anything else."""
+    if isinstance(tensor, keras.KerasTensor) or not hasattr(tensor, "dtype"):
+        return None
+    try:
+        values = keras.ops.convert_to_numpy(tensor)
+    except _REFUSALS:
+        return None  # inside a loop of the graph, ragged, or strings
+    if values.dtype.kind in "SUO" or values.ndim == 0:
+        return None
+    return values if values.dtype == np.float32 else values.astype(np.float32)
+
+
+def _arranged(
+    values: npt.NDArray[Any], channel_axis: int, samples: int
+) -> npt.NDArray[Any]:
+    """An array as `(samples, positions, units)`; see `reduce.per_sample`."""
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim > 2:  # noqa: PLR2004 - positions beside samples and units
+        values = np.moveaxis(values, channel_axis, -1)
+    rows = samples if len(values) % max(samples, 1) == 0 else len(values)
+    return values.reshape(rows, -1, values.shape[-1])
+
+
+def _no_gradients() -> AbstractContextManager[Any]:
+    """Torch keeps no graph of the pass; the other backends keep none anyway."""
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch  # noqa: PLC0415 - only the backend in use is there
+
+    return torch.no_grad()

@@ -1,0 +1,241 @@
+"""One compiled function of a batch: the model's forward pass and its statistics.
+
+The pass runs in inference mode. Activations are reduced inside the graph, so what
+leaves it is a few numbers per unit. The function reads the model's weights at each
+call, so it can be kept while the model trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.diagnosis import gradients
+from keras_rectifiers.diagnosis import reduce
+from keras_rectifiers.diagnosis.collect import Collector
+from keras_rectifiers.diagnosis.collect import Raw
+from keras_rectifiers.diagnosis.collect import Shapes
+from keras_rectifiers.diagnosis.collect import collecting
+from keras_rectifiers.diagnosis.statistics import UnitStatistics
+from keras_rectifiers.live.rectifiers import LiveRectifier
+
+
+class Probe:
+    """Measure the units of a model on batches of input.
+
+    Args:
+        model: A built Keras model; it is not changed.
+        rectifiers: The rectifiers to watch.
+        unit_axes: Axes that tell units apart, None for the channels.
+        gradients: Whether batches are `(x, y)` or `(x, y, sample_weight)`, and the
+            loss's gradients are counted, too.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        rectifiers: Iterable[LiveRectifier],
+        *,
+        unit_axes: tuple[int, ...] | None = None,
+        gradients: bool = False,
+    ) -> None:
+        self.model = model
+        self.rectifiers = tuple(rectifiers)
+        #: The units of each rectifier that was seen, by path and their number.
+        self.shapes: Shapes = {}
+        self._unit_axes = unit_axes
+        self._gradients = gradients
+        self._step: Callable[[Any], Raw] = _COMPILERS[keras.backend.backend()](self)
+
+    def measure(
+        self,
+        batches: Iterable[Any],
+        before: Mapping[str, UnitStatistics] | None = None,
+    ) -> dict[str, UnitStatistics]:
+        """The statistics of each rectifier over all batches.
+
+        Args:
+            batches: Inputs of the model, tensors or structures of tensors.
+            before: Statistics to add to; not changed.
+
+        Returns:
+            Statistics by path, or by path and width (`widths.named`); a rectifier
+            that the model never called is absent.
+        """
+        if hasattr(self.model, "jax_state_sync"):
+            # While `fit` runs on JAX, the weights live outside the model.
+            self.model.jax_state_sync()
+        total = dict(before or {})
+        pending: Raw | None = None
+        for batch in batches:
+            # The next batch is dispatched before the last one is waited for.
+            following = self._step(batch)
+            _accumulate(total, pending)
+            pending = following
+        _accumulate(total, pending)
+        return total
+
+    def reductions(
+        self, forward: Callable[[Any], Any], loss: Callable[..., Any], batch: Any
+    ) -> Raw:
+        """Run a forward pass under the tap and reduce what it shows.
+
+        Args:
+            forward: The model as a function of its input.
+            loss: The model's loss as a function of `(x, y, y_pred, sample_weight)`.
+            batch: One batch.
+        """
+        if not self._gradients:
+            with collecting(
+                self.rectifiers, batch, self._unit_axes, self.shapes
+            ) as collector:
+                forward(batch)
+            return collector.reduced()
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        return gradients.reductions(
+            self.rectifiers,
+            lambda: Collector(x, self._unit_axes, self.shapes),
+            lambda: loss(x, y, forward(x), weight),
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments that put the model into inference mode."""
+        takes_training = getattr(self.model, "_call_has_training_arg", True)
+        return {"training": False} if takes_training else {}
+
+
+def _accumulate(total: dict[str, UnitStatistics], raw: Raw | None) -> None:
+    for path, calls in (raw or {}).items():
+        for call in calls:
+            statistics = as_statistics(call)
+            before = total.get(path)
+            total[path] = statistics if before is None else before + statistics
+
+
+def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
+    """The statistics of one call of a rectifier, from its reductions.
+
+    Args:
+        raw: What `reduce.over_batch` gave, computed.
+    """
+    floats = keras.ops.convert_to_numpy(raw["floats"]).astype(np.float64)
+    counts = keras.ops.convert_to_numpy(raw["counts"]).astype(np.int64)
+    reached = keras.ops.convert_to_numpy(raw["reached"]).astype(np.int64)
+    extra: dict[str, Any] = {}
+    if "with_gradient" in raw:
+        found = keras.ops.convert_to_numpy(raw["with_gradient"])
+        extra["with_gradient"] = found.astype(np.int64)
+    if "sum_squares" in raw:
+        squares = keras.ops.convert_to_numpy(raw["sum_squares"])
+        extra["sum_squares"] = squares.astype(np.float64)
+    samples = int(raw["samples"])
+    finite = samples - counts[reduce.COUNTS.index("not_finite")]
+    # Samples at or above an edge, less those above the next one.
+    above = np.hstack([finite[:, None], reached, np.zeros((len(finite), 1), np.int64)])
+    return UnitStatistics(
+        samples=samples,
+        positions=samples * int(raw["positions"]),
+        peaks=above[:, :-1] - above[:, 1:],
+        **extra,
+        **dict(zip(reduce.FLOATS, floats, strict=True)),
+        **dict(zip(reduce.COUNTS, counts, strict=True)),
+    )
+
+
+def _calls(probe: Probe) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The model and its loss as functions, where variables are read in place."""
+    model = probe.model
+
+    def loss(x: Any, y: Any, y_pred: Any, weight: Any) -> Any:
+        values = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight}
+        return model.compute_loss(**values, training=False)
+
+    return lambda x: model(x, **probe.arguments()), loss
+
+
+def _with_tensorflow(probe: Probe) -> Callable[[Any], Raw]:
+    import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
+
+    def eager(x: Any) -> Raw:
+        return probe.reductions(*_calls(probe), x)
+
+    if probe.model.run_eagerly:
+        return eager
+    jit_compile = bool(probe.model.jit_compile)
+    traced: dict[Any, Callable[..., Raw]] = {}
+
+    def step(x: Any) -> Raw:
+        flat = keras.tree.flatten(x)
+        specs = tuple(_any_batch(tf.type_spec_from_value(leaf)) for leaf in flat)
+        if specs not in traced:
+            function = tf.function(
+                lambda *flat: eager(keras.tree.pack_sequence_as(x, flat)),
+                autograph=False,
+                jit_compile=jit_compile,
+            )
+            traced[specs] = function.get_concrete_function(*specs)
+        return traced[specs](*flat)
+
+    return step
+
+
+def _any_batch(spec: Any) -> Any:
+    """A tensor's spec that serves every length of batch, so that one trace does.
+
+    The other axes stay fixed: an open time axis would make Keras run
+    `TimeDistributed` in a loop, where no tensor can be seen from outside.
+    """
+    if type(spec).__name__ != "TensorSpec" or not spec.shape.rank:
+        return spec
+    return type(spec)([None, *spec.shape[1:]], spec.dtype)
+
+
+def _with_jax(probe: Probe) -> Callable[[Any], Raw]:
+    import jax  # noqa: PLC0415 - only the backend in use is there
+
+    model = probe.model
+
+    def stateless(trainable: Any, others: Any, batch: Any) -> Raw:
+        def forward(x: Any) -> Any:
+            return model.stateless_call(trainable, others, x, **probe.arguments())[0]
+
+        def loss(x: Any, y: Any, y_pred: Any, weight: Any) -> Any:
+            metrics = [variable.value for variable in model.metrics_variables]
+            values = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight}
+            return model.stateless_compute_loss(
+                trainable, others, metrics, **values, training=False
+            )[0]
+
+        return probe.reductions(forward, loss, batch)
+
+    if not model.run_eagerly:
+        stateless = jax.jit(stateless)
+
+    def step(x: Any) -> Raw:
+        trainable = [variable.value for variable in model.trainable_variables]
+        others = [variable.value for variable in model.non_trainable_variables]
+        return stateless(trainable, others, x)
+
+    return step
+
+
+def _with_torch(probe: Probe) -> Callable[[Any], Raw]:
+    import torch  # noqa: PLC0415 - only the backend in use is there
+
+    @torch.no_grad()
+    def step(x: Any) -> Raw:
+        return probe.reductions(*_calls(probe), x)
+
+    return step
+
+
+_COMPILERS: dict[str, Callable[[Probe], Callable[[Any], Raw]]] = {
+    "tensorflow": _with_tensorflow,
+    "jax": _with_jax,
+    "torch": _with_torch,
+}

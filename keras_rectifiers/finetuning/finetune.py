@@ -1,0 +1,282 @@
+"""Fine-tune a model so that its dead units come back, and it works again."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.files.data import Data
+from keras_rectifiers.finetuning import checks
+from keras_rectifiers.finetuning import compare
+from keras_rectifiers.finetuning import findings
+from keras_rectifiers.finetuning import resume as resuming
+from keras_rectifiers.finetuning.best_epoch import Budget
+from keras_rectifiers.finetuning.best_epoch import class_weights
+from keras_rectifiers.finetuning.findings import Findings
+from keras_rectifiers.finetuning.labels import check_labels
+from keras_rectifiers.finetuning.optimizers import prepare
+from keras_rectifiers.finetuning.prepare import Order
+from keras_rectifiers.finetuning.prepare import Treated
+from keras_rectifiers.finetuning.prepare import copied
+from keras_rectifiers.finetuning.prepare import treat
+from keras_rectifiers.finetuning.prescriptions import RESTART
+from keras_rectifiers.finetuning.prescriptions import prescribe
+from keras_rectifiers.finetuning.result import FinetuneResult
+from keras_rectifiers.finetuning.result import Trial
+from keras_rectifiers.finetuning.runs import Run
+from keras_rectifiers.finetuning.runs import Training
+from keras_rectifiers.finetuning.split import TEST
+from keras_rectifiers.finetuning.split import Parts
+from keras_rectifiers.finetuning.split import as_data
+from keras_rectifiers.finetuning.split import split
+from keras_rectifiers.folding.fold import fold as folded
+
+#: Samples on which units are watched, where no probe is given.
+PROBE_SAMPLES = 1024
+#: Steps that are enough to train units anew, and the epochs that may take.
+_STEPS, _FEWEST, _MOST = 2000, 5, 50
+
+
+def finetune(
+    model: Any,
+    data: Any,
+    *,
+    treatment: str | None = None,
+    to: Any = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    schedule: str = "cosine",
+    loss: Any = None,
+    metrics: Any = None,
+    batch_size: int = 32,
+    validation_split: float = 0.1,
+    seed: int = 0,
+    keep_best: bool = True,
+    fold: bool = False,
+    class_weight: Any = None,
+    budget: float | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    probe: Any = None,
+    callbacks: Iterable[Any] = (),
+    verbose: Any = 0,
+    **selection: Any,
+) -> FinetuneResult:
+    """Diagnose a model, treat its dead units, and train it under the monitor.
+
+    The original is unchanged: use the model in the result. Its optimizer (with its
+    state), loss and metrics are kept where it is compiled and no `loss` is given.
+
+    The treatments:
+
+    - `"revive"`: dead units get new incoming weights, outgoing weights of 0, and so
+      leave the outputs what they were; the same again for units that die in the
+      first three fifths of the run. Where that has no safe answer, as before a
+      residual sum, dead units alone get a slope of 0.25.
+    - `"slopes"`: dead units alone get a slope of 0.25; living ones stay ReLUs.
+    - `"norms"`: in batch normalisations gammas below 1 become 1, and betas that keep
+      a unit silent 0; kernels stay.
+    - `"restart"`: all weights are drawn anew so that the signal passes, by
+      `keras_rectifiers.revival.restart`; frozen layers stay.
+    - `"convert"`: the rectifiers of the selection are replaced, as `convert` does.
+    - `"none"`: a copy is trained as it is.
+    - `"auto"`: none where no unit is dead; revive where less than 10 % are, or less
+      than 30 % in a model that is good. Where 30 % or more are, restart if the
+      outputs say nothing about the labels. Else revive and restart are tried for a
+      fifth of the epochs each, and the better one goes on. From 30 % on, in a model
+      with batch normalisation, these two are norms and restart.
+
+    Where 30 % or more are dead, and in a restart, the optimizer starts anew, at no
+    more than its class' default rate.
+
+    Args:
+        model: A `keras.Model`.
+        data: `(x, y)`, a `keras_rectifiers.files.data.Data`, or a data set object of
+            batches `(x, y)`.
+        treatment: See above. None: `"convert"` where `to` or a selection is given,
+            else `"auto"`.
+        to: For `"convert"`: `"prelu"` (default), `"leaky_relu"` or what else
+            `convert` takes.
+        epochs: Passes over the data in all, at least 1. None: enough for 2,000
+            steps, 5 at least and 50 at most.
+        learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
+        schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
+            along a cosine; its peak is the optimizer's, with `"norms"` three and in
+            a restart five times that. An optimizer's own schedule stays. Or
+            `"constant"`.
+        loss: Loss for a model that has none; replaces the optimizer too.
+        metrics: Metrics where `loss` is given.
+        batch_size: Samples in a step; a data set object has its own.
+        validation_split: Share of the arrays in 0..1 (1 excluded) that is held out
+            at random, and measured. Not used where the data bring test arrays.
+        seed: For the split, the order of samples, new weights and dropout.
+        keep_best: Whether the model ends with the weights of its best epoch, by
+            the first metric on the validation split (on the training data where
+            there is none: test arrays choose nothing), the start counted as one;
+            of epochs within a standard error the last. Else with the last ones.
+        fold: Whether slopes of dead units are annealed to 0 in the first three
+            fifths of the run, and every rectifier whose slopes allow it becomes a
+            plain ReLU again.
+        class_weight: Class -> weight in the loss, or `"balanced"`.
+        budget: Seconds after which training ends; None for all epochs.
+        resume: Folder in which the state is kept after each epoch. A call with the
+            same model, data and options goes on from what it finds there; the order
+            of samples after that is another than that of a run that was not
+            stopped. Remove the folder once the result is safe. None keeps nothing.
+        probe: Inputs on which units are watched; None takes up to 1,024 samples of
+            the training data.
+        callbacks: More Keras callbacks. Where treatments are compared, they see
+            the trial of each, and then the rest of the better one.
+        verbose: As in `keras.Model.fit`.
+        **selection: `of`, `include`, `exclude`, `where`, `roles`,
+            `negative_slope`, `alpha`, as `convert` takes them.
+
+    Raises:
+        ValueError: A number out of its range, or no loss.
+        DataError: The data have no labels, or labels that do not fit the loss; or
+            `resume` holds the state of another run.
+        ArchiveError: The folder of `resume` cannot be written.
+        UnsupportedModelError: Weights are NaN or infinite before anything is done.
+        RectifierError: The loss became NaN or infinite.
+    """
+    asked = checks.treatment_of(treatment, to, selection)
+    checks.check_model(model)
+    checks.check_numbers(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        validation_split=validation_split,
+        schedule=schedule,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    given = as_data(data)
+    checks.check_arrays(model, given)
+    if asked != RESTART:  # that one draws weights anew
+        checks.check_weights(model)
+    keras.utils.set_random_seed(seed)
+    parts = split(given, validation_split, batch_size, seed)
+    weights = class_weights(class_weight, parts.train.y)
+    limits = [] if budget is None else [Budget(budget)]
+    compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
+    look = _looked_at(model, parts, probe, compiling, seed)
+    program = compare.program(
+        prescribe(asked, look.found), epochs or _enough(parts.steps)
+    )
+    conversion = selection if to is None else {"to": to, **selection}
+    order = Order(
+        model, look.found, look.probe, program.epochs, seed, fold, conversion, compiling
+    )
+    training = Training(
+        parts,
+        program.epochs,
+        look.start,
+        schedule,
+        look.probe if look.found.diagnosis.layers else None,
+        [*callbacks, *limits],
+        {"class_weight": weights, "verbose": verbose},
+        seed,
+    )
+    treated = [treat(order, each) for each in program.prescriptions]
+    starts = [findings.predictions(each.model, look.sample.x) for each in treated]
+    said = {
+        "training": [program.epochs, schedule, batch_size, validation_split, seed],
+        "given": [learning_rate, fold, class_weight],
+    }
+    kept = resuming.slots(resume, [_mark(model, look, said, each) for each in treated])
+    runs = [Run(each, training, slot) for each, slot in zip(treated, kept, strict=True)]
+    best, tried = compare.train(runs, program.trial)
+    best.require_finite()
+    start = starts[runs.index(best)]
+    return _result(best, tried, look, parts, start, keep_best=keep_best, fold=fold)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Look:
+    """What a model is before anything is done."""
+
+    found: Findings
+    #: Metrics that are reported.
+    measured: Mapping[str, float]
+    #: Metrics by which the best epoch is chosen.
+    start: Mapping[str, float]
+    sample: Data
+    probe: Any
+
+
+def _looked_at(
+    model: Any, parts: Parts, probe: Any, compiling: Mapping[str, Any], seed: int
+) -> _Look:
+    original = copied(model)
+    prepare(original, **compiling)
+    measured = check_labels(
+        original,
+        parts.test or parts.train,
+        lambda: _evaluated(original, parts.evaluation()),
+    )
+    start = measured
+    if parts.evaluated_on == TEST:
+        start = _evaluated(original, parts.choosing())
+    sample = parts.sample(PROBE_SAMPLES)
+    checks.check_arrays(model, sample)  # of a data set object, nothing was seen yet
+    watched = sample.x if probe is None else probe
+    found = findings.find(original, sample, watched, seed)
+    return _Look(found, measured, start, sample, watched)
+
+
+def _result(
+    run: Run,
+    tried: tuple[Trial, ...],
+    look: _Look,
+    parts: Parts,
+    start: Any,
+    *,
+    keep_best: bool,
+    fold: bool,
+) -> FinetuneResult:
+    treated = run.treated
+    if keep_best:
+        run.model.set_weights(run.keeper.weights)
+    shipped = folded(run.model) if fold else None
+    final = run.model if shipped is None else shipped.model
+    units = diagnose(final, look.probe, batch_size=256, explain=False)
+    return FinetuneResult(
+        model=final,
+        treatment=treated.prescription.treatment,
+        why=treated.prescription.why,
+        done=treated.done,
+        tried=tried,
+        plan=treated.plan,
+        skill=look.found.skill,
+        start_difference=findings.difference(look.found.outputs, start),
+        before={**look.measured, **findings.fractions(look.found.diagnosis)},
+        after={**_evaluated(final, parts.evaluation()), **findings.fractions(units)},
+        history=tuple(run.logs),
+        evaluated_on=parts.evaluated_on,
+        best_epoch=run.keeper.best_epoch if keep_best else None,
+        fold=shipped,
+    )
+
+
+def _mark(model: Any, look: _Look, said: Mapping[str, Any], treated: Treated) -> str:
+    """What a state must have in common with a run that goes on from it."""
+    made = None if treated.plan is None else treated.plan.to_json()
+    told = {**said, "treatment": treated.prescription.treatment, "plan": made}
+    return resuming.mark(model, (look.sample.x, look.sample.y), told)
+
+
+def _enough(steps: int | None) -> int:
+    """Epochs for `_STEPS` steps, within bounds."""
+    if not steps:
+        return _FEWEST
+    return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST)
+
+
+def _evaluated(model: Any, arguments: Mapping[str, Any]) -> dict[str, float]:
+    found = model.evaluate(**arguments, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in found.items()}

@@ -1,0 +1,82 @@
+"""Which treatments a model gets, by what was found: plain rules on plain figures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keras_rectifiers.diagnosis.verdicts import DEAD
+from keras_rectifiers.finetuning.findings import Findings
+
+AUTO = "auto"
+NONE = "none"
+CONVERT = "convert"
+SLOPES = "slopes"
+REVIVE = "revive"
+NORMS = "norms"
+RESTART = "restart"
+#: What `treatment=` takes.
+TREATMENTS = (AUTO, REVIVE, SLOPES, NORMS, RESTART, CONVERT, NONE)
+
+#: Share of dead units from which a model is more dead than alive: a new start is
+#: tried, too, and the optimizer's state is not worth keeping.
+MANY = 0.3
+#: Share of dead units from which a new start is tried for a model of low skill.
+SOME = 0.1
+#: Skill below which a model is not much good.
+LOW = 0.5
+#: Skill up to which the outputs say next to nothing about the labels.
+CHANCE = 0.1
+#: Highest rate of a schedule, in rates of the optimizer. A new start takes a higher
+#: one than what is trained already: of 1, 2, 3 and 5 times the last had the best worst
+#: seed in four of five families of `docs/evidence.md`, on validation data.
+_PEAKS = {RESTART: 5.0, NORMS: 3.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Prescription:
+    """One treatment, and why."""
+
+    #: One of `TREATMENTS`, `"auto"` excepted.
+    treatment: str
+    #: One sentence.
+    why: str
+    #: Whether the optimizer starts anew: state cleared, rate no higher than the
+    #: default of its class.
+    fresh_optimizer: bool = False
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of a schedule, in rates of the optimizer."""
+        return _PEAKS.get(self.treatment, 1.0)
+
+
+def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:
+    """The treatments to try; the one that is further after a trial goes on.
+
+    Args:
+        treatment: What was asked for; `"auto"` chooses.
+        found: What was found in the model.
+    """
+    many = found.dead_fraction >= MANY
+    if treatment != AUTO:
+        fresh = treatment == RESTART or (treatment in (REVIVE, NORMS) and many)
+        return (Prescription(treatment, "as asked for", fresh),)
+    dead = found.diagnosis.count(DEAD) if found.diagnosis.layers else 0
+    if not dead:
+        return (Prescription(NONE, "no unit is dead"),)
+    verb = "is" if dead == 1 else "are"
+    why = f"{dead} of {found.diagnosis.units} units {verb} dead"
+    if found.dead_fraction < SOME or (not many and found.skill >= LOW):
+        return (Prescription(REVIVE, why),)
+    if not many:
+        why += ", and the outputs say little about the labels"
+        return (Prescription(REVIVE, why), Prescription(RESTART, why, True))
+    says = found.skill > CHANCE
+    why += ", though" if says else ", and"
+    why += f" the outputs say {'something' if says else 'nothing'} about the labels"
+    if found.norms:
+        # What died of its normalisations may still have its kernels.
+        tried: tuple[str, ...] = (NORMS, RESTART)
+    else:
+        tried = (REVIVE, RESTART) if says else (RESTART,)
+    return tuple(Prescription(each, why, fresh_optimizer=True) for each in tried)

@@ -1,0 +1,83 @@
+"""What a fine-tuning run gave."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from keras_rectifiers.folding.result import FoldResult
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One treatment that was tried."""
+
+    treatment: str
+    why: str
+    #: The metric by which treatments are compared: on the validation split, or in
+    #: training where nothing was held out.
+    metric: str
+    #: Its value after the trial; None where there was nothing to compare.
+    value: float | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FinetuneResult:
+    """What a fine-tuning run gave.
+
+    Metrics have Keras' names (`loss`, `accuracy`, ...). `dead_fraction` (no
+    gradient) and `silent_fraction` (never fired, dead or leaking) are shares of all
+    units in 0..1 on the probe.
+    """
+
+    #: The fine-tuned model.
+    model: Any
+    #: What was done to it: `"revive"`, `"slopes"`, `"norms"`, `"restart"`,
+    #: `"convert"` or `"none"`.
+    treatment: str
+    #: Why, in a few words.
+    why: str
+    #: What was done before the first step, one line each.
+    done: tuple[str, ...]
+    #: All treatments that were tried, the one that went on among them.
+    tried: tuple[Trial, ...]
+    #: How it was converted, None where it was not.
+    plan: Any
+    #: How much better the original's predictions were than the same ones dealt out
+    #: to samples at random: 1 at most, 0 where they say nothing about the labels.
+    skill: float
+    #: Greatest |difference| between outputs of the original and of the treated
+    #: model before its first step, on the probe; 0.0 for the same bytes.
+    start_difference: float
+    #: Metrics and fractions of the original.
+    before: Mapping[str, float]
+    #: The same of the model that was kept.
+    after: Mapping[str, float]
+    #: Logs of each epoch.
+    history: tuple[Mapping[str, float], ...]
+    #: What the metrics were measured on: `"test data"`, `"validation split"` or
+    #: `"training data"`.
+    evaluated_on: str
+    #: The epoch whose weights the model has, from 1; 0 where none was better than
+    #: the start, None where the last ones were taken.
+    best_epoch: int | None = None
+    #: What was folded back, where that was asked for.
+    fold: FoldResult | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result without the models, as plain data."""
+        return {
+            "treatment": self.treatment,
+            "why": self.why,
+            "done": list(self.done),
+            "tried": [dataclasses.asdict(each) for each in self.tried],
+            "skill": self.skill,
+            "start_difference": self.start_difference,
+            "before": dict(self.before),
+            "after": dict(self.after),
+            "evaluated_on": self.evaluated_on,
+            "best_epoch": self.best_epoch,
+            "folded": None if self.fold is None else len(self.fold.plan.steps),
+            "epochs": [dict(logs) for logs in self.history],
+        }

@@ -1,0 +1,198 @@
+"""Train one treated model: some epochs, and then the rest of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers.callbacks import DeadUnitMonitor
+from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.finetuning.best_epoch import KeepBest
+from keras_rectifiers.finetuning.momentum import QuickStatistics
+from keras_rectifiers.finetuning.prepare import Treated
+from keras_rectifiers.finetuning.resume import Slot
+from keras_rectifiers.finetuning.resume import State
+from keras_rectifiers.finetuning.schedule import COSINE
+from keras_rectifiers.finetuning.schedule import WarmupCosine
+from keras_rectifiers.finetuning.split import Parts
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Training:
+    """What the runs of one call have in common."""
+
+    parts: Parts
+    #: Epochs of a run.
+    epochs: int
+    #: Metrics of the original, to which a run falls back.
+    before: Mapping[str, float]
+    #: `"cosine"` or `"constant"`.
+    schedule: str
+    #: Inputs on which units are watched; None where there are no units.
+    probe: Any
+    #: The user's, and such as end a run.
+    callbacks: Sequence[Any]
+    #: Of `keras.Model.fit`.
+    options: Mapping[str, Any]
+    seed: int
+
+
+class Run:
+    """The training of one treated model.
+
+    Args:
+        treated: The model.
+        training: What to train it with.
+        slot: Where its state is kept after each epoch; what is there already is
+            gone on from. None keeps nothing.
+
+    Attributes:
+        logs: Of each epoch that is done.
+        scores: Of the keeper, after each epoch.
+    """
+
+    def __init__(
+        self, treated: Treated, training: Training, slot: Slot | None = None
+    ) -> None:
+        self.treated = treated
+        self.model = treated.model
+        self.epochs = training.epochs
+        #: Samples that its scores are measured on, where that is known.
+        self.samples = training.parts.held_out or training.parts.train.samples
+        self.keeper = KeepBest(
+            training.before,
+            treated.start,
+            held_out=training.parts.held_out,
+            first=treated.first_epoch,
+        )
+        self.logs: list[dict[str, float]] = []
+        self.scores: list[float] = []
+        self._ended = False
+        self._training = training
+        schedule = WarmupCosine(
+            self.model.optimizer, self.epochs, treated.prescription.peak
+        )
+        self._callbacks = [
+            *_monitors(training.probe),  # first: the others see its logs
+            *treated.callbacks,
+            *([QuickStatistics()] if treated.prescription.fresh_optimizer else []),
+            *([schedule] if training.schedule == COSINE else []),
+            _StopWhereNotFinite(),
+            self.keeper,
+            *training.callbacks,
+            _Record(self, slot),
+        ]
+        state = None if slot is None else slot.read()
+        if state is not None:
+            self._go_on_from(state)
+
+    def train(self, until: int) -> None:
+        """Train up to an epoch, unless a callback has ended the run before.
+
+        Args:
+            until: Number of epochs that will be done, at most those of the run.
+        """
+        done = len(self.logs)
+        if self._ended or done >= until:
+            return
+        keras.utils.set_random_seed(self._training.seed + done)
+        self.model.fit(
+            **self._training.parts.training(),
+            initial_epoch=done,
+            epochs=until,
+            callbacks=list(self._callbacks),
+            **self._training.options,
+        )
+
+    def record(self, logs: Mapping[str, Any]) -> None:
+        """Note an epoch that is done."""
+        self.logs.append({name: float(value) for name, value in logs.items()})
+        self.scores.append(self.keeper.latest)
+        self._ended = bool(self.model.stop_training)
+
+    def state(self) -> State:
+        """All that it takes to go on from here."""
+        if hasattr(self.model, "jax_state_sync"):
+            # While `fit` runs on JAX, all state lives outside the model.
+            self.model.jax_state_sync()
+        facts = {
+            "logs": self.logs,
+            "scores": self.scores,
+            "ended": self._ended,
+            "keeper": self.keeper.facts(),
+        }
+        values = {name: _values(each) for name, each in self._variables().items()}
+        return State(facts, {**values, "kept": list(self.keeper.weights)})
+
+    def _go_on_from(self, state: State) -> None:
+        self.logs, self.scores = state.facts["logs"], state.facts["scores"]
+        self._ended = state.facts["ended"]
+        self.keeper.set_facts(state.facts["keeper"], state.values["kept"])
+        for name, variables in self._variables().items():
+            for variable, value in zip(variables, state.values[name], strict=True):
+                variable.assign(value)
+
+    def _variables(self) -> dict[str, Sequence[Any]]:
+        optimizer = self.model.optimizer
+        if not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        return {"model": self.model.variables, "optimizer": optimizer.variables}
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss is no longer a finite number."""
+        return bool(self.logs) and not math.isfinite(self.logs[-1].get("loss", 0.0))
+
+    def require_finite(self) -> None:
+        """Refuse a run that diverged.
+
+        Raises:
+            RectifierError: The loss became NaN or infinite.
+        """
+        if self.diverged:
+            raise RectifierError(
+                "Fine-tuning diverged: the loss became NaN or infinite in epoch "
+                f"{len(self.logs)} of {self.epochs}. Use a smaller learning rate "
+                "(--learning-rate), and look for NaN in the data."
+            )
+
+
+def _monitors(probe: Any) -> list[Any]:
+    if probe is None:
+        return []
+    return [DeadUnitMonitor(probe, probe_samples="all", batch_size=256)]
+
+
+def _values(variables: Sequence[Any]) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(each.value) for each in variables]
+
+
+class _Record(keras.callbacks.Callback):
+    """Notes each epoch, after all others have had their say, and keeps the state."""
+
+    def __init__(self, run: Run, slot: Slot | None) -> None:
+        super().__init__()
+        self._run = run
+        self._slot = slot
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._run.record(logs or {})
+        if self._slot is not None:
+            self._slot.write(self._run.state())
+
+
+class _StopWhereNotFinite(keras.callbacks.Callback):
+    """Ends training after an epoch without a finite loss, silently.
+
+    Keras' own `TerminateOnNaN` prints to stdout, where the result belongs.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not math.isfinite(float((logs or {}).get("loss", 0.0))):
+            self.model.stop_training = True

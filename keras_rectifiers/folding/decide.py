@@ -1,0 +1,92 @@
+"""Decide what a rectifier with slopes can be folded into: pure arithmetic."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers import specs
+from keras_rectifiers.graph.sites import Site
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stays:
+    """Why a rectifier is left as it is: a reason and one sentence."""
+
+    reason: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Decision:
+    """What one rectifier becomes."""
+
+    #: `"relu"` or `"leaky_relu"`.
+    to: str
+    #: The one slope that it has then; 0 for a ReLU.
+    slope: float
+    #: The slopes that it had, in the shape of its weights.
+    slopes: Values
+
+    @property
+    def distances(self) -> Values:
+        """How far each slope moves."""
+        return np.abs(self.slopes - self.slope)
+
+    @property
+    def distance(self) -> float:
+        """How far the furthest slope moves; 0 where the fold is exact."""
+        return float(self.distances.max(initial=0.0))
+
+
+def check_tolerance(tolerance: Any) -> float:
+    """The tolerance as a number.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is negative or not finite.
+    """
+    if isinstance(tolerance, bool) or not isinstance(
+        tolerance, int | float | np.floating | np.integer
+    ):
+        raise TypeError(
+            "tolerance must be a number. Received: "
+            f"tolerance={tolerance!r} of type {type(tolerance).__name__}. "
+            "Pass 0 to fold only what stays bit for bit the same."
+        )
+    if not math.isfinite(tolerance) or tolerance < 0:
+        raise ValueError(
+            "tolerance must be a finite number of at least 0. Received: "
+            f"tolerance={tolerance}. It says how far a slope may move."
+        )
+    return float(tolerance)
+
+
+def decide(site: Site, slopes: Any, tolerance: float) -> Decision | Stays:
+    """What a Leaky ReLU or PReLU becomes, or why it stays.
+
+    Args:
+        site: The rectifier.
+        slopes: Its slopes, a number or an array.
+        tolerance: How far a slope may move, at least 0.
+    """
+    values = np.atleast_1d(np.asarray(slopes, dtype="float64"))
+    if not np.isfinite(values).all():
+        return Stays("slopes", "its slopes are not all finite")
+    if np.abs(values).max(initial=0.0) <= tolerance:
+        return Decision(specs.RELU, 0.0, values)
+    low, high = float(values.min()), float(values.max())
+    if site.kind == specs.LEAKY_RELU:
+        return Stays("slope", f"its slope is {high:g}, not 0")
+    # The middle of the range is the slope whose furthest neighbour is nearest.
+    middle = low if low == high else low + (high - low) / 2
+    decision = Decision(specs.LEAKY_RELU, middle, values)
+    if decision.distance <= tolerance:
+        return decision
+    return Stays("slopes", f"its slopes lie between {low:.4g} and {high:.4g}")

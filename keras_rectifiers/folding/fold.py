@@ -1,0 +1,275 @@
+"""Fold rectifiers whose slopes no longer matter back into simpler ones."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers import specs
+from keras_rectifiers.conversion.modern import is_modern
+from keras_rectifiers.conversion.registered import with_registered
+from keras_rectifiers.conversion.verbs import convert_file
+from keras_rectifiers.conversion.verbs import load_model
+from keras_rectifiers.folding import change
+from keras_rectifiers.folding.decide import Decision
+from keras_rectifiers.folding.decide import Stays
+from keras_rectifiers.folding.decide import check_tolerance
+from keras_rectifiers.folding.decide import decide
+from keras_rectifiers.folding.result import FoldedSite
+from keras_rectifiers.folding.result import FoldResult
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.roles import CUSTOM
+from keras_rectifiers.graph.roles import ROLES
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.graph.sites import find
+from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery.plan import AlphaReader
+from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.plan import Skip
+from keras_rectifiers.surgery.plan import Step
+from keras_rectifiers.surgery.replacements import Target
+from keras_rectifiers.surgery.selection import Selection
+
+__all__ = ["FoldResult", "FoldedSite", "fold", "fold_file"]
+
+Names = str | Sequence[str]
+StrPath = str | os.PathLike[str]
+_Decided = dict[str, tuple[Site, Decision]]
+_Opened = tuple[Entry, AlphaReader]
+#: What is folded: every rectifier that Keras itself calls.
+_ROLES = tuple(role for role in ROLES if role != CUSTOM)
+_BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    """What `fold` and `fold_file` are asked for."""
+
+    tolerance: float
+    selection: Selection
+    portable: bool
+    input_range: Any
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        tolerance: float = 0.0,
+        input_range: Any = None,
+        include: Names = (),
+        exclude: Names = (),
+        portable: bool = False,
+    ) -> _Options:
+        kinds = (specs.LEAKY_RELU, specs.PRELU)
+        selection = Selection(kinds, _names(include), _names(exclude), None, _ROLES)
+        return cls(check_tolerance(tolerance), selection, portable, input_range)
+
+
+def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
+    """Give a live model back the plain rectifiers that its slopes allow.
+
+    A Leaky ReLU or PReLU whose slopes are all 0 becomes a ReLU (the string
+    `"relu"` or `"relu6"` in a layer's `activation`), with the upper bound that it
+    had; a PReLU whose slopes are all equal becomes a Leaky ReLU, and its weights
+    are dropped. Outputs are then bit for bit what they were. Everything else stays:
+    weights, names, compile and optimizer state.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`; it is not changed.
+        data: Inputs on which to measure the change: arrays, `(x, y)`, or anything
+            that gives batches. Default None: nothing is measured.
+        **options: `tolerance`: how far a slope may move, no unit, default 0: fold
+            only what is exact. A PReLU's slopes move to the middle of their range.
+            `input_range`: `(lo, hi)` of the model's inputs, for which the change is
+            bounded, as in `estimate`. `include`, `exclude`: globs on paths, as in
+            `plan`. `portable`: write stock Keras layers only.
+
+    Returns:
+        The result; `result.model` is the folded model, and `print(result)` says
+        what became of each rectifier.
+
+    Raises:
+        SelectionError: A pattern matches nothing.
+        UnsupportedModelError: Something could not be carried over, or a PReLU is not
+            built; it is named.
+        TypeError: `tolerance` is no number.
+        ValueError: It is negative or not finite.
+
+    Example:
+        >>> import keras, keras_rectifiers
+        >>> model = keras.Sequential(
+        ...     [
+        ...         keras.Input((4,)),
+        ...         keras.layers.Dense(8, "relu"),
+        ...         keras.layers.Dense(2),
+        ...     ]
+        ... )
+        >>> leaky = keras_rectifiers.convert(model, "leaky_relu", negative_slope=0)
+        >>> keras_rectifiers.fold(leaky).model.layers[0].activation.__name__
+        'relu'
+    """
+    from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
+
+    asked = _Options.checked(**options)
+    document = live.document_of(model)
+    plan, decided = _planned(document, live.alphas(model), asked)
+    folded = plan.apply(model)
+    sites, inputs = _sites(model, plan, decided, asked)
+    measured = None if data is None else _measured(model, folded, decided, data)
+    return FoldResult(folded, plan, sites, inputs, measured)
+
+
+@with_registered
+def fold_file(
+    source: StrPath,
+    target: StrPath,
+    *,
+    data: Any = None,
+    weights: StrPath | None = None,
+    overwrite: bool = False,
+    keep_training_state: bool = False,
+    **options: Any,
+) -> FoldResult:
+    """Fold a saved model into another file; without `data` Keras is not imported.
+
+    Args:
+        source: A saved model, as `convert_file` takes it; it is not changed.
+        target: The file to write: whole, or not at all.
+        data: As for `fold`; both files are then loaded.
+        weights: File of the weights, for an architecture.
+        overwrite: Whether an existing target may be replaced.
+        keep_training_state: As for `convert_file`.
+        **options: As for `fold`.
+
+    Returns:
+        The result, without a model.
+
+    Raises:
+        ArchiveError: The source is missing, damaged or foreign, or the target
+            exists, is the source, or cannot be written.
+        SelectionError: A pattern matches nothing.
+        UnsupportedModelError: A state that was to be kept cannot be.
+        ValueError: An option is out of its range.
+    """
+    asked = _Options.checked(**options)
+    with _opened(source, weights) as (document, slopes):
+        plan, decided = _planned(document, slopes, asked)
+    plan = convert_file(
+        source,
+        target,
+        plan,
+        weights=weights,
+        overwrite=overwrite,
+        keep_training_state=keep_training_state,
+    )
+    sites, inputs = _sites(source, plan, decided, asked, weights)
+    measured = None
+    if data is not None:
+        original, folded = load_model(source, weights=weights), load_model(target)
+        measured = _measured(original, folded, decided, data)
+    return FoldResult(None, plan, sites, inputs, measured)
+
+
+@contextlib.contextmanager
+def _opened(source: StrPath, weights: StrPath | None) -> Iterator[_Opened]:
+    """The document of a saved model, and what reads its slopes."""
+    from keras_rectifiers.conversion.opened import open_model  # noqa: PLC0415 (h5py)
+
+    modern = weights is None and is_modern(source)
+    opening = archive.read(source) if modern else open_model(source, weights)
+    with opening as opened:
+        yield opened.document, opened.read_alpha
+
+
+def _planned(
+    document: Entry, slopes: AlphaReader, asked: _Options
+) -> tuple[Plan, _Decided]:
+    """The plan of a fold, and the decision behind each of its steps."""
+    found = [each for each in find(document) if each.site.kind != specs.RELU]
+    asked.selection.check([each.site for each in found])
+    steps: list[Step] = []
+    skips: list[Skip] = []
+    decided: _Decided = {}
+    for each in found:
+        reason = asked.selection.skips(each.site)
+        made = Stays(*reason) if reason else _decided(each, slopes, asked)
+        if isinstance(made, Stays):
+            skips.append(Skip(each.site, made.reason, made.detail))
+            continue
+        decision, step = made
+        decided[each.site.path] = each.site, decision
+        steps.append(step)
+    return Plan(name_of(document), "fold", tuple(steps), tuple(skips)), decided
+
+
+def _decided(
+    found: Found, slopes: AlphaReader, asked: _Options
+) -> tuple[Decision, Step] | Stays:
+    site = found.site
+    own = slopes(found) if site.kind == specs.PRELU else site.negative_slope
+    decision = decide(site, own, asked.tolerance)
+    if isinstance(decision, Stays):
+        return decision
+    slope = decision.slope if decision.to == specs.LEAKY_RELU else None
+    target = Target(decision.to, negative_slope=slope, portable=asked.portable)
+    made = target.replacement(site, lambda: decision.slopes)
+    if not isinstance(made, tuple):
+        return Stays(made.reason, made.detail)
+    moved = decision.distance
+    note = f"slopes move by up to {moved:.4g}" if moved else ""
+    return decision, Step(site, (made[0],), note)
+
+
+def _sites(
+    model: Any,
+    plan: Plan,
+    decided: Mapping[str, tuple[Site, Decision]],
+    asked: _Options,
+    weights: StrPath | None = None,
+) -> tuple[tuple[FoldedSite, ...], str]:
+    """What was folded, with bounds where slopes moved; and the range of inputs."""
+    from keras_rectifiers.estimation.estimate import estimate  # noqa: PLC0415
+
+    estimated = None
+    if any(decision.distance for _, decision in decided.values()):
+        estimated = estimate(model, input_range=asked.input_range, weights=weights)
+    sites = []
+    for step in plan.steps:
+        site, decision = decided[step.site.path]
+        bound, blocked = 0.0, ""
+        if estimated is not None and decision.distance:
+            layer = estimated.layer(site.path)
+            bound = change.bound(site, decision, layer.lower)
+            blocked = "" if np.isfinite(bound) else layer.blocked
+        sites.append(
+            FoldedSite(
+                site.path,
+                site.spelling,
+                decision.to,
+                decision.slope,
+                decision.distance,
+                bound if np.isfinite(bound) else None,
+                blocked,
+            )
+        )
+    return tuple(sites), "" if estimated is None else estimated.inputs
+
+
+def _measured(model: Any, folded: Any, decided: _Decided, data: Any) -> change.Change:
+    from keras_rectifiers.diagnosis import data as feed  # noqa: PLC0415 (loads Keras)
+
+    batches = feed.batches(data, batch_size=_BATCH, steps=None)
+    return change.measure(model, folded, decided, batches)
+
+
+def _names(value: Names) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,125 @@
+"""What a fold did, as plain data that prints as a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from keras_rectifiers.folding.change import Change
+from keras_rectifiers.json_values import plain
+from keras_rectifiers.repairs import grouped
+from keras_rectifiers.repairs import where_text
+from keras_rectifiers.surgery.plan import Plan
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldedSite:
+    """One rectifier that was folded."""
+
+    #: Its path in the model.
+    path: str
+    #: How it was written, such as `Conv2D(activation=PReLU())`.
+    before: str
+    #: `"relu"` or `"leaky_relu"`.
+    after: str
+    #: The one slope that it has now.
+    slope: float
+    #: How far its furthest slope moved; 0: the same function, bit for bit.
+    distance: float
+    #: The most that its own output can move, for every input in the stated range
+    #: and the same input to the rectifier; None where nothing bounds it.
+    bound: float | None
+    #: What kept a bound from being known; empty where there is one.
+    blocked: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldResult:
+    """A folded model, and how far it is from the one that was trained."""
+
+    #: The live model; None where a file was folded.
+    model: Any
+    #: What was replaced by what; the skips say what stays, and why.
+    plan: Plan
+    sites: tuple[FoldedSite, ...]
+    #: The range of inputs that the bounds hold for, in words; empty for any input.
+    inputs: str = ""
+    #: What data said; None without data.
+    measured: Change | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether no slope moved: the model computes what it did, bit for bit."""
+        return all(site.distance == 0 for site in self.sites)
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the model, as plain data."""
+        return {
+            "model": self.plan.model,
+            "exact": self.exact,
+            "inputs": self.inputs,
+            "sites": [dataclasses.asdict(site) for site in self.sites],
+            "left": [
+                {"path": skip.site.path, "reason": skip.reason, "detail": skip.detail}
+                for skip in self.plan.skips
+            ],
+            "repairs": [dataclasses.asdict(repair) for repair in self.plan.repairs],
+            "measured": self.measured and dataclasses.asdict(self.measured),
+        }
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The summary as JSON.
+
+        Args:
+            indent: As in `json.dumps`.
+        """
+        return json.dumps(plain(self.summary()), indent=indent, allow_nan=False)
+
+    @property
+    def headline(self) -> str:
+        """What was folded, and what that changes, in one or two sentences."""
+        total = len(self.sites) + len(self.plan.skips)
+        said = f"{len(self.sites)} of {total} rectifiers with slopes folded"
+        if self.exact:
+            said += "; the function is the same, bit for bit."
+        else:
+            furthest = max(site.distance for site in self.sites)
+            said += f"; slopes moved by up to {furthest:.4g}."
+        if self.measured is not None and not self.measured.bit_equal:
+            said += (
+                f" Outputs on {self.measured.samples} samples moved by up to "
+                f"{self.measured.absolute:.4g} ({self.measured.relative:.2%} of the "
+                "largest)."
+            )
+        elif self.measured is not None:
+            said += f" Outputs on {self.measured.samples} samples are bit-equal."
+        return said
+
+    def __str__(self) -> str:
+        lines = [f"Model {self.plan.model!r}: {self.headline}"]
+        lines += [
+            f"  {site.path}: {site.before} -> {_after(site)}" for site in self.sites
+        ]
+        lines += [
+            f"  {skip.site.path}: {skip.site.spelling} stays, {skip.detail}"
+            for skip in self.plan.skips
+        ]
+        lines += [
+            f"  {first.rule}: {first.text} ({where_text(first, count)})"
+            for first, count in grouped(self.plan.repairs)
+        ]
+        return "\n".join(lines)
+
+
+def _after(site: FoldedSite) -> str:
+    text = site.after if not site.slope else f"{site.after}({site.slope:g})"
+    if site.distance == 0:
+        return text
+    if site.bound is None:
+        reason = f" ({site.blocked})" if site.blocked else ""
+        return f"{text}, slopes moved by {site.distance:.4g}; not bounded{reason}"
+    return (
+        f"{text}, slopes moved by {site.distance:.4g}, "
+        f"its output by at most {site.bound:.4g}"
+    )

@@ -1,0 +1,1 @@
+"""A saved model as data: its layers, its graph, and what Keras' classes do."""

@@ -1,0 +1,303 @@
+"""Find every rectifier of a document: where it stands and what it computes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import roles
+from keras_rectifiers.graph import shapes
+from keras_rectifiers.graph.axes import Axes
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.graph import Ref
+from keras_rectifiers.graph.view import View
+from keras_rectifiers.specs import Rectifier
+from keras_rectifiers.specs import Shape
+
+LAYER = "layer"
+FUSED = "fused"
+OPERATION = "op"
+
+#: The config key of a fused rectifier, and the attribute it becomes.
+SLOT = "activation"
+#: The argument of a PReLU by which its slopes are stored divided.
+SCALE = "learning_rate_multiplier"
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """One rectifier of a model, as the user sees it."""
+
+    #: Names from inside the top model, joined by `/`; a fused rectifier has the
+    #: path of its host.
+    path: str
+    #: `"layer"`, `"fused"` (in a layer's `activation`) or `"op"`.
+    form: str
+    #: How it is written, such as `Conv2D(activation='relu')`.
+    spelling: str
+    #: `"relu"`, `"leaky_relu"` or `"prelu"`.
+    kind: str
+    #: Slope for negative input (0 for a PReLU, whose slopes are weights).
+    negative_slope: float
+    #: Upper bound of the output, or None.
+    max_value: float | None
+    #: Input below which the negative branch applies.
+    threshold: float
+    #: `"hidden"`, `"gate"`, `"output"`, `"guard"`, `"recurrent"` or `"custom"`.
+    role: str
+    #: Why it has this role; empty for a hidden activation.
+    evidence: str
+    #: Shape of the output, one for each call; None where the model does not say.
+    shapes: tuple[Shape | None, ...]
+    #: Axis of the channels, counted from the batch at 0; -1 for the last one.
+    channel_axis: int
+    #: Name of the dtype policy, such as `"float32"` or `"mixed_float16"`.
+    dtype: str
+
+    @property
+    def channels(self) -> int | None:
+        """Number of channels, None where unknown or different between calls."""
+        widths = set(self.widths)
+        return widths.pop() if len(widths) == 1 else None
+
+    @property
+    def widths(self) -> tuple[int | None, ...]:
+        """Number of channels at each call."""
+        least = max(2, self.channel_axis + 1)
+        return tuple(
+            None if shape is None or len(shape) < least else shape[self.channel_axis]
+            for shape in self.shapes
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A site and the places of the document where it stands (shared: several)."""
+
+    site: Site
+    places: tuple[Place, ...]
+    #: Number of calls at each place.
+    calls: tuple[int, ...]
+    #: Operand that an operation rectifies.
+    operand: int = 0
+    #: Whether the channels are on the same axis at each call.
+    one_axis: bool = True
+
+    @property
+    def uses(self) -> tuple[int, ...]:
+        """For each call, the number of the use that it belongs to.
+
+        Calls at different widths are different uses, since slopes belong to
+        channels. So are a bare rectifier's calls in different models: Keras
+        cannot revive a layer that a model shares with a model inside it.
+        """
+        homes = [place.parent and place.parent.identity for place in self.places]
+        owners = [
+            home
+            for home, calls in zip(homes, self.calls, strict=True)
+            for _ in range(calls)
+        ]
+        if self.site.form == FUSED:
+            owners = [None] * len(owners)
+        keys = list(zip(owners, self.site.widths, strict=True))
+        numbers = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        return tuple(numbers[key] for key in keys)
+
+    @property
+    def own_places(self) -> tuple[Place, ...]:
+        """The places that have a rectifier of their own once it is replaced.
+
+        A host that is shared has one rectifier, and so has a shared model.
+        """
+        if self.site.form == FUSED:
+            return self.places[:1]
+        first: dict[tuple[Any, ...] | None, Place] = {}
+        for place in self.places:
+            home = None if place.parent is None else place.parent.identity
+            first.setdefault(home, place)
+        return tuple(first.values())
+
+    @property
+    def slot(self) -> str:
+        """Attribute of the layer here that holds the rectifier; empty if it is one.
+
+        An `Activation` holds one too, where it was given a layer.
+        """
+        held = holds_layer(self.places[0].entry)
+        return SLOT if self.site.form == FUSED or held else ""
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Group of the rectifier's weights in the weights file."""
+        return (*self.places[0].group, *filter(None, (self.slot,)))
+
+    @property
+    def slope_scale(self) -> float:
+        """What the stored slopes of a PReLU are multiplied with.
+
+        It is the layer's `learning_rate_multiplier`, 1 where there is none.
+        """
+        config: Any = self.places[0].config
+        if self.slot:
+            slot = config.get(SLOT)
+            config = slot.get("config") if isinstance(slot, dict) else None
+        scale = config.get(SCALE) if isinstance(config, dict) else None
+        return float(scale) if isinstance(scale, int | float) else 1.0
+
+
+def holds_layer(entry: Entry) -> bool:
+    """Whether an entry is an `Activation` that was given a layer."""
+    value = config_of(entry).get(SLOT)
+    return (
+        entry.get("class_name") == "Activation"
+        and isinstance(value, dict)
+        and value.get("class_name") != "function"
+    )
+
+
+def find(document: Entry) -> tuple[Found, ...]:
+    """Every rectifier of a model, in the order of its layers.
+
+    Args:
+        document: The config of a whole model; not changed.
+
+    Returns:
+        One `Found` for each rectifier. A layer that is shared between models
+        counts once.
+    """
+    view = View(document)
+    axes = Axes(view)
+    shared: dict[tuple[Any, ...], list[Place]] = {}
+    recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
+    for place in view.places[1:]:
+        known = recognise(place, view)
+        if known is not None:
+            recognised.setdefault(place.identity, known)
+            shared.setdefault(place.identity, []).append(place)
+    return tuple(
+        _found(places, *recognised[identity], view, axes)
+        for identity, places in shared.items()
+    )
+
+
+def recognise(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
+    """Form, function and operand of the rectifier at a place, if one is there.
+
+    Args:
+        place: A layer or an operation.
+        view: The document around it.
+    """
+    entry, config = place.entry, place.config
+    class_name, module = str(entry["class_name"]), entry.get("module")
+    if forms.is_operation(module):
+        return _recognise_operation(place, view)
+    known = forms.recognise_layer(
+        class_name, module, entry.get("registered_name"), config
+    )
+    if known is not None:
+        return LAYER, known, 0
+    if class_name != "Activation":
+        known = forms.recognise_activation(config.get(SLOT))
+        if known is not None:
+            return FUSED, known, 0
+    return None
+
+
+def _recognise_operation(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
+    graph = view.graph_around(place)
+
+    def producer(tensor: Any) -> tuple[str, Sequence[Any]] | None:
+        if not isinstance(tensor, Ref) or tensor.name not in graph.entries:
+            return None
+        source = graph.entries[tensor.name]
+        return str(source["class_name"]), graph.arguments(tensor.name, tensor.node)
+
+    known = forms.recognise_operation(
+        str(place.entry["class_name"]),
+        place.entry.get("module"),
+        place.config,
+        graph.arguments(place.names[-1], 0),
+        producer,
+        lambda a, b: _tensor(a) == _tensor(b) is not None,
+    )
+    return None if known is None else (OPERATION, *known)
+
+
+def _tensor(value: Any) -> tuple[str, int, int] | None:
+    return (value.name, value.node, value.tensor) if isinstance(value, Ref) else None
+
+
+def _found(
+    places: list[Place],
+    form: str,
+    known: Rectifier,
+    operand: int,
+    view: View,
+    axes: Axes,
+) -> Found:
+    place = places[0]
+    fused = form == FUSED
+    role, evidence = roles.role_of(places, known, view, fused=fused)
+    axis, one_axis = axes.of(places)
+    called = [shapes.output_shapes(each, view, fused=fused) for each in places]
+    site = Site(
+        path=place.path,
+        form=form,
+        spelling=_spelling(place, form, known),
+        kind=known.kind,
+        negative_slope=known.negative_slope,
+        max_value=known.max_value,
+        threshold=known.threshold,
+        role=role,
+        evidence=evidence,
+        shapes=tuple(shape for each in called for shape in each),
+        channel_axis=axis,
+        dtype=shapes.dtype_name(
+            place, view, operand, place.config.get(SLOT) if fused else None
+        ),
+    )
+    calls = tuple(len(each) for each in called)
+    return Found(site, tuple(places), calls, operand, one_axis)
+
+
+def _function_text(value: dict[str, Any]) -> str:
+    """A function as it is written, with what a partial gives it."""
+    keywords = value.get("keywords")
+    if not keywords:
+        return repr(value.get("config"))
+    given = ", ".join(f"{key}={each}" for key, each in keywords.items())
+    return f"partial({value.get('config')}, {given})"
+
+
+def _spelling(place: Place, form: str, known: Rectifier) -> str:
+    class_name = str(place.entry["class_name"])
+    value = place.config.get(SLOT)
+    if form == FUSED or class_name == "Activation":
+        if isinstance(value, dict):
+            inner = value.get("class_name")
+            text = f"{inner}()" if inner != "function" else _function_text(value)
+        else:
+            text = repr(value)
+        shown = text if class_name == "Activation" else f"{SLOT}={text}"
+        return f"{class_name}({shown})"
+    extra = {
+        "max_value": known.max_value,
+        "negative_slope": known.negative_slope or None,
+        "threshold": known.threshold or None,
+    }
+    given = [f"{key}={value:g}" for key, value in extra.items() if value is not None]
+    if form == LAYER:
+        return f"{class_name}({', '.join(given)})"
+    if class_name == "Maximum":
+        return "ops.maximum(x, 0)"
+    if class_name == "Where":
+        return "ops.where(x > 0, x, 0)"
+    if class_name == "Clip":
+        return f"ops.clip(x, 0, {known.max_value:g})"
+    if class_name == "ReLU":
+        return f"activations.relu({', '.join(['x', *given])})"
+    return f"ops.{'leaky_relu' if class_name == 'LeakyRelu' else class_name.lower()}(x)"

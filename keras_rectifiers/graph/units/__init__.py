@@ -1,0 +1,1 @@
+"""Which entries of which weights make and read each unit of a rectifier."""

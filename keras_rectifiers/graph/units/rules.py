@@ -1,0 +1,318 @@
+"""What one layer does with units: keeps them apart, takes them up, or makes them.
+
+One function for each question; each looks at one entry of a document and at where
+the units lie. Keras is never imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import traits
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.units.parts import Indices
+from keras_rectifiers.graph.units.parts import Passed
+from keras_rectifiers.specs import Shape
+
+
+class UnsafeError(ValueError):
+    """No safe answer; the message says why. It never leaves this part."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """Where the units lie in a tensor."""
+
+    #: Axis of the channels, batch axis included, from 0.
+    axis: int
+    #: Positions of each unit on that axis, shape `(units, k)`.
+    indices: Indices
+    #: What was passed so far.
+    through: tuple[Passed, ...]
+
+
+#: (weight, axes from the end, positions of each unit on them)
+Piece = tuple[str, tuple[int, ...], tuple[Indices, ...]]
+
+#: Largest tensor, in values of one sample, through which a reshape is followed.
+_LARGEST = 4_000_000
+
+#: Layers and operations without weights that work on each value alone, 0 to 0.
+_ELEMENTWISE = frozenset(
+    {
+        *(traits.PASSING - {"AlphaDropout"}),  # while training it gives no 0 for 0
+        *("ELU", "Relu", "Relu6", "Elu", "Gelu", "Selu", "Silu", "Tanh"),
+        *("LeakyRelu", "Softsign", "StopGradient", "Cast"),
+    }
+)
+#: The same as activations.
+ZERO_TO_ZERO = frozenset(
+    {
+        *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu"),
+        *("silu", "swish", "tanh", "softsign", "hard_tanh", "tanh_shrink"),
+        *("soft_shrink", "hard_shrink", "mish", "hard_swish"),
+    }
+)
+#: Activations that mix units.
+_MIXES = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
+_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
+
+
+def channels(config: dict[str, Any], rank: int) -> int:
+    """The channel axis of a layer with a `data_format`."""
+    return traits.format_axis(config.get("data_format")) % rank
+
+
+def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None:
+    """Where the units lie after a layer that keeps them apart.
+
+    Args:
+        entry: The layer or operation; it takes one tensor.
+        state: Where they lie in its input.
+        shape: Shape of its input, None where unknown.
+
+    Returns:
+        The state after it (without a record of the layer), or None where it is
+        no such layer.
+
+    Raises:
+        UnsafeError: If it is one, and cannot be followed.
+    """
+    class_name, config = str(entry["class_name"]), config_of(entry)
+    if is_elementwise(entry):
+        return state
+    if class_name == "BatchNormalization":
+        _check_axis(entry, state, _rank(entry, shape), config.get("axis", -1))
+        return state
+    if class_name.startswith(traits.GLOBAL_POOLING):
+        rank = _rank(entry, shape)
+        _check_axis(entry, state, rank, channels(config, rank))
+        return state if config.get("keepdims") else dataclasses.replace(state, axis=1)
+    if class_name.startswith((*traits.POOLING, *traits.RESIZING)):
+        rank = _rank(entry, shape)
+        _check_axis(entry, state, rank, channels(config, rank))
+        return state
+    if class_name == "Permute":
+        dims = list(config["dims"])
+        return dataclasses.replace(state, axis=dims.index(state.axis) + 1)
+    if class_name in ("Flatten", "Reshape"):
+        return _reshaped(entry, state, shape)
+    return None
+
+
+def is_elementwise(entry: Entry) -> bool:
+    """Whether a member works on each value alone, and takes 0 to 0."""
+    class_name, config = str(entry["class_name"]), config_of(entry)
+    if not forms.is_ours(entry) and not forms.is_keras(entry):
+        return False
+    if class_name in _ELEMENTWISE:
+        return True
+    if class_name == "Activation":
+        return config.get("activation") in ZERO_TO_ZERO
+    if class_name == "ReLU":
+        return not config.get("threshold")
+    if class_name == "Rescaling":
+        return isinstance(config.get("scale"), int | float) and not config.get("offset")
+    return class_name in ("LeakyReLU", "PReLU", "LeakyRelu", "PRelu")
+
+
+def taken_up(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
+    """The weights that a layer multiplies units with; none if it has no such.
+
+    Args:
+        entry: The layer.
+        state: Where the units lie in its input.
+        shape: Shape of its input.
+
+    Raises:
+        UnsafeError: If the weights are shared between units.
+    """
+    class_name, config = str(entry["class_name"]), config_of(entry)
+    if not forms.is_keras(entry):
+        return []
+    if class_name in ("Dense", *_RECURRENT):
+        rank = _rank(entry, shape)
+        _check_axis(entry, state, rank, rank - 1)
+        kernel = "cell.kernel" if class_name in _RECURRENT else "kernel"
+        return [(kernel, (-2,), (state.indices,))]
+    if class_name == "EinsumDense":
+        return [("kernel", *_einsum(entry, state, shape, "input"))]
+    if "Conv" not in class_name or "LSTM" in class_name:
+        return []
+    rank = _rank(entry, shape)
+    _check_axis(entry, state, rank, channels(config, rank))
+    if class_name.startswith("Separable"):
+        return [("depthwise_kernel", (-2,), (state.indices,))]
+    if class_name.startswith("Depthwise"):
+        return [("kernel", (-2,), (state.indices,))]
+    if class_name.endswith("Transpose"):
+        return [("kernel", (-1,), (state.indices,))]
+    groups = int(config.get("groups") or 1)
+    if groups == 1:
+        return [("kernel", (-2,), (state.indices,))]
+    return [_grouped(entry, state, shape, groups)]
+
+
+def made_by(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
+    """The kernel and bias entries that make units; none if a layer makes none.
+
+    Args:
+        entry: The layer.
+        state: Where the units lie in its output.
+        shape: Shape of its input.
+
+    Raises:
+        UnsafeError: If the weights are shared between units.
+    """
+    class_name, config = str(entry["class_name"]), config_of(entry)
+    if not forms.is_keras(entry):
+        return []
+    every = (state.indices,)
+    if class_name == "Embedding":
+        _check_axis(entry, state, (len(shape) if shape else 2) + 1, -1)
+        return [("embeddings", (-1,), every)]
+    if class_name == "EinsumDense":
+        return _made_by_einsum(entry, state, shape)
+    convolves = "Conv" in class_name and "LSTM" not in class_name
+    if class_name != "Dense" and not convolves:
+        return []
+    rank = _rank(entry, shape)
+    _check_axis(entry, state, rank, channels(config, rank) if convolves else -1)
+    bias: list[Piece] = [("bias", (-1,), every)] if config.get("use_bias", True) else []
+    if class_name.startswith("Separable"):
+        return [("pointwise_kernel", (-1,), every), *bias]
+    if class_name.startswith("Depthwise"):
+        many = int(config.get("depth_multiplier", 1))
+        pair = (state.indices // many, state.indices % many)
+        return [("kernel", (-2, -1), pair), *bias]
+    axis = -2 if class_name.endswith("Transpose") else -1
+    return [("kernel", (axis,), every), *bias]
+
+
+def concatenated(
+    entry: Entry, state: State, position: int, inputs: list[Shape | None]
+) -> State:
+    """Where the units lie after a concatenation.
+
+    Args:
+        entry: A Concatenate layer or operation.
+        state: Where they lie in one of its inputs.
+        position: Which one.
+        inputs: Shapes of all.
+
+    Raises:
+        UnsafeError: If the shapes are unknown.
+    """
+    own = inputs[position]
+    axis = int(config_of(entry).get("axis", -1)) % _rank(entry, own)
+    if axis != state.axis:
+        raise UnsafeError(f"{name_of(entry)!r} joins other axes than the channels")
+    sizes = [None if shape is None else shape[axis] for shape in inputs[:position]]
+    if any(size is None for size in sizes):
+        raise UnsafeError(f"the shapes that {name_of(entry)!r} takes are unknown")
+    offset = sum(size or 0 for size in sizes)
+    return dataclasses.replace(state, indices=state.indices + offset)
+
+
+def mixes_output(entry: Entry) -> bool:
+    """Whether a layer's own activation mixes units or is not known."""
+    activation = config_of(entry).get("activation")
+    return isinstance(activation, str) and activation in _MIXES
+
+
+def _reshaped(entry: Entry, state: State, shape: Shape | None) -> State:
+    """Follow each value of one sample through a Flatten or Reshape."""
+    name = name_of(entry)
+    if shape is None or any(size is None for size in shape[1:]):
+        raise UnsafeError(f"the shape that {name!r} takes is unknown")
+    inner = [size or 0 for size in shape[1:]]
+    if math.prod(inner) > _LARGEST:
+        raise UnsafeError(f"{name!r} takes a tensor too large to follow")
+    units, count = state.indices.shape
+    owners = np.full(inner, -1, np.int64)
+    rows = np.moveaxis(owners, state.axis - 1, 0)
+    rows[state.indices.ravel()] = np.repeat(np.arange(units), count).reshape(
+        -1, *[1] * (len(inner) - 1)
+    )
+    if entry["class_name"] == "Flatten":
+        if config_of(entry).get("data_format") == "channels_first":
+            owners = np.moveaxis(owners, 0, -1)
+        owners = owners.reshape(-1)
+    else:
+        owners = owners.reshape(config_of(entry)["target_shape"])
+    for axis in range(owners.ndim):
+        lines = np.moveaxis(owners, axis, 0).reshape(owners.shape[axis], -1)
+        owner = lines[:, 0]
+        if (lines == owner[:, None]).all():
+            order = np.argsort(owner, kind="stable")
+            found = order[(owner < 0).sum() :]
+            if len(found) % units == 0:
+                indices = found.reshape(units, -1)
+                return dataclasses.replace(state, axis=axis + 1, indices=indices)
+    raise UnsafeError(f"{name!r} spreads one unit over several axes")
+
+
+def _grouped(entry: Entry, state: State, shape: Shape | None, groups: int) -> Piece:
+    size = None if shape is None else shape[state.axis]
+    if size is None:
+        raise UnsafeError(f"the shape that {name_of(entry)!r} takes is unknown")
+    inside = size // groups
+    width = int(config_of(entry)["filters"]) // groups
+    group = state.indices // inside
+    if (group != group[:, :1]).any():
+        raise UnsafeError(f"one unit reaches several groups of {name_of(entry)!r}")
+    outputs = group[:, :1] * width + np.arange(width)
+    return "kernel", (-2, -1), (state.indices % inside, outputs)
+
+
+def _terms(entry: Entry, rank: int) -> tuple[str, str, str]:
+    """Input, kernel and output of an equation, with letters for every axis."""
+    equation = str(config_of(entry)["equation"]).replace(" ", "")
+    left, _, output = equation.partition("->")
+    given, _, kernel = left.partition(",")
+    filler = "0123456789"[: max(0, rank - len(given.replace("...", "")))]
+    return given.replace("...", filler), kernel, output.replace("...", filler)
+
+
+def _einsum(
+    entry: Entry, state: State, shape: Shape | None, side: str
+) -> tuple[tuple[int, ...], tuple[Indices, ...]]:
+    given, kernel, output = _terms(entry, _rank(entry, shape))
+    term = given if side == "input" else output
+    if state.axis >= len(term) or term[state.axis] not in kernel:
+        raise UnsafeError(f"{name_of(entry)!r} has the same weights for every unit")
+    return (kernel.index(term[state.axis]) - len(kernel),), (state.indices,)
+
+
+def _made_by_einsum(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
+    axes, indices = _einsum(entry, state, shape, "output")
+    pieces: list[Piece] = [("kernel", axes, indices)]
+    _, _, output = _terms(entry, _rank(entry, shape))
+    bias_axes = config_of(entry).get("bias_axes")
+    if bias_axes and output[state.axis] in bias_axes:
+        # Keras lays the bias out in the order of the output, from its first axis.
+        kept = output[min(output.index(letter) for letter in bias_axes) :]
+        pieces.append(("bias", (kept.index(output[state.axis]) - len(kept),), indices))
+    return pieces
+
+
+def _rank(entry: Entry, shape: Shape | None) -> int:
+    if shape is None:
+        raise UnsafeError(f"the shape that {name_of(entry)!r} takes is unknown")
+    return len(shape)
+
+
+def _check_axis(entry: Entry, state: State, rank: int, axis: Any) -> None:
+    if isinstance(axis, list) and len(axis) == 1:
+        axis = axis[0]
+    if not isinstance(axis, int) or axis % rank != state.axis:
+        raise UnsafeError(
+            f"{name_of(entry)!r} works on another axis than that of the units"
+        )

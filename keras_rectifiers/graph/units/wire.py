@@ -1,0 +1,90 @@
+"""Producers and consumers of each unit, found by walking a document's graphs.
+
+Forward through what keeps units apart, to the kernels that take them up; backward
+to the kernels that make them. A weight belongs to a unit only if nothing else in
+the model depends on the entries in question; where that cannot be said, the answer
+is a `Cannot`. Keras is never imported.
+"""
+
+from __future__ import annotations
+
+from keras_rectifiers.graph import sites
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.units.consumers import Forward
+from keras_rectifiers.graph.units.parts import Cannot
+from keras_rectifiers.graph.units.parts import Consumer
+from keras_rectifiers.graph.units.parts import Part
+from keras_rectifiers.graph.units.parts import Passed
+from keras_rectifiers.graph.units.parts import Producer
+from keras_rectifiers.graph.units.parts import UnitWiring
+from keras_rectifiers.graph.units.producers import Backward
+from keras_rectifiers.graph.units.rules import UnsafeError
+from keras_rectifiers.graph.view import View
+
+__all__ = [
+    "Cannot",
+    "Consumer",
+    "Part",
+    "Passed",
+    "Producer",
+    "UnitWiring",
+    "consumers",
+    "producers",
+    "wire",
+]
+
+
+def wire(document: Entry) -> dict[str, UnitWiring]:
+    """The wiring of every rectifier of a model.
+
+    Args:
+        document: The config of a whole model, as `surgery.live.document_of` gives
+            it; not changed.
+
+    Returns:
+        One entry for each rectifier, by its path.
+    """
+    view = View(document)
+    return {
+        found.site.path: UnitWiring(
+            found.site.path,
+            found.site.channels,
+            producers(view, found),
+            consumers(view, found),
+        )
+        for found in sites.find(document)
+    }
+
+
+def producers(view: View, found: Found) -> tuple[Producer, ...] | Cannot:
+    """The incoming weights of a rectifier's units.
+
+    Args:
+        view: The document.
+        found: The rectifier, as `sites.find` gives it for the same document.
+
+    Returns:
+        Kernel and bias of the layer that makes the units, and the affine of the
+        normalisation between, as far as nothing else depends on them.
+    """
+    try:
+        return Backward(view, found).producers()
+    except UnsafeError as error:
+        return Cannot(str(error))
+
+
+def consumers(view: View, found: Found) -> tuple[Consumer, ...] | Cannot:
+    """The outgoing weights of a rectifier's units.
+
+    Args:
+        view: The document.
+        found: The rectifier, as `sites.find` gives it for the same document.
+
+    Returns:
+        Every weight that the units' outputs are multiplied with.
+    """
+    try:
+        return Forward(view, found).consumers()
+    except UnsafeError as error:
+        return Cannot(str(error))

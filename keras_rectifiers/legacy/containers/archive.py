@@ -1,0 +1,217 @@
+"""`.keras` files of Keras 2 and 3."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from typing import BinaryIO
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import zipcopy
+from keras_rectifiers.graph import wellformed
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.layout import stored
+from keras_rectifiers.legacy.containers import missing_config
+from keras_rectifiers.legacy.containers import vocabularies
+from keras_rectifiers.legacy.containers.groups import GroupedWeights
+from keras_rectifiers.legacy.containers.groups import tree_of
+from keras_rectifiers.legacy.containers.hdf5_arrays import Reader
+from keras_rectifiers.legacy.containers.hdf5_arrays import open_hdf5
+from keras_rectifiers.legacy.containers.saved import MODERN
+from keras_rectifiers.legacy.containers.saved import Saved
+from keras_rectifiers.surgery import members
+from keras_rectifiers.surgery.archive import CONFIG
+from keras_rectifiers.surgery.archive import METADATA
+from keras_rectifiers.surgery.archive import WEIGHTS
+
+_EARLY = "early .keras"
+_CHUNK = 1 << 20
+
+
+@contextlib.contextmanager
+def read(file: BinaryIO, path: Path) -> Iterator[Saved]:
+    """Read a `.keras` file.
+
+    Args:
+        file: Its bytes, from the beginning.
+        path: Where it is.
+
+    Raises:
+        ArchiveError: It is damaged, or no file that Keras wrote.
+        UnsupportedModelError: It holds its weights in a way that is not read.
+    """
+    with members.open_zip(file, path) as zipped:
+        infos = members.members_of(zipped, path)
+        document = members.read_json(zipped, infos, CONFIG, path)
+        metadata = {}
+        if any(info.filename == METADATA for info in infos):
+            metadata = members.read_json(zipped, infos, METADATA, path)
+        with _reader(file, zipped, infos, path) as reader:
+            weights = GroupedWeights(tree_of(reader), document)
+            made = saved(weights, metadata, path)
+            yield _with_vocabularies(made, weights, zipped, infos)
+
+
+@contextlib.contextmanager
+def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
+    """An architecture with the weights in a `.keras` file.
+
+    Args:
+        file: Its bytes, from the beginning.
+        path: Where it is.
+        made: The architecture.
+
+    Raises:
+        ArchiveError: It is damaged, or no file that Keras wrote.
+        UnsupportedModelError: It holds its weights in a way that is not read.
+    """
+    with members.open_zip(file, path) as zipped:
+        infos = members.members_of(zipped, path)
+        with _reader(file, zipped, infos, path) as reader:
+            weights = GroupedWeights(tree_of(reader), made.document)
+            made = missing_config.filled(made, weights)
+            yield _with_vocabularies(made, weights, zipped, infos)
+
+
+def lacks_shapes(file: BinaryIO, path: Path, document: Entry) -> bool:
+    """Whether layers have weights, but no `build_config` that has Keras make them.
+
+    Args:
+        file: Its bytes, from the beginning.
+        path: Where it is.
+        document: A model that does not state its input, as Keras 3 writes it.
+    """
+    with members.open_zip(file, path) as zipped:
+        infos = members.members_of(zipped, path)
+        with _reader(file, zipped, infos, path) as reader:
+            arrays = set(GroupedWeights(tree_of(reader), {}).of_layers)
+    for place in stored(document):
+        for entry, group in ((place.entry, place.group), _slot(place)):
+            if group and entry.get("build_config"):
+                arrays = {each for each in arrays if each[: len(group)] != group}
+    return bool(arrays)
+
+
+def _slot(place: Place) -> tuple[Entry, tuple[str, ...]]:
+    """The layer in a layer's `activation`, and its group."""
+    inner = place.config.get("activation")
+    entry = inner if isinstance(inner, dict) else {}
+    return entry, (*place.group, "activation")
+
+
+def saved(weights: GroupedWeights, metadata: dict[str, Any], path: Path) -> Saved:
+    """What the three parts of a `.keras` file say.
+
+    Args:
+        weights: The weights, and the config.
+        metadata: The metadata; may be empty.
+        path: The file or folder that has them.
+    """
+    document = weights.document
+    version = str(metadata.get("keras_version") or "")
+    training = document.pop("compile_config", None)
+    if training is not None and not isinstance(training, dict):
+        raise ArchiveError(
+            "A compile_config must be an object. Received: a "
+            f"{type(training).__name__} in {str(path)!r}. The file is not one that "
+            "Keras wrote."
+        )
+    early = version.partition(".")[0] == "2"
+    made = Saved(
+        path=path,
+        container=_EARLY if early else MODERN,
+        document=document,
+        training=training or None,  # empty where it was not compiled
+        version=version,
+        backend="tensorflow" if early else "",
+        weights=weights,
+        slots=weights.tree.slots(),
+    )
+    return missing_config.filled(made, weights)
+
+
+def _with_vocabularies(
+    made: Saved,
+    weights: GroupedWeights,
+    zipped: zipfile.ZipFile,
+    infos: members.Members,
+) -> Saved:
+    """What layers store beside their weights: vocabularies, images."""
+    assets = {
+        info.filename.replace("\\", "/"): info for info in infos if info.file_size
+    }
+
+    def read_file(name: str, limit: int) -> bytes:
+        if assets[name].file_size > limit:
+            raise vocabularies.too_large(weights.tree.path)
+        try:
+            with zipped.open(assets[name]) as member:
+                return member.read(limit + 1)
+        except members.UNREADABLE as error:
+            raise ArchiveError(
+                "Every member of a .keras file must be readable. Received: "
+                f"{name!r} in {str(weights.tree.path)!r}, which is not ({error}). The "
+                "file is damaged."
+            ) from error
+
+    names = [name for name in assets if name.startswith(f"{vocabularies.ASSETS}/")]
+    return vocabularies.filled(made, weights, names, read_file)
+
+
+@contextlib.contextmanager
+def _reader(
+    file: BinaryIO, zipped: zipfile.ZipFile, infos: members.Members, path: Path
+) -> Iterator[Reader]:
+    info = _weights(infos, path)
+    with wellformed.reading(path, WEIGHTS):
+        unpacked = _member(file, zipped, info, path)
+    with unpacked, open_hdf5(unpacked, path, info.file_size) as reader:
+        yield reader
+
+
+def _weights(infos: members.Members, path: Path) -> zipfile.ZipInfo:
+    for info in infos:
+        if info.filename == WEIGHTS:
+            return info
+    other = next(
+        (each.filename for each in infos if each.filename.startswith("model.weights")),
+        "",
+    )
+    if other:
+        raise UnsupportedModelError(
+            f"A .keras file must hold its weights as {WEIGHTS}. Received: {other!r} in "
+            f"{str(path)!r}. Open it with the Keras that wrote it, and save it again."
+        )
+    raise ArchiveError(
+        f"A .keras file must hold {WEIGHTS!r}. Received: {str(path)!r}, which does "
+        "not. The file is cut short; take another copy of it."
+    )
+
+
+def _member(
+    file: BinaryIO, zipped: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path
+) -> Any:
+    """The bytes of a member as a file that can be sought, their sum checked."""
+    if info.compress_type != zipfile.ZIP_STORED:
+        unpacked = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+        with zipped.open(info) as packed:
+            shutil.copyfileobj(packed, unpacked, _CHUNK)
+        return unpacked
+    window = zipcopy.Window(file, zipcopy.data_offset(file, info), info.file_size)
+    total = 0
+    while data := window.read(_CHUNK):
+        total = zlib.crc32(data, total)
+    if total != info.CRC:
+        raise ArchiveError(
+            "A member must have the check sum that the archive states. Received: "
+            f"{info.filename!r} of {str(path)!r} with another. The file is damaged."
+        )
+    return window

@@ -1,0 +1,110 @@
+"""What every container is read into."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from typing import Protocol
+
+import numpy as np
+
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.repairs import Repair
+
+#: Ending of a file of Keras 3, and the container's name.
+MODERN = ".keras"
+
+
+class Array(Protocol):
+    """An array in a file: known by name and shape, read when it is asked for."""
+
+    @property
+    def name(self) -> str:
+        """Where it stands in the file, for people."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its type."""
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """Its values; their size was held against the file's."""
+
+
+class Weights(Protocol):
+    """The weights of a container."""
+
+    def find(self, owners: Sequence[Owner]) -> list[list[Array]]:
+        """The stored arrays of each layer, in the order of its old variables.
+
+        Raises:
+            ArchiveError: A layer's arrays are missing, or an array is nobody's.
+        """
+
+
+class Slots(Protocol):
+    """The optimizer's state in a container, as it was stored.
+
+    The three containers know different things: `.h5` has names, a SavedModel
+    has slots by variable, a `.keras` of Keras 2 has a list.
+    """
+
+    @property
+    def kind(self) -> str:
+        """`"named"` (`.h5`) or `"listed"` (`.keras`, SavedModel of Keras 2.11 on)."""
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """In stored order; names as the container has them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """A saved model, read but not yet understood.
+
+    Attributes:
+        path: The file or folder.
+        container: What it is, for people: `"early .keras"`, `"whole-model .h5"`,
+            `"SavedModel"`, `"architecture JSON"`.
+        document: The model's config, as it was written.
+        training: The compile config, as it was written, or None.
+        version: Of the Keras that wrote it, such as `"2.4.0"`, or `""`.
+        backend: Of the Keras that wrote it, or `""`.
+        weights: Where its weights are; None for an architecture alone.
+        slots: The optimizer's state; None where there is none.
+        assets: Names of further files in a `.keras` file that belong to no layer of
+            Keras.
+        repairs: What was already done while it was read.
+    """
+
+    path: Path
+    container: str
+    document: Entry
+    training: dict[str, Any] | None
+    version: str
+    backend: str
+    weights: Weights | None
+    slots: Slots | None = None
+    assets: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedSlots:
+    """Slots whose arrays are known at once; see `Slots`.
+
+    Attributes:
+        kind: What they are known by.
+        arrays: In stored order.
+        scaled: Whether they are of an optimizer that scales the loss.
+    """
+
+    kind: str
+    arrays: tuple[Array, ...]
+    scaled: bool = False

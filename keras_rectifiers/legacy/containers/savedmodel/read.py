@@ -1,0 +1,128 @@
+"""Read a SavedModel folder of Keras 2 as it was saved, without TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.wellformed import reading
+from keras_rectifiers.legacy.containers.saved import Saved
+from keras_rectifiers.legacy.containers.savedmodel import files
+from keras_rectifiers.legacy.containers.savedmodel import metadata
+from keras_rectifiers.legacy.containers.savedmodel import slots
+from keras_rectifiers.legacy.containers.savedmodel import vocabularies
+from keras_rectifiers.legacy.containers.savedmodel.bundle import Bundle
+from keras_rectifiers.legacy.containers.savedmodel.layers import LayerObjects
+from keras_rectifiers.legacy.containers.savedmodel.objects import OBJECT_GRAPH
+from keras_rectifiers.legacy.containers.savedmodel.objects import ObjectGraph
+from keras_rectifiers.legacy.containers.savedmodel.weights import CheckpointWeights
+
+_INDEX = "variables/variables.index"
+
+
+def is_savedmodel(path: Path) -> bool:
+    """Whether a path is a folder that TensorFlow wrote a model in."""
+    return path.is_dir() and any(
+        files.has(path, name)
+        for name in (metadata.METADATA, metadata.GRAPH, "saved_model.pbtxt")
+    )
+
+
+@contextlib.contextmanager
+def read(path: Path) -> Iterator[Saved]:
+    """Read a SavedModel; its arrays are read while the block lasts.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        ArchiveError: It is no SavedModel, or damaged.
+        UnsupportedModelError: It holds no Keras model whose layers are known.
+    """
+    if not is_savedmodel(path):
+        raise ArchiveError(
+            "A folder must be a SavedModel, with saved_model.pb in it. Received: "
+            f"{str(path)!r}. Give the folder that model.save() wrote, or a file."
+        )
+    described = metadata.read(path)
+    root = described.root.data
+    document = _document(path, root)
+    with contextlib.ExitStack() as stack:
+        if not files.has(path, _INDEX):
+            raise ArchiveError(
+                f"A SavedModel must hold {_INDEX}. Received: {str(path)!r} without "
+                "it. Fetch the whole folder, with its subfolders."
+            )
+        bundle = Bundle(path, stack)
+        if OBJECT_GRAPH not in bundle:
+            raise UnsupportedModelError(
+                "The checkpoint of a SavedModel must say which object each array "
+                f"belongs to. Received: {str(path)!r}, whose checkpoint is of "
+                "TensorFlow 1. Use the Keras file (.h5) that it was made from."
+            )
+        text = bundle.text(OBJECT_GRAPH)
+        with reading(path, "checkpoint"):
+            graph = ObjectGraph(text)
+            layers = LayerObjects(document, described, graph)
+            weights = CheckpointWeights(path, layers, graph, bundle)
+            state = slots.read(graph, weights.array)
+        document = vocabularies.filled(document, path, graph, layers)
+        yield Saved(
+            path=path,
+            container="SavedModel",
+            document=document,
+            training=_object(root.get("training_config")),
+            version=_text(root.get("keras_version")),
+            backend=_text(root.get("backend")) or "tensorflow",
+            weights=weights,
+            slots=state,
+        )
+
+
+def _document(path: Path, root: dict[str, Any]) -> Entry:
+    """The model's config, as other files have it."""
+    for entry in (root.get("model_config"), root):
+        if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
+            continue
+        document = {"class_name": entry["class_name"], "config": entry.get("config")}
+        if is_model(document):
+            return _with_shape(document, root)
+        if isinstance(document["config"], list):  # Sequential of an early version
+            layers = {"name": root.get("name"), "layers": document["config"]}
+            if is_model({"config": layers}):
+                return {**document, "config": layers}
+    raise UnsupportedModelError(
+        "The config of a model must list its layers. Received: "
+        f"{str(path)!r}, whose class {str(root.get('class_name'))!r} makes its layers "
+        "in code that is not in the file. Build the same model with the functional "
+        "API, load the old weights into it, and save that."
+    )
+
+
+def _with_shape(document: Entry, root: dict[str, Any]) -> Entry:
+    """A Sequential with the shape that it was built or called with."""
+    layers = config_of(document)["layers"]
+    stated = not layers or layers[0]["class_name"] == "InputLayer"
+    if document["class_name"] != "Sequential" or stated:
+        return document
+    spec = root.get("save_spec")
+    parts = spec.get("serialized") if isinstance(spec, dict) else None
+    called = parts[0] if isinstance(parts, list) and parts else None
+    shape = root.get("build_input_shape") or called
+    config = {"build_input_shape": shape, **config_of(document)}
+    return {**document, "config": config} if isinstance(shape, list) else document
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

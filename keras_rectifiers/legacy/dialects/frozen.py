@@ -1,0 +1,50 @@
+"""Layers that are frozen from outside, by the model or wrapper around them.
+
+Keras 2 asks a layer's whole surroundings whether it trains; Keras 3 asks each
+variable, and so each layer must say for itself that it is frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.legacy.dialects import known
+from keras_rectifiers.legacy.dialects.registry import Context
+from keras_rectifiers.legacy.dialects.registry import entry_rule
+
+#: Layers that make others of which no config tells, and which Keras 3 opens as ones
+#: that train even from a file of its own.
+_THAWED = frozenset(("MultiHeadAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"))
+
+
+@entry_rule("frozen", "Layers that are frozen by the model or wrapper around them")
+def freeze_inside(entry: Entry, context: Context) -> None:
+    """Freeze what is directly within; the rules go on to what is within that."""
+    config = config_of(entry)
+    if config.get("trainable") is not False:
+        return
+    if not known.is_old(entry, context.origin.version):
+        return
+    if entry.get("class_name") in _THAWED and known.is_own_layer(entry):
+        text = "frozen, which Keras 3 forgets: set trainable = False after opening it"
+        context.repaired(entry, text, caution=True)
+    for inner in _inside(entry):
+        found = inner.get("config")
+        if isinstance(found, dict) and found.get("trainable", True) is True:
+            found["trainable"] = False
+            context.repaired(entry, "frozen → frozen with the layers in it")
+
+
+def _inside(entry: Entry) -> Iterator[Entry]:
+    config = config_of(entry)
+    found = [
+        config.get(key) for key in ("layer", "forward_layer", "backward_layer", "cell")
+    ]
+    for key in ("layers", "cells"):
+        several = config.get(key)
+        found.extend(several if isinstance(several, list) else ())
+    for inner in found:
+        if isinstance(inner, dict) and inner.get("class_name") != "InputLayer":
+            yield inner

@@ -1,0 +1,151 @@
+"""Python functions as arguments of layers: handed over by the user, or lost.
+
+Keras names a function where it has a name; of a lambda it writes the code, or nothing
+but `<lambda>`. Keras 3 opens a name that somebody registered, and runs no code but
+that of a Lambda layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.legacy.dialects import known
+from keras_rectifiers.legacy.dialects.registry import Context
+from keras_rectifiers.legacy.dialects.registry import Handed
+from keras_rectifiers.legacy.dialects.registry import entry_rule
+
+#: What Keras calls a function without a name, and its code.
+NAMELESS = "<lambda>"
+CODE = "__lambda__"
+#: Arguments that hold layers, which are looked at on their own.
+_LAYERS = frozenset({"layer", "forward_layer", "backward_layer", "cell", "cells"})
+#: Arguments whose strings Keras 3 never looks up among the custom objects.
+_BY_NAME = frozenset({"standardize", "split"})
+#: Ends of the names of arguments whose code Keras 3 never runs.
+_NEVER_RUN = ("activation", "_initializer", "_regularizer", "_constraint")
+
+
+@entry_rule("functions", "Python functions that the user hands over, or that are lost")
+def name_functions(entry: Entry, context: Context) -> None:
+    """Refer to a function that is handed over; refuse one that Keras cannot have."""
+    own = known.is_own_layer(entry) or entry.get("module") == known.LAYERS
+    if not own or entry.get("registered_name") or is_model(entry):
+        return
+    if entry["class_name"] == "Lambda":
+        return  # whose code Keras runs, where its user says so
+    found = [
+        (config, key)
+        for config, key in _arguments(config_of(entry))
+        if _is_function(key, config[key])
+    ]
+    nameless = sum(_name(config[key]) is None for config, key in found)
+    for config, key in found:
+        value = config[key]
+        name = _name(value)
+        alone = name is None and nameless == 1
+        handed = find(entry, key, name, context, alone=alone)
+        if handed is not None:
+            config[key] = reference(handed)
+            context.repaired(entry, told(key, handed), caution=not handed.registered)
+        elif _is_lost(key, value):
+            raise lost(entry, key, context, alone=alone)
+        elif name is None and known.is_old(entry, context.origin.version):
+            text = f"{key} is Python code; Keras opens it with safe_mode=False only"
+            context.repaired(entry, text, caution=True)
+
+
+def find(
+    entry: Entry, key: str, name: str | None, context: Context, *, alone: bool
+) -> Handed | None:
+    """The function that the user hands over for an argument; None where none is.
+
+    Args:
+        entry: The layer.
+        key: The argument.
+        name: The function's name; None for a lambda.
+        context: Has what was handed over.
+        alone: Whether the name of the layer says enough.
+    """
+    layers = (context.path(entry), name_of(entry))
+    names = [*([name] if name else []), *(f"{each}.{key}" for each in layers)]
+    for each in (*names, *(layers if alone else ())):
+        if each in context.functions:
+            return context.functions[each]
+    return None
+
+
+def reference(handed: Handed) -> Entry:
+    """A function as Keras 3 writes it."""
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": handed.name,
+        "registered_name": handed.name,
+    }
+
+
+def told(key: str, handed: Handed) -> str:
+    """What became of a function, for people."""
+    text = f"{key} → the function {handed.name!r}, as handed over"
+    if handed.registered:
+        return text
+    return f"{text}; it is not registered: give it to Keras in custom_objects"
+
+
+def lost(entry: Entry, key: str, context: Context, *, alone: bool) -> Exception:
+    """The error for a function that Keras 3 cannot have from the file."""
+    name = name_of(entry) if alone else f"{name_of(entry)}.{key}"
+    return context.refuse(
+        entry,
+        f"a Python function as {key}, which Keras 3 cannot read back from the file",
+        f"Hand it over under the name {name!r}, by --import MODULE or in Python by "
+        f"custom_objects={{{name!r}: function}}, or build the layer with one that has "
+        "a name and save the model again",
+    )
+
+
+def _arguments(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """All arguments of a layer, and of the objects that are arguments."""
+    for key, value in config.items():
+        if key in _LAYERS:
+            continue
+        yield config, key
+        inner = value.get("config") if isinstance(value, dict) else None
+        if isinstance(inner, dict) and value.get("class_name") not in (CODE, None):
+            yield from _arguments(inner)
+
+
+def _is_function(key: str, value: Any) -> bool:
+    """Whether an argument is a function that is not Keras' own."""
+    if isinstance(value, str):
+        named = key.endswith(_NEVER_RUN) or key in _BY_NAME
+        return value == NAMELESS or (named and not _is_keras(value))
+    if not isinstance(value, dict):
+        return False
+    class_name = value.get("class_name")
+    if class_name is None:  # all that Keras writes of a lambda as an activation
+        return key.endswith("activation")
+    named = class_name == "function" and not _is_keras(value.get("config"))
+    return named or class_name == CODE
+
+
+def _is_keras(name: Any) -> bool:
+    return name in known.ACTIVATIONS or name in known.FUNCTIONS
+
+
+def _name(value: Any) -> str | None:
+    name = value if isinstance(value, str) else value.get("config")
+    return name if isinstance(name, str) and name != NAMELESS else None
+
+
+def _is_lost(key: str, value: Any) -> bool:
+    """Whether neither a name that Keras looks up nor code that it runs is there."""
+    if _name(value) is not None:
+        return key in _BY_NAME and isinstance(value, str)
+    runs = isinstance(value, dict) and value.get("class_name") == CODE
+    return not runs or key.endswith(_NEVER_RUN)

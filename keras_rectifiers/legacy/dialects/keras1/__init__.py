@@ -1,0 +1,1 @@
+"""The files of Keras 0 and 1."""

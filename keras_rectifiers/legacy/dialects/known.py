@@ -1,0 +1,365 @@
+"""Which classes are Keras 3's own, where they stand, and what they take.
+
+Plain tables: Keras is never imported. A test holds them to the installed Keras.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from keras_rectifiers.graph import forms
+
+LAYERS = "keras.layers"
+INITIALIZERS = "keras.initializers"
+REGULARIZERS = "keras.regularizers"
+CONSTRAINTS = "keras.constraints"
+
+#: Arguments of a layer that many share; a leading `+` stands for one of these.
+_SHARED = {
+    "+kernel": "kernel_initializer kernel_regularizer kernel_constraint",
+    "+bias": "use_bias bias_initializer bias_regularizer bias_constraint",
+    "+recurrent_kernel": (
+        "recurrent_initializer recurrent_regularizer recurrent_constraint"
+    ),
+    "+depthwise": (
+        "depthwise_initializer depthwise_regularizer depthwise_constraint "
+        "depth_multiplier"
+    ),
+    "+pointwise": ("pointwise_initializer pointwise_regularizer pointwise_constraint"),
+    "+affine": (
+        "scale center epsilon gamma_initializer gamma_regularizer "
+        "gamma_constraint beta_initializer beta_regularizer beta_constraint"
+    ),
+    "+window": "kernel_size strides padding data_format dilation_rate",
+    "+pool": "pool_size strides padding data_format",
+    "+sequence": (
+        "return_sequences return_state go_backwards stateful unroll "
+        "zero_output_for_mask"
+    ),
+    "+dropout": "dropout recurrent_dropout seed",
+    "+vocabulary": (
+        "vocabulary max_tokens num_oov_indices mask_token oov_token oov_method "
+        "salt vocabulary_dtype idf_weights invert output_mode sparse "
+        "pad_to_max_tokens vocabulary_size"
+    ),
+    "+image": "data_format factor bounding_box_format",
+    "+fill": "fill_mode fill_value interpolation",
+}
+#: Arguments that every layer takes, unless it is closed.
+_EVERY = frozenset(("name", "trainable", "dtype", "activity_regularizer", "autocast"))
+#: Layers that take their own arguments only.
+_CLOSED = frozenset(
+    (
+        "Discretization",
+        "InputLayer",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    )
+)
+
+#: Layers that Keras 2 had too -> the arguments that they take in Keras 3.
+_TAKEN = {
+    "Activation": "activation",
+    "ActivityRegularization": "l1 l2",
+    "Add": "",
+    "AdditiveAttention": "dropout score_mode seed use_scale",
+    "AlphaDropout": "noise_shape rate seed",
+    "Attention": "dropout score_mode seed use_scale",
+    "Average": "",
+    "AveragePooling1D": "+pool",
+    "AveragePooling2D": "+pool",
+    "AveragePooling3D": "+pool",
+    "BatchNormalization": (
+        "+affine axis momentum moving_mean_initializer "
+        "moving_variance_initializer renorm renorm_clipping renorm_momentum "
+        "synchronized"
+    ),
+    "Bidirectional": "backward_layer layer merge_mode",
+    "CategoryEncoding": "num_tokens output_mode sparse",
+    "CenterCrop": "+image height width",
+    "Concatenate": "axis",
+    "Conv1D": "+kernel +bias +window activation filters groups",
+    "Conv1DTranspose": "+kernel +bias +window activation filters output_padding",
+    "Conv2D": "+kernel +bias +window activation filters groups",
+    "Conv2DTranspose": "+kernel +bias +window activation filters output_padding",
+    "Conv3D": "+kernel +bias +window activation filters groups",
+    "Conv3DTranspose": "+kernel +bias +window activation filters output_padding",
+    "ConvLSTM1D": (
+        "+kernel +bias +recurrent_kernel +window +sequence +dropout activation "
+        "filters recurrent_activation unit_forget_bias"
+    ),
+    "ConvLSTM2D": (
+        "+kernel +bias +recurrent_kernel +window +sequence +dropout activation "
+        "filters recurrent_activation unit_forget_bias"
+    ),
+    "ConvLSTM3D": (
+        "+kernel +bias +recurrent_kernel +window +sequence +dropout activation "
+        "filters recurrent_activation unit_forget_bias"
+    ),
+    "Cropping1D": "cropping",
+    "Cropping2D": "cropping data_format",
+    "Cropping3D": "cropping data_format",
+    "Dense": "+kernel +bias activation quantization_config units",
+    "DepthwiseConv1D": "+bias +depthwise +window activation",
+    "DepthwiseConv2D": "+bias +depthwise +window activation",
+    "Discretization": "bin_boundaries dtype epsilon name num_bins output_mode sparse",
+    "Dot": "axes normalize",
+    "Dropout": "noise_shape rate seed",
+    "ELU": "alpha",
+    "EinsumDense": (
+        "+kernel activation bias_axes bias_constraint bias_initializer "
+        "bias_regularizer equation output_shape quantization_config"
+    ),
+    "Embedding": (
+        "embeddings_constraint embeddings_initializer embeddings_regularizer "
+        "input_dim mask_zero output_dim quantization_config"
+    ),
+    "Flatten": "data_format",
+    "GRU": (
+        "+kernel +bias +recurrent_kernel +sequence +dropout activation "
+        "recurrent_activation reset_after units"
+    ),
+    "GRUCell": (
+        "+kernel +bias +recurrent_kernel +dropout activation recurrent_activation "
+        "reset_after units"
+    ),
+    "GaussianDropout": "rate seed",
+    "GaussianNoise": "seed stddev",
+    "GlobalAveragePooling1D": "data_format keepdims",
+    "GlobalAveragePooling2D": "data_format keepdims",
+    "GlobalAveragePooling3D": "data_format keepdims",
+    "GlobalMaxPooling1D": "data_format keepdims",
+    "GlobalMaxPooling2D": "data_format keepdims",
+    "GlobalMaxPooling3D": "data_format keepdims",
+    "GroupNormalization": "+affine axis groups",
+    "HashedCrossing": "num_bins output_mode sparse",
+    "Hashing": "mask_value num_bins output_mode salt sparse",
+    "Identity": "",
+    "InputLayer": "batch_shape dtype name optional ragged sparse",
+    "IntegerLookup": "+vocabulary",
+    "LSTM": (
+        "+kernel +bias +recurrent_kernel +sequence +dropout activation "
+        "recurrent_activation unit_forget_bias units"
+    ),
+    "LSTMCell": (
+        "+kernel +bias +recurrent_kernel +dropout activation recurrent_activation "
+        "unit_forget_bias units"
+    ),
+    "Lambda": "arguments function mask output_shape",
+    "Layer": "",
+    "LayerNormalization": "+affine axis rms_scaling",
+    "LeakyReLU": "negative_slope",
+    "Masking": "mask_value",
+    "MaxPooling1D": "+pool",
+    "MaxPooling2D": "+pool",
+    "MaxPooling3D": "+pool",
+    "Maximum": "",
+    "Minimum": "",
+    "MultiHeadAttention": (
+        "+kernel +bias attention_axes dropout key_dim num_heads output_shape seed "
+        "sliding_window use_gate value_dim"
+    ),
+    "Multiply": "",
+    "Normalization": "axis invert mean variance",
+    "PReLU": "alpha_constraint alpha_initializer alpha_regularizer shared_axes",
+    "Permute": "dims",
+    "RNN": "+sequence cell",
+    "RandomBrightness": "+image seed value_range",
+    "RandomContrast": "+image seed value_range",
+    "RandomCrop": "+image height seed width",
+    "RandomFlip": "+image mode seed",
+    "RandomRotation": "+image +fill seed",
+    "RandomTranslation": "+image +fill height_factor seed width_factor",
+    "RandomZoom": "+image +fill height_factor seed width_factor",
+    "ReLU": "max_value negative_slope threshold",
+    "RepeatVector": "n",
+    "Rescaling": "offset scale",
+    "Reshape": "target_shape",
+    "Resizing": (
+        "+image +fill antialias crop_to_aspect_ratio height pad_to_aspect_ratio width"
+    ),
+    "SeparableConv1D": "+bias +depthwise +pointwise +window activation filters",
+    "SeparableConv2D": "+bias +depthwise +pointwise +window activation filters",
+    "SimpleRNN": "+kernel +bias +recurrent_kernel +sequence +dropout activation units",
+    "SimpleRNNCell": "+kernel +bias +recurrent_kernel +dropout activation units",
+    "Softmax": "axis",
+    "SpatialDropout1D": "dtype name rate seed",
+    "SpatialDropout2D": "data_format dtype name rate seed",
+    "SpatialDropout3D": "data_format dtype name rate seed",
+    "SpectralNormalization": "layer power_iterations",
+    "StackedRNNCells": "cells",
+    "StringLookup": "+vocabulary encoding",
+    "Subtract": "",
+    "TextVectorization": (
+        "encoding idf_weights max_tokens ngrams output_mode "
+        "output_sequence_length pad_to_max_tokens ragged sparse split standardize "
+        "vocabulary vocabulary_size"
+    ),
+    "TimeDistributed": "layer",
+    "UnitNormalization": "axis",
+    "UpSampling1D": "size",
+    "UpSampling2D": "data_format interpolation size",
+    "UpSampling3D": "data_format size",
+    "Wrapper": "layer",
+    "ZeroPadding1D": "data_format padding",
+    "ZeroPadding2D": "data_format padding",
+    "ZeroPadding3D": "data_format padding",
+}
+#: Layers that came with Keras 3.
+_NEW = (
+    "AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+    "AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D "
+    "AdaptiveMaxPooling3D AugMix AutoContrast "
+    "ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
+    "FlaxLayer GroupQueryAttention JaxLayer MaxNumBoundingBoxes "
+    "MelSpectrogram MixUp Pipeline RMSNormalization RandAugment "
+    "RandomColorDegeneration RandomColorJitter RandomElasticTransform "
+    "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert "
+    "RandomPerspective RandomPosterization RandomSaturation RandomSharpness "
+    "RandomShear ReversibleEmbedding STFTSpectrogram Solarization TFSMLayer "
+    "TorchModuleWrapper"
+)
+_NEW_LAYERS = frozenset(_NEW.split())
+#: Other names of the same layers.
+ALIASES = {
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "Convolution1DTranspose": "Conv1DTranspose",
+    "Convolution2DTranspose": "Conv2DTranspose",
+    "Convolution3DTranspose": "Conv3DTranspose",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "SeparableConvolution2D": "SeparableConv2D",
+    "AvgPool1D": "AveragePooling1D",
+    "AvgPool2D": "AveragePooling2D",
+    "AvgPool3D": "AveragePooling3D",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
+    "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "GlobalAvgPool3D": "GlobalAveragePooling3D",
+    "GlobalMaxPool1D": "GlobalMaxPooling1D",
+    "GlobalMaxPool2D": "GlobalMaxPooling2D",
+    "GlobalMaxPool3D": "GlobalMaxPooling3D",
+    "MaxPool1D": "MaxPooling1D",
+    "MaxPool2D": "MaxPooling2D",
+    "MaxPool3D": "MaxPooling3D",
+}
+
+#: Initializers, regularizers and constraints -> the arguments that they take.
+OBJECTS = {
+    INITIALIZERS: {
+        "Constant": "value",
+        "GlorotNormal": "seed input_axes output_axes",
+        "GlorotUniform": "seed input_axes output_axes",
+        "HeNormal": "seed input_axes output_axes",
+        "HeUniform": "seed input_axes output_axes",
+        "Identity": "gain",
+        "LecunNormal": "seed input_axes output_axes",
+        "LecunUniform": "seed input_axes output_axes",
+        "Ones": "",
+        "Orthogonal": "gain seed",
+        "RandomNormal": "mean stddev seed",
+        "RandomUniform": "minval maxval seed",
+        "STFT": "side window scaling periodic",
+        "TruncatedNormal": "mean stddev seed",
+        "VarianceScaling": "scale mode distribution seed input_axes output_axes",
+        "Zeros": "",
+    },
+    REGULARIZERS: {
+        "L1": "l1",
+        "L2": "l2",
+        "L1L2": "l1 l2",
+        "OrthogonalRegularizer": "factor mode",
+    },
+    CONSTRAINTS: {
+        "MaxNorm": "max_value axis",
+        "MinMaxNorm": "min_value max_value rate axis",
+        "NonNeg": "",
+        "UnitNorm": "axis",
+    },
+}
+
+#: Strings that Keras 3 takes for an initializer, ...
+_INITIALIZER_NAMES = (
+    "constant glorot_normal glorot_uniform he_normal he_uniform identity "
+    "lecun_normal lecun_uniform normal one ones orthogonal random_normal "
+    "random_uniform stft truncated_normal uniform variance_scaling zero zeros "
+    "IdentityInitializer OrthogonalInitializer STFTInitializer"
+)
+#: ... for a regularizer, ...
+_REGULARIZER_NAMES = "l1 l1l2 l2 orthogonal_regularizer"
+#: ... and for a constraint.
+_CONSTRAINT_NAMES = "max_norm min_max_norm non_neg unit_norm"
+NAMES = {
+    INITIALIZERS: frozenset((*OBJECTS[INITIALIZERS], *_INITIALIZER_NAMES.split())),
+    REGULARIZERS: frozenset((*OBJECTS[REGULARIZERS], *_REGULARIZER_NAMES.split())),
+    CONSTRAINTS: frozenset((*OBJECTS[CONSTRAINTS], *_CONSTRAINT_NAMES.split())),
+}
+#: Strings that mean something of Keras' own wherever a function may stand.
+FUNCTIONS = frozenset(
+    (
+        *("lower_and_strip_punctuation", "lower", "strip_punctuation"),
+        *("whitespace", "character"),
+    )
+).union(*NAMES.values())
+
+#: Activations that Keras 3 finds by their name.
+_ACTIVATIONS = (
+    "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish "
+    "hard_tanh leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu "
+    "sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
+    "sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold"
+)
+ACTIVATIONS = frozenset(_ACTIVATIONS.split())
+
+_KERAS = re.compile(
+    r"(?:keras|tf_keras|tensorflow(?:_core)?(?:\.python|\.compat\.v[12])?\.keras|"
+    r"tensorflow_core\.keras)(?:\.|$)"
+)
+
+
+def is_keras(module: Any) -> bool:
+    """Whether a module, of any age, is Keras' own; None where none is stated."""
+    return module is None or (isinstance(module, str) and bool(_KERAS.match(module)))
+
+
+def is_layer_class(class_name: Any) -> bool:
+    """Whether Keras 3 has a layer of this name."""
+    known = isinstance(class_name, str)
+    return known and (class_name in _TAKEN or class_name in _NEW_LAYERS)
+
+
+def is_own_layer(entry: dict[str, Any]) -> bool:
+    """Whether an entry is a layer of Keras' own that Keras 3 still has."""
+    return (
+        is_keras(entry.get("module"))
+        and not forms.is_operation(entry.get("module"))
+        and not entry.get("registered_name")
+        and is_layer_class(entry.get("class_name"))
+    )
+
+
+def is_old(entry: dict[str, Any], version: tuple[int, ...]) -> bool:
+    """Whether a layer's entry was written before Keras 3.
+
+    Args:
+        entry: The entry.
+        version: Of the Keras that wrote it; `()` where it is not known. Then its
+            dtype tells: Keras 3 writes a policy where Keras 2 writes a string.
+    """
+    if version:
+        return version < (3,)
+    config = entry.get("config")
+    dtype = config.get("dtype") if isinstance(config, dict) else None
+    return not (isinstance(dtype, dict) and dtype.get("module") == "keras")
+
+
+def taken(class_name: str) -> frozenset[str] | None:
+    """The arguments that a layer takes; None for those that Keras 2 never had."""
+    if class_name not in _TAKEN:
+        return None
+    own: set[str] = set()
+    for word in _TAKEN[class_name].split():
+        own.update(_SHARED.get(word, word).split())
+    return frozenset(own) if class_name in _CLOSED else _EVERY | own

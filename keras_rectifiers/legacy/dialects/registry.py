@@ -1,0 +1,203 @@
+"""The rules that make an old document modern, and what they share.
+
+A rule is a function that changes one entry of a document in place, where the
+entry is written in the old way, and says so. Rules know plain data only: Keras is
+never imported, and nothing that a file names is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.wellformed import MALFORMED
+from keras_rectifiers.repairs import Repair
+
+#: Key under which an entry remembers what it was, until it is collected.
+WAS = "__was__"
+#: Key under which a copy of a shared layer has the old paths of that layer, until
+#: they are collected.
+TWINS = "__twins__"
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a document comes from.
+
+    Attributes:
+        version: Of the Keras that wrote it, `(2, 4, 0)`; `()` where it is not known.
+        backend: `"tensorflow"`, `"theano"`, `"cntk"`, or `""` where it is not known.
+    """
+
+    version: tuple[int, ...] = ()
+    backend: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Was:
+    """What a layer was in the old document.
+
+    Attributes:
+        path: Its old name, after those of the models and wrappers around it.
+        class_name: Its old class.
+        conversion: Name of the conversion that its weights need, or `""`.
+        twins: The paths of the one layer that it is a copy of: its weights are
+            stored at one of them.
+    """
+
+    path: tuple[str, ...]
+    class_name: str
+    conversion: str = ""
+    twins: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Handed:
+    """A function that the user hands over.
+
+    Attributes:
+        name: By which Keras finds it.
+        registered: Whether it does so once its module is imported; else it must be
+            given as a custom object.
+    """
+
+    name: str
+    registered: bool = False
+
+
+#: What a function is for (its name, or its layer) -> the function.
+Functions = Mapping[str, Handed]
+#: None at all.
+NO_FUNCTIONS: Functions = types.MappingProxyType({})
+
+
+class Context:
+    """What a rule may ask and tell while it looks at one entry.
+
+    Args:
+        origin: Where the document comes from.
+        functions: The functions that the user hands over.
+    """
+
+    def __init__(self, origin: Origin, functions: Functions = NO_FUNCTIONS) -> None:
+        self.origin = origin
+        self.functions = functions
+        self.repairs: list[Repair] = []
+        #: Names of the models and wrappers around the entry.
+        self.around: tuple[str, ...] = ()
+        self._rule = ""
+
+    def path(self, entry: Entry) -> str:
+        """Path of an entry, for people."""
+        return "/".join((*self.around, name_of(entry)))
+
+    def repaired(self, entry: Entry, text: str, *, caution: bool = False) -> None:
+        """Note that the rule at work repaired an entry.
+
+        Args:
+            entry: The entry.
+            text: What it was and what it is: `"batch_input_shape → batch_shape"`.
+            caution: Whether the user should look at it.
+        """
+        made = Repair(self._rule, self.path(entry), text, caution)
+        if made not in self.repairs:
+            self.repairs.append(made)
+
+    def convert_weights(self, entry: Entry, conversion: str) -> None:
+        """Ask for a conversion of the entry's stored weights.
+
+        Args:
+            entry: The entry, of its modern class.
+            conversion: A name in `weights.conversions.CONVERSIONS`.
+        """
+        entry[WAS]["conversion"] = conversion
+
+    def refuse(self, entry: Entry, what: str, remedy: str) -> UnsupportedModelError:
+        """The error for what cannot be carried over; to be raised.
+
+        Args:
+            entry: The entry.
+            what: What it holds, such as `"a Highway layer, which Keras 3 lacks"`.
+            remedy: What the user can do, as a sentence without its full stop.
+        """
+        return UnsupportedModelError(
+            f"Every layer must have a form in Keras 3. Received: {what}, at "
+            f"{self.path(entry)!r}. {remedy}."
+        )
+
+    def run(self, name: str, rule: Rule, entry: Entry) -> None:
+        """Apply one rule to one entry.
+
+        Raises:
+            ArchiveError: The entry is not built as any Keras builds it.
+        """
+        self._rule = name
+        try:
+            rule(entry, self)
+        except MALFORMED as error:
+            told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            raise ArchiveError(
+                "A layer must be described as Keras does. Received: "
+                f"{self.path(entry) or 'the model'!r}, whose config is not ({told}). "
+                "The file is damaged, or not one that Keras wrote."
+            ) from error
+
+
+Rule = Callable[[Entry, Context], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Registered:
+    """A rule with its name and what it repairs, in one line."""
+
+    name: str
+    about: str
+    function: Rule
+
+
+#: Rules for every entry: a model, a layer, a wrapped layer or cell, an operation.
+#: They run from the top down, before the entry's own layers are looked at.
+ENTRY_RULES: list[Registered] = []
+#: Rules for every model whose layers stand in its config; they run after those
+#: of its layers.
+MODEL_RULES: list[Registered] = []
+
+
+def entry_rule(name: str, about: str) -> Callable[[Rule], Rule]:
+    """Register a rule for every entry, after those registered before.
+
+    Args:
+        name: Its name, as users see it.
+        about: What it repairs, in one line for the documentation.
+    """
+    return _into(ENTRY_RULES, name, about)
+
+
+def model_rule(name: str, about: str) -> Callable[[Rule], Rule]:
+    """Register a rule for every model, after those registered before."""
+    return _into(MODEL_RULES, name, about)
+
+
+def _into(rules: list[Registered], name: str, about: str) -> Callable[[Rule], Rule]:
+    def register(function: Rule) -> Rule:
+        rules.append(Registered(name, about, function))
+        return function
+
+    return register
+
+
+def serialized(class_name: str, module: str, config: dict[str, Any]) -> Entry:
+    """An object in the form in which Keras 3 writes it."""
+    return {
+        "module": module,
+        "class_name": class_name,
+        "config": config,
+        "registered_name": None,
+    }

@@ -1,0 +1,1 @@
+"""Functions of TensorFlow in the models of TF-Keras, as operations of Keras 3."""

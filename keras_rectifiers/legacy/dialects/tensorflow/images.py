@@ -1,0 +1,195 @@
+"""What TensorFlow's functions are in Keras 3: images, pooling, convolution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from keras_rectifiers.legacy.dialects.tensorflow.values import Arguments
+from keras_rectifiers.legacy.dialects.tensorflow.values import Op
+from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
+from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationError
+from keras_rectifiers.legacy.dialects.tensorflow.values import is_whole
+from keras_rectifiers.legacy.dialects.tensorflow.values import recipe
+
+_DYNAMIC = "lengths that are known only when it runs"
+_CHANNELS_LAST = ("NHWC", "NWC", "NDHWC", "N...C")
+
+
+@recipe("depth_to_space")
+def _depth_to_space(call: Arguments) -> Op:
+    return _blocks("DepthToSpace", call)
+
+
+@recipe("space_to_depth")
+def _space_to_depth(call: Arguments) -> Op:
+    return _blocks("SpaceToDepth", call)
+
+
+def _blocks(class_name: str, call: Arguments) -> Op:
+    call.require("data_format", *_CHANNELS_LAST)
+    config = {
+        "block_size": call.whole("block_size"),
+        "data_format": "channels_last",
+    }
+    return Op(class_name, (call.tensor(),), config, "nn")
+
+
+@recipe("image.resize")
+def _resize(call: Arguments) -> Op:
+    method = call.get("method", default="bilinear")
+    call.require("preserve_aspect_ratio", False)
+    if method not in ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"):
+        raise UnknownOperationError(f"a resize by {method!r}")
+    size = call.get("size")
+    if not isinstance(size, list) or not all(is_whole(each) for each in size):
+        raise UnknownOperationError(f"a resize to {_DYNAMIC}")
+    antialias = bool(call.get("antialias"))
+    return _resized(call.tensor(), size, method, antialias=antialias)
+
+
+@recipe("image.resize_nearest_neighbor")
+def _resize_nearest(call: Arguments) -> Op:
+    return _resize_old(call, "nearest")
+
+
+@recipe("image.resize_bilinear")
+def _resize_bilinear(call: Arguments) -> Op:
+    return _resize_old(call, "bilinear")
+
+
+def _resize_old(call: Arguments, method: str) -> Op:
+    """Resizing of TensorFlow 1, which by default aligned images at their corner."""
+    x, size = call.tensor(), call.get("size")
+    if not isinstance(size, list) or not all(is_whole(each) for each in size):
+        raise UnknownOperationError(f"a resize to {_DYNAMIC}")
+    multiple = x.shape is not None and all(
+        before is not None and after % before == 0
+        for before, after in zip(x.shape[1:3], size, strict=True)
+    )
+    same_grid = method == "nearest" and multiple and not call.get("align_corners")
+    if not call.get("half_pixel_centers") and not same_grid:
+        raise UnknownOperationError("a resize with the grid of TensorFlow 1")
+    return _resized(x, size, method, antialias=False)
+
+
+def _resized(x: Tensor, size: list[int], method: str, *, antialias: bool) -> Op:
+    config = {
+        "size": size,
+        "interpolation": method,
+        "antialias": antialias,
+        "crop_to_aspect_ratio": False,
+        "pad_to_aspect_ratio": False,
+        "fill_mode": "constant",
+        "fill_value": 0.0,
+        "data_format": "channels_last",
+    }
+    resized = Op("Resize", (x,), config, "image")
+    if method != "nearest" and x.dtype != "float32":
+        return Op("Cast", (resized,), {"dtype": "float32"}, "core")
+    return resized
+
+
+@recipe("image.rgb_to_grayscale")
+def _grayscale(call: Arguments) -> Op:
+    config = {"data_format": "channels_last"}
+    return Op("RGBToGrayscale", (call.tensor(),), config, "image")
+
+
+@recipe("image.flip_left_right")
+def _flip_left_right(call: Arguments) -> Op:
+    return Op("Flip", (call.tensor(),), {"axis": -2})
+
+
+@recipe("image.flip_up_down")
+def _flip_up_down(call: Arguments) -> Op:
+    return Op("Flip", (call.tensor(),), {"axis": -3})
+
+
+@recipe("image.per_image_standardization")
+def _standardization(call: Arguments) -> Op:
+    shape = call.tensor().shape
+    if shape is None or len(shape) < 3 or None in shape[-3:]:  # noqa: PLR2004
+        raise UnknownOperationError("images of unknown size")
+    size = math.prod(int(each or 0) for each in shape[-3:])
+    config = {"axis": [-1, -2, -3], "keepdims": True}
+    centred = Op("Subtract", (call.tensor(), Op("Mean", (call.tensor(),), config)))
+    spread = Op("Maximum", (Op("Std", (call.tensor(),), config), size**-0.5))
+    return Op("Divide", (centred, spread))
+
+
+@recipe("max_pool", "max_pool2d", "max_pool1d", "max_pool3d")
+def _max_pool(call: Arguments) -> Op:
+    return _pooled("MaxPool", call)
+
+
+@recipe("avg_pool", "avg_pool2d", "avg_pool1d", "avg_pool3d")
+def _avg_pool(call: Arguments) -> Op:
+    return _pooled("AveragePool", call)
+
+
+def _pooled(class_name: str, call: Arguments) -> Op:
+    call.require("data_format", *_CHANNELS_LAST)
+    rank = len(call.tensor().shape or ())
+    if rank < 3:  # noqa: PLR2004
+        raise UnknownOperationError("pooling of a tensor of unknown rank")
+    config = {
+        "pool_size": _square(_window(call.get("ksize", "pool_size"), rank)),
+        "strides": _square(_window(call.get("strides"), rank)),
+        "padding": _padding(call),
+        "data_format": "channels_last",
+    }
+    return Op(class_name, (call.tensor(),), config, "nn")
+
+
+def _square(sizes: list[int]) -> int | list[int]:
+    """One number for equal sizes: on JAX, Keras 3 opens a list, but fails to run it."""
+    return sizes[0] if len(set(sizes)) == 1 else sizes
+
+
+def _window(value: Any, rank: int) -> list[int]:
+    """Sizes along the inner axes, from one number, those, or all axes."""
+    sizes = value if isinstance(value, list) else [value]
+    if len(sizes) == 1:
+        sizes = sizes * (rank - 2)
+    elif len(sizes) == rank:
+        if sizes[0] != 1 or sizes[-1] != 1:
+            raise UnknownOperationError("a window over examples or channels")
+        sizes = sizes[1:-1]
+    if len(sizes) != rank - 2 or not all(is_whole(size) for size in sizes):
+        raise UnknownOperationError(f"a window of {value!r}")
+    return list(sizes)
+
+
+def _padding(call: Arguments) -> str:
+    padding = str(call.get("padding", default="VALID")).lower()
+    if padding not in ("same", "valid"):
+        raise UnknownOperationError("padding by numbers")
+    return padding
+
+
+@recipe("conv1d", "conv2d", "conv3d", "convolution")
+def _conv(call: Arguments) -> Op:
+    return _convolved("Conv", call)
+
+
+@recipe("depthwise_conv2d", "depthwise_conv2d_native")
+def _depthwise(call: Arguments) -> Op:
+    return _convolved("DepthwiseConv", call)
+
+
+def _convolved(class_name: str, call: Arguments) -> Op:
+    call.require("data_format", *_CHANNELS_LAST)
+    rank = len(call.tensor().shape or ())
+    if rank < 3:  # noqa: PLR2004
+        raise UnknownOperationError("convolution of a tensor of unknown rank")
+    strides = _window(call.get("strides", "stride", default=1), rank)
+    rates = _window(call.get("dilations", "dilation_rate", "rate", default=1), rank)
+    config = {
+        "strides": strides[0] if len(set(strides)) == 1 else strides,
+        "padding": _padding(call),
+        "data_format": "channels_last",
+        "dilation_rate": rates[0] if len(set(rates)) == 1 else rates,
+    }
+    kernel = call.get("filters", "filter")
+    return Op(class_name, (call.tensor(), kernel), config, "nn")

@@ -1,0 +1,84 @@
+"""Arithmetic on shapes, as far as they are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from keras_rectifiers.graph import traits
+from keras_rectifiers.legacy.dialects.tensorflow.values import Shape
+
+Config = dict[str, Any]
+#: A shape of known rank.
+Sizes = tuple[int | None, ...]
+#: Shape and dtype of one output.
+Output = tuple[Shape, str]
+
+
+def broadcast(shapes: Sequence[Shape]) -> Shape:
+    """The shape of operands that are broadcast; None where unknown."""
+    known = [shape for shape in shapes if shape is not None]
+    if len(known) < len(shapes):
+        return None
+    rank = max(map(len, known))
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in known]
+    return tuple(
+        next((size for size in sizes if size is not None and size != 1), None)
+        if any(size is not None and size != 1 for size in sizes)
+        else (None if None in sizes else 1)
+        for sizes in zip(*padded, strict=True)
+    )
+
+
+def joined(shapes: Sequence[Shape], axis: int, *, new: bool = False) -> Shape:
+    """The shape of tensors that are joined along an axis, or stacked on a new one."""
+    if any(shape is None for shape in shapes) or not shapes:
+        return None
+    known = [shape for shape in shapes if shape is not None]
+    first = list(known[0])
+    if new:
+        first.insert(axis if axis >= 0 else len(first) + 1 + axis, len(known))
+        return tuple(first)
+    lengths = [shape[axis] for shape in known]
+    first[axis] = None if None in lengths else sum(each or 0 for each in lengths)
+    return tuple(first)
+
+
+def with_free(target: tuple[int, ...], before: Sizes) -> Sizes:
+    """A target shape with its -1 worked out, if that can be known."""
+    known = math.prod(each for each in target if each != -1)
+    total = None if None in before else math.prod(each or 0 for each in before)
+    free = None if total is None or not known else total // known
+    return tuple(free if each == -1 else each for each in target)
+
+
+def channel_axis(config: Config, rank: int) -> int:
+    """The axis of the channels."""
+    return traits.format_axis(config.get("data_format")) % rank
+
+
+def pooling(config: Config, before: Sizes) -> Shape:
+    """The output shape of pooling."""
+    after, axis = list(before), channel_axis(config, len(before))
+    sizes = config["pool_size"]
+    strides = config["strides"] if config.get("strides") is not None else sizes
+    for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
+        padding = config.get("padding", "valid")
+        size, stride = item(sizes, place), item(strides, place)
+        after[index] = window(after[index], size, stride, padding)
+    return tuple(after)
+
+
+def window(length: int | None, size: int, stride: int, padding: str) -> int | None:
+    """The length of an axis over which a window runs."""
+    if length is None:
+        return None
+    if padding == "valid":
+        length = length - size + 1
+    return -(-length // stride)
+
+
+def item(value: Any, place: int) -> int:
+    """The setting for one inner axis."""
+    return int(value[place] if isinstance(value, list | tuple) else value)

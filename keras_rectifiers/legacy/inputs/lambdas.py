@@ -1,0 +1,153 @@
+"""State what a Lambda puts out, where its file does not and later layers tell.
+
+Keras works it out by running the function, which fails where its code uses names of
+the module that it was written in. Here nothing runs, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.graph import node_refs
+from keras_rectifiers.graph.graph import nodes_of
+from keras_rectifiers.legacy.dialects import known
+from keras_rectifiers.legacy.dialects.functions import CODE
+from keras_rectifiers.legacy.dialects.tensorflow.rewriter import restate
+from keras_rectifiers.legacy.dialects.tensorflow.sizes import Output
+from keras_rectifiers.legacy.dialects.tensorflow.sizes import Sizes
+from keras_rectifiers.legacy.dialects.tensorflow.values import Shape
+from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
+from keras_rectifiers.legacy.inputs.meet import Met
+from keras_rectifiers.legacy.inputs.meet import TooManyTrialsError
+from keras_rectifiers.legacy.inputs.meet import Trials
+from keras_rectifiers.legacy.inputs.solve import doubt
+from keras_rectifiers.legacy.inputs.solve import solve
+from keras_rectifiers.legacy.inputs.solve import wrong
+from keras_rectifiers.legacy.weights.arrange import Placed
+from keras_rectifiers.repairs import Repair
+
+_RULE = "lambda"
+
+
+def state_outputs(document: Entry, placed: Sequence[Placed]) -> Iterator[Repair]:
+    """State the output shape of every Lambda of a document, as far as it is told.
+
+    Args:
+        document: A modern document that was old; changed.
+        placed: Every stored array.
+
+    Yields:
+        What was stated, and what is not known.
+    """
+    trials = Trials(document, placed)
+    places = [place for place in walk(document) if _is_open(place.entry)]
+    # From the last one on: what stands behind a Lambda must be known to tell of it.
+    for number, place in reversed(list(enumerate(places))):
+        before = [id(each.entry) for each in places[:number]]
+        shape, sure = _told(trials, place, before)
+        if shape is not None:
+            place.config["output_shape"] = list(shape[1:])
+            text = (
+                f"output shape → ({', '.join(map(str, shape))}), inferred from later "
+            )
+            text += "layers" if sure else "layers, one of several that fit them"
+            yield Repair(_RULE, place.path, text, caution=not sure)
+        elif _holds_code(place.config):
+            text = (
+                "its output shape is not known: Keras runs its code to find out, and "
+                "does not open the file where that uses names of its own module"
+            )
+            yield Repair(_RULE, place.path, text, caution=True)
+    if places:
+        restate(document)
+
+
+def _is_open(entry: Entry) -> bool:
+    own = entry.get("class_name") == "Lambda" and entry.get("module") == known.LAYERS
+    return own and config_of(entry).get("output_shape") is None
+
+
+def _holds_code(config: dict[str, object]) -> bool:
+    function = config.get("function")
+    return isinstance(function, dict) and function.get("class_name") == CODE
+
+
+def _told(
+    trials: Trials, place: Place, before: Sequence[int]
+) -> tuple[Sizes | None, bool]:
+    """The shape that a Lambda puts out, and whether no other one would do.
+
+    Args:
+        trials: Goes through the document.
+        place: The Lambda.
+        before: The identities of Lambdas before it whose shapes are not known yet.
+    """
+    built = None if place.parent is None else _built_after(place.parent.entry, place)
+    if built is not None:
+        return built, True
+    taken: list[Shape] = []
+
+    def trial(shape: Sizes) -> list[Met]:
+        taken.clear()
+
+        def instead(entry: Entry, tensors: list[Tensor]) -> list[Output] | None:
+            if id(entry) in before and tensors:
+                # For the comparison with what this one takes, which is never sure.
+                return [(tensors[0].shape, tensors[0].dtype)]
+            if entry is not place.entry:
+                return None
+            taken.append(tensors[0].shape if tensors else None)
+            return [(shape, tensors[0].dtype if tensors else "float32")]
+
+        return trials([], instead)
+
+    found = solve(trial)
+    if len(taken) != 1 or not found:
+        return None, False
+    first, takes, single = found[0], taken[0], len(found) == 1
+    if single and not first.doubt:
+        return first.shape, True
+    if takes is None or len(takes) != len(first.shape):
+        return None, False
+    # Several shapes would do: the one that it takes is among them, or none is stated.
+    shape = takes if single else first.shape
+    try:
+        met = trial(shape)
+    except TooManyTrialsError:
+        return None, False
+    suits = not wrong(met) and not doubt(met, shape) and None not in shape[1:]
+    return (shape, False) if suits else (None, False)
+
+
+def _built_after(model: Entry, place: Place) -> Sizes | None:
+    """The shape that the layer after a Lambda was built for, where it says so."""
+    if not is_model(model):
+        return None
+    layers, name = layers_of(model), name_of(place.entry)
+    if is_functional(model):
+        after = [
+            entry
+            for entry in layers
+            for node in nodes_of(entry)
+            if [ref.name for ref in node_refs(node)] == [name]
+        ]
+    else:
+        position = next(i for i, each in enumerate(layers) if each is place.entry)
+        after = layers[position + 1 : position + 2]
+    for entry in after:
+        build = entry.get("build_config")
+        shape = build.get("input_shape") if isinstance(build, dict) else None
+        if isinstance(shape, list) and all(
+            each is None or type(each) is int for each in shape
+        ):
+            return tuple(shape)
+    return None

@@ -1,0 +1,164 @@
+"""State the shape that a Sequential takes, where its file does not.
+
+Where a Sequential of Keras 2 was built by its first call, some versions wrote nothing
+of the input. Keras 3 then has no shape to make the variables with, and refuses the
+weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.shapes import policy_name
+from keras_rectifiers.legacy.dialects.structure import lacks_input
+from keras_rectifiers.legacy.dialects.structure import put_input
+from keras_rectifiers.legacy.dialects.tensorflow.sizes import Sizes
+from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
+from keras_rectifiers.legacy.inputs.meet import Met
+from keras_rectifiers.legacy.inputs.meet import Trials
+from keras_rectifiers.legacy.inputs.solve import Found
+from keras_rectifiers.legacy.inputs.solve import doubt
+from keras_rectifiers.legacy.inputs.solve import solve
+from keras_rectifiers.legacy.inputs.solve import wrong
+from keras_rectifiers.legacy.weights.arrange import Placed
+from keras_rectifiers.repairs import Repair
+
+_RULE = "input_shape"
+#: Layers that lay axes together or apart, after which a rank does not show.
+_RELAY = frozenset({"Flatten", "Reshape"})
+_COMPUTES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+
+
+def state_input(
+    document: Entry,
+    placed: Callable[[], Sequence[Placed]] | None,
+    given: Sequence[int | None] | None,
+    path: Path,
+) -> Iterator[Repair]:
+    """Put the shape that a model takes into its document, where it is missing.
+
+    Args:
+        document: A modern document; changed.
+        placed: Gives every stored array; None for an architecture alone.
+        given: The shape that the user states, with the batch axis, or None.
+        path: The file, for errors.
+
+    Yields:
+        What was put in.
+
+    Raises:
+        UnsupportedModelError: The shape does not follow from the weights, or the
+            one that is given contradicts them or the file.
+    """
+    if not lacks_input(document):
+        if given is not None:
+            _check_stated(document, list(given), path)
+        return
+    arrays = list(placed()) if placed is not None else []
+    if given is None and not arrays:
+        return  # nothing is built: Keras opens it, and builds it when it is called
+    trials = Trials(document, arrays)
+    first = next(_leaves(document))
+
+    def trial(shape: Sizes) -> list[Met]:
+        return trials([Tensor("", 0, 0, shape)])
+
+    if given is not None:
+        shape = tuple(given)
+        _check_given(trial(shape), shape, path)
+        yield from _put(document, first, shape, "as stated")
+        return
+    found = solve(trial)
+    chosen = _chosen(found, trial)
+    if chosen.doubt:
+        raise _unknown(path, found, chosen.doubt)
+    several = len(found) > 1
+    told = "inferred from the weights"
+    if several:
+        told += "; more axes would fit as well: --input-shape states them"
+    yield from _put(document, first, chosen.shape, told, caution=several)
+
+
+def _chosen(found: list[Found], trial: Callable[[Sizes], list[Met]]) -> Found:
+    """The one shape that will do, or the one of the fewest axes.
+
+    More axes are no contradiction where all layers act on the last one alone.
+    """
+    if not found:
+        return Found((), "no shape suits all layers")
+    if len(found) == 1 and found[0].doubt:
+        return found[0]
+    met = trial(found[0].shape)
+    weighted = next((each for each in met if each.asks.weighted), None)
+    if weighted is None or weighted.shape is None:
+        return Found((), "the layers before the first weights are not known here")
+    if len(found) > 1 and any(each.class_name in _RELAY for each in met):
+        shapes = " and ".join(f"({_text(each.shape)})" for each in found[:2])
+        return Found((), f"shapes such as {shapes} would all do")
+    return found[0]
+
+
+def _put(
+    document: Entry, first: Entry, shape: Sizes, told: str, *, caution: bool = False
+) -> Iterator[Repair]:
+    name = policy_name(config_of(first).get("dtype") or "float32")
+    indices = first["class_name"] == "Embedding"  # which half precision cannot count
+    put_input(
+        document, list(shape), "float32" if indices else _COMPUTES.get(name, name)
+    )
+    text = f"no shape of the input → ({_text(shape)}), {told}"
+    yield Repair(_RULE, "", text, caution)
+
+
+def _leaves(model: Entry) -> Iterator[Entry]:
+    for entry in layers_of(model):
+        if is_model(entry):
+            yield from _leaves(entry)
+        else:
+            yield entry
+
+
+def _check_stated(document: Entry, given: list[int | None], path: Path) -> None:
+    layers = layers_of(document)
+    inputs = [each for each in layers if each["class_name"] == "InputLayer"]
+    shapes = [config_of(each).get("batch_shape") for each in inputs]
+    if shapes != [given]:
+        told = ", ".join(f"({_text(each)})" for each in shapes if each) or "it"
+        raise UnsupportedModelError(
+            "An input shape is stated for a Sequential that does not state it. "
+            f"Received: ({_text(given)}) for {str(path)!r}, which says {told} itself. "
+            "Leave --input-shape (in Python input_shape) out."
+        )
+
+
+def _check_given(met: list[Met], shape: Sizes, path: Path) -> None:
+    other = wrong(met)
+    why = f"{other.name!r} does not take it" if other else doubt(met, shape)
+    if why:
+        raise UnsupportedModelError(
+            "The input shape that is stated must suit every layer's weights. Received: "
+            f"({_text(shape)}) for {str(path)!r}, where {why}. State another: the "
+            "batch axis first, None for a length that does not matter."
+        )
+
+
+def _unknown(path: Path, found: list[Found], why: str) -> UnsupportedModelError:
+    shape = found[0].shape if found else (None, None)
+    example = ",".join("None" if i == 0 else str(n or "N") for i, n in enumerate(shape))
+    return UnsupportedModelError(
+        "A Sequential must say which shape it takes, or its weights must. Received: "
+        f"{str(path)!r}, which does not, and {why}. State it, the batch axis first: "
+        f"--input-shape {example} (in Python input_shape=), with numbers for N."
+    )
+
+
+def _text(shape: Sequence[int | None]) -> str:
+    return ", ".join(str(length) for length in shape)

@@ -1,0 +1,165 @@
+"""Give every stored array its place in a Keras 3 weights file, and check it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.graph.variables.variable import Variable
+from keras_rectifiers.graph.wellformed import MALFORMED
+from keras_rectifiers.legacy.array_views import InMemory
+from keras_rectifiers.legacy.weights import nested
+from keras_rectifiers.legacy.weights.config_from_weights import complete
+from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.order import by_order
+from keras_rectifiers.legacy.weights.owners import owners
+from keras_rectifiers.legacy.weights.shapes import check_shapes
+from keras_rectifiers.legacy.weights.shapes import listed
+
+if TYPE_CHECKING:
+    from keras_rectifiers.legacy.containers.saved import Array
+    from keras_rectifiers.legacy.containers.saved import Weights
+    from keras_rectifiers.legacy.dialects.modernise import Modern
+
+__all__ = ["Placed", "arrange", "by_order"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """An array, and where it goes.
+
+    Attributes:
+        group: Its place in a Keras 3 weights file, from the root:
+            `("layers", "dense", "vars", "0")`.
+        array: Its values: as stored, or as a conversion made them.
+        owner: The layer that it belongs to.
+        variable: The layer's variable; None for a layer of a custom class.
+    """
+
+    group: tuple[str, ...]
+    array: Array
+    owner: Owner
+    variable: Variable | None
+
+    @property
+    def layer(self) -> str:
+        """Path of the layer in the modern document."""
+        return self.owner.place.path
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return self.array.shape
+
+    @property
+    def size(self) -> int:
+        """How many numbers are in it."""
+        return math.prod(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its type."""
+        return self.array.dtype
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """Its values."""
+        return self.array.read()
+
+
+def arrange(modern: Modern, weights: Weights) -> list[Placed]:
+    """Every stored array, and its place in a Keras 3 weights file.
+
+    What only the weights tell of a layer's config is added to the document.
+
+    Args:
+        modern: The modern document, and what its layers were.
+        weights: The weights of the old file.
+
+    Raises:
+        ArchiveError: An array is missing, is nobody's, is used twice, or has
+            another shape than its layer wants; says which layer.
+        UnsupportedModelError: A custom layer has weights of layers inside it.
+    """
+    wanted = owners(modern)
+    found = weights.find(wanted)
+    placed: list[Placed] = []
+    used: dict[int, Owner] = {}
+    for owner, arrays in zip(wanted, found, strict=True):
+        for array in arrays:
+            other = used.get(id(array))
+            if other is not None and not (owner.twins or other.twins):
+                raise ArchiveError(
+                    "Every stored array must be one variable. Received: "
+                    f"{array.name!r}, of {other.place.path!r} and of "
+                    f"{owner.place.path!r}. The file is not one that Keras wrote."
+                )
+            used[id(array)] = owner
+    custom = [pair for pair in zip(wanted, found, strict=True) if _is_open(pair[0])]
+    places = iter(nested.placed(modern.document, custom))
+    for owner, arrays in zip(wanted, found, strict=True):
+        placed += _placed(owner, next(places) if _is_open(owner) else arrays)
+    return [*placed, *_twins(wanted, placed)]
+
+
+def _is_open(owner: Owner) -> bool:
+    """Whether a layer has whatever the file has for it."""
+    return owner.custom and not owner.conversion
+
+
+def _placed(owner: Owner, arrays: list[Array]) -> Iterator[Placed]:
+    root = owner.place.group
+    if _is_open(owner):
+        for number, array in enumerate(arrays):
+            below = getattr(array, "group", ("vars", str(number)))  # if it is known
+            yield Placed((*root, *below), array, owner, None)
+        return
+    check_shapes(owner, owner.stored, arrays)
+    wanted = tuple(each for each in owner.variables if not each.twin)
+    if owner.conversion:
+        arrays = _converted(owner, arrays)
+        check_shapes(owner, wanted, arrays)
+    for variable, array in zip(wanted, arrays, strict=True):
+        complete(owner, variable, array)
+        if not variable.in_config:
+            yield Placed((*root, *variable.group), array, owner, variable)
+
+
+def _converted(owner: Owner, arrays: list[Array]) -> list[Array]:
+    values = [array.read() for array in arrays]
+    try:
+        made = CONVERSIONS[owner.conversion].apply(values, owner.place.config)
+    except MALFORMED as error:
+        told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise ArchiveError(
+            "Weights must have the form that their layer's class gave them. Received: "
+            f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), which "
+            f"has not ({told}). The file is damaged, or not one that Keras wrote."
+        ) from error
+    name = f"{owner.place.path} ({owner.conversion})"
+    return [InMemory(name, each) for each in made]
+
+
+def _twins(wanted: list[Owner], placed: list[Placed]) -> Iterator[Placed]:
+    """The variables that Keras 3 writes twice, again."""
+    by_group = {each.group: each for each in placed}
+    for owner in wanted:
+        root = owner.place.group
+        for variable in owner.variables:
+            if not variable.twin:
+                continue
+            first = by_group.get((*root, *variable.twin))
+            if first is None:
+                raise ArchiveError(
+                    "A layer must have the weights that its class has. Received: no "
+                    f"{variable.name} for {owner.place.path!r} ({owner.class_name}). "
+                    "The file is damaged."
+                )
+            group = (*root, *variable.group)
+            yield Placed(group, first.array, owner, variable)

@@ -1,0 +1,141 @@
+"""Arrays of layers inside a layer of a custom class: only its class knows their places.
+
+A legacy file lists them in order, and says nothing of where Keras 3 would store
+them. Whoever may build the layer tells: nothing here does, since that takes Keras and
+the user's own code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from typing import Any
+
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.legacy.array_views import Around
+from keras_rectifiers.legacy.array_views import InMemory
+from keras_rectifiers.legacy.dialects import known
+from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.shapes import listed
+
+if TYPE_CHECKING:
+    from keras_rectifiers.legacy.containers.saved import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Inside(Around):
+    """An array of a layer inside a custom one, as a checkpoint's objects show."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Built(InMemory):
+    """An array of a layer that was built, and its group below the layer's."""
+
+    group: tuple[str, ...]
+
+
+Share = tuple[Owner, Sequence["Array"]]
+#: (document, layers with their arrays in order) -> what Keras 3 stores of each; None
+#: where it knows not all of their classes.
+Builder = Callable[[Entry, Sequence[Share]], list[list[Built]] | None]
+
+_BUILDER: ContextVar[Builder | None] = ContextVar("builder", default=None)
+
+
+@contextlib.contextmanager
+def building(builder: Builder) -> Iterator[None]:
+    """Let layers of custom classes be built inside the block, where it takes that.
+
+    Args:
+        builder: Builds them.
+    """
+    token = _BUILDER.set(builder)
+    try:
+        yield
+    finally:
+        _BUILDER.reset(token)
+
+
+def is_building() -> bool:
+    """Whether something builds layers already."""
+    return _BUILDER.get() is not None
+
+
+def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
+    """Arrays of custom layers, with the places of those that hold layers.
+
+    Args:
+        document: The modern document.
+        shares: Custom layers and their arrays, in the order of the file.
+
+    Raises:
+        UnsupportedModelError: A layer would have to be built, and nothing may.
+    """
+    deep = [number for number, share in enumerate(shares) if _is_deep(*share)]
+    found: list[list[Any]] = [list(arrays) for _, arrays in shares]
+    if not deep:
+        return found
+    builder = _BUILDER.get()
+    made = builder and builder(document, [shares[number] for number in deep])
+    if made is None:
+        owner, arrays = shares[deep[0]]
+        raise UnsupportedModelError(
+            "The weights of a custom layer must be its own variables, or its class be "
+            f"known. Received: {listed(arrays)} for {owner.place.path!r}, a "
+            f"{class_of(owner)} that holds other layers, and only that class knows "
+            "where Keras 3 stores their weights. Write the class for Keras 3, register "
+            f"it as {class_of(owner)!r}, and import its module first: on the command "
+            "line, with --import MODULE."
+        )
+    for number, arrays in zip(deep, made, strict=True):
+        found[number] = arrays
+    return found
+
+
+def class_of(owner: Owner) -> str:
+    """The name by which Keras finds a custom layer's class.
+
+    Args:
+        owner: The layer.
+    """
+    entry = owner.place.entry
+    return str(entry.get("registered_name") or entry.get("class_name"))
+
+
+def _is_deep(owner: Owner, arrays: Sequence[Array]) -> bool:
+    """Whether some of a custom layer's arrays are those of layers inside it."""
+    if not arrays or any(hasattr(each, "group") for each in arrays):
+        return False  # nothing to place, or the file says where
+    return _holds_layers(owner.place.config) or any(
+        isinstance(each, Inside) or _parts_below(each.name, owner.was) > 1
+        for each in arrays
+    )
+
+
+def _parts_below(name: str, was: Sequence[str]) -> int:
+    """How many parts of an array's name are below its layer's."""
+    parts = name.split("/")
+    for layer in (was[0], was[-1]):
+        while layer in parts[:-1]:
+            parts = parts[parts.index(layer) + 1 :]
+    return len(parts)
+
+
+def _holds_layers(value: Any) -> bool:
+    """Whether a config has a layer, or a model, in it."""
+    if isinstance(value, list):
+        return any(map(_holds_layers, value))
+    if not isinstance(value, dict):
+        return False
+    if isinstance(value.get("config"), dict) and (
+        is_model(value) or known.is_layer_class(value.get("class_name"))
+    ):
+        return True
+    return any(_holds_layers(each) for each in value.values())

@@ -1,0 +1,107 @@
+"""Shapes of stored arrays against what a layer's config tells of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.graph.variables.variable import Variable
+
+if TYPE_CHECKING:
+    from keras_rectifiers.legacy.containers.saved import Array
+    from keras_rectifiers.legacy.weights.expected import Owner
+
+_MOST = 8
+
+
+def fits(
+    wanted: tuple[int | str | None, ...] | None,
+    shape: tuple[int, ...],
+    lengths: dict[str, int] | None = None,
+) -> bool:
+    """Whether a shape is what is wanted.
+
+    Args:
+        wanted: As in `Variable.shape`.
+        shape: The shape of an array.
+        lengths: Axes known by name, from other arrays of the layer; updated.
+    """
+    if wanted is None:
+        return True
+    if len(wanted) != len(shape):
+        return False
+    known = {} if lengths is None else lengths
+    for axis, length in zip(wanted, shape, strict=True):
+        if isinstance(axis, str):
+            if known.setdefault(axis, length) != length:
+                return False
+        elif axis is not None and axis != length:
+            return False
+    return True
+
+
+def check_shapes(
+    owner: Owner, wanted: Sequence[Variable], arrays: Sequence[Array]
+) -> None:
+    """Hold arrays to the variables that a layer has.
+
+    Args:
+        owner: The layer.
+        wanted: Its variables.
+        arrays: As many arrays, in the same order.
+
+    Raises:
+        ArchiveError: They are others; says of which layer.
+    """
+    lengths: dict[str, int] = {}
+    if len(wanted) == len(arrays) and all(
+        fits(variable.shape, array.shape, lengths)
+        for variable, array in zip(wanted, arrays, strict=True)
+    ):
+        return
+    raise ArchiveError(
+        "A layer must have the weights that its class has. Received: "
+        f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), where "
+        f"{described(wanted)} are expected. The weights are another model's, or the "
+        "file is damaged."
+    )
+
+
+def described(variables: Iterable[Variable]) -> str:
+    """Variables for people: `kernel (3, 3, in, 8), bias (8)`."""
+    return _some([f"{each.name}{_shape(each.shape)}" for each in variables])
+
+
+def listed(arrays: Sequence[Array]) -> str:
+    """Arrays for people: `2 arrays (kernel:0 (3, 8), bias:0 (8))`."""
+    told = _some([f"{each.name!r} {_shape(each.shape).strip()}" for each in arrays])
+    count = "1 array" if len(arrays) == 1 else f"{len(arrays)} arrays"
+    return f"{count} ({told})" if arrays else "no arrays"
+
+
+def shape_text(
+    shape: Sequence[int | str | None] | None, lengths: Mapping[str, int] | None = None
+) -> str:
+    """A shape for people: `(3, 3, in, 8)`.
+
+    Args:
+        shape: As in `Variable.shape`.
+        lengths: Axes known by name.
+    """
+    known = lengths or {}
+    axes = [known.get(str(axis), axis) for axis in shape or ()]
+    return f"({', '.join('?' if axis is None else str(axis) for axis in axes)})"
+
+
+def _shape(shape: Sequence[int | str | None] | None) -> str:
+    return "" if shape is None else f" {shape_text(shape)}"
+
+
+def _some(told: list[str]) -> str:
+    few = ", ".join(itertools.islice(told, _MOST))
+    more = len(told) - _MOST
+    return f"{few} and {more} more" if more > 0 else few or "none"

@@ -1,0 +1,1 @@
+"""A live Keras model: its rectifiers, and what they put out."""

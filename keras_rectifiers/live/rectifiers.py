@@ -1,0 +1,211 @@
+"""Find the rectifiers of a live model, in the order and with the paths of surgery.
+
+Found are layers, functions and layers in an `activation` attribute, and the
+operations of functional graphs, in models and wrappers at any depth and in the
+tracked sub-layers of subclassed ones. Not found, because no object stands for
+them: rectifiers that a subclassed `call` computes by a bare `ops.relu`. Left out,
+because they run in a loop whose tensors cannot be seen from outside: what is
+inside recurrent layers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_rectifiers.graph import callables
+from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import traits
+from keras_rectifiers.layers import NReLU
+from keras_rectifiers.layers import RReLU
+from keras_rectifiers.live.axes import LiveAxes
+from keras_rectifiers.specs import LEAKY_RELU
+from keras_rectifiers.specs import PRELU
+from keras_rectifiers.specs import RELU
+from keras_rectifiers.specs import Rectifier
+
+LAYER = "layer"
+FUSED = "fused"
+OPERATION = "op"
+
+#: The attribute in which a layer keeps its fused rectifier.
+SLOT = "activation"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LiveRectifier:
+    """One rectifier of a live model."""
+
+    #: Names from inside the top model, joined by `/`; a fused rectifier has the
+    #: path of its host. A second one of the same name ends in `#2`.
+    path: str
+    #: `"layer"`, `"fused"` (in a layer's `activation`) or `"op"`.
+    form: str
+    #: The layer, the host, or the operation.
+    owner: Any
+    #: The function that it computes.
+    function: Rectifier
+    #: Positional operand that is rectified.
+    operand: int = 0
+    #: Axis of the channels, counted from the batch at 0; -1 for the last one.
+    channel_axis: int = -1
+
+    @property
+    def layer(self) -> Any:
+        """The layer that rectifies; None for functions and operations."""
+        if self.form == OPERATION:
+            return None
+        inner = getattr(self.owner, SLOT, None)
+        if isinstance(inner, keras.layers.Layer):
+            return inner
+        return self.owner if self.form == LAYER else None
+
+    def slopes(
+        self, units: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Slope below the threshold of each unit, and whether one is not 0.
+
+        Args:
+            units: Number of units (channels).
+
+        Returns:
+            Slopes and flags, both of shape `(units,)`. Where positions of one unit
+            have slopes of their own, their mean, and whether any of them is not 0.
+        """
+        slope = self.function.negative_slope
+        if self.function.kind != PRELU:
+            return np.full(units, slope), np.full(units, slope != 0)
+        alpha = np.asarray(keras.ops.convert_to_numpy(self.layer.alpha), np.float64)
+        axis = traits.slope_axis(self.channel_axis, alpha.ndim)
+        alpha = np.moveaxis(alpha, axis, -1).reshape(-1, alpha.shape[axis])
+        alpha = np.broadcast_to(alpha, (len(alpha), units))
+        return alpha.mean(axis=0), (alpha != 0).any(axis=0)
+
+
+def find(model: Any) -> tuple[LiveRectifier, ...]:
+    """Every rectifier of a model that can be watched, in the order of its layers.
+
+    Args:
+        model: A Keras model; not changed. A subclassed model must have been built,
+            or the layers that it makes in `build` are not there yet.
+
+    Returns:
+        One entry for each rectifier; one that is shared counts once.
+    """
+    seen: set[int] = set()
+    used: dict[str, int] = {}
+    found = []
+    for rectifier in _walk(model, (), -1, seen, LiveAxes(model)):
+        count = used[rectifier.path] = used.get(rectifier.path, 0) + 1
+        path = rectifier.path if count == 1 else f"{rectifier.path}#{count}"
+        found.append(dataclasses.replace(rectifier, path=path))
+    return tuple(found)
+
+
+def _walk(
+    parent: Any,
+    names: tuple[str, ...],
+    inherited_axis: int,
+    seen: set[int],
+    axes: LiveAxes,
+) -> Iterator[LiveRectifier]:
+    for member in _members(parent):
+        if id(member) in seen or isinstance(member, keras.layers.RNN):
+            continue
+        seen.add(id(member))
+        axis = axes.of(member, inherited_axis)
+        path = (*names, member.name)
+        known = _recognise(member)
+        if known is not None:
+            form, function, operand = known
+            # What rectifies is this place: not a second one below it.
+            seen.add(id(getattr(member, SLOT, None)))
+            yield LiveRectifier("/".join(path), form, member, function, operand, axis)
+        yield from _walk(member, path, axis, seen, axes)
+
+
+def _members(parent: Any) -> Sequence[Any]:
+    """Layers and operations directly inside a layer or model."""
+    if not isinstance(parent, keras.layers.Layer):
+        return ()
+    if isinstance(parent, keras.Model) and _is_functional(parent):
+        return list(parent.operations)
+    return list(parent._layers)  # noqa: SLF001 - `layers` exists on models only
+
+
+def _is_functional(model: Any) -> bool:
+    return hasattr(model, "operations") and not isinstance(model, keras.Sequential)
+
+
+def _recognise(member: Any) -> tuple[str, Rectifier, int] | None:
+    """Form, function and operand of a member that is a rectifier."""
+    if not isinstance(member, keras.layers.Layer):
+        known = _recognise_operation(member)
+        return None if known is None else (OPERATION, *known)
+    drawn = _recognise_drawn(member)
+    if drawn is not None:
+        return LAYER, drawn, 0
+    cls = type(member)
+    registered = keras.saving.get_registered_name(cls)
+    if cls.__name__ in ("ReLU", "LeakyReLU", "PReLU"):
+        function = forms.recognise_layer(
+            cls.__name__,
+            cls.__module__,
+            registered if registered != cls.__name__ else None,
+            member.get_config(),
+        )
+        return None if function is None else (LAYER, function, 0)
+    value = getattr(member, SLOT, None)
+    if value is None or not callable(value):
+        return None
+    function = _recognise_drawn(value)
+    if function is None:
+        function = forms.recognise_activation(_serialized(value))
+    if function is None:
+        return None
+    own = cls is keras.layers.Activation
+    return LAYER if own else FUSED, function, 0
+
+
+def _recognise_drawn(layer: Any) -> Rectifier | None:
+    """What a rectifier that draws in training computes at inference, or None."""
+    if isinstance(layer, RReLU):
+        return Rectifier(LEAKY_RELU, layer.mean_slope, layer.max_value)
+    return Rectifier(RELU, 0.0, layer.max_value) if isinstance(layer, NReLU) else None
+
+
+def _serialized(activation: Any) -> Any:
+    described = callables.describe(activation)
+    if described is not None:
+        return described
+    try:
+        return keras.activations.serialize(activation)
+    except (ValueError, TypeError, NotImplementedError):
+        return None  # what Keras cannot name is no rectifier that we know
+
+
+def _recognise_operation(operation: Any) -> tuple[Rectifier, int] | None:
+    node = operation._inbound_nodes[0]  # noqa: SLF001 - Keras has no public way
+    return forms.recognise_operation(
+        type(operation).__name__,
+        type(operation).__module__,
+        operation.get_config(),
+        node.arguments.args,
+        _producer,
+        lambda a, b: a is b,
+    )
+
+
+def _producer(tensor: Any) -> tuple[str, Sequence[Any]] | None:
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        return None
+    source = history.operation
+    node = source._inbound_nodes[history.node_index]  # noqa: SLF001
+    return type(source).__name__, node.arguments.args

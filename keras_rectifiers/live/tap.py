@@ -1,0 +1,110 @@
+"""The tap: see what each rectifier takes and gives while a model is traced.
+
+Inside the context the rectifiers' own `call` (or their host's `activation`) is
+shadowed in the instance's `__dict__`; after it the instance is as before. Nothing
+is added to the model, its weights or its compiled functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from keras_rectifiers.live.rectifiers import FUSED
+from keras_rectifiers.live.rectifiers import SLOT
+from keras_rectifiers.live.rectifiers import LiveRectifier
+
+#: Receives a rectifier, its pre-activation and its post-activation.
+Receiver = Callable[[LiveRectifier, Any, Any], None]
+#: Takes a rectifier and what it is given; gives back what it is given instead.
+Before = Callable[[LiveRectifier, Any], Any]
+
+_ABSENT = object()
+
+
+@contextlib.contextmanager
+def tap(
+    rectifiers: Iterable[LiveRectifier],
+    receive: Receiver,
+    before: Before | None = None,
+) -> Iterator[None]:
+    """Hand every call of the rectifiers to a function, inside the graph.
+
+    Args:
+        rectifiers: The rectifiers to watch.
+        receive: Called with the rectifier, its pre- and its post-activation each
+            time the model computes one; symbolic tensors are not passed on.
+        before: Called ahead of it with the rectifier and its pre-activation, which
+            it may replace. Default None.
+    """
+    with contextlib.ExitStack() as stack:
+        for rectifier in rectifiers:
+            instance, attribute = _target(rectifier)
+            original = getattr(instance, attribute)
+            stack.enter_context(
+                _shadowed(
+                    instance, attribute, _watched(original, rectifier, receive, before)
+                )
+            )
+        yield
+
+
+def _target(rectifier: LiveRectifier) -> tuple[Any, str]:
+    """The object and the attribute through which each value passes."""
+    if rectifier.form != FUSED:
+        return rectifier.owner, "call"
+    if rectifier.layer is not None:
+        return rectifier.layer, "call"
+    return rectifier.owner, SLOT
+
+
+def _watched(
+    original: Callable[..., Any],
+    rectifier: LiveRectifier,
+    receive: Receiver,
+    before: Before | None,
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            args, kwargs = _replaced(args, kwargs, rectifier, before)
+        output = original(*args, **kwargs)
+        given = [*args, *kwargs.values()][rectifier.operand]
+        if not isinstance(output, keras.KerasTensor):
+            receive(rectifier, given, output)
+        return output
+
+    return call
+
+
+def _replaced(
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    rectifier: LiveRectifier,
+    before: Before,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with what `before` makes of the pre-activation."""
+    values = [*args, *kwargs.values()]
+    if not isinstance(values[rectifier.operand], keras.KerasTensor):
+        values[rectifier.operand] = before(rectifier, values[rectifier.operand])
+    named = dict(zip(kwargs, values[len(args) :], strict=True))
+    return tuple(values[: len(args)]), named
+
+
+@contextlib.contextmanager
+def _shadowed(instance: Any, attribute: str, value: Any) -> Iterator[None]:
+    """Put a value before an attribute, past Keras' tracking of attributes."""
+    attributes = vars(instance)
+    before = attributes.get(attribute, _ABSENT)
+    attributes[attribute] = value
+    try:
+        yield
+    finally:
+        if before is _ABSENT:
+            del attributes[attribute]
+        else:
+            attributes[attribute] = before
