@@ -15,11 +15,10 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.sites import Found
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.view import View
 
 _LINEAR = ("Dense", "EinsumDense", "Conv", "DepthwiseConv", "SeparableConv")
@@ -36,7 +35,7 @@ class Reach:
 
 
 def reach(
-    document: Entry,
+    survey: Survey,
     sites: Collection[str],
     absorbers: Collection[str],
     layers: Mapping[str, Any],
@@ -44,15 +43,15 @@ def reach(
     """Where the shifts of some sites arrive.
 
     Args:
-        document: The config of the whole model.
+        survey: The document.
         sites: Paths of the sites.
         absorbers: Paths of the layers that can absorb.
         layers: Every live layer by its path.
     """
-    walker = _Walker(View(document), sorted(absorbers), layers)
+    walker = _Walker(survey.view, sorted(absorbers), layers)
     return {
         found.site.path: walker.reach(found)
-        for found in find(document)
+        for found in survey.found
         if found.site.path in sites
     }
 

@@ -22,7 +22,7 @@ from keras_rectifiers.calibration.search import search
 from keras_rectifiers.calibration.trial import Trial
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.errors import DataError
-from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.surgery.pairs import layers_of
 
@@ -105,15 +105,15 @@ class Bench:
             counts[site] = units + statistics.units, silent + never
         return counts
 
-    def reach(self, document: Entry) -> dict[str, Reach]:
+    def reach(self, survey: Survey) -> dict[str, Reach]:
         """Where the shifts of the sites arrive.
 
         Args:
-            document: The document of the original.
+            survey: The document of the original.
         """
         seen = {each.path for each in self._absorbers} & set(self._reference.moments)
         layers = layers_of(self._trial.model)
-        return reach(document, self._trial.sites, seen, layers)
+        return reach(survey, self._trial.sites, seen, layers)
 
     def give(self, model: Any) -> None:
         """Give a model the biases and moving statistics of the trial.

@@ -148,7 +148,7 @@ def _compensation(
     """Of each site with a slope, who absorbs its shift, or why some of it stays."""
     taken: dict[str, str] = {}
     left: dict[str, str] = {}
-    for path, reach in bench.reach(trial.document).items():
+    for path, reach in bench.reach(trial.survey).items():
         if not slopes[path]:
             continue
         if not compensate:

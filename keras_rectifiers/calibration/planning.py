@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers import specs
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.surgery import live
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Skip
@@ -30,9 +31,9 @@ def plan_with(
         slopes: Slope by path; sites that are absent are left as they are.
         selection: The selection that the sites came from.
     """
-    document = live.document_of(model)
+    survey = Survey(live.document_of(model))
     plans = {
-        slope: make_plan(document, _target(to, slope), selection, live.alphas(model))
+        slope: make_plan(survey, _target(to, slope), selection, live.alphas(model))
         for slope in sorted({0.0, *slopes.values()})
     }
     steps = {

@@ -15,6 +15,7 @@ import numpy as np
 from keras_rectifiers.errors import SelectionError
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.surgery import live
 from keras_rectifiers.surgery import prelus
@@ -40,11 +41,11 @@ class Trial:
 
     def __init__(self, model: Any, selection: Selection) -> None:
         #: The document of the original.
-        self.document = live.document_of(model)
+        self.survey = Survey(live.document_of(model))
         numbers: dict[str, int] = {}
         target = Target(lambda site: _marked(site, numbers))
         #: The plan of the trial: its steps are the sites that can have slopes.
-        self.plan: Plan = make_plan(self.document, target, selection, _unread)
+        self.plan: Plan = make_plan(self.survey, target, selection, _unread)
         if not self.plan.steps:
             raise SelectionError(
                 "A calibration needs at least one ReLU whose channels are known. "

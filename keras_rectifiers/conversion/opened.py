@@ -26,6 +26,7 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.legacy.compile import moved
 from keras_rectifiers.legacy.compile.config import modern_compile_config
 from keras_rectifiers.legacy.compile.slots import Carried
@@ -103,7 +104,7 @@ class Opened:
                 repairs = ()
         if not is_model(self.document):
             raise ArchiveError(wellformed.without_layers(self.document, saved.path))
-        wellformed.check(self.document, saved.path)
+        wellformed.check(Survey(self.document), saved.path)
         self._repairs = (*saved.repairs, *marked, *self._modern.repairs, *repairs)
         if input_shape is not None or lacks_input(self.document):
             self._repairs += self._input(input_shape)
@@ -131,6 +132,11 @@ class Opened:
         placed = arrange(self._modern, self.saved.weights)
         with wellformed.reading(self.saved.path, "config.json"):
             return tuple(state_outputs(self.document, placed))
+
+    @functools.cached_property
+    def survey(self) -> Survey:
+        """The document as it is now, once all that it lacked is stated."""
+        return Survey(self.document)
 
     @property
     def has_weights(self) -> bool:
@@ -227,7 +233,7 @@ class Opened:
             PlanMismatchError: The plan is for another model.
         """
         with wellformed.reading(self.saved.path, "config.json"):
-            return rewrite(self.document, plan)
+            return rewrite(self.survey, plan)
 
     def state_left(self, plan: Plan) -> tuple[Repair, ...]:
         """Which optimizer state a plan drops, beside what `repairs` has.

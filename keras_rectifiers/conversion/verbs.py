@@ -22,6 +22,7 @@ from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import archive
@@ -137,7 +138,7 @@ def plan(
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
     return make_plan(
-        live.document_of(model),
+        Survey(live.document_of(model)),
         target,
         selection,
         live.alphas(model),
@@ -286,9 +287,9 @@ def _plan_of(
     """A plan for an open file, with the repairs that brought it up to date."""
     slopes = opened.read_alpha
     if isinstance(opened, archive.Archive):
-        made = make_plan(opened.document, target, selection, slopes, opened.look)
+        made = make_plan(opened.survey, target, selection, slopes, opened.look)
         return _with_repairs(made, opened.state_left(made))
-    made = make_plan(opened.document, target, selection, slopes)
+    made = make_plan(opened.survey, target, selection, slopes)
     return _with_repairs(made, (*opened.repairs, *opened.state_left(made)))
 
 

@@ -39,9 +39,8 @@ from keras_rectifiers.graph.shapes import policy_name
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import Found
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.variables.quantized import is_quantized
-from keras_rectifiers.graph.view import View
 from keras_rectifiers.specs import PRELU
 from keras_rectifiers.specs import Rectifier
 
@@ -81,17 +80,17 @@ class Engine:
     """One walk through a document.
 
     Args:
-        document: The config of a whole model; not changed.
+        survey: The document.
         read: Gives the weights.
         inputs: Gives the bounds of the model's inputs.
     """
 
-    def __init__(self, document: Entry, read: ReadWeights, inputs: InputBounds) -> None:
-        self.found = find(document)
-        self.precision = _precision(document)
+    def __init__(self, survey: Survey, read: ReadWeights, inputs: InputBounds) -> None:
+        self.found = survey.found
+        self.precision = _precision(survey.view.places)
         #: For each rectifier, by its identity: what its calls bring to it.
         self.seen: dict[tuple[Any, ...], list[Seen]] = {}
-        self.view = View(document)
+        self.view = survey.view
         self._read, self._inputs = read, inputs
         self._calls = 0
         self._places = {id(place.entry): place for place in self.view.places}
@@ -261,10 +260,10 @@ class Engine:
         return dataclasses.replace(made, shape=outer)
 
 
-def _precision(document: Entry) -> Precision:
+def _precision(places: Sequence[Place]) -> Precision:
     """The coarsest of all the layers' precisions."""
     precision = Precision()
-    for place in View(document).places:
+    for place in places:
         precision = precision.coarser(policy_name(place.config.get("dtype") or ""))
     return precision
 

@@ -40,6 +40,7 @@ from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.survey import Survey
 
 __all__ = ["Estimate", "estimate"]
 
@@ -116,14 +117,14 @@ def estimate(
             document,
             source,
         ):
-            made = _estimated(document, source.read, ranges, level)
+            made = _estimated(Survey(document), source.read, ranges, level)
             return dataclasses.replace(made, broken=tuple(source.broken()))
     from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
 
     document = live.document_of(model)
     from keras_rectifiers.diagnosis.finite import broken_weights  # noqa: PLC0415
 
-    made = _estimated(document, LiveSource(model, document).read, ranges, level)
+    made = _estimated(Survey(document), LiveSource(model, document).read, ranges, level)
     return dataclasses.replace(made, broken=broken_weights(model))
 
 
@@ -199,9 +200,9 @@ def _opened(
 
 
 def _estimated(
-    document: Entry, read: ReadWeights, ranges: _Ranges, level: float
+    survey: Survey, read: ReadWeights, ranges: _Ranges, level: float
 ) -> Estimate:
-    engine = Engine(document, read, ranges.bounds)
+    engine = Engine(survey, read, ranges.bounds)
     engine.run()
     ranges.check()
     layers, units = [], 0
@@ -210,7 +211,7 @@ def _estimated(
         if units > MAX_UNITS:
             raise ValueError(f"more than {MAX_UNITS} units, at {found.site.path!r}")
         layers.append(_layer(engine, found, level))
-    return Estimate(name_of(document), tuple(layers), str(ranges))
+    return Estimate(name_of(survey.document), tuple(layers), str(ranges))
 
 
 def _seen(engine: Engine, found: Found) -> list[Seen]:

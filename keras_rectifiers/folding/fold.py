@@ -30,7 +30,7 @@ from keras_rectifiers.graph.roles import CUSTOM
 from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.plan import AlphaReader
 from keras_rectifiers.surgery.plan import Plan
@@ -121,7 +121,7 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
 
     asked = _Options.checked(**options)
     document = live.document_of(model)
-    plan, decided = _planned(document, live.alphas(model), asked)
+    plan, decided = _planned(Survey(document), live.alphas(model), asked)
     folded = plan.apply(model)
     sites, inputs = _sites(model, plan, decided, asked)
     measured = None if data is None else _measured(model, folded, decided, data)
@@ -162,7 +162,7 @@ def fold_file(
     """
     asked = _Options.checked(**options)
     with _opened(source, weights) as (document, slopes):
-        plan, decided = _planned(document, slopes, asked)
+        plan, decided = _planned(Survey(document), slopes, asked)
     plan = convert_file(
         source,
         target,
@@ -191,10 +191,10 @@ def _opened(source: StrPath, weights: StrPath | None) -> Iterator[_Opened]:
 
 
 def _planned(
-    document: Entry, slopes: AlphaReader, asked: _Options
+    survey: Survey, slopes: AlphaReader, asked: _Options
 ) -> tuple[Plan, _Decided]:
     """The plan of a fold, and the decision behind each of its steps."""
-    found = [each for each in find(document) if each.site.kind != specs.RELU]
+    found = [each for each in survey.found if each.site.kind != specs.RELU]
     asked.selection.check([each.site for each in found])
     steps: list[Step] = []
     skips: list[Skip] = []
@@ -208,7 +208,7 @@ def _planned(
         decision, step = made
         decided[each.site.path] = each.site, decision
         steps.append(step)
-    return Plan(name_of(document), "fold", tuple(steps), tuple(skips)), decided
+    return Plan(name_of(survey.document), "fold", tuple(steps), tuple(skips)), decided
 
 
 def _decided(

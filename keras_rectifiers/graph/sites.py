@@ -159,18 +159,17 @@ def holds_layer(entry: Entry) -> bool:
     )
 
 
-def find(document: Entry) -> tuple[Found, ...]:
+def find(view: View, axes: Axes) -> tuple[Found, ...]:
     """Every rectifier of a model, in the order of its layers.
 
     Args:
-        document: The config of a whole model; not changed.
+        view: The document.
+        axes: The axes of its channels.
 
     Returns:
         One `Found` for each rectifier. A layer that is shared between models
         counts once.
     """
-    view = View(document)
-    axes = Axes(view)
     shared: dict[tuple[Any, ...], list[Place]] = {}
     recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
     for place in view.places[1:]:

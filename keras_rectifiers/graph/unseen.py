@@ -17,12 +17,11 @@ from typing import Any
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import hints
 from keras_rectifiers.graph.callables import LIBRARIES
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.graph import Ref
 from keras_rectifiers.graph.graph import refs
-from keras_rectifiers.graph.sites import recognise
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.view import View
 
 #: Reasons: a class that is not one of Keras, and a Python function or an operation
@@ -75,20 +74,20 @@ def unknown(_: Place) -> Inside:
     return Inside()
 
 
-def unseen(document: Entry, look: Look = unknown) -> tuple[Unseen, ...]:
+def unseen(survey: Survey, look: Look = unknown) -> tuple[Unseen, ...]:
     """What of a document cannot be looked into, in the order of its layers.
 
     Args:
-        document: The config of a whole model; not changed.
+        survey: The document.
         look: Gives what is known of the layers inside a place.
 
     Returns:
         One entry for each. A layer that is shared between models counts once.
     """
-    view = View(document)
+    known = {place.address for each in survey.found for place in each.places}
     found: dict[tuple[Any, ...], Unseen] = {}
-    for place in view.places[1:]:
-        for each in _of(place, view, look):
+    for place in survey.view.places[1:]:
+        for each in _of(place, survey.view, look, known=place.address in known):
             found.setdefault((*place.identity, each.reason, each.detail), each)
     return tuple(found.values())
 
@@ -113,10 +112,10 @@ def counted(found: Sequence[Unseen]) -> str:
     return text
 
 
-def _of(place: Place, view: View, look: Look) -> Iterator[Unseen]:
+def _of(place: Place, view: View, look: Look, *, known: bool) -> Iterator[Unseen]:
     entry, class_name = place.entry, str(place.entry["class_name"])
     if forms.is_operation(entry.get("module")) or hints.is_merge(entry):
-        spelled = "" if recognise(place, view) else _operation(place, view)
+        spelled = "" if known else _operation(place, view)
         if spelled:
             detail = f"{spelled} may be a rectifier"
             yield Unseen(place.path, class_name, OPERATION, detail, 0)

@@ -28,7 +28,7 @@ from keras_rectifiers.graph.graph import end_refs
 from keras_rectifiers.graph.graph import layer_order
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 
 #: Most layers and operations that a document may hold; NASNetLarge has 1,041.
 MAX_PLACES = 50_000
@@ -85,25 +85,25 @@ def unpacking(path: Path, what: str) -> Iterator[None]:
         raise ArchiveError(_malformed(path, what, error)) from error
 
 
-def check(document: Entry, path: Path) -> None:
+def check(survey: Survey, path: Path) -> None:
     """Refuse a document that surgery could misread.
 
     Args:
-        document: The config of a whole model, as it came from a file.
+        survey: The config of a whole model, as it came from a file.
         path: The file, for messages.
 
     Raises:
         ArchiveError: Says which layer is malformed, and how.
     """
     with reading(path, "config.json"):
-        for count, place in enumerate(walk(document), 1):
+        for count, place in enumerate(walk(survey.document), 1):
             _require(count <= MAX_PLACES, place, f"more than {MAX_PLACES} layers")
             _check_entry(place.entry, place)
             if is_model(place.entry):
                 _check_members(place)
             if is_functional(place.entry):
                 _check_graph(place)
-        for found in find(document):
+        for found in survey.found:
             for shape in found.site.shapes:
                 for axis in shape or ():
                     whole = isinstance(axis, int) and not isinstance(axis, bool)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.wire import Cannot
 from keras_rectifiers.graph.units.wire import Consumer
 from keras_rectifiers.graph.units.wire import Part
@@ -97,7 +98,7 @@ class LiveWiring:
         self._layers = layers_of(model)
         owned = [id(each) for layer in self._layers.values() for each in _own(layer)]
         self._tied = {key for key, count in Counter(owned).items() if count > 1}
-        for path, wiring in wire(document_of(model)).items():
+        for path, wiring in wire(Survey(document_of(model))).items():
             try:
                 self.sites[path] = self._bound(wiring)
             except CannotReviveError as error:

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.revival import restart_kernels as kernels
 from keras_rectifiers.revival.restart_kernels import Values
 from keras_rectifiers.revival.restart_own import own
@@ -117,7 +118,7 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
         )
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()  # while `fit` runs on JAX, weights live elsewhere
-    draw = _Draw(roles(document), seed, noise)
+    draw = _Draw(roles(Survey(document)), seed, noise)
     for number, (path, layer, _) in enumerate(pair(model, model).layers):
         draw.layer(number, path, layer)
     return draw.result()

@@ -16,8 +16,8 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import OUTPUT as AT_OUTPUT
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.rules import is_elementwise
-from keras_rectifiers.graph.view import View
 
 #: Makes rectified units out of rectified units, which it hands on.
 PASSED = "passed"
@@ -52,27 +52,26 @@ _AT_THE_END = frozenset(
 )
 
 
-def roles(document: Entry) -> dict[str, str]:
+def roles(survey: Survey) -> dict[str, str]:
     """What to make of each layer that a document shows.
 
     Args:
-        document: The config of a whole model; not changed.
+        survey: The document.
 
     Returns:
         `PASSED`, `MIRRORED`, `OUTPUT`, `UNITS` or `OWN`, for each layer that makes
         units by a kernel, by the path of its first place. A layer that is called
         several times has the first three only if it has the same at each call.
     """
-    view = View(document)
-    flow = Flow(view)
+    flow = survey.calls
     found = {
         place.address: each.site
-        for each in sites.find(document)
+        for each in survey.found
         if each.site.role in (HIDDEN, AT_OUTPUT)
         for place in each.places
     }
     first: dict[object, str] = {}
-    for place in view.places[1:]:
+    for place in survey.view.places[1:]:
         first.setdefault(place.identity, place.path)
     reading = _Reading(flow, found)
     said: dict[str, set[str]] = {}

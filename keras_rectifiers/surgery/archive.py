@@ -36,6 +36,7 @@ from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import give_names
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
@@ -58,10 +59,15 @@ class Archive:
     path: Path
     file: BinaryIO
     members: tuple[zipfile.ZipInfo, ...]
-    document: Entry
+    survey: Survey
     metadata: dict[str, Any]
     #: Closes what was opened to read from the archive.
     closing: contextlib.ExitStack
+
+    @property
+    def document(self) -> Entry:
+        """The model's config."""
+        return self.survey.document
 
     def member(self, name: str) -> zipfile.ZipInfo:
         """A member by its exact name.
@@ -108,7 +114,7 @@ class Archive:
         if not self.document.get("compile_config") or WEIGHTS not in names:
             return ()
         with wellformed.reading(self.path, CONFIG):
-            rewritten = rewrite(self.document, plan)
+            rewritten = rewrite(self.survey, plan)
         if not may_touch_state(self.document, rewritten):
             return ()
         from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
@@ -170,11 +176,12 @@ def read(path: str | os.PathLike[str]) -> Iterator[Archive]:
         metadata = {}
         if any(info.filename == METADATA for info in infos):
             metadata = members.read_json(zipped, infos, METADATA, path)
-        _check_document(document, metadata, path)
-        marks.complete(document)
+        survey = _checked(document, metadata, path)
+        if marks.complete(document):
+            survey = Survey(document)
         closing = contextlib.ExitStack()
         try:
-            yield Archive(path, file, infos, document, metadata, closing)
+            yield Archive(path, file, infos, survey, metadata, closing)
         finally:  # what the caller raises is not about the weights
             closing.close()
 
@@ -208,7 +215,7 @@ def apply(
     with replacing(target, overwrite=overwrite) as temporary:
         weights = archive.member(WEIGHTS)
         with wellformed.reading(archive.path, CONFIG):
-            rewritten = rewrite(archive.document, plan)
+            rewritten = rewrite(archive.survey, plan)
             config = json.dumps(rewritten.document).encode()
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as new:
             for info in archive.members:
@@ -334,7 +341,7 @@ def _unreadable(path: Path, error: Exception) -> str:
     )
 
 
-def _check_document(document: Entry, metadata: dict[str, Any], path: Path) -> None:
+def _checked(document: Entry, metadata: dict[str, Any], path: Path) -> Survey:
     version = str(metadata.get("keras_version", ""))
     if version and version.split(".", maxsplit=1)[0] in ("1", "2"):
         raise ArchiveError(
@@ -345,7 +352,9 @@ def _check_document(document: Entry, metadata: dict[str, Any], path: Path) -> No
     if not is_model(document):
         raise ArchiveError(wellformed.without_layers(document, path))
     give_names(document)
-    wellformed.check(document, path)
+    survey = Survey(document)
+    wellformed.check(survey, path)
+    return survey
 
 
 def _like(info: zipfile.ZipInfo) -> zipfile.ZipInfo:

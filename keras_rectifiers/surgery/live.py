@@ -25,6 +25,7 @@ from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery.borrowed import Borrowed
@@ -68,7 +69,7 @@ def apply(model: keras.Model, plan: Plan) -> keras.Model:
         UnsupportedModelError: Something cannot be rebuilt, and would be lost.
     """
     document, borrowed = _serialized(model)
-    rewritten = rewrite(document, plan)
+    rewritten = rewrite(Survey(document), plan)
     new = _rebuild(model, rewritten.document, borrowed)
     pairs = pair(model, new, replaced=rewritten.replaced)
     if pairs.split:

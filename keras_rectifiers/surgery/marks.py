@@ -38,7 +38,7 @@ def places_of(document: Entry) -> Counter[Any]:
     return Counter(_mark(each) for each in dicts(document) if _mark(each) is not None)
 
 
-def complete(document: Entry) -> None:
+def complete(document: Entry) -> bool:
     """Mark the first place of each shared layer, where Keras lost its mark.
 
     Layers that are called in several models stay as they are: Keras counts their
@@ -46,9 +46,15 @@ def complete(document: Entry) -> None:
 
     Args:
         document: The config of a whole model; changed.
+
+    Returns:
+        Whether a mark was lost.
     """
+    changed = False
     for entry, mark in lost(document):
         entry[MARK] = mark
+        changed = True
+    return changed
 
 
 def lost(document: Entry) -> Iterator[tuple[Entry, int | str]]:

@@ -19,11 +19,10 @@ import numpy as np
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Look
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import counted
@@ -211,7 +210,7 @@ class Plan:
 
 
 def make_plan(
-    document: Entry,
+    survey: Survey,
     target: Target,
     selection: Selection,
     read_alpha: AlphaReader,
@@ -220,7 +219,7 @@ def make_plan(
     """Plan the conversion of a document.
 
     Args:
-        document: The config of a whole model; not changed.
+        survey: The document.
         target: What replaces the rectifiers.
         selection: Which ones.
         read_alpha: Gives the slopes of an existing PReLU.
@@ -229,11 +228,10 @@ def make_plan(
     Raises:
         SelectionError: The selection matches nothing.
     """
-    found = find(document)
-    selection.check([each.site for each in found])
+    selection.check([each.site for each in survey.found])
     steps: list[Step] = []
     skips: list[Skip] = []
-    for each in found:
+    for each in survey.found:
         reason = selection.skips(each.site)
         made = Cannot(*reason) if reason else _step_for(each, target, read_alpha)
         if isinstance(made, Cannot):
@@ -241,11 +239,11 @@ def make_plan(
         else:
             steps.append(made)
     return Plan(
-        name_of(document),
+        name_of(survey.document),
         target.label,
         tuple(steps),
         tuple(skips),
-        unseen=unseen(document, look),
+        unseen=unseen(survey, look),
     )
 
 

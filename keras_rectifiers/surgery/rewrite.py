@@ -31,7 +31,7 @@ from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import OPERATION
 from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import Found
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery import relus
@@ -69,11 +69,11 @@ class _Job:
     which: tuple[int, ...]
 
 
-def rewrite(document: Entry, plan: Plan) -> Rewritten:
+def rewrite(survey: Survey, plan: Plan) -> Rewritten:
     """Put a plan's replacements into a document.
 
     Args:
-        document: The config of a whole model; not changed.
+        survey: The document; not changed.
         plan: A plan made for this document, or for its equal.
 
     Returns:
@@ -82,8 +82,8 @@ def rewrite(document: Entry, plan: Plan) -> Rewritten:
     Raises:
         PlanMismatchError: A planned site is not there, or differs.
     """
-    jobs = list(_jobs(document, plan))
-    new = copy.deepcopy(document)
+    jobs = list(_jobs(survey, plan))
+    new = copy.deepcopy(survey.document)
     replaced: dict[Holder, tuple[Weight, ...]] = {}
     removed = {
         (job.place.path, job.found.slot)
@@ -104,12 +104,12 @@ def rewrite(document: Entry, plan: Plan) -> Rewritten:
     return Rewritten(new, replaced, frozenset(removed))
 
 
-def _jobs(document: Entry, plan: Plan) -> Iterator[_Job]:
+def _jobs(survey: Survey, plan: Plan) -> Iterator[_Job]:
     """Every place that the plan changes, last place first.
 
     A split inserts entries, which moves only what follows it.
     """
-    found = {each.site.path: each for each in find(document)}
+    found = {each.site.path: each for each in survey.found}
     twice = [
         path for path, n in Counter(s.site.path for s in plan.steps).items() if n > 1
     ]
@@ -118,7 +118,7 @@ def _jobs(document: Entry, plan: Plan) -> Iterator[_Job]:
             "A plan must name each site once. Received: several steps for "
             f"{twice[0]!r}. Make the plan again from this model."
         )
-    order = {place.address: index for index, place in enumerate(walk(document))}
+    order = {place.address: index for index, place in enumerate(survey.view.places)}
     jobs = []
     for step in plan.steps:
         here = found.get(step.site.path)

@@ -11,7 +11,7 @@ from keras import layers
 
 import keras_rectifiers
 from keras_rectifiers.diagnosis.units import UnitShape
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.surgery.live import document_of
 from tests.strategies import Wandering
@@ -24,7 +24,7 @@ class _Output:
 
 
 def _planned(model):
-    return {each.site.path: each.site for each in find(document_of(model))}
+    return {each.site.path: each.site for each in Survey(document_of(model)).found}
 
 
 def _watched(model):

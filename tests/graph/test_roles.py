@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.surgery.selection import Selection
 from tests.surgery.documents import NN_OPS
 from tests.surgery.documents import call
@@ -20,7 +20,7 @@ _RELU = layer("ReLU", "r", call("x"))
 
 
 def _role(model):
-    (found,) = find(model)
+    (found,) = Survey(model).found
     return found.site.role
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from tests.surgery.documents import ACTIVATIONS
 from tests.surgery.documents import NN_OPS
 from tests.surgery.documents import call
@@ -17,7 +17,9 @@ from tests.surgery.documents import tensor
 
 
 def _site(entry):
-    (found,) = find(functional(start(), entry, dense("head", call(entry["name"]))))
+    (found,) = Survey(
+        functional(start(), entry, dense("head", call(entry["name"])))
+    ).found
     return found.site
 
 
@@ -61,7 +63,7 @@ def test_shapes_and_widths_are_one_for_each_call():
         dense("head", call(tensor("r", 1, shape=(None, 7)))),
     )
 
-    (found,) = find(model)
+    (found,) = Survey(model).found
 
     assert found.site.shapes == ((None, 4), (None, 7))
     assert (found.site.widths, found.site.channels) == ((4, 7), None)
@@ -79,7 +81,7 @@ def test_a_chain_gives_shapes_from_its_neighbours():
         layer("Conv2D", "d", filters=2, build=(None, 4, 4, 5)),
     )
 
-    assert [found.site.channels for found in find(model)] == [5, 5]
+    assert [found.site.channels for found in Survey(model).found] == [5, 5]
 
 
 @pytest.mark.parametrize(("between", "channels"), [(200, 4), (1500, None)])
@@ -88,14 +90,16 @@ def test_long_chains_are_walked_without_recursion(between, channels):
     drops = [layer("Dropout", f"drop{i}", rate=0.1) for i in range(between)]
     model = sequential(start(), *drops, layer("ReLU", "r"), layer("Dense", "d"))
 
-    (found,) = find(model)
+    (found,) = Survey(model).found
 
     assert found.site.channels == channels
 
 
 def test_an_unknown_shape_is_none_and_no_guess():
     """A deferred chain does not know its width."""
-    (found,) = find(sequential(layer("ReLU", "r"), layer("Own", "o", module="own")))
+    (found,) = Survey(
+        sequential(layer("ReLU", "r"), layer("Own", "o", module="own"))
+    ).found
 
     assert found.site.shapes == (None,)
     assert (found.site.widths, found.site.channels) == ((None,), None)
@@ -115,7 +119,7 @@ def test_a_layer_that_two_models_share_is_one_site_in_two_places():
         for name, before in (("a", "x"), ("b", "a"))
     ]
 
-    (found,) = find(functional(start(), *models, dense("head", call("b"))))
+    (found,) = Survey(functional(start(), *models, dense("head", call("b")))).found
 
     assert found.site.path == "a/d"
     assert [place.path for place in found.places] == ["a/d", "b/d"]
@@ -127,7 +131,7 @@ def test_a_chain_of_thousands_of_layers_is_no_trap():
     rectifiers = [layer("ReLU", f"r{number}") for number in range(3000)]
     chain = sequential(dense("first"), *rectifiers)
 
-    sites = [found.site for found in find(chain)]
+    sites = [found.site for found in Survey(chain).found]
 
     assert len(sites) == 3000
     assert sites[0].channels is not None

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 from keras import ops
 
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.wire import Cannot
 from keras_rectifiers.graph.units.wire import wire
 from keras_rectifiers.surgery.live import document_of
@@ -17,7 +18,7 @@ def _model(build, shape=(6, 6, 3)):
 
 
 def _wiring(model, path=None):
-    found = wire(document_of(model))
+    found = wire(Survey(document_of(model)))
     return found[path] if path else next(iter(found.values()))
 
 

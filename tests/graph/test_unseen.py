@@ -8,6 +8,7 @@ from keras import ops
 import keras_rectifiers
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.graph.unseen import unseen
 from keras_rectifiers.surgery.plan import Plan
@@ -109,7 +110,12 @@ def test_one_count_that_is_not_known_makes_the_sum_a_lower_bound():
         layer("Two", "b", module="hub", registered_name="hub>Two"),
     )
     found = Plan(
-        "m", "prelu", (), (), (), unseen(model, lambda p: Inside(_COUNTS[p.path]))
+        "m",
+        "prelu",
+        (),
+        (),
+        (),
+        unseen(Survey(model), lambda p: Inside(_COUNTS[p.path])),
     )
 
     assert found.summary.endswith("Not looked into: 2 (at least 7 layers inside).")

@@ -12,7 +12,7 @@ import pytest
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import wellformed
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.legacy.dialects.modernise import Modern
 from keras_rectifiers.legacy.dialects.modernise import modernise
 from keras_rectifiers.legacy.dialects.registry import Origin
@@ -30,7 +30,7 @@ def modern(old: Any) -> Modern:
 
 def opened(result: Modern, tmp_path: Any) -> Any:
     """The model that Keras 3 makes of a modern document."""
-    wellformed.check(result.document, tmp_path)
+    wellformed.check(Survey(result.document), tmp_path)
     return keras.models.model_from_json(json.dumps(result.document))
 
 
@@ -285,7 +285,7 @@ def test_shapes_are_stated_for_slopes(tmp_path: Any) -> None:
     x = layers.ReLU(name="two")(layers.BatchNormalization()(layers.MaxPooling2D()(x)))
     result = modern(Model(a, layers.Dense(2)(layers.Flatten()(x))))
     assert opened(result, tmp_path)
-    found = {each.site.path: each.site.shapes for each in find(result.document)}
+    found = {each.site.path: each.site.shapes for each in Survey(result.document).found}
     assert found == {"one": ((None, 3, 3, 5),), "two": ((None, 1, 1, 5),)}
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.graph import sites
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.modernise import modernise
 from keras_rectifiers.legacy.dialects.registry import Origin
@@ -322,7 +322,7 @@ def test_the_old_hard_sigmoid_is_no_rectifier_to_convert():
     entry, _ = modern_layer(layer_entry("Dense", units=2, activation="hard_sigmoid"))
     document = {"class_name": "Sequential", "config": {"name": "s", "layers": [entry]}}
 
-    assert list(sites.find(document)) == []
+    assert list(Survey(document).found) == []
 
 
 def test_defaults_that_changed_are_those_of_then():

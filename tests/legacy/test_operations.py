@@ -11,7 +11,7 @@ import pytest
 
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import wellformed
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.legacy.dialects.modernise import Modern
 from keras_rectifiers.legacy.dialects.modernise import modernise
 from keras_rectifiers.legacy.dialects.registry import Origin
@@ -28,7 +28,7 @@ def modern(old: Any) -> Modern:
 
 def opened(result: Modern, tmp_path: Any) -> Any:
     """The model that Keras 3 makes of a modern document."""
-    wellformed.check(result.document, tmp_path)
+    wellformed.check(Survey(result.document), tmp_path)
     return keras.models.model_from_json(json.dumps(result.document))
 
 
@@ -348,7 +348,7 @@ def test_a_relu_is_found_however_tensorflow_wrote_it() -> None:
         *(tf.nn.leaky_relu(x, 0.1), tf_keras.backend.relu(x)),
     ]
     result = modern(tf_keras.Model(inputs, [y + 1 for y in found]))
-    sites = [each.site for each in find(result.document)]
+    sites = [each.site for each in Survey(result.document).found]
     assert [(s.kind, s.max_value, s.negative_slope) for s in sites] == [
         ("relu", None, 0),
         ("relu", None, 0),
@@ -388,7 +388,7 @@ def test_models_inside_models_state_what_they_put_out(tmp_path: Any) -> None:
     new = opened(result, tmp_path)
     new.set_weights(old.get_weights())
     same(old, new, X)
-    assert [s.site.channels for s in find(result.document)] == [7, 7]
+    assert [s.site.channels for s in Survey(result.document).found] == [7, 7]
 
 
 def test_many_calls_of_models_inside_models_take_no_longer() -> None:
@@ -461,7 +461,9 @@ def test_constants_have_the_dtype_of_the_tensor_beside_them(tmp_path: Any) -> No
     new.set_weights(old.get_weights())
     assert new.outputs[0].dtype == "float16"
     same(old, new, X[:, 0, :4].astype("float16"))
-    assert [each.site.dtype for each in find(result.document)] == ["mixed_float16"]
+    assert [each.site.dtype for each in Survey(result.document).found] == [
+        "mixed_float16"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_rectifiers.graph import sites
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.layers import LeakyReLU
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.live import rectifiers
@@ -138,7 +138,7 @@ def test_paths_are_those_of_surgery():
 
     assert [(each.path, each.form, each.channel_axis) for each in found] == [
         (each.site.path, each.site.form, each.site.channel_axis)
-        for each in sites.find(document)
+        for each in Survey(document).found
     ]
 
 

@@ -2,9 +2,10 @@
 
 import copy
 
+from keras_rectifiers.graph.survey import Survey
+from keras_rectifiers.surgery import rewrite as rewriting
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
-from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.selection import Selection
 
 NUMPY_OPS = "keras.src.ops.numpy"
@@ -189,8 +190,13 @@ def slot(entry):
 def plan_for(document, to="leaky_relu", *, read_alpha=None, selection=None, **options):
     """A plan for a document, with the defaults of `keras_rectifiers.plan`."""
     return make_plan(
-        document, Target(to, **options), selection or Selection(), read_alpha
+        Survey(document), Target(to, **options), selection or Selection(), read_alpha
     )
+
+
+def rewrite(document, plan):
+    """What a plan makes of a document."""
+    return rewriting.rewrite(Survey(document), plan)
 
 
 def assert_rewrite(before, after, to="leaky_relu", *, skipped=None, **options):

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.surgery.plan import Plan
-from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.selection import KINDS
 from keras_rectifiers.surgery.selection import Selection
 from tests.surgery.documents import call
@@ -17,6 +16,7 @@ from tests.surgery.documents import dense
 from tests.surgery.documents import functional
 from tests.surgery.documents import layer
 from tests.surgery.documents import plan_for
+from tests.surgery.documents import rewrite
 from tests.surgery.documents import sequential
 from tests.surgery.documents import start
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.graph.sites import find
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.surgery.replacements import Cannot
 from keras_rectifiers.surgery.replacements import Target
 from tests.surgery.documents import call
@@ -17,7 +17,7 @@ from tests.surgery.documents import start
 
 def _site(class_name="ReLU", **config):
     entry = layer(class_name, "r", call("x"), **config)
-    (found,) = find(functional(start(), entry, dense("head", call("r"))))
+    (found,) = Survey(functional(start(), entry, dense("head", call("r")))).found
     return found.site
 
 
@@ -69,7 +69,9 @@ def test_what_cannot_be_replaced_says_why(target, site, reason):
 
 def test_a_prelu_needs_to_know_its_channels():
     """A deferred chain does not state them; a Leaky ReLU needs none."""
-    (found,) = find(sequential(layer("ReLU", "r"), layer("Own", "o", module="own")))
+    (found,) = Survey(
+        sequential(layer("ReLU", "r"), layer("Own", "o", module="own"))
+    ).found
 
     assert _made(Target("prelu"), found.site).reason == "channels"
     assert not isinstance(_made(Target("leaky_relu"), found.site), Cannot)
@@ -79,7 +81,7 @@ def test_a_stock_prelu_shares_its_slopes_over_space():
     """Stock Keras wants the axes spelled out, and a weight of their rank."""
     entry = layer("ReLU", "r")
     shape = (None, 8, 8, 3)
-    (found,) = find(sequential(start(shape=shape), entry, layer("Conv2D", "c")))
+    (found,) = Survey(sequential(start(shape=shape), entry, layer("Conv2D", "c"))).found
 
     replacement, _ = _made(Target("prelu", portable=True), found.site)
 

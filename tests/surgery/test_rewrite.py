@@ -6,7 +6,6 @@ import dataclasses
 import pytest
 
 from keras_rectifiers.errors import PlanMismatchError
-from keras_rectifiers.surgery.rewrite import rewrite
 from keras_rectifiers.surgery.selection import Selection
 from tests.surgery.documents import ACTIVATIONS
 from tests.surgery.documents import NN_OPS
@@ -19,6 +18,7 @@ from tests.surgery.documents import leaky
 from tests.surgery.documents import operation
 from tests.surgery.documents import plan_for
 from tests.surgery.documents import prelu
+from tests.surgery.documents import rewrite
 from tests.surgery.documents import sequential
 from tests.surgery.documents import slot
 from tests.surgery.documents import start

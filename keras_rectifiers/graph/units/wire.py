@@ -8,9 +8,8 @@ is a `Cannot`. Keras is never imported.
 
 from __future__ import annotations
 
-from keras_rectifiers.graph import sites
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.consumers import Forward
 from keras_rectifiers.graph.units.parts import Cannot
 from keras_rectifiers.graph.units.parts import Consumer
@@ -35,25 +34,23 @@ __all__ = [
 ]
 
 
-def wire(document: Entry) -> dict[str, UnitWiring]:
+def wire(survey: Survey) -> dict[str, UnitWiring]:
     """The wiring of every rectifier of a model.
 
     Args:
-        document: The config of a whole model, as `surgery.live.document_of` gives
-            it; not changed.
+        survey: The document, as `surgery.live.survey` gives it.
 
     Returns:
         One entry for each rectifier, by its path.
     """
-    view = View(document)
     return {
         found.site.path: UnitWiring(
             found.site.path,
             found.site.channels,
-            producers(view, found),
-            consumers(view, found),
+            producers(survey.view, found),
+            consumers(survey.view, found),
         )
-        for found in sites.find(document)
+        for found in survey.found
     }
 
 
@@ -62,7 +59,7 @@ def producers(view: View, found: Found) -> tuple[Producer, ...] | Cannot:
 
     Args:
         view: The document.
-        found: The rectifier, as `sites.find` gives it for the same document.
+        found: The rectifier, as `Survey.found` has it for the same document.
 
     Returns:
         Kernel and bias of the layer that makes the units, and the affine of the
@@ -79,7 +76,7 @@ def consumers(view: View, found: Found) -> tuple[Consumer, ...] | Cannot:
 
     Args:
         view: The document.
-        found: The rectifier, as `sites.find` gives it for the same document.
+        found: The rectifier, as `Survey.found` has it for the same document.
 
     Returns:
         Every weight that the units' outputs are multiplied with.

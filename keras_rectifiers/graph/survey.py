@@ -1,0 +1,46 @@
+"""A document with everything that several steps of a verb ask of it."""
+
+from __future__ import annotations
+
+import functools
+
+from keras_rectifiers.graph import sites
+from keras_rectifiers.graph.axes import Axes
+from keras_rectifiers.graph.calls import Flow
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.sites import Found
+from keras_rectifiers.graph.view import View
+
+
+class Survey:
+    """What is known of a document: each part is worked out once, when it is asked for.
+
+    A verb makes one survey of a model and hands it on.
+
+    Args:
+        document: The config of a whole model; it must not change while the survey is
+            in use.
+    """
+
+    def __init__(self, document: Entry) -> None:
+        self.document = document
+
+    @functools.cached_property
+    def view(self) -> View:
+        """The places of the document, and the graphs of its models."""
+        return View(self.document)
+
+    @functools.cached_property
+    def calls(self) -> Flow:
+        """Every call of every layer, in the order of running."""
+        return Flow(self.view)
+
+    @functools.cached_property
+    def axes(self) -> Axes:
+        """The axis of the channels at each place."""
+        return Axes(self.view)
+
+    @functools.cached_property
+    def found(self) -> tuple[Found, ...]:
+        """Every rectifier, in the order of the layers."""
+        return sites.find(self.view, self.axes)
