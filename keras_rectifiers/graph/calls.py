@@ -1,118 +1,318 @@
-"""Every call of every layer of a model as one flat graph, in the order of running.
+"""Every call of every layer of a model as one flat graph, in running order.
 
-Models inside models are opened: what stands inside runs once for each call of them.
-Keras is never imported.
+Models inside models are opened, and so is `TimeDistributed`: what is inside runs
+once for each call of them. What follows values through a
+model is a pass over it (`graph.passes`). Keras is never imported.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+from typing import overload
 
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.graph import Graph
 from keras_rectifiers.graph.graph import Node
+from keras_rectifiers.graph.graph import Ref
+from keras_rectifiers.graph.graph import as_ref
 from keras_rectifiers.graph.graph import end_refs
+from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.view import View
+from keras_rectifiers.specs import Shape
+
+#: Most calls of a model; models inside models that are called often multiply them.
+MAX_CALLS = 100_000
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tensor:
+    """One output of one call."""
+
+    #: Number of the call.
+    call: int
+    #: Which of its outputs.
+    index: int
+
+
+class Stated(NamedTuple):
+    """What a document says about a tensor."""
+
+    #: Its shape, batch axis included; None where it is not stated.
+    shape: Shape | None
+    #: Its dtype; None where it is not stated.
+    dtype: str | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Call:
-    """One call of one layer, operation or wrapper."""
+    """One call of one layer, operation, wrapper or input of the model.
 
+    A model inside the model is called, too, but only the calls of its layers are
+    numbered.
+    """
+
+    #: Position in the running order; -1 for a model.
+    number: int
+    #: What runs; for `TimeDistributed` the layer inside it.
     place: Place
-    #: Numbers of the calls whose outputs it takes; none for an input of the model.
-    takes: tuple[int, ...]
-    #: Axes of the first tensor it takes, batch axis included; None where unknown.
-    rank: int | None
+    #: The place itself, or the outermost wrapper around it.
+    member: Place
+    #: Which call of the member in its model, from 0.
+    node: int
+    #: All tensors that it takes, in Keras' order; none for an input of the model.
+    takes: tuple[Tensor, ...]
+    #: Operands by position: tensors, and everything else as the document has it.
+    args: tuple[Any, ...]
+    #: Operands by name.
+    kwargs: Mapping[str, Any]
+    #: Calls of the models around it, outermost first.
+    around: tuple[Call, ...]
+    #: Number of `TimeDistributed` layers around it. A tensor that was made with
+    #: fewer of them around loses an axis after the batch for each one more.
+    steps: int
+
+    @property
+    def class_name(self) -> str:
+        """Class of what runs."""
+        return str(self.place.entry["class_name"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Config of what runs."""
+        return self.place.config
 
 
-class Flow:
-    """The calls of a model.
+class Calls(Sequence[Call]):
+    """The numbered calls of a model, each after those that it takes from.
 
     Args:
         view: The document.
 
     Attributes:
-        calls: All calls; each comes after those it takes from.
-        ends: Numbers of the calls that make the outputs of the model.
+        view: The document.
+        ends: The outputs of the model, in Keras' order.
+
+    Raises:
+        ArchiveError: A graph has a cycle, a tensor that no layer makes, or more than
+            `MAX_CALLS` calls.
     """
 
     def __init__(self, view: View) -> None:
-        self._view = view
-        self.calls: list[Call] = []
-        self.ends = tuple(self._open(view.places[0], ()))
+        self.view = view
+        self._calls: list[Call] = []
+        self._count = 0
+        self._of: dict[Address, list[Call]] = {}
+        self._takers: dict[Tensor, list[tuple[Call, int]]] = {}
+        self._stated: dict[Tensor, Stated] = {}
+        self._outputs: dict[int, int] = {}
+        self.ends = self._open(_Model(view, view.places[0], (), (), 0))
+        for tensor in self.ends:
+            self._count_output(tensor)
 
-    def takers(self) -> list[list[int]]:
-        """For each call, the numbers of the calls that take its output."""
-        takers: list[list[int]] = [[] for _ in self.calls]
-        for number, call in enumerate(self.calls):
-            for source in dict.fromkeys(call.takes):
-                takers[source].append(number)
-        return takers
+    @overload
+    def __getitem__(self, number: int) -> Call: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Call]: ...
+    def __getitem__(self, number: int | slice) -> Call | Sequence[Call]:
+        return self._calls[number]
 
-    def _open(self, model: Place, given: Sequence[int]) -> list[int]:
-        """Add the calls of a model that takes the outputs of `given`."""
-        graph = self._view.graph(model)
-        values: dict[Node, list[int]] = {}
-        if graph.functional:
-            for position, ref in enumerate(end_refs(model.entry, "input_layers")):
-                if position < len(given):
-                    values[ref.source] = [given[position]]
-            ends = [
-                (ref.source, ref.tensor)
-                for ref in end_refs(model.entry, "output_layers")
-            ]
-        else:
-            ends = [(node, 0) for node in graph.outputs]
-        for node in _ordered(graph, [source for source, _ in ends]):
-            if node not in values:
-                values[node] = self._call(model, graph, node, values, given)
-        return [
-            made[min(tensor, len(made) - 1)]
-            for source, tensor in ends
-            for made in [values[source]]
-        ]
+    def __len__(self) -> int:
+        return len(self._calls)
 
-    def _call(
-        self,
-        model: Place,
-        graph: Graph,
-        node: Node,
-        values: dict[Node, list[int]],
-        given: Sequence[int],
-    ) -> list[int]:
-        place = self._view.child(model, node[0])
-        refs = graph.inputs(*node)
-        takes = [
-            made[min(ref.tensor, len(made) - 1)]
-            for ref in refs
-            for made in [values[ref.source]]
-        ]
-        if not refs and not graph.functional:
-            takes = list(given)  # a chain begins with what its model takes
+    def of(self, place: Place) -> tuple[Call, ...]:
+        """The calls of a place, in running order; those of a model have no number.
+
+        A place inside a wrapper has the calls of the outermost wrapper around it.
+
+        Args:
+            place: A layer, operation, wrapper or model.
+        """
+        return tuple(self._of.get(self.view.member(place).address, ()))
+
+    def outputs(self, call: Call) -> Iterator[Tensor]:
+        """The outputs of a call, as far as the document mentions them; at least one.
+
+        Args:
+            call: A numbered call.
+        """
+        for index in range(self._outputs.get(call.number, 1)):
+            yield Tensor(call.number, index)
+
+    def takers(self, tensor: Tensor) -> Sequence[tuple[Call, int]]:
+        """The calls that take a tensor, each with its position in `takes`.
+
+        Args:
+            tensor: An output of a call. A call that takes it twice is there twice.
+        """
+        return self._takers.get(tensor, ())
+
+    def stated(self, tensor: Tensor) -> Stated:
+        """What the document says about a tensor, on the axes of the call that made it.
+
+        Args:
+            tensor: An output of a call.
+        """
+        return self._stated.get(tensor, Stated(None, None))
+
+    def depends(self, call: Call, source: Call) -> bool:
+        """Whether a call takes what another made, or anything that was made from it.
+
+        Args:
+            call: The later call.
+            source: The earlier call. True if it is the same.
+        """
+        pending, seen = [call.number], {call.number}
+        while pending:
+            number = pending.pop()
+            if number == source.number:
+                return True
+            for tensor in self._calls[number].takes:
+                # What runs before the source is not made from it.
+                if tensor.call >= source.number and tensor.call not in seen:
+                    seen.add(tensor.call)
+                    pending.append(tensor.call)
+        return False
+
+    def _open(self, model: _Model) -> tuple[Tensor, ...]:
+        """Add the calls of a model; its outputs."""
+        if not model.graph.entries:
+            return model.given
+        for node in model.graph.order:
+            if node not in model.values and node[0] in model.graph.entries:
+                model.values[node] = self._call(model, node)
+        return tuple(map(model.tensor, model.ends))
+
+    def _call(self, model: _Model, node: Node) -> int | tuple[Tensor, ...]:
+        """Add one call of a member of a model; its number, or its outputs."""
+        member = self.view.child(model.place, node[0])
+        refs = model.refs(node)
+        takes = tuple(map(model.tensor, refs)) if refs else model.given_to(node)
+        place, steps = member, model.steps
+        while place.entry["class_name"] == "TimeDistributed":
+            inner = self.view.below(place)
+            if inner is None:
+                break
+            place, steps = inner, steps + 1
+        for ref, tensor in zip(refs, takes, strict=False):
+            self._state(ref, tensor, model.steps)
         if place.entry["class_name"] == "InputLayer" and takes:
             return takes
-        if is_model(place.entry):
-            return self._open(place, takes)
-        shape = refs[0].shape if refs else None
-        rank = None if shape is None else len(shape)
-        self.calls.append(Call(place, tuple(takes), rank))
-        return [len(self.calls) - 1]
+        inside = is_model(place.entry)
+        number = -1 if inside else len(self._calls)
+        args, kwargs = model.operands(node) if refs else (takes, {})
+        call = Call(
+            number, place, member, node[1], takes, args, kwargs, model.around, steps
+        )
+        self._add(call)
+        if inside:
+            opened = _Model(self.view, place, takes, (*model.around, call), steps)
+            return self._open(opened)
+        return number
+
+    def _add(self, call: Call) -> None:
+        self._count += 1
+        if self._count > MAX_CALLS:
+            raise ArchiveError(
+                f"A model may make {MAX_CALLS:,} calls of layers. Received: more than "
+                f"{MAX_CALLS:,} calls, at {call.place.path!r}. Models inside it "
+                "multiply them."
+            )
+        self._of.setdefault(call.member.address, []).append(call)
+        if call.number < 0:
+            return
+        self._calls.append(call)
+        for position, tensor in enumerate(call.takes):
+            self._takers.setdefault(tensor, []).append((call, position))
+
+    def _state(self, ref: Ref, tensor: Tensor, steps: int) -> None:
+        """Note what a call says about a tensor; the first to say it is believed."""
+        self._count_output(tensor)
+        inner = self._calls[tensor.call].steps - steps
+        if tensor in self._stated or inner < 0:
+            return
+        shape = ref.shape
+        if shape is not None:
+            shape = (*shape[:1], *shape[1 + inner :])
+        self._stated[tensor] = Stated(shape, ref.dtype)
+
+    def _count_output(self, tensor: Tensor) -> None:
+        known = self._outputs.get(tensor.call, 1)
+        self._outputs[tensor.call] = max(known, tensor.index + 1)
 
 
-def _ordered(graph: Graph, ends: Sequence[Node]) -> list[Node]:
-    """The calls that the ends depend on, each after what it takes."""
-    done: dict[Node, None] = {}
-    waiting = [(node, False) for node in reversed(ends)]
-    while waiting:
-        node, ready = waiting.pop()
-        if node in done:
-            continue
-        if ready:
-            done[node] = None
-            continue
-        waiting.append((node, True))
-        waiting += [(ref.source, False) for ref in graph.inputs(*node)]
-    return list(done)
+class _Model:
+    """A model that is being opened.
+
+    Args:
+        view: The document.
+        place: The model.
+        given: The tensors that it is called with.
+        around: Calls of the models around it, and its own.
+        steps: Number of `TimeDistributed` layers around it.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        place: Place,
+        given: tuple[Tensor, ...],
+        around: tuple[Call, ...],
+        steps: int,
+    ) -> None:
+        self.place, self.given, self.around, self.steps = place, given, around, steps
+        self.graph: Graph = view.graph(place)
+        #: What each call made: the number of the call, or the outputs of a model.
+        self.values: dict[Node, int | tuple[Tensor, ...]] = {}
+        if self.graph.functional:
+            begins = end_refs(place.entry, "input_layers")
+            for ref, tensor in zip(begins, given, strict=False):
+                self.values[ref.source] = (tensor,)
+            self.ends = list(end_refs(place.entry, "output_layers"))
+        else:
+            self.ends = [Ref(name, node, 0) for name, node in self.graph.outputs]
+
+    def refs(self, node: Node) -> list[Ref]:
+        """What a call takes."""
+        return [] if node in self.graph.begins else self.graph.inputs(*node)
+
+    def given_to(self, node: Node) -> tuple[Tensor, ...]:
+        """What a call without tensors of its model takes: it may begin a chain."""
+        chain = not self.graph.functional
+        return self.given if chain and self.graph.order[node] == 0 else ()
+
+    def tensor(self, ref: Ref) -> Tensor:
+        """The output of a call that was added already."""
+        made = self.values.get(ref.source, ())
+        if isinstance(made, int):
+            return Tensor(made, ref.tensor)
+        if not made:
+            raise ArchiveError(
+                "Each tensor must come from a layer of its model. Received: one of "
+                f"{ref.name!r}. The file is not one that Keras wrote."
+            )
+        return made[min(ref.tensor, len(made) - 1)]
+
+    def operands(self, node: Node) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """The operands of a call, with tensors in place of references."""
+        if not self.graph.functional:
+            return tuple(map(self.tensor, self.graph.inputs(*node))), {}
+        given = nodes_of(self.graph.entries[node[0]])[node[1]]
+        kwargs = given.get("kwargs", {})
+        read = {key: self._read(each) for key, each in kwargs.items()}
+        return tuple(map(self._read, given.get("args", []))), read
+
+    def _read(self, value: Any) -> Any:
+        ref = as_ref(value)
+        if ref is not None:
+            return self.tensor(ref)
+        if isinstance(value, dict):
+            return {key: self._read(each) for key, each in value.items()}
+        return list(map(self._read, value)) if isinstance(value, list) else value

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,13 +61,14 @@ class Graph:
         if self.functional:
             self._connect()
             self.outputs = [ref.source for ref in end_refs(model, "output_layers")]
-            self.begins = {ref.source for ref in end_refs(model, "input_layers")}
+            begins = (ref.source for ref in end_refs(model, "input_layers"))
+            self.begins: dict[Node, None] = dict.fromkeys(begins)
         else:
             names = [name_of(entry) for entry in self.chain]
             for name, following in itertools.pairwise(names):
                 self._consumers[name, 0] = [(following, 0)]
             self.outputs = [(names[-1], 0)] if names else []
-            self.begins = set()
+            self.begins = {}
 
     def position(self, name: str) -> int:
         """Where a layer stands in a chain, counted from 0."""
@@ -91,7 +94,7 @@ class Graph:
         nodes = nodes_of(self.entries[name])
         if node >= len(nodes):
             return []
-        return [_as_ref(value) or value for value in nodes[node].get("args", [])]
+        return [as_ref(value) or value for value in nodes[node].get("args", [])]
 
     def inputs(self, name: str, node: int) -> list[Ref]:
         """All tensors that one call takes, in Keras' order."""
@@ -110,14 +113,17 @@ class Graph:
         Raises:
             ArchiveError: The graph has a cycle.
         """
-        nodes = [(name_of(entry), 0) for entry in self.chain]
+        nodes = [(name, i) for name in self.entries for i in range(self.calls(name))]
         if self.functional:
-            parents = {
-                node: [ref.source for ref in taken]
-                for node, taken in self._inputs.items()
-            }
-            nodes, _ = _depth_first(self.outputs, parents, self.begins)
+            # Ties are broken by the order of the document, which is Keras' own.
+            needed = set(running_order(self.outputs, self._takes)[0])
+            order, _ = running_order(filter(needed.__contains__, nodes), self._takes)
+            nodes = order
         return {node: number for number, node in enumerate(nodes)}
+
+    def _takes(self, node: Node) -> list[Node]:
+        begins = node in self.begins  # an intermediate tensor may be used as input
+        return [] if begins else [ref.source for ref in self.inputs(*node)]
 
     def _connect(self) -> None:
         for name, entry in self.entries.items():
@@ -145,7 +151,7 @@ def node_refs(node: dict[str, Any]) -> Iterator[Ref]:
 
 def refs(value: Any) -> Iterator[Ref]:
     """Every tensor inside a value of an inbound node."""
-    ref = _as_ref(value)
+    ref = as_ref(value)
     if ref is not None:
         yield ref
     elif isinstance(value, dict):
@@ -174,79 +180,80 @@ def layer_order(model: Entry) -> list[str]:
     depth-first walk from the outputs meets an operation. The weights file
     counts classes in this order, so a rewritten graph must be ordered alike.
     """
-    entries = {name_of(entry): entry for entry in layers_of(model)}
-    inputs = {ref.source for ref in end_refs(model, "input_layers")}
-    parents = {
-        (name, index): [ref.source for ref in node_refs(node)]
-        for name, entry in entries.items()
-        for index, node in enumerate(nodes_of(entry))
-    }
-    finished, met = _depth_first(
-        [ref.source for ref in end_refs(model, "output_layers")], parents, inputs
-    )
-    depths = _depths(finished, parents, set(finished))
-    for name, _ in inputs:
+    graph = Graph(model)
+    # An intermediate tensor may be used as input; what is before it does not count.
+    middle = {node for node in graph.begins if graph.inputs(*node)}
+
+    def takes(node: Node) -> list[Node]:
+        sources = [ref.source for ref in graph.inputs(*node)]
+        return [each for each in sources if each not in middle]
+
+    outputs = (each for each in graph.outputs if each not in middle)
+    order, met = running_order(outputs, takes)
+    depths = _depths(order, takes)
+    first: dict[str, int] = {}
+    for number, (name, _) in enumerate(met):
+        first.setdefault(name, number)
+    for name, _ in graph.begins:
         if name not in depths:
             depths[name] = 0
-            met[name] = -1
-    return sorted(depths, key=lambda name: (-depths[name], met[name]))
+            first[name] = -1
+    return sorted(depths, key=lambda name: (-depths[name], first[name]))
 
 
-def _depth_first(
-    outputs: list[Node], parents: dict[Node, list[Node]], inputs: set[Node]
-) -> tuple[list[Node], dict[str, int]]:
-    """Nodes from inputs to outputs, and when each operation was first met."""
-    finished: dict[Node, None] = {}
-    stopped: set[Node] = set()
-    waiting: set[Node] = set()
-    met: dict[str, int] = {}
-    for output in outputs:
-        stack: list[tuple[Node, Iterator[Node]]] = []
-        pending: Iterator[Node] = iter([output])
-        while True:
-            node = next(pending, None)
-            if node is None:
-                if not stack:
-                    break
-                done, pending = stack.pop()
-                waiting.discard(done)
-                finished.setdefault(done)
-                continue
-            if node in finished or node in stopped:
-                continue
-            if node in inputs and parents.get(node):
-                stopped.add(node)  # an intermediate tensor used as input
-                continue
-            if node in waiting:
+def running_order(
+    ends: Iterable[Node], takes: Callable[[Node], Iterable[Node]]
+) -> tuple[list[Node], list[Node]]:
+    """Walk depth first from ends to all that they depend on.
+
+    Args:
+        ends: Where to begin, in this order.
+        takes: Gives the nodes that a node takes from.
+
+    Returns:
+        The nodes in running order, each after all that it takes from, and in the
+        order in which the walk first met them.
+
+    Raises:
+        ArchiveError: The graph has a cycle.
+    """
+    order: list[Node] = []
+    done: dict[Node, bool] = {}
+    for end in ends:
+        stack = [(end, iter(takes(end)))] if end not in done else []
+        done.setdefault(end, False)
+        while stack:
+            node, pending = stack[-1]
+            before = next((each for each in pending if not done.get(each)), None)
+            if before is None:
+                stack.pop()
+                done[node] = True
+                order.append(node)
+            elif before in done:
                 raise ArchiveError(
                     "The graph of a model must not have a cycle. Received: one "
-                    f"through {node[0]!r}. The file is not one that Keras wrote."
+                    f"through {before[0]!r}. The file is not one that Keras wrote."
                 )
-            met.setdefault(node[0], len(met))
-            waiting.add(node)
-            stack.append((node, pending))
-            pending = iter(parents.get(node, []))
-            # A loop cannot be walked; Keras refuses such a file when it loads.
-            if len(stack) > len(parents) + len(inputs) + 1:
-                raise RecursionError("the graph has a loop")
-    return list(finished), met
+            else:
+                done[before] = False
+                stack.append((before, iter(takes(before))))
+    return order, list(done)
 
 
-def _depths(
-    finished: list[Node], parents: dict[Node, list[Node]], inside: set[Node]
-) -> dict[str, int]:
+def _depths(order: list[Node], takes: Callable[[Node], list[Node]]) -> dict[str, int]:
+    """The most steps from each operation to the outputs."""
     node_depths: dict[Node, int] = {}
     depths: dict[str, int] = {}
-    for node in reversed(finished):
+    for node in reversed(order):
         depth = max(node_depths.setdefault(node, 0), depths.get(node[0], 0))
         depths[node[0]] = node_depths[node] = depth
-        for parent in parents.get(node, []):
-            if parent in inside:
-                node_depths[parent] = max(depth + 1, node_depths.get(parent, 0))
+        for source in takes(node):
+            node_depths[source] = max(depth + 1, node_depths.get(source, 0))
     return depths
 
 
-def _as_ref(value: Any) -> Ref | None:
+def as_ref(value: Any) -> Ref | None:
+    """The tensor that a value of an inbound node is; None if it is something else."""
     if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
         return None
     config = config_of(value)

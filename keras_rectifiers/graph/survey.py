@@ -6,7 +6,7 @@ import functools
 
 from keras_rectifiers.graph import sites
 from keras_rectifiers.graph.axes import Axes
-from keras_rectifiers.graph.calls import Flow
+from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.view import View
@@ -31,9 +31,9 @@ class Survey:
         return View(self.document)
 
     @functools.cached_property
-    def calls(self) -> Flow:
+    def calls(self) -> Calls:
         """Every call of every layer, in the order of running."""
-        return Flow(self.view)
+        return Calls(self.view)
 
     @functools.cached_property
     def axes(self) -> Axes:

@@ -10,7 +10,7 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import sites
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.calls import Call
-from keras_rectifiers.graph.calls import Flow
+from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
@@ -63,7 +63,7 @@ def roles(survey: Survey) -> dict[str, str]:
         units by a kernel, by the path of its first place. A layer that is called
         several times has the first three only if it has the same at each call.
     """
-    flow = survey.calls
+    calls = survey.calls
     found = {
         place.address: each.site
         for each in survey.found
@@ -73,10 +73,10 @@ def roles(survey: Survey) -> dict[str, str]:
     first: dict[object, str] = {}
     for place in survey.view.places[1:]:
         first.setdefault(place.identity, place.path)
-    reading = _Reading(flow, found)
+    reading = _Reading(calls, found)
     said: dict[str, set[str]] = {}
-    for number, call in enumerate(flow.calls):
-        if _makes_units(call.place.entry):
+    for number, call in enumerate(calls):
+        if _makes_units(call.place.entry) and not call.steps:
             path = first[call.place.identity]
             said.setdefault(path, set()).add(reading.role(number))
     return {path: _agreed(roles) for path, roles in said.items()}
@@ -97,20 +97,19 @@ class _Units:
 
 
 class _Reading:
-    """A flow, read forward (what is rectified) and backward (what follows)."""
+    """Calls, read forward (what is rectified) and backward (what follows)."""
 
-    def __init__(self, flow: Flow, found: Mapping[Address, sites.Site]) -> None:
-        self._calls = flow.calls
+    def __init__(self, calls: Calls, found: Mapping[Address, sites.Site]) -> None:
+        self._calls = calls
         self._sites = found
-        self._takers = flow.takers()
-        self._ends = frozenset(flow.ends)
+        self._ends = frozenset(end.call for end in calls.ends)
         self._units: list[_Units | None] = []
-        for call in flow.calls:
+        for call in calls:
             self._units.append(self._made(call))
-        self._behind = [_OTHER] * len(flow.calls)
-        for number in reversed(range(len(flow.calls))):
-            self._behind[number] = self._following(number)
-        self._in_branches = _in_branches(flow.calls)
+        self._behind = [_OTHER] * len(calls)
+        for call in reversed(calls):
+            self._behind[call.number] = self._following(call)
+        self._in_branches = _in_branches(calls)
 
     def role(self, number: int) -> str:
         """The role of a layer that makes units, at one call."""
@@ -125,7 +124,7 @@ class _Reading:
             return OUTPUT
         if behind == _NORMED:
             return UNITS
-        units = self._units[call.takes[0]] if len(call.takes) == 1 else None
+        units = self._units[call.takes[0].call] if len(call.takes) == 1 else None
         return PASSED if units and units.axis == _axis(call.place) else MIRRORED
 
     def _follows(self, number: int) -> str:
@@ -137,7 +136,8 @@ class _Reading:
         return behind if linear or behind == _NOTHING else _OTHER
 
     def _is_rectifier(self, call: Call) -> bool:
-        return call.place.address in self._sites
+        # What runs at each step of a sequence is left to its own initializers.
+        return call.place.address in self._sites and not call.steps
 
     def _made(self, call: Call) -> _Units | None:
         """Where rectified units lie in what a call makes; None if there are none."""
@@ -145,12 +145,17 @@ class _Reading:
         class_name = str(entry["class_name"])
         if self._is_rectifier(call):
             return _Units(self._sites[call.place.address].channel_axis)
-        taken = [self._units[source] for source in call.takes]
-        if not taken or taken[0] is None or any(each != taken[0] for each in taken):
+        taken = [self._units[source.call] for source in call.takes]
+        if (
+            call.steps
+            or not taken
+            or taken[0] is None
+            or any(each != taken[0] for each in taken)
+        ):
             return None
         units = taken[0]
         if class_name in ("Concatenate", "Add"):
-            return units if class_name == "Add" or _joins(call, units) else None
+            return units if class_name == "Add" or self._joins(call, units) else None
         if len(taken) > 1 or not _keras_own(entry):
             return None
         if is_elementwise(entry):
@@ -161,10 +166,21 @@ class _Reading:
             return _Units(-1) if flat else units
         return None
 
-    def _following(self, number: int) -> str:
+    def _joins(self, call: Call, units: _Units) -> bool:
+        """Whether a concatenation is along the channels."""
+        axis = call.place.config.get("axis", -1)
+        shape = self._calls.stated(call.takes[0]).shape
+        last = shape is not None and axis == len(shape) - 1
+        return axis == units.axis or (units.axis == -1 and last)
+
+    def _following(self, call: Call) -> str:
         """What follows the output of a call, on all ways the same or `_OTHER`."""
-        ways = {self._way(self._calls[taker], taker) for taker in self._takers[number]}
-        if number in self._ends:
+        ways = {
+            self._way(taker, taker.number)
+            for output in self._calls.outputs(call)
+            for taker, _ in self._calls.takers(output)
+        }
+        if call.number in self._ends:
             ways.add(_NOTHING)
         return ways.pop() if len(ways) == 1 else _OTHER
 
@@ -172,7 +188,7 @@ class _Reading:
         entry, class_name = taker.place.entry, str(taker.place.entry["class_name"])
         if self._is_rectifier(taker) and not _makes_units(entry):
             return _RECTIFIED if len(taker.takes) == 1 else _OTHER
-        if not _keras_own(entry) or len(taker.takes) > 1:
+        if taker.steps or not _keras_own(entry) or len(taker.takes) > 1:
             return _OTHER
         behind = self._behind[number]
         if class_name == "BatchNormalization":
@@ -192,7 +208,7 @@ def _in_branches(calls: Sequence[Call]) -> int:
     before: list[int] = []
     branches = 0
     for number, call in enumerate(calls):
-        taken = [before[source] for source in call.takes]
+        taken = [before[source.call] for source in call.takes]
         some, every = 0, -1
         for each in taken:
             some |= each
@@ -215,10 +231,3 @@ def _keras_own(entry: Entry) -> bool:
 
 def _axis(place: Place) -> int:
     return traits.format_axis(place.config.get("data_format"))
-
-
-def _joins(call: Call, units: _Units) -> bool:
-    """Whether a concatenation is along the channels."""
-    axis = call.place.config.get("axis", -1)
-    last = call.rank is not None and axis == call.rank - 1
-    return axis == units.axis or (units.axis == -1 and last)
