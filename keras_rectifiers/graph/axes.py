@@ -21,7 +21,6 @@ from keras_rectifiers.graph.shapes import built_shape
 from keras_rectifiers.graph.traits import Tensor
 from keras_rectifiers.graph.view import View
 
-_OURS = "keras_rectifiers>"
 _TIME = "TimeDistributed"
 _UNKNOWN: list[Tensor] = [(None, None)]
 
@@ -139,20 +138,14 @@ class Axes:
 
 def _after(entry: Entry, takes: Sequence[Tensor], rank: int | None) -> traits.Axis:
     config = entry.get("config")
-    ours = str(entry.get("registered_name") or "").startswith(_OURS)
-    return traits.after(
-        str(entry["class_name"]),
-        config.get if isinstance(config, dict) else _nothing,
-        takes,
-        rank,
-        own=ours or forms.is_keras_module(entry.get("module")),
-    )
+    argument = config.get if isinstance(config, dict) else _nothing
+    return traits.after(traits.of_entry(entry), argument, takes, rank)
 
 
 def _inside(entry: Entry, axis: traits.Axis) -> traits.Axis:
     config = entry.get("config")
     argument = config.get if isinstance(config, dict) else _nothing
-    return traits.inside(str(entry["class_name"]), argument, axis)
+    return traits.inside(traits.of_entry(entry), argument, axis)
 
 
 def _nothing(_: str) -> None:

@@ -109,8 +109,11 @@ def graph_of(model: Any) -> Any:
 
 def _after(member: Any, takes: Sequence[Tensor], rank: int | None) -> traits.Axis:
     kind = type(member)
-    own = kind.__module__.startswith(_KERAS)
-    return traits.after(kind.__name__, _argument(member), takes, rank, own=own)
+    found = traits.UNKNOWN
+    if kind.__module__.startswith(_KERAS):
+        operation = not isinstance(member, keras.layers.Layer)
+        found = traits.of(kind.__name__, operation=operation)
+    return traits.after(found, _argument(member), takes, rank)
 
 
 def _argument(member: Any) -> Callable[[str], Any]:

@@ -8,7 +8,9 @@ from keras_rectifiers.graph import traits
 
 
 def _after(class_name, given, rank, behind, **arguments):
-    return traits.after(class_name, arguments.get, [(given, rank)], behind, own=True)
+    operation = class_name not in traits.LAYERS
+    found = traits.of(class_name, operation=operation)
+    return traits.after(found, arguments.get, [(given, rank)], behind)
 
 
 @pytest.mark.parametrize(
@@ -35,11 +37,10 @@ def test_operations(operation, axis, expected):
     member = outputs._keras_history.operation
 
     found = traits.after(
-        type(member).__name__,
+        traits.of(type(member).__name__, operation=True),
         lambda name: getattr(member, name, None),
         [(axis, 4)],
         len(outputs.shape),
-        own=True,
     )
 
     assert found == expected
@@ -49,20 +50,21 @@ def test_another_class_of_the_same_name():
     """Of a class that is not Keras' own only its `data_format` is believed."""
     given = [(1, 4)]
 
-    assert traits.after("Dense", {}.get, given, 4, own=False) == 1
+    dense = traits.of_entry({"class_name": "Dense", "registered_name": "my>Dense"})
+    assert traits.after(dense, {}.get, given, 4) == 1
     stated = {"data_format": "channels_first"}
-    assert traits.after("Mine", stated.get, [(-1, 4)], 4, own=False) == 1
+    assert traits.after(traits.UNKNOWN, stated.get, [(-1, 4)], 4) == 1
 
 
 def test_an_unknown_layer_that_changes_the_rank():
     """Where an unknown layer drops an axis, only the last one is still known."""
-    assert traits.after("Mine", {}.get, [(1, 4)], 3, own=False) is None
-    assert traits.after("Mine", {}.get, [(-1, 4)], 3, own=False) == -1
+    assert traits.after(traits.UNKNOWN, {}.get, [(1, 4)], 3) is None
+    assert traits.after(traits.UNKNOWN, {}.get, [(-1, 4)], 3) == -1
 
 
 def test_the_first_that_is_known():
     """Where branches meet, the axis is that of the first one that knows it."""
-    assert traits.after("Add", {}.get, [(None, 4), (1, 4)], 4, own=True) == 1
+    assert traits.after(traits.of("Add"), {}.get, [(None, 4), (1, 4)], 4) == 1
 
 
 def test_numbers_without_axes():

@@ -1,6 +1,6 @@
-"""What Keras' classes do to the axis of the channels: one table for everyone.
+"""What becomes of the axis of the channels, call by call.
 
-It serves documents and live models alike: a class is known by its name, and its
+It serves documents and live models alike: a class is known by its traits, and its
 arguments by a function that looks one up. Keras is never imported here.
 
 An axis is counted from the front, with the batch at 0, and the last one is -1.
@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers.graph.traits.table import Channels
+from keras_rectifiers.graph.traits.table import Traits
+
 Axis = int | None
 #: The axis of the channels in a tensor, and its number of axes; None: unknown.
 Tensor = tuple[Axis, int | None]
@@ -22,54 +25,6 @@ Tensor = tuple[Axis, int | None]
 Argument = Callable[[str], Any]
 
 LAST = -1
-
-#: Normalizations that have a factor, and most a shift, for each unit.
-NORMALIZATIONS = frozenset(
-    {
-        *("BatchNormalization", "GroupNormalization", "LayerNormalization"),
-        "RMSNormalization",
-    }
-)
-#: Layers that let each value through, apart from noise while training.
-PASSING = frozenset(
-    {
-        *("ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout"),
-        *("GaussianNoise", "Identity"),
-        *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-    }
-)
-#: Beginnings of the names of layers that change positions, and no channels.
-POOLING = ("MaxPool", "AveragePool", "AvgPool", "Adaptive")
-RESIZING = ("ZeroPadding", "Cropping", "UpSampling")
-GLOBAL_POOLING = "Global"
-
-#: Classes whose units lie on the last axis, whatever comes in.
-_ON_LAST = frozenset(
-    {
-        *("Dense", "Embedding", "ReversibleEmbedding", "Matmul", "OneHot"),
-        *("RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional"),
-        *("Attention", "AdditiveAttention", "MultiHeadAttention"),
-        *("GroupQueryAttention", "GroupedQueryAttention"),
-        *("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"),
-        *("IntegerLookup", "StringLookup", "TextVectorization"),
-        # They make a vector, or repeat one.
-        *("Flatten", "Ravel", "RepeatVector"),
-    }
-)
-#: Classes after which no axis is what one was before.
-_MIXING = frozenset(
-    {
-        *("Reshape", "Dot", "Einsum", "Tensordot", "Outer", "Kron"),
-        *("MelSpectrogram", "STFTSpectrogram"),
-    }
-)
-_REDUCING = frozenset(
-    {
-        *("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Std", "Var", "Any"),
-        *("All", "Median", "Quantile", "Logsumexp", "CountNonzero"),
-        *("Argmax", "Argmin", "Norm", "Nanmean", "Nansum", "Nanmax", "Nanmin"),
-    }
-)
 
 
 def format_axis(data_format: Any) -> int:
@@ -105,15 +60,15 @@ def agreed(calls: Iterable[Tensor]) -> tuple[int, bool]:
     return (known[0][0], False) if known else (LAST, True)
 
 
-def inside(class_name: str, argument: Argument, given: Axis) -> Axis:
+def inside(traits: Traits, argument: Argument, given: Axis) -> Axis:
     """The axis in what a layer's own activation takes.
 
     Args:
-        class_name: The layer's class.
+        traits: Those of the layer's class.
         argument: Looks up its arguments.
         given: The axis in the layer's output.
     """
-    if class_name.startswith("ConvLSTM"):  # it runs on one step at a time
+    if traits.channels is Channels.STEPS:  # it runs on one step at a time
         return format_axis(argument("data_format"))
     return given
 
@@ -129,45 +84,38 @@ def out_of_step(axis: Axis) -> Axis:
 
 
 def after(
-    class_name: str,
-    argument: Argument,
-    given: Sequence[Tensor],
-    rank: int | None,
-    *,
-    own: bool,
+    traits: Traits, argument: Argument, given: Sequence[Tensor], rank: int | None
 ) -> Axis:
     """The axis of the channels in what a layer or operation puts out.
 
     Args:
-        class_name: Its class.
+        traits: Those of its class; `UNKNOWN` if that is somebody else's.
         argument: Looks up its arguments.
         given: The tensors that it takes.
         rank: Number of axes of the output.
-        own: Whether the class is Keras' or this package's.
     """
     unknown: Tensor = next(iter(given), (None, None))
     axis, before = next((each for each in given if each[0] is not None), unknown)
-    if own and class_name in _ON_LAST:
-        found: Axis = LAST
-    elif own and class_name in _MIXING:
-        found = None
-    elif own and class_name.startswith(GLOBAL_POOLING):
-        flat = not argument("keepdims")
-        found = LAST if flat else format_axis(argument("data_format"))
-    elif own and class_name.startswith("ConvLSTM"):
-        found = format_axis(argument("data_format"))
-        found = out_of_step(found) if argument("return_sequences") else found
-    elif own and class_name == "EinsumDense":
-        found = _einsum(str(argument("equation") or ""))
-    elif own and class_name in _MOVES:
-        found = _moved(class_name, argument, axis, before)
-    elif own and class_name in _REDUCING:
-        found = _reduced(argument, axis, before)
-    elif argument("data_format") is not None and not _has_axes(class_name, argument):
-        found = format_axis(argument("data_format"))
-    else:
-        known = before is not None and rank is not None
-        found = None if known and axis != LAST and before != rank else axis
+    found: Axis
+    match traits.channels:
+        case Channels.LAST:
+            found = LAST
+        case Channels.LOST:
+            found = None
+        case Channels.POOLED:
+            flat = not argument("keepdims")
+            found = LAST if flat else format_axis(argument("data_format"))
+        case Channels.STEPS:
+            found = format_axis(argument("data_format"))
+            found = out_of_step(found) if argument("return_sequences") else found
+        case Channels.EINSUM:
+            found = _einsum(str(argument("equation") or ""))
+        case Channels.REDUCED:
+            found = _reduced(argument, axis, before)
+        case Channels.STAY | Channels.SLOPES:
+            found = _stayed(traits, argument, (axis, before), rank)
+        case _:
+            found = _moved(traits.channels, argument, axis, before)
     return LAST if found is not None and rank == found + 1 else found
 
 
@@ -177,9 +125,18 @@ def _same(axis: int, other: int, rank: int | None) -> bool:
     return axis % rank == other % rank
 
 
-def _has_axes(class_name: str, argument: Argument) -> bool:
-    """Whether a PReLU names the axes that it shares: its format then says nothing."""
-    return class_name == "PReLU" and not isinstance(argument("shared_axes"), str)
+def _stayed(
+    traits: Traits, argument: Argument, given: Tensor, rank: int | None
+) -> Axis:
+    """The axis after a class that moves none; None where another one was dropped."""
+    # A PReLU may name the axes that it shares: its format then says nothing.
+    shares = traits.channels is Channels.SLOPES
+    named = shares and not isinstance(argument("shared_axes"), str)
+    if argument("data_format") is not None and not named:
+        return format_axis(argument("data_format"))
+    axis, before = given
+    known = before is not None and rank is not None
+    return None if known and axis != LAST and before != rank else axis
 
 
 def _einsum(equation: str) -> Axis:
@@ -192,35 +149,36 @@ def _einsum(equation: str) -> Axis:
     return output.index(made[-1])
 
 
-def _moved(class_name: str, argument: Argument, axis: Axis, rank: int | None) -> Axis:
+def _moved(kind: Channels, argument: Argument, axis: Axis, rank: int | None) -> Axis:
     """The axis after a class that moves, adds or drops axes."""
-    if class_name == "Permute":
+    if kind is Channels.PERMUTED:
         dims = whole(argument("dims")) or []
         rank = len(dims) + 1
         order: list[int] | None = [0, *dims]
     elif not rank:
-        return axis if axis == LAST and class_name in _SIZES else None
+        sizes = kind in (Channels.SQUEEZED, Channels.EXPANDED)
+        return axis if axis == LAST and sizes else None
     else:
-        order = _order(class_name, argument, rank)
+        order = _order(kind, argument, rank)
     if order is None or not rank:
         return None
     place = (LAST if axis is None else axis) % rank
     return order.index(place) if place in order else None
 
 
-def _order(class_name: str, argument: Argument, rank: int) -> list[int] | None:
+def _order(kind: Channels, argument: Argument, rank: int) -> list[int] | None:
     """For each axis of the output its axis in the input, -1 for a new one."""
     order = list(range(rank))
-    if class_name == "Transpose":
+    if kind is Channels.TRANSPOSED:
         axes = argument("axes")
         return order[::-1] if axes is None else _from_front(axes, rank)
-    if class_name == "Swapaxes":
+    if kind is Channels.SWAPPED:
         pair = _from_front([argument("axis1"), argument("axis2")], rank)
         if pair is None:
             return None
         order[pair[0]], order[pair[1]] = pair[1], pair[0]
         return order
-    if class_name == "Moveaxis":
+    if kind is Channels.MOVED:
         sources = _from_front(argument("source"), rank)
         targets = _from_front(argument("destination"), rank)
         if sources is None or targets is None:
@@ -230,17 +188,13 @@ def _order(class_name: str, argument: Argument, rank: int) -> list[int] | None:
             order.insert(target, source)
         return order
     axes = argument("axis")
-    if class_name == "Squeeze":
+    if kind is Channels.SQUEEZED:
         gone = _from_front(axes, rank)
         return None if gone is None else [each for each in order if each not in gone]
     count = len(whole(axes) or [])
-    for place in sorted(_from_front(axes, rank + count) or []):  # ExpandDims, Stack
+    for place in sorted(_from_front(axes, rank + count) or []):
         order.insert(place, -1)
     return order if count else None
-
-
-_SIZES = frozenset({"Squeeze", "ExpandDims", "Stack"})
-_MOVES = _SIZES | {"Permute", "Transpose", "Swapaxes", "Moveaxis"}
 
 
 def _reduced(argument: Argument, axis: Axis, rank: int | None) -> Axis:

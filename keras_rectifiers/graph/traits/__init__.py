@@ -1,0 +1,65 @@
+"""The one table of what Keras' classes do, and what becomes of the channels by it.
+
+Whoever walks over a model asks here: `traits.of("Conv2D").makes`. A class that Keras
+adds is one row of `table.py`. Keras is never imported.
+"""
+
+from keras_rectifiers.graph.traits.channels import LAST
+from keras_rectifiers.graph.traits.channels import Argument
+from keras_rectifiers.graph.traits.channels import Axis
+from keras_rectifiers.graph.traits.channels import Tensor
+from keras_rectifiers.graph.traits.channels import after
+from keras_rectifiers.graph.traits.channels import agreed
+from keras_rectifiers.graph.traits.channels import data_format
+from keras_rectifiers.graph.traits.channels import format_axis
+from keras_rectifiers.graph.traits.channels import inside
+from keras_rectifiers.graph.traits.channels import into_step
+from keras_rectifiers.graph.traits.channels import out_of_step
+from keras_rectifiers.graph.traits.channels import slope_axis
+from keras_rectifiers.graph.traits.channels import whole
+from keras_rectifiers.graph.traits.table import LAYERS
+from keras_rectifiers.graph.traits.table import OPERATIONS
+from keras_rectifiers.graph.traits.table import UNKNOWN
+from keras_rectifiers.graph.traits.table import Channels
+from keras_rectifiers.graph.traits.table import Traits
+from keras_rectifiers.graph.traits.table import Weight
+from keras_rectifiers.graph.traits.table import function
+from keras_rectifiers.graph.traits.table import of
+from keras_rectifiers.graph.traits.table import of_entry
+
+# Names of classes, for those who ask by name still.
+NORMALIZATIONS = frozenset(name for name, row in LAYERS.items() if row.normalizes)
+PASSING = frozenset(name for name, row in LAYERS.items() if row.passes)
+POOLING = ("MaxPool", "AveragePool", "AvgPool", "Adaptive")
+RESIZING = ("ZeroPadding", "Cropping", "UpSampling")
+GLOBAL_POOLING = "Global"
+
+__all__ = [
+    "GLOBAL_POOLING",
+    "LAST",
+    "LAYERS",
+    "NORMALIZATIONS",
+    "OPERATIONS",
+    "PASSING",
+    "POOLING",
+    "RESIZING",
+    "UNKNOWN",
+    "Argument",
+    "Axis",
+    "Channels",
+    "Tensor",
+    "Traits",
+    "Weight",
+    "after",
+    "agreed",
+    "data_format",
+    "format_axis",
+    "function",
+    "inside",
+    "into_step",
+    "of",
+    "of_entry",
+    "out_of_step",
+    "slope_axis",
+    "whole",
+]
