@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from keras_rectifiers.graph import forms
+from keras_rectifiers.graph.document import snake_case
 
 LAYERS = "keras.layers"
 INITIALIZERS = "keras.initializers"
@@ -19,9 +20,11 @@ CONSTRAINTS = "keras.constraints"
 _SHARED = {
     "+kernel": "kernel_initializer kernel_regularizer kernel_constraint",
     "+bias": "use_bias bias_initializer bias_regularizer bias_constraint",
-    "+recurrent_kernel": (
-        "recurrent_initializer recurrent_regularizer recurrent_constraint"
+    "+states": (
+        "recurrent_initializer recurrent_regularizer recurrent_constraint dropout "
+        "recurrent_dropout seed"
     ),
+    "+recurrent": "+kernel +bias +states activation recurrent_activation",
     "+depthwise": (
         "depthwise_initializer depthwise_regularizer depthwise_constraint "
         "depth_multiplier"
@@ -37,7 +40,6 @@ _SHARED = {
         "return_sequences return_state go_backwards stateful unroll "
         "zero_output_for_mask"
     ),
-    "+dropout": "dropout recurrent_dropout seed",
     "+vocabulary": (
         "vocabulary max_tokens num_oov_indices mask_token oov_token oov_method "
         "salt vocabulary_dtype idf_weights invert output_mode sparse "
@@ -48,29 +50,18 @@ _SHARED = {
 }
 #: Arguments that every layer takes, unless it is closed.
 _EVERY = frozenset(("name", "trainable", "dtype", "activity_regularizer", "autocast"))
+_RANKS = ("1D", "2D", "3D")
 #: Layers that take their own arguments only.
-_CLOSED = frozenset(
-    (
-        "Discretization",
-        "InputLayer",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-    )
-)
-
-#: Layers that Keras 2 had too -> the arguments that they take in Keras 3.
-_TAKEN = {
+_CLOSED = {"Discretization", "InputLayer", *(f"SpatialDropout{r}" for r in _RANKS)}
+#: Layers that Keras 2 had too, with `{}` for 1D, 2D and 3D -> the arguments that they
+#: take in Keras 3.
+_ARGUMENTS = {
     "Activation": "activation",
     "ActivityRegularization": "l1 l2",
-    "Add": "",
-    "AdditiveAttention": "dropout score_mode seed use_scale",
-    "AlphaDropout": "noise_shape rate seed",
-    "Attention": "dropout score_mode seed use_scale",
-    "Average": "",
-    "AveragePooling1D": "+pool",
-    "AveragePooling2D": "+pool",
-    "AveragePooling3D": "+pool",
+    "Add Average Identity Layer Maximum Minimum Multiply Subtract": "",
+    "AdditiveAttention Attention": "dropout score_mode seed use_scale",
+    "AlphaDropout Dropout": "noise_shape rate seed",
+    "AveragePooling{} MaxPooling{}": "+pool",
     "BatchNormalization": (
         "+affine axis momentum moving_mean_initializer "
         "moving_variance_initializer renorm renorm_clipping renorm_momentum "
@@ -79,34 +70,16 @@ _TAKEN = {
     "Bidirectional": "backward_layer layer merge_mode",
     "CategoryEncoding": "num_tokens output_mode sparse",
     "CenterCrop": "+image height width",
-    "Concatenate": "axis",
-    "Conv1D": "+kernel +bias +window activation filters groups",
-    "Conv1DTranspose": "+kernel +bias +window activation filters output_padding",
-    "Conv2D": "+kernel +bias +window activation filters groups",
-    "Conv2DTranspose": "+kernel +bias +window activation filters output_padding",
-    "Conv3D": "+kernel +bias +window activation filters groups",
-    "Conv3DTranspose": "+kernel +bias +window activation filters output_padding",
-    "ConvLSTM1D": (
-        "+kernel +bias +recurrent_kernel +window +sequence +dropout activation "
-        "filters recurrent_activation unit_forget_bias"
-    ),
-    "ConvLSTM2D": (
-        "+kernel +bias +recurrent_kernel +window +sequence +dropout activation "
-        "filters recurrent_activation unit_forget_bias"
-    ),
-    "ConvLSTM3D": (
-        "+kernel +bias +recurrent_kernel +window +sequence +dropout activation "
-        "filters recurrent_activation unit_forget_bias"
-    ),
+    "Concatenate Softmax UnitNormalization": "axis",
+    "Conv{}": "+kernel +bias +window activation filters groups",
+    "Conv{}Transpose": "+kernel +bias +window activation filters output_padding",
+    "ConvLSTM{}": "+recurrent +window +sequence filters unit_forget_bias",
     "Cropping1D": "cropping",
-    "Cropping2D": "cropping data_format",
-    "Cropping3D": "cropping data_format",
+    "Cropping2D Cropping3D": "cropping data_format",
     "Dense": "+kernel +bias activation quantization_config units",
-    "DepthwiseConv1D": "+bias +depthwise +window activation",
-    "DepthwiseConv2D": "+bias +depthwise +window activation",
+    "DepthwiseConv1D DepthwiseConv2D": "+bias +depthwise +window activation",
     "Discretization": "bin_boundaries dtype epsilon name num_bins output_mode sparse",
     "Dot": "axes normalize",
-    "Dropout": "noise_shape rate seed",
     "ELU": "alpha",
     "EinsumDense": (
         "+kernel activation bias_axes bias_constraint bias_initializer "
@@ -117,57 +90,31 @@ _TAKEN = {
         "input_dim mask_zero output_dim quantization_config"
     ),
     "Flatten": "data_format",
-    "GRU": (
-        "+kernel +bias +recurrent_kernel +sequence +dropout activation "
-        "recurrent_activation reset_after units"
-    ),
-    "GRUCell": (
-        "+kernel +bias +recurrent_kernel +dropout activation recurrent_activation "
-        "reset_after units"
-    ),
+    "GRU": "+recurrent +sequence reset_after units",
+    "GRUCell": "+recurrent reset_after units",
     "GaussianDropout": "rate seed",
     "GaussianNoise": "seed stddev",
-    "GlobalAveragePooling1D": "data_format keepdims",
-    "GlobalAveragePooling2D": "data_format keepdims",
-    "GlobalAveragePooling3D": "data_format keepdims",
-    "GlobalMaxPooling1D": "data_format keepdims",
-    "GlobalMaxPooling2D": "data_format keepdims",
-    "GlobalMaxPooling3D": "data_format keepdims",
+    "GlobalAveragePooling{} GlobalMaxPooling{}": "data_format keepdims",
     "GroupNormalization": "+affine axis groups",
     "HashedCrossing": "num_bins output_mode sparse",
     "Hashing": "mask_value num_bins output_mode salt sparse",
-    "Identity": "",
     "InputLayer": "batch_shape dtype name optional ragged sparse",
     "IntegerLookup": "+vocabulary",
-    "LSTM": (
-        "+kernel +bias +recurrent_kernel +sequence +dropout activation "
-        "recurrent_activation unit_forget_bias units"
-    ),
-    "LSTMCell": (
-        "+kernel +bias +recurrent_kernel +dropout activation recurrent_activation "
-        "unit_forget_bias units"
-    ),
+    "LSTM": "+recurrent +sequence unit_forget_bias units",
+    "LSTMCell": "+recurrent unit_forget_bias units",
     "Lambda": "arguments function mask output_shape",
-    "Layer": "",
     "LayerNormalization": "+affine axis rms_scaling",
     "LeakyReLU": "negative_slope",
     "Masking": "mask_value",
-    "MaxPooling1D": "+pool",
-    "MaxPooling2D": "+pool",
-    "MaxPooling3D": "+pool",
-    "Maximum": "",
-    "Minimum": "",
     "MultiHeadAttention": (
         "+kernel +bias attention_axes dropout key_dim num_heads output_shape seed "
         "sliding_window use_gate value_dim"
     ),
-    "Multiply": "",
     "Normalization": "axis invert mean variance",
     "PReLU": "alpha_constraint alpha_initializer alpha_regularizer shared_axes",
     "Permute": "dims",
     "RNN": "+sequence cell",
-    "RandomBrightness": "+image seed value_range",
-    "RandomContrast": "+image seed value_range",
+    "RandomBrightness RandomContrast": "+image seed value_range",
     "RandomCrop": "+image height seed width",
     "RandomFlip": "+image mode seed",
     "RandomRotation": "+image +fill seed",
@@ -180,38 +127,36 @@ _TAKEN = {
     "Resizing": (
         "+image +fill antialias crop_to_aspect_ratio height pad_to_aspect_ratio width"
     ),
-    "SeparableConv1D": "+bias +depthwise +pointwise +window activation filters",
-    "SeparableConv2D": "+bias +depthwise +pointwise +window activation filters",
-    "SimpleRNN": "+kernel +bias +recurrent_kernel +sequence +dropout activation units",
-    "SimpleRNNCell": "+kernel +bias +recurrent_kernel +dropout activation units",
-    "Softmax": "axis",
+    "SeparableConv1D SeparableConv2D": (
+        "+bias +depthwise +pointwise +window activation filters"
+    ),
+    "SimpleRNN": "+kernel +bias +states +sequence activation units",
+    "SimpleRNNCell": "+kernel +bias +states activation units",
     "SpatialDropout1D": "dtype name rate seed",
-    "SpatialDropout2D": "data_format dtype name rate seed",
-    "SpatialDropout3D": "data_format dtype name rate seed",
+    "SpatialDropout2D SpatialDropout3D": "data_format dtype name rate seed",
     "SpectralNormalization": "layer power_iterations",
     "StackedRNNCells": "cells",
     "StringLookup": "+vocabulary encoding",
-    "Subtract": "",
     "TextVectorization": (
         "encoding idf_weights max_tokens ngrams output_mode "
         "output_sequence_length pad_to_max_tokens ragged sparse split standardize "
         "vocabulary vocabulary_size"
     ),
-    "TimeDistributed": "layer",
-    "UnitNormalization": "axis",
+    "TimeDistributed Wrapper": "layer",
     "UpSampling1D": "size",
     "UpSampling2D": "data_format interpolation size",
     "UpSampling3D": "data_format size",
-    "Wrapper": "layer",
-    "ZeroPadding1D": "data_format padding",
-    "ZeroPadding2D": "data_format padding",
-    "ZeroPadding3D": "data_format padding",
+    "ZeroPadding{}": "data_format padding",
+}
+_TAKEN = {
+    name.format(rank): arguments
+    for names, arguments in _ARGUMENTS.items()
+    for name in names.split()
+    for rank in _RANKS
 }
 #: Layers that came with Keras 3.
 _NEW = (
-    "AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
-    "AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D "
-    "AdaptiveMaxPooling3D AugMix AutoContrast "
+    "AdaptiveAveragePooling{} AdaptiveMaxPooling{} AugMix AutoContrast "
     "ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
     "FlaxLayer GroupQueryAttention JaxLayer MaxNumBoundingBoxes "
     "MelSpectrogram MixUp Pipeline RMSNormalization RandAugment "
@@ -221,29 +166,21 @@ _NEW = (
     "RandomShear ReversibleEmbedding STFTSpectrogram Solarization TFSMLayer "
     "TorchModuleWrapper"
 )
-_NEW_LAYERS = frozenset(_NEW.split())
+_NEW_LAYERS = frozenset(name.format(rank) for name in _NEW.split() for rank in _RANKS)
 #: Other names of the same layers.
 ALIASES = {
-    "Convolution1D": "Conv1D",
-    "Convolution2D": "Conv2D",
-    "Convolution3D": "Conv3D",
-    "Convolution1DTranspose": "Conv1DTranspose",
-    "Convolution2DTranspose": "Conv2DTranspose",
-    "Convolution3DTranspose": "Conv3DTranspose",
-    "SeparableConvolution1D": "SeparableConv1D",
-    "SeparableConvolution2D": "SeparableConv2D",
-    "AvgPool1D": "AveragePooling1D",
-    "AvgPool2D": "AveragePooling2D",
-    "AvgPool3D": "AveragePooling3D",
-    "GlobalAvgPool1D": "GlobalAveragePooling1D",
-    "GlobalAvgPool2D": "GlobalAveragePooling2D",
-    "GlobalAvgPool3D": "GlobalAveragePooling3D",
-    "GlobalMaxPool1D": "GlobalMaxPooling1D",
-    "GlobalMaxPool2D": "GlobalMaxPooling2D",
-    "GlobalMaxPool3D": "GlobalMaxPooling3D",
-    "MaxPool1D": "MaxPooling1D",
-    "MaxPool2D": "MaxPooling2D",
-    "MaxPool3D": "MaxPooling3D",
+    old.format(rank): new.format(rank)
+    for old, new in {
+        "Convolution{}": "Conv{}",
+        "Convolution{}Transpose": "Conv{}Transpose",
+        "SeparableConvolution1D": "SeparableConv1D",
+        "SeparableConvolution2D": "SeparableConv2D",
+        "AvgPool{}": "AveragePooling{}",
+        "GlobalAvgPool{}": "GlobalAveragePooling{}",
+        "GlobalMaxPool{}": "GlobalMaxPooling{}",
+        "MaxPool{}": "MaxPooling{}",
+    }.items()
+    for rank in _RANKS
 }
 
 #: Initializers, regularizers and constraints -> the arguments that they take.
@@ -280,21 +217,16 @@ OBJECTS = {
     },
 }
 
-#: Strings that Keras 3 takes for an initializer, ...
-_INITIALIZER_NAMES = (
-    "constant glorot_normal glorot_uniform he_normal he_uniform identity "
-    "lecun_normal lecun_uniform normal one ones orthogonal random_normal "
-    "random_uniform stft truncated_normal uniform variance_scaling zero zeros "
-    "IdentityInitializer OrthogonalInitializer STFTInitializer"
-)
-#: ... for a regularizer, ...
-_REGULARIZER_NAMES = "l1 l1l2 l2 orthogonal_regularizer"
-#: ... and for a constraint.
-_CONSTRAINT_NAMES = "max_norm min_max_norm non_neg unit_norm"
+#: Strings that Keras 3 takes for an object, besides its class and `snake_case` of it.
+_SPELLINGS = {
+    INITIALIZERS: (
+        *("normal", "one", "uniform", "zero"),
+        *("IdentityInitializer", "OrthogonalInitializer", "STFTInitializer"),
+    )
+}
 NAMES = {
-    INITIALIZERS: frozenset((*OBJECTS[INITIALIZERS], *_INITIALIZER_NAMES.split())),
-    REGULARIZERS: frozenset((*OBJECTS[REGULARIZERS], *_REGULARIZER_NAMES.split())),
-    CONSTRAINTS: frozenset((*OBJECTS[CONSTRAINTS], *_CONSTRAINT_NAMES.split())),
+    module: frozenset((*table, *map(snake_case, table), *_SPELLINGS.get(module, ())))
+    for module, table in OBJECTS.items()
 }
 #: Strings that mean something of Keras' own wherever a function may stand.
 FUNCTIONS = frozenset(
@@ -359,7 +291,8 @@ def taken(class_name: str) -> frozenset[str] | None:
     """The arguments that a layer takes; None for those that Keras 2 never had."""
     if class_name not in _TAKEN:
         return None
-    own: set[str] = set()
-    for word in _TAKEN[class_name].split():
-        own.update(_SHARED.get(word, word).split())
-    return frozenset(own) if class_name in _CLOSED else _EVERY | own
+    words = _TAKEN[class_name].split()
+    for word in words:
+        words += _SHARED.get(word, "").split()
+    own = frozenset(word for word in words if word not in _SHARED)
+    return own if class_name in _CLOSED else _EVERY | own

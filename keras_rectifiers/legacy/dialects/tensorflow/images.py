@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from operator import methodcaller
 from typing import Any
 
+from keras_rectifiers.graph.document import snake_case
 from keras_rectifiers.legacy.dialects.tensorflow.values import Arguments
 from keras_rectifiers.legacy.dialects.tensorflow.values import Op
 from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationError
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_whole
+from keras_rectifiers.legacy.dialects.tensorflow.values import operation
 from keras_rectifiers.legacy.dialects.tensorflow.values import recipe
 
 _DYNAMIC = "lengths that are known only when it runs"
 _CHANNELS_LAST = ("NHWC", "NWC", "NDHWC", "N...C")
-
-
-@recipe("depth_to_space")
-def _depth_to_space(call: Arguments) -> Op:
-    return _blocks("DepthToSpace", call)
-
-
-@recipe("space_to_depth")
-def _space_to_depth(call: Arguments) -> Op:
-    return _blocks("SpaceToDepth", call)
-
-
-def _blocks(class_name: str, call: Arguments) -> Op:
-    call.require("data_format", *_CHANNELS_LAST)
-    config = {
-        "block_size": call.whole("block_size"),
-        "data_format": "channels_last",
-    }
-    return Op(class_name, (call.tensor(),), config, "nn")
 
 
 @recipe("image.resize")
@@ -48,17 +33,7 @@ def _resize(call: Arguments) -> Op:
     return _resized(call.tensor(), size, method, antialias=antialias)
 
 
-@recipe("image.resize_nearest_neighbor")
-def _resize_nearest(call: Arguments) -> Op:
-    return _resize_old(call, "nearest")
-
-
-@recipe("image.resize_bilinear")
-def _resize_bilinear(call: Arguments) -> Op:
-    return _resize_old(call, "bilinear")
-
-
-def _resize_old(call: Arguments, method: str) -> Op:
+def _resize_old(method: str, call: Arguments) -> Op:
     """Resizing of TensorFlow 1, which by default aligned images at their corner."""
     x, size = call.tensor(), call.get("size")
     if not isinstance(size, list) or not all(is_whole(each) for each in size):
@@ -90,22 +65,6 @@ def _resized(x: Tensor, size: list[int], method: str, *, antialias: bool) -> Op:
     return resized
 
 
-@recipe("image.rgb_to_grayscale")
-def _grayscale(call: Arguments) -> Op:
-    config = {"data_format": "channels_last"}
-    return Op("RGBToGrayscale", (call.tensor(),), config, "image")
-
-
-@recipe("image.flip_left_right")
-def _flip_left_right(call: Arguments) -> Op:
-    return Op("Flip", (call.tensor(),), {"axis": -2})
-
-
-@recipe("image.flip_up_down")
-def _flip_up_down(call: Arguments) -> Op:
-    return Op("Flip", (call.tensor(),), {"axis": -3})
-
-
 @recipe("image.per_image_standardization")
 def _standardization(call: Arguments) -> Op:
     shape = call.tensor().shape
@@ -116,16 +75,6 @@ def _standardization(call: Arguments) -> Op:
     centred = Op("Subtract", (call.tensor(), Op("Mean", (call.tensor(),), config)))
     spread = Op("Maximum", (Op("Std", (call.tensor(),), config), size**-0.5))
     return Op("Divide", (centred, spread))
-
-
-@recipe("max_pool", "max_pool2d", "max_pool1d", "max_pool3d")
-def _max_pool(call: Arguments) -> Op:
-    return _pooled("MaxPool", call)
-
-
-@recipe("avg_pool", "avg_pool2d", "avg_pool1d", "avg_pool3d")
-def _avg_pool(call: Arguments) -> Op:
-    return _pooled("AveragePool", call)
 
 
 def _pooled(class_name: str, call: Arguments) -> Op:
@@ -168,16 +117,6 @@ def _padding(call: Arguments) -> str:
     return padding
 
 
-@recipe("conv1d", "conv2d", "conv3d", "convolution")
-def _conv(call: Arguments) -> Op:
-    return _convolved("Conv", call)
-
-
-@recipe("depthwise_conv2d", "depthwise_conv2d_native")
-def _depthwise(call: Arguments) -> Op:
-    return _convolved("DepthwiseConv", call)
-
-
 def _convolved(class_name: str, call: Arguments) -> Op:
     call.require("data_format", *_CHANNELS_LAST)
     rank = len(call.tensor().shape or ())
@@ -186,10 +125,34 @@ def _convolved(class_name: str, call: Arguments) -> Op:
     strides = _window(call.get("strides", "stride", default=1), rank)
     rates = _window(call.get("dilations", "dilation_rate", "rate", default=1), rank)
     config = {
-        "strides": strides[0] if len(set(strides)) == 1 else strides,
+        "strides": _square(strides),
         "padding": _padding(call),
         "data_format": "channels_last",
-        "dilation_rate": rates[0] if len(set(rates)) == 1 else rates,
+        "dilation_rate": _square(rates),
     }
     kernel = call.get("filters", "filter")
     return Op(class_name, (call.tensor(), kernel), config, "nn")
+
+
+_FORMAT = {"data_format": "channels_last"}
+for _class in ("DepthToSpace", "SpaceToDepth"):
+    operation(
+        snake_case(_class),
+        _class,
+        "nn",
+        {"block_size": methodcaller("whole", "block_size"), **_FORMAT},
+        require={"data_format": _CHANNELS_LAST},
+    )
+operation("image.rgb_to_grayscale", "RGBToGrayscale", "image", _FORMAT)
+operation("image.flip_left_right", "Flip", config={"axis": -2})
+operation("image.flip_up_down", "Flip", config={"axis": -3})
+
+recipe("image.resize_nearest_neighbor")(partial(_resize_old, "nearest"))
+recipe("image.resize_bilinear")(partial(_resize_old, "bilinear"))
+for _short, _class in {"max": "MaxPool", "avg": "AveragePool"}.items():
+    for _rank in ("", "1d", "2d", "3d"):
+        recipe(f"{_short}_pool{_rank}")(partial(_pooled, _class))
+recipe("conv1d", "conv2d", "conv3d", "convolution")(partial(_convolved, "Conv"))
+recipe("depthwise_conv2d", "depthwise_conv2d_native")(
+    partial(_convolved, "DepthwiseConv")
+)

@@ -14,6 +14,7 @@ from typing import Any
 
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import snake_case
 from keras_rectifiers.legacy.dialects.tensorflow import images  # noqa: F401
 from keras_rectifiers.legacy.dialects.tensorflow import shapes  # noqa: F401
 from keras_rectifiers.legacy.dialects.tensorflow import table  # noqa: F401
@@ -30,124 +31,56 @@ _LOST = {
     "einsum": "whose operands TF-Keras did not save",
     "dropout": "which drops values at random even when it predicts",
 }
-_ONE = ("x",)
-_TWO = ("x", "y")
-
-#: Operations of a graph that go by the name of their function.
-_SAME_NAME = (
-    *("Expm1", "Rint", "Erfc", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh"),
-    *("Acosh", "Atanh"),
-)
+#: Operands in order -> operations of a TensorFlow graph with these: each does what the
+#: function of the same name in snake case does, or the one behind `=`.
+_OPERATIONS = {
+    "x": (
+        "LogicalNot Neg=negative Abs Sign Exp Log Log1p Sqrt Rsqrt Expm1 Rint Erfc "
+        "Asin Acos Atan Sinh Cosh Asinh Acosh Atanh IsNan IsInf IsFinite "
+        "MatrixDiagPart=diag_part Square Erf Reciprocal Inv=reciprocal Floor Ceil "
+        "Round Sin Cos Tan Relu Relu6 Elu Selu LeakyRelu Sigmoid Tanh Softplus "
+        "Softsign Softmax LogSoftmax Identity StopGradient Cast Shape Squeeze "
+        "Unpack=unstack ZerosLike OnesLike DepthToSpace SpaceToDepth MaxPool AvgPool"
+    ),
+    "x y": (
+        "AddV2=add Add Sub=subtract Mul=multiply RealDiv=truediv Div=divide "
+        "DivNoNan=divide_no_nan FloorDiv=floordiv FloorMod=mod Pow Maximum Minimum "
+        "SquaredDifference Greater GreaterEqual Less LessEqual Equal NotEqual "
+        "LogicalAnd LogicalOr"
+    ),
+    "x axis": (
+        "Mean=reduce_mean Sum=reduce_sum Max=reduce_max Min=reduce_min "
+        "Prod=reduce_prod Any=reduce_any All=reduce_all ArgMax=argmax ArgMin=argmin "
+        "Cumsum ExpandDims ReverseV2=reverse"
+    ),
+    "x b": "MatMul=matmul BatchMatMul=matmul BatchMatMulV2=matmul",
+    "x bias": "BiasAdd",
+    "y x": "Atan2",
+    "x shift axis": "Roll",
+    "x depth on_value off_value": "OneHot",
+    "x k": "MatrixDiagPartV2=diag_part MatrixDiagPartV3=diag_part TopKV2=top_k",
+    "x begin size": "Slice",
+    "c x y": "Select=where SelectV2=where",
+    "x clip_value_min clip_value_max": "ClipByValue",
+    "x shape": "Reshape BroadcastTo",
+    "x multiples": "Tile",
+    "x perm": "Transpose",
+    "x paddings": "Pad MirrorPad=pad",
+    "x paddings constant_values": "PadV2=pad",
+    "x indices axis": "GatherV2=gather",
+    "x indices": "Gather",
+    "x begin end strides": "StridedSlice=getitem",
+    "x filters": "Conv2D DepthwiseConv2dNative=depthwise_conv2d",
+    "x size": (
+        "ResizeNearestNeighbor=image.resize_nearest_neighbor "
+        "ResizeBilinear=image.resize_bilinear"
+    ),
+}
 #: Operation of a TensorFlow graph -> the function, and its operands in order.
 _GRAPH: dict[str, tuple[str, tuple[str, ...]]] = {
-    "AddV2": ("add", _TWO),
-    "Add": ("add", _TWO),
-    "Sub": ("subtract", _TWO),
-    "Mul": ("multiply", _TWO),
-    "RealDiv": ("truediv", _TWO),
-    "Div": ("divide", _TWO),
-    "DivNoNan": ("divide_no_nan", _TWO),
-    "FloorDiv": ("floordiv", _TWO),
-    "FloorMod": ("mod", _TWO),
-    "Pow": ("pow", _TWO),
-    "Maximum": ("maximum", _TWO),
-    "Minimum": ("minimum", _TWO),
-    "BiasAdd": ("bias_add", ("x", "bias")),
-    "SquaredDifference": ("squared_difference", _TWO),
-    "Greater": ("greater", _TWO),
-    "GreaterEqual": ("greater_equal", _TWO),
-    "Less": ("less", _TWO),
-    "LessEqual": ("less_equal", _TWO),
-    "Equal": ("equal", _TWO),
-    "NotEqual": ("not_equal", _TWO),
-    "LogicalAnd": ("logical_and", _TWO),
-    "LogicalOr": ("logical_or", _TWO),
-    "LogicalNot": ("logical_not", _ONE),
-    "Neg": ("negative", _ONE),
-    "Abs": ("abs", _ONE),
-    "Sign": ("sign", _ONE),
-    "Exp": ("exp", _ONE),
-    "Log": ("log", _ONE),
-    "Log1p": ("log1p", _ONE),
-    "Sqrt": ("sqrt", _ONE),
-    "Rsqrt": ("rsqrt", _ONE),
-    **{name: (name.lower(), _ONE) for name in _SAME_NAME},
-    "IsNan": ("is_nan", _ONE),
-    "IsInf": ("is_inf", _ONE),
-    "IsFinite": ("is_finite", _ONE),
-    "Atan2": ("atan2", ("y", "x")),
-    "Roll": ("roll", ("x", "shift", "axis")),
-    "OneHot": ("one_hot", ("x", "depth", "on_value", "off_value")),
-    "MatrixDiagPart": ("diag_part", _ONE),
-    "MatrixDiagPartV2": ("diag_part", ("x", "k")),
-    "MatrixDiagPartV3": ("diag_part", ("x", "k")),
-    "Slice": ("slice", ("x", "begin", "size")),
-    "Square": ("square", _ONE),
-    "Erf": ("erf", _ONE),
-    "Reciprocal": ("reciprocal", _ONE),
-    "Inv": ("reciprocal", _ONE),
-    "Floor": ("floor", _ONE),
-    "Ceil": ("ceil", _ONE),
-    "Round": ("round", _ONE),
-    "Sin": ("sin", _ONE),
-    "Cos": ("cos", _ONE),
-    "Tan": ("tan", _ONE),
-    "Relu": ("relu", _ONE),
-    "Relu6": ("relu6", _ONE),
-    "Elu": ("elu", _ONE),
-    "Selu": ("selu", _ONE),
-    "LeakyRelu": ("leaky_relu", _ONE),
-    "Sigmoid": ("sigmoid", _ONE),
-    "Tanh": ("tanh", _ONE),
-    "Softplus": ("softplus", _ONE),
-    "Softsign": ("softsign", _ONE),
-    "Softmax": ("softmax", _ONE),
-    "LogSoftmax": ("log_softmax", _ONE),
-    "Identity": ("identity", _ONE),
-    "StopGradient": ("stop_gradient", _ONE),
-    "Mean": ("reduce_mean", ("x", "axis")),
-    "Sum": ("reduce_sum", ("x", "axis")),
-    "Max": ("reduce_max", ("x", "axis")),
-    "Min": ("reduce_min", ("x", "axis")),
-    "Prod": ("reduce_prod", ("x", "axis")),
-    "Any": ("reduce_any", ("x", "axis")),
-    "All": ("reduce_all", ("x", "axis")),
-    "ArgMax": ("argmax", ("x", "axis")),
-    "ArgMin": ("argmin", ("x", "axis")),
-    "Cumsum": ("cumsum", ("x", "axis")),
-    "MatMul": ("matmul", ("x", "b")),
-    "BatchMatMul": ("matmul", ("x", "b")),
-    "BatchMatMulV2": ("matmul", ("x", "b")),
-    "Select": ("where", ("c", "x", "y")),
-    "SelectV2": ("where", ("c", "x", "y")),
-    "ClipByValue": ("clip_by_value", ("x", "clip_value_min", "clip_value_max")),
-    "Cast": ("cast", _ONE),
-    "Shape": ("shape", _ONE),
-    "Reshape": ("reshape", ("x", "shape")),
-    "Tile": ("tile", ("x", "multiples")),
-    "ExpandDims": ("expand_dims", ("x", "axis")),
-    "Squeeze": ("squeeze", _ONE),
-    "Transpose": ("transpose", ("x", "perm")),
-    "Pad": ("pad", ("x", "paddings")),
-    "MirrorPad": ("pad", ("x", "paddings")),
-    "PadV2": ("pad", ("x", "paddings", "constant_values")),
-    "GatherV2": ("gather", ("x", "indices", "axis")),
-    "Gather": ("gather", ("x", "indices")),
-    "StridedSlice": ("getitem", ("x", "begin", "end", "strides")),
-    "Unpack": ("unstack", _ONE),
-    "ReverseV2": ("reverse", ("x", "axis")),
-    "ZerosLike": ("zeros_like", _ONE),
-    "OnesLike": ("ones_like", _ONE),
-    "BroadcastTo": ("broadcast_to", ("x", "shape")),
-    "DepthToSpace": ("depth_to_space", _ONE),
-    "SpaceToDepth": ("space_to_depth", _ONE),
-    "MaxPool": ("max_pool", _ONE),
-    "AvgPool": ("avg_pool", _ONE),
-    "Conv2D": ("conv2d", ("x", "filters")),
-    "DepthwiseConv2dNative": ("depthwise_conv2d", ("x", "filters")),
-    "ResizeNearestNeighbor": ("image.resize_nearest_neighbor", ("x", "size")),
-    "ResizeBilinear": ("image.resize_bilinear", ("x", "size")),
-    "TopKV2": ("top_k", ("x", "k")),
+    name: (function or snake_case(name), tuple(operands.split()))
+    for operands, operations in _OPERATIONS.items()
+    for name, _, function in (each.partition("=") for each in operations.split())
 }
 #: Operations that take a list: the operand behind it, or None.
 _LISTS = {
@@ -157,17 +90,12 @@ _LISTS = {
     "IdentityN": ("identity_n", None),
     "Einsum": ("graph_einsum", None),
 }
+_NAMED = ("bfloat16", "int32", "int64", "uint8", "int8", "int16", "bool")
 _NUMBER_TYPES = {
     "DT_FLOAT": "float32",
     "DT_DOUBLE": "float64",
     "DT_HALF": "float16",
-    "DT_BFLOAT16": "bfloat16",
-    "DT_INT32": "int32",
-    "DT_INT64": "int64",
-    "DT_UINT8": "uint8",
-    "DT_INT8": "int8",
-    "DT_INT16": "int16",
-    "DT_BOOL": "bool",
+    **{f"DT_{name.upper()}": name for name in _NAMED},
 }
 #: Attribute of a graph's node -> the argument of the function.
 _ATTRIBUTES = {
@@ -265,11 +193,9 @@ def _split_call(
     operation: str, operands: list[Any], named: dict[str, Any]
 ) -> Arguments:
     if operation == "Split":
-        axis, value = operands
-        return Arguments(
-            value, {"axis": axis, "num_or_size_splits": named.get("num_split")}
-        )
-    value, sizes, axis = operands
+        (axis, value), sizes = operands, named.get("num_split")
+    else:
+        value, sizes, axis = operands
     return Arguments(value, {"axis": axis, "num_or_size_splits": sizes})
 
 

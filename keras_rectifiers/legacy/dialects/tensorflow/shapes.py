@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from operator import methodcaller
 from typing import Any
 
 from keras_rectifiers.legacy.dialects.tensorflow.values import Arguments
@@ -18,6 +19,7 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import bounded
 from keras_rectifiers.legacy.dialects.tensorflow.values import has_tensors
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_symbolic
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_whole
+from keras_rectifiers.legacy.dialects.tensorflow.values import operation
 from keras_rectifiers.legacy.dialects.tensorflow.values import recipe
 
 _DYNAMIC = "lengths that are known only when it runs"
@@ -129,40 +131,12 @@ def _reshape(call: Arguments) -> Op:
     return Op("Reshape", (call.tensor(),), {"target_shape": rest}, "layers")
 
 
-@recipe("keras.backend.flatten")
-def _flatten(call: Arguments) -> Op:
-    return Op("Reshape", (call.tensor(),), {"newshape": [-1]})
-
-
-@recipe("keras.backend.batch_flatten")
-def _batch_flatten(call: Arguments) -> Op:
-    return Op("Flatten", (call.tensor(),), {"data_format": "channels_last"}, "layers")
-
-
-@recipe("expand_dims", "keras.backend.expand_dims")
-def _expand_dims(call: Arguments) -> Op:
-    axis = call.whole("axis", "dim", default=-1)
-    return Op("ExpandDims", (call.tensor(),), {"axis": axis})
-
-
 @recipe("squeeze", "keras.backend.squeeze")
 def _squeeze(call: Arguments) -> Op:
     axis = call.axes("axis", "squeeze_dims")
     if axis == []:
         axis = None
     return Op("Squeeze", (call.tensor(),), {"axis": axis})
-
-
-@recipe("transpose", "keras.backend.permute_dimensions")
-def _transpose(call: Arguments) -> Op:
-    call.require("conjugate", False)
-    axes = call.axes("perm", "pattern")
-    return Op("Transpose", (call.tensor(),), {"axes": axes})
-
-
-@recipe("matrix_transpose")
-def _matrix_transpose(call: Arguments) -> Op:
-    return Op("Swapaxes", (call.tensor(),), {"axis1": -1, "axis2": -2})
 
 
 @recipe("concat", "keras.backend.concatenate")
@@ -258,24 +232,6 @@ def _pad(call: Arguments) -> Op:
     return Op("Pad", (call.tensor(), *([value] if value else [])), config)
 
 
-@recipe("diag_part", "tensor_diag_part", "matrix_diag_part")
-def _diagonal(call: Arguments) -> Op:
-    call.require("k", 0)
-    config = {"offset": 0, "axis1": -2, "axis2": -1}
-    return Op("Diagonal", (call.tensor(),), config)
-
-
-@recipe("reverse")
-def _reverse(call: Arguments) -> Op:
-    return Op("Flip", (call.tensor(),), {"axis": call.axes("axis")})
-
-
-@recipe("roll")
-def _roll(call: Arguments) -> Op:
-    config = {"shift": call.get("shift"), "axis": call.axes("axis")}
-    return Op("Roll", (call.tensor(),), config)
-
-
 @recipe("sort")
 def _sort(call: Arguments) -> Op:
     axis = call.whole("axis", default=-1)
@@ -285,24 +241,48 @@ def _sort(call: Arguments) -> Op:
     return Op("Flip", (made,), {"axis": axis})
 
 
-@recipe("zeros_like", "keras.backend.zeros_like")
-def _zeros_like(call: Arguments) -> Op:
-    return Op("ZerosLike", (call.tensor(),), {"dtype": call.get("dtype")})
+_AXES = methodcaller("axes", "axis")
+_LAST = methodcaller("whole", "axis", default=-1)
+_DTYPE = {"dtype": methodcaller("get", "dtype")}
 
-
-@recipe("ones_like", "keras.backend.ones_like")
-def _ones_like(call: Arguments) -> Op:
-    return Op("OnesLike", (call.tensor(),), {"dtype": call.get("dtype")})
-
-
-@recipe("one_hot", "keras.backend.one_hot")
-def _one_hot(call: Arguments) -> Op:
-    call.require("on_value", 1)
-    call.require("off_value", 0)
-    config = {
-        "num_classes": call.whole("depth", "num_classes"),
-        "axis": call.whole("axis", default=-1),
-        "dtype": call.get("dtype", default="float32"),
+operation("keras.backend.flatten", "Reshape", config={"newshape": [-1]})
+operation(
+    "keras.backend.batch_flatten",
+    "Flatten",
+    "layers",
+    {"data_format": "channels_last"},
+)
+operation(
+    "expand_dims keras.backend.expand_dims",
+    "ExpandDims",
+    config={"axis": methodcaller("whole", "axis", "dim", default=-1)},
+)
+operation(
+    "transpose keras.backend.permute_dimensions",
+    "Transpose",
+    config={"axes": methodcaller("axes", "perm", "pattern")},
+    require={"conjugate": (False,)},
+)
+operation("matrix_transpose", "Swapaxes", config={"axis1": -1, "axis2": -2})
+operation(
+    "diag_part tensor_diag_part matrix_diag_part",
+    "Diagonal",
+    config={"offset": 0, "axis1": -2, "axis2": -1},
+    require={"k": (0,)},
+)
+operation("reverse", "Flip", config={"axis": _AXES})
+operation("roll", "Roll", config={"shift": methodcaller("get", "shift"), "axis": _AXES})
+operation("zeros_like keras.backend.zeros_like", "ZerosLike", config=_DTYPE)
+operation("ones_like keras.backend.ones_like", "OnesLike", config=_DTYPE)
+operation(
+    "one_hot keras.backend.one_hot",
+    "OneHot",
+    "nn",
+    {
+        "num_classes": methodcaller("whole", "depth", "num_classes"),
+        "axis": _LAST,
+        "dtype": methodcaller("get", "dtype", default="float32"),
         "sparse": False,
-    }
-    return Op("OneHot", (call.tensor(),), config, "nn")
+    },
+    require={"on_value": (1,), "off_value": (0,)},
+)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from operator import methodcaller
 from typing import Any
 
+from keras_rectifiers.graph.document import snake_case
 from keras_rectifiers.legacy.dialects.tensorflow.values import RECIPES
 from keras_rectifiers.legacy.dialects.tensorflow.values import Arguments
 from keras_rectifiers.legacy.dialects.tensorflow.values import Free
@@ -19,97 +21,35 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import bounded
 from keras_rectifiers.legacy.dialects.tensorflow.values import chain
 from keras_rectifiers.legacy.dialects.tensorflow.values import has_tensors
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_symbolic
+from keras_rectifiers.legacy.dialects.tensorflow.values import operation
 from keras_rectifiers.legacy.dialects.tensorflow.values import recipe
 
+
+def _named(names: str) -> dict[str, str]:
+    """Function -> class: `name=Class`, or just the class of the name in snake case."""
+    pairs = (each.rpartition("=") for each in names.split())
+    return {name or snake_case(made): made for name, _, made in pairs}
+
+
 #: Functions of one tensor, by the class in `keras.ops.numpy`.
-UNARY = {
-    "abs": "Absolute",
-    "negative": "Negative",
-    "sign": "Sign",
-    "exp": "Exp",
-    "log": "Log",
-    "log1p": "Log1p",
-    "expm1": "Expm1",
-    "sqrt": "Sqrt",
-    "square": "Square",
-    "reciprocal": "Reciprocal",
-    "floor": "Floor",
-    "ceil": "Ceil",
-    "round": "Round",
-    "rint": "Round",
-    "sin": "Sin",
-    "cos": "Cos",
-    "tan": "Tan",
-    "asin": "Arcsin",
-    "acos": "Arccos",
-    "atan": "Arctan",
-    "sinh": "Sinh",
-    "cosh": "Cosh",
-    "tanh": "Tanh",
-    "asinh": "Arcsinh",
-    "acosh": "Arccosh",
-    "atanh": "Arctanh",
-    "logical_not": "LogicalNot",
-    "is_nan": "Isnan",
-    "is_inf": "Isinf",
-    "is_finite": "Isfinite",
-}
+UNARY = _named(
+    "abs=Absolute Negative Sign Exp Log Log1p Expm1 Sqrt Square Reciprocal Floor Ceil "
+    "Round rint=Round Sin Cos Tan asin=Arcsin acos=Arccos atan=Arctan Sinh Cosh Tanh "
+    "asinh=Arcsinh acosh=Arccosh atanh=Arctanh LogicalNot is_nan=Isnan is_inf=Isinf "
+    "is_finite=Isfinite"
+)
 #: ... by the class in `keras.ops.nn`.
-ACTIVATIONS = {
-    "relu": "Relu",
-    "relu6": "Relu6",
-    "sigmoid": "Sigmoid",
-    "selu": "Selu",
-    "softplus": "Softplus",
-    "softsign": "Softsign",
-    "log_sigmoid": "LogSigmoid",
-}
+ACTIVATIONS = _named("Relu Relu6 Sigmoid Selu Softplus Softsign LogSigmoid")
 #: Functions of two operands.
-_BINARY = {
-    "add": "Add",
-    "add_v2": "Add",
-    "subtract": "Subtract",
-    "sub": "Subtract",
-    "multiply": "Multiply",
-    "mul": "Multiply",
-    "divide": "Divide",
-    "truediv": "TrueDivide",
-    "realdiv": "TrueDivide",
-    "pow": "Power",
-    "maximum": "Maximum",
-    "minimum": "Minimum",
-    "mod": "Mod",
-    "floormod": "Mod",
-    "floordiv": "FloorDivide",
-    "floor_div": "FloorDivide",
-    "divide_no_nan": "DivideNoNan",
-    "div_no_nan": "DivideNoNan",
-    "greater": "Greater",
-    "less": "Less",
-    "greater_equal": "GreaterEqual",
-    "less_equal": "LessEqual",
-    "equal": "Equal",
-    "not_equal": "NotEqual",
-    "logical_and": "LogicalAnd",
-    "logical_or": "LogicalOr",
-    "logical_xor": "LogicalXor",
-    "eq": "Equal",
-    "ne": "NotEqual",
-    "bias_add": "Add",
-}
-#: Functions that reduce axes.
-_REDUCTIONS = {
-    "reduce_mean": "Mean",
-    "reduce_sum": "Sum",
-    "reduce_max": "Max",
-    "reduce_min": "Min",
-    "reduce_prod": "Prod",
-    "reduce_std": "Std",
-    "reduce_variance": "Var",
-    "reduce_any": "Any",
-    "reduce_all": "All",
-    "reduce_logsumexp": "Logsumexp",
-}
+_BINARY = _named(
+    "Add add_v2=Add Subtract sub=Subtract Multiply mul=Multiply Divide "
+    "truediv=TrueDivide realdiv=TrueDivide pow=Power Maximum Minimum Mod floormod=Mod "
+    "floordiv=FloorDivide floor_div=FloorDivide DivideNoNan div_no_nan=DivideNoNan "
+    "Greater Less GreaterEqual LessEqual Equal NotEqual LogicalAnd LogicalOr "
+    "LogicalXor eq=Equal ne=NotEqual bias_add=Add"
+)
+#: Functions that reduce axes, each behind `reduce_`.
+_REDUCTIONS = _named("Mean Sum Max Min Prod Std variance=Var Any All Logsumexp")
 #: What arithmetic on plain numbers gives, such as on the lengths of axes.
 _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
@@ -161,7 +101,7 @@ def _is_number(value: Any) -> bool:
 
 def _reduction(class_name: str) -> Recipe:
     def made(call: Arguments) -> Any:
-        keepdims = bool(call.get("keepdims", "keep_dims", default=False))
+        keepdims = _flag("keepdims", "keep_dims")(call)
         axis = call.axes("axis", "reduction_indices")
         if axis == []:
             return call.first
@@ -190,20 +130,53 @@ def _product(lengths: list[Any]) -> Any:
 RECIPES.update({name: _unary(made, "numpy") for name, made in UNARY.items()})
 RECIPES.update({name: _unary(made, "nn") for name, made in ACTIVATIONS.items()})
 RECIPES.update({name: _binary(made) for name, made in _BINARY.items()})
-RECIPES.update({name: _reduction(made) for name, made in _REDUCTIONS.items()})
-RECIPES["rsqrt"] = _unary("Rsqrt", "math")
-RECIPES["erf"] = _unary("Erf", "math")
-RECIPES["erfc"] = _unary("Erfc", "math")
+RECIPES.update({f"reduce_{name}": _reduction(m) for name, m in _REDUCTIONS.items()})
+RECIPES.update(
+    {each.lower(): _unary(each, "math") for each in ("Rsqrt", "Erf", "Erfc")}
+)
+
+_AXIS = {"axis": methodcaller("whole", "axis", "dim", default=-1)}
+_SLOPE = methodcaller("number", "alpha", default=0.2)
+_ALPHA = methodcaller("number", "alpha", default=1.0)
+
+
+def _flag(*names: str) -> Callable[[Arguments], bool]:
+    return lambda call: bool(call.get(*names, default=False))
+
+
+operation("stop_gradient", "StopGradient", "core")
+operation("leaky_relu", "LeakyRelu", "nn", {"negative_slope": _SLOPE})
+operation("elu", "Elu", "nn", {"alpha": _ALPHA})
+operation(
+    "gelu keras.activations.gelu", "Gelu", "nn", {"approximate": _flag("approximate")}
+)
+operation("keras.activations.sigmoid keras.backend.sigmoid", "Sigmoid", "nn")
+operation("softmax keras.activations.softmax", "Softmax", "nn", _AXIS)
+operation("log_softmax", "LogSoftmax", "nn", _AXIS)
+operation(
+    "top_k",
+    "TopK",
+    "math",
+    {
+        "k": methodcaller("whole", "k", default=1),
+        "sorted": methodcaller("get", "sorted", default=True),
+    },
+)
+operation(
+    "moments",
+    "Moments",
+    "nn",
+    {
+        "axes": methodcaller("axes", "axes"),
+        "keepdims": _flag("keepdims", "keep_dims"),
+        "synchronized": False,
+    },
+)
 
 
 @recipe("identity", "ensure_shape", "convert_to_tensor", "keras.backend.identity")
 def _same(call: Arguments) -> Any:
     return call.first
-
-
-@recipe("stop_gradient")
-def _stop_gradient(call: Arguments) -> Op:
-    return Op("StopGradient", (call.tensor(),), module="core")
 
 
 @recipe("identity_n")
@@ -250,25 +223,6 @@ def _cast(call: Arguments) -> Any:
     return Op("Cast", (call.tensor(),), {"dtype": dtype.removesuffix("_ref")}, "core")
 
 
-@recipe("leaky_relu")
-def _leaky_relu(call: Arguments) -> Op:
-    slope = call.number("alpha", default=0.2)
-    return Op("LeakyRelu", (call.tensor(),), {"negative_slope": slope}, "nn")
-
-
-@recipe("elu")
-def _elu(call: Arguments) -> Op:
-    return Op(
-        "Elu", (call.tensor(),), {"alpha": call.number("alpha", default=1.0)}, "nn"
-    )
-
-
-@recipe("gelu", "keras.activations.gelu")
-def _gelu(call: Arguments) -> Op:
-    approximate = bool(call.get("approximate", default=False))
-    return Op("Gelu", (call.tensor(),), {"approximate": approximate}, "nn")
-
-
 @recipe("silu", "swish", "keras.activations.swish")
 def _silu(call: Arguments) -> Op:
     beta = call.number("beta", default=1.0)
@@ -285,18 +239,6 @@ def _crelu(call: Arguments) -> Op:
     return Op("Relu", (joined,), module="nn")
 
 
-@recipe("softmax", "keras.activations.softmax")
-def _softmax(call: Arguments) -> Op:
-    axis = call.whole("axis", "dim", default=-1)
-    return Op("Softmax", (call.tensor(),), {"axis": axis}, "nn")
-
-
-@recipe("log_softmax")
-def _log_softmax(call: Arguments) -> Op:
-    axis = call.whole("axis", "dim", default=-1)
-    return Op("LogSoftmax", (call.tensor(),), {"axis": axis}, "nn")
-
-
 @recipe("keras.activations.relu", "keras.backend.relu")
 def _keras_relu(call: Arguments) -> Op:
     slope = call.number("alpha", "negative_slope", default=0.0)
@@ -307,11 +249,6 @@ def _keras_relu(call: Arguments) -> Op:
     config = {"negative_slope": slope, "max_value": highest, "threshold": threshold}
     module = "keras.src.activations.activations"
     return Op("ReLU", (call.tensor(),), config, module)
-
-
-@recipe("keras.activations.sigmoid", "keras.backend.sigmoid")
-def _keras_sigmoid(call: Arguments) -> Op:
-    return Op("Sigmoid", (call.tensor(),), module="nn")
 
 
 @recipe("clip_by_value")
@@ -334,7 +271,7 @@ def _l2_normalize(call: Arguments) -> Op:
 def _norm(call: Arguments) -> Op:
     config = {
         "axis": call.axes("axis"),
-        "keepdims": bool(call.get("keepdims", "keep_dims", default=False)),
+        "keepdims": _flag("keepdims", "keep_dims")(call),
     }
     order = call.get("ord", default="euclidean")
     if order == 1:
@@ -399,31 +336,10 @@ def _cumsum(call: Arguments) -> Op:
     return Op("Cumsum", (call.tensor(),), config)
 
 
-@recipe("top_k")
-def _top_k(call: Arguments) -> Op:
-    config = {
-        "k": call.whole("k", default=1),
-        "sorted": call.get("sorted", default=True),
-    }
-    return Op("TopK", (call.tensor(),), config, "math")
-
-
-@recipe("moments")
-def _moments(call: Arguments) -> Op:
-    config = {
-        "axes": call.axes("axes"),
-        "keepdims": bool(call.get("keepdims", "keep_dims", default=False)),
-        "synchronized": False,
-    }
-    return Op("Moments", (call.tensor(),), config, "nn")
-
-
 @recipe("batch_normalization")
 def _batch_normalization(call: Arguments) -> Op:
-    variance, epsilon = (
-        call.get("variance"),
-        call.number("variance_epsilon", default=0.0),
-    )
+    variance = call.get("variance")
+    epsilon = call.number("variance_epsilon", default=0.0)
     if is_symbolic(variance):
         scaled: Any = Op("Rsqrt", (Op("Add", (variance, epsilon)),), module="math")
     else:

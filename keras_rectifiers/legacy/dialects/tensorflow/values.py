@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 #: A shape as far as it is known; None where not even its rank is.
@@ -152,6 +153,35 @@ def recipe(*names: str) -> Callable[[Recipe], Recipe]:
         return function
 
     return register
+
+
+def operation(
+    names: str,
+    class_name: str,
+    module: str = "numpy",
+    config: Mapping[str, Any] | None = None,
+    require: Mapping[str, tuple[Any, ...]] | None = None,
+) -> None:
+    """Register functions of one tensor that one operation of Keras 3 computes.
+
+    Args:
+        names: Short names of the TensorFlow functions.
+        class_name: Class of the operation.
+        module: As for `Op`.
+        config: Its arguments: values, or what reads them from the call.
+        require: Name of an argument -> its only values that are supported.
+    """
+
+    def made(call: Arguments) -> Op:
+        for name, allowed in (require or {}).items():
+            call.require(name, *allowed)
+        read = {
+            name: value(call) if callable(value) else value
+            for name, value in (config or {}).items()
+        }
+        return Op(class_name, (call.tensor(),), read, module)
+
+    recipe(*names.split())(made)
 
 
 def is_whole(value: Any) -> bool:
