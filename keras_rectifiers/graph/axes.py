@@ -1,161 +1,86 @@
-"""The axis of the channels at each place of a document, worked out once for all.
-
-A model is read forward, as it runs. What it does to the axes of what it is given
-is remembered, so that a model that is called often is read once.
-"""
+"""The axis of the channels at each place of a document, worked out once for all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import traits
+from keras_rectifiers.graph.calls import Call
+from keras_rectifiers.graph.calls import Calls
+from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
-from keras_rectifiers.graph.document import is_model
-from keras_rectifiers.graph.graph import Graph
-from keras_rectifiers.graph.graph import Node
-from keras_rectifiers.graph.graph import end_refs
-from keras_rectifiers.graph.shapes import built_shape
-from keras_rectifiers.graph.traits import Tensor
-from keras_rectifiers.graph.view import View
+from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.passes import Forward
 
-_TIME = "TimeDistributed"
-_UNKNOWN: list[Tensor] = [(None, None)]
+_UNKNOWN: list[traits.Tensor] = [(None, None)]
 
 
-class Axes:
-    """The axes of the channels in a document.
+class Axes(Forward[traits.Axis]):
+    """The axis of the channels in each tensor, counted as `traits` counts it.
 
     Args:
-        view: The document.
+        calls: The calls of a model.
     """
 
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self._seen: dict[Address, list[Tensor]] = {}
-        self._models: dict[tuple[Address, tuple[Tensor, ...]], list[Tensor]] = {}
-        self._model(view.places[0], [])
+    def __init__(self, calls: Calls) -> None:
+        super().__init__(calls, None)
+        self._seen: dict[Address, list[traits.Tensor]] = {}
+        self.run()
 
-    def of(self, places: Sequence[Place]) -> tuple[int, bool]:
+    def made(self, call: Call, taken: Sequence[traits.Axis]) -> Sequence[traits.Axis]:
+        """The axis in the outputs of a call; notes it for the place that runs."""
+        takes = [
+            self._seen_from(call, tensor, axis)
+            for tensor, axis in zip(call.takes, taken, strict=True)
+        ]
+        place, inner = call.place, self.calls.view.below(call.place)
+        while inner is not None and not _runs_in_a_loop(place.entry):
+            place, inner = inner, self.calls.view.below(inner)
+        rank = self._rank(Tensor(call.number, 0))
+        axis = _after(place.entry, takes or _UNKNOWN, rank)
+        noted = (_inside(place.entry, axis), rank)
+        self._seen.setdefault(place.address, []).append(noted)
+        return [axis]
+
+    def of_places(self, places: Sequence[Place]) -> tuple[int, bool]:
         """The axis of the channels of a rectifier, and whether all calls have it.
 
         Args:
             places: Where it stands; several for a shared layer.
         """
-        calls = [call for place in places for call in self._calls(place)]
-        return traits.agreed(calls)
+        return traits.agreed(each for place in places for each in self._noted(place))
 
-    def _calls(self, place: Place) -> list[Tensor]:
+    def _noted(self, place: Place) -> list[traits.Tensor]:
         seen = self._seen.get(place.address)
         if seen is None:  # it is in a wrapper that runs it in a way of its own
-            made = _after(place.entry, _UNKNOWN, None)
-            seen = [(_inside(place.entry, made), None)]
+            seen = [(_inside(place.entry, _after(place.entry, _UNKNOWN, None)), None)]
         return seen
 
-    def _model(self, model: Place, given: Sequence[Tensor]) -> list[Tensor]:
-        """What a model puts out."""
-        key = model.address, tuple(given)
-        if key not in self._models:
-            graph = self._view.graph(model)
-            read = self._functional if graph.functional else self._chain
-            self._models[key] = read(model, graph, given)
-        return self._models[key]
+    def _seen_from(
+        self, call: Call, tensor: Tensor, axis: traits.Axis
+    ) -> traits.Tensor:
+        """Axis and number of axes of a tensor, in one step of the call's."""
+        rank, deeper = self._rank(tensor), call.steps - self.calls[tensor.call].steps
+        for _ in range(abs(deeper)):
+            axis = traits.into_step(axis) if deeper > 0 else traits.out_of_step(axis)
+        return axis, None if rank is None else rank - deeper
 
-    def _functional(
-        self, model: Place, graph: Graph, given: Sequence[Tensor]
-    ) -> list[Tensor]:
-        values: dict[Node, list[Tensor]] = {}
-        for ref, tensor in zip(
-            end_refs(model.entry, "input_layers"), given, strict=False
-        ):
-            values[ref.source] = [tensor]
-        for node in graph.order:
-            if node in values or node[0] not in graph.entries:
-                continue
-            refs = graph.inputs(*node)
-            takes = []
-            for ref in refs:
-                made = values.get(ref.source, _UNKNOWN)
-                axis, _ = made[min(ref.tensor, len(made) - 1)]
-                takes.append((axis, None if ref.shape is None else len(ref.shape)))
-            known = graph.output(*node)
-            shape = known.shape if known else None
-            rank = None if shape is None else len(shape)
-            place = self._view.child(model, node[0])
-            values[node] = self._call(place, takes or _UNKNOWN, rank)
-        ends = []
-        for ref in end_refs(model.entry, "output_layers"):
-            made = values.get(ref.source, _UNKNOWN)
-            ends.append(made[min(ref.tensor, len(made) - 1)])
-        return ends
-
-    def _chain(
-        self, model: Place, graph: Graph, given: Sequence[Tensor]
-    ) -> list[Tensor]:
-        values = list(given) or _UNKNOWN
-        following = [*graph.chain[1:], None]
-        for (name, _), entry, after in zip(
-            graph.order, graph.chain, following, strict=True
-        ):
-            if entry["class_name"] == "InputLayer" and given:
-                continue
-            before, behind = _rank(entry), None if after is None else _rank(after)
-            takes = [(axis, before or rank) for axis, rank in values]
-            values = self._call(self._view.child(model, name), takes, behind)
-        return values
-
-    def _call(
-        self, place: Place, takes: Sequence[Tensor], rank: int | None
-    ) -> list[Tensor]:
-        """What one call of a member puts out; notes the axis there."""
-        entry = place.entry
-        if is_model(entry):
-            return self._model(place, takes)
-        inner = self._view.below(place)
-        plain = forms.is_keras_module(entry.get("module"))
-        if inner is not None and plain and not _runs_in_a_loop(entry):
-            return self._wrapped(place, inner, takes, rank)
-        axis = _after(entry, takes, rank)
-        noted = (_inside(entry, axis), rank)
-        self._seen.setdefault(place.address, []).append(noted)
-        return [(axis, rank)]
-
-    def _wrapped(
-        self, wrapper: Place, inner: Place, takes: Sequence[Tensor], rank: int | None
-    ) -> list[Tensor]:
-        timed = wrapper.entry["class_name"] == _TIME
-        if not timed:
-            return self._call(inner, takes, rank)
-        steps = [
-            (traits.into_step(axis), None if before is None else before - 1)
-            for axis, before in takes
-        ]
-        made = self._call(inner, steps, None if rank is None else rank - 1)
-        return [(traits.out_of_step(axis), rank) for axis, _ in made]
+    def _rank(self, tensor: Tensor) -> int | None:
+        shape = self.calls.stated(tensor).shape
+        return None if shape is None else len(shape)
 
 
-def _after(entry: Entry, takes: Sequence[Tensor], rank: int | None) -> traits.Axis:
-    config = entry.get("config")
-    argument = config.get if isinstance(config, dict) else _nothing
-    return traits.after(traits.of_entry(entry), argument, takes, rank)
+def _after(
+    entry: Entry, takes: Sequence[traits.Tensor], rank: int | None
+) -> traits.Axis:
+    return traits.after(traits.of_entry(entry), config_of(entry).get, takes, rank)
 
 
 def _inside(entry: Entry, axis: traits.Axis) -> traits.Axis:
-    config = entry.get("config")
-    argument = config.get if isinstance(config, dict) else _nothing
-    return traits.inside(traits.of_entry(entry), argument, axis)
-
-
-def _nothing(_: str) -> None:
-    return None
+    return traits.inside(traits.of_entry(entry), config_of(entry).get, axis)
 
 
 def _runs_in_a_loop(entry: Entry) -> bool:
     return entry["class_name"] in ("Bidirectional", "RNN")
-
-
-def _rank(entry: Entry) -> int | None:
-    shape = built_shape(entry)
-    return None if shape is None else len(shape)

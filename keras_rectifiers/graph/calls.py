@@ -18,6 +18,7 @@ from typing import overload
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import built_shape
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.graph import Graph
 from keras_rectifiers.graph.graph import Node
@@ -51,7 +52,7 @@ class Stated(NamedTuple):
     dtype: str | None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Call:
     """One call of one layer, operation, wrapper or input of the model.
 
@@ -202,7 +203,10 @@ class Calls(Sequence[Call]):
                 break
             place, steps = inner, steps + 1
         for ref, tensor in zip(refs, takes, strict=False):
-            self._state(ref, tensor, model.steps)
+            self._state(tensor, ref.shape, ref.dtype, model.steps)
+        if not model.graph.functional:
+            for tensor in takes:
+                self._state(tensor, built_shape(member.entry), None, model.steps)
         if place.entry["class_name"] == "InputLayer" and takes:
             return takes
         inside = is_model(place.entry)
@@ -232,16 +236,17 @@ class Calls(Sequence[Call]):
         for position, tensor in enumerate(call.takes):
             self._takers.setdefault(tensor, []).append((call, position))
 
-    def _state(self, ref: Ref, tensor: Tensor, steps: int) -> None:
+    def _state(
+        self, tensor: Tensor, shape: Shape | None, dtype: str | None, steps: int
+    ) -> None:
         """Note what a call says about a tensor; the first to say it is believed."""
         self._count_output(tensor)
-        inner = self._calls[tensor.call].steps - steps
-        if tensor in self._stated or inner < 0:
-            return
-        shape = ref.shape
-        if shape is not None:
+        known, inner = self.stated(tensor), self._calls[tensor.call].steps - steps
+        if known.shape is None and shape is not None and inner >= 0:
             shape = (*shape[:1], *shape[1 + inner :])
-        self._stated[tensor] = Stated(shape, ref.dtype)
+        else:
+            shape = known.shape
+        self._stated[tensor] = Stated(shape, known.dtype or dtype)
 
     def _count_output(self, tensor: Tensor) -> None:
         known = self._outputs.get(tensor.call, 1)

@@ -14,6 +14,7 @@ from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph import forms
+from keras_rectifiers.specs import Shape
 
 Entry = dict[str, Any]
 Address = tuple[str | int, ...]
@@ -106,6 +107,15 @@ def give_names(document: Any, depth: int = 0) -> None:
 
 def _name(entry: Mapping[str, Any]) -> Any:
     return entry.get("name", config_of(entry).get("name"))
+
+
+def built_shape(entry: Mapping[str, Any]) -> Shape | None:
+    """The input shape in an entry's `build_config`."""
+    build = entry.get("build_config")
+    built = build.get("input_shape") if isinstance(build, dict) else None
+    if not isinstance(built, list) or any(isinstance(axis, list) for axis in built):
+        return None
+    return tuple(built)
 
 
 def is_model(entry: Mapping[str, Any]) -> bool:

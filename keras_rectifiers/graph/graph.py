@@ -25,7 +25,7 @@ from keras_rectifiers.graph.document import name_of
 Node = tuple[str, int]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Ref:
     """A tensor in a document: the output of one call of one layer."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import built_shape
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
@@ -184,15 +185,6 @@ def _passed_on(entry: Entry, before: Shape) -> Shape | None:
 def _product(sizes: Shape) -> int | None:
     """The number of values in axes; None where one is open."""
     return None if None in sizes else math.prod(size or 0 for size in sizes)
-
-
-def built_shape(entry: Entry) -> Shape | None:
-    """The input shape in an entry's `build_config`."""
-    build = entry.get("build_config")
-    built = build.get("input_shape") if isinstance(build, dict) else None
-    if not isinstance(built, list) or any(isinstance(axis, list) for axis in built):
-        return None
-    return tuple(built)
 
 
 def _own_shape(place: Place, *, fused: bool) -> Shape | None:

@@ -241,7 +241,7 @@ def _found(
     place = places[0]
     fused = form == FUSED
     role, evidence = roles.role_of(places, known, view, fused=fused)
-    axis, one_axis = axes.of(places)
+    axis, one_axis = axes.of_places(places)
     called = [shapes.output_shapes(each, view, fused=fused) for each in places]
     site = Site(
         path=place.path,

@@ -38,7 +38,7 @@ class Survey:
     @functools.cached_property
     def axes(self) -> Axes:
         """The axis of the channels at each place."""
-        return Axes(self.view)
+        return Axes(self.calls)
 
     @functools.cached_property
     def found(self) -> tuple[Found, ...]:
