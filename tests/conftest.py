@@ -11,7 +11,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import hypothesis
-import keras
 import numpy as np
 import pytest
 
@@ -22,14 +21,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("quiet")
 
 
-def pytest_collection_modifyitems(items):
-    """Start what takes longest first, so that no process waits for it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_backends.py")
-
-
 @pytest.fixture(autouse=True)
 def _same_numbers_each_time():
     """Seed every generator, and silence Keras' progress bars."""
+    import keras  # not at the top: the process that only hands out tests needs none
+
     keras.utils.set_random_seed(7)
     keras.utils.disable_interactive_logging()
 
