@@ -1,148 +1,106 @@
-"""Where a shift of a site's output arrives: who absorbs it, and where it stays.
+"""Where a shift of a site's output goes: which layers absorb it, and where it stays.
 
-The walk goes forward through the document's graphs from each call of the site until
-a layer absorbs on every way. Sums, pooling and concatenation pass a shift on, and
-so does a linear layer without a bias.
+A pass forward from the calls of the site, until a layer absorbs on every way. Sums,
+pooling and concatenation hand a shift on, and so does a linear layer that absorbs
+nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from collections.abc import Iterator
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
-import keras
-
-from keras_rectifiers.graph.document import Place
-from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph import traits
+from keras_rectifiers.graph.calls import Call
+from keras_rectifiers.graph.passes import Forward
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.graph.view import View
-
-_LINEAR = ("Dense", "EinsumDense", "Conv", "DepthwiseConv", "SeparableConv")
+from keras_rectifiers.graph.variables.table import variables_of
 
 
 @dataclasses.dataclass(frozen=True)
-class Reach:
-    """Where the shift of one site arrives."""
+class Absorption:
+    """What becomes of the shift of one site."""
 
-    #: Paths of the layers that absorb it, in the order in which they were met.
+    #: Paths of the layers that absorb it, in running order.
     absorbers: tuple[str, ...]
     #: Why some of it stays; empty where none does.
     stays: str
 
 
-def reach(
-    survey: Survey,
-    sites: Collection[str],
-    absorbers: Collection[str],
-    layers: Mapping[str, Any],
-) -> dict[str, Reach]:
-    """Where the shifts of some sites arrive.
+def absorption(
+    survey: Survey, sites: Collection[str], absorbers: Collection[str]
+) -> dict[str, Absorption]:
+    """What becomes of the shifts of some sites.
 
     Args:
-        survey: The document.
+        survey: The document of the whole model.
         sites: Paths of the sites.
         absorbers: Paths of the layers that can absorb.
-        layers: Every live layer by its path.
     """
-    walker = _Walker(survey.view, sorted(absorbers), layers)
     return {
-        found.site.path: walker.reach(found)
+        found.site.path: _absorption(survey, found, sorted(absorbers))
         for found in survey.found
         if found.site.path in sites
     }
 
 
-class _Walker:
+def _absorption(survey: Survey, found: Found, absorbers: Sequence[str]) -> Absorption:
+    starts = [call for place in found.places for call in survey.calls.of(place)]
+    shift = _Shift(survey, frozenset(call.number for call in starts), absorbers)
+    shift.run(starts)
+    stays = list(shift.stays)
+    if any(map(shift.of, survey.calls.ends)):
+        stays.append("it reaches the output of the model")
+    return Absorption(tuple(shift.absorbed), "; ".join(stays))
+
+
+class _Shift(Forward[bool]):
+    """Whether the shift of a site is in a tensor.
+
+    Attributes:
+        absorbed: Paths of the layers that absorb it.
+        stays: Why some of it is not absorbed.
+    """
+
     def __init__(
-        self, view: View, absorbers: list[str], layers: Mapping[str, Any]
+        self, survey: Survey, starts: Collection[int], absorbers: Sequence[str]
     ) -> None:
-        self._view = view
+        super().__init__(survey.calls, unknown=False)
+        self._starts = starts
         self._absorbers = absorbers
-        self._layers = layers
-        self._children: dict[tuple[Any, str], Place] = {}
-        for place in view.places[1:]:
-            if place.parent is not None:
-                key = (place.parent.address, place.names[-1])
-                self._children.setdefault(key, place)
+        self.absorbed: dict[str, None] = {}
+        self.stays: dict[str, None] = {}
 
-    def reach(self, found: Found) -> Reach:
-        """Walk from every call of a site."""
-        met: dict[str, None] = {}
-        stays: list[str] = []
-        seen: set[tuple[Any, str, int]] = set()
-        waiting = [
-            (member, call)
-            for place in found.places
-            for member in [self._view.member(place)]
-            for call in range(self._view.graph_around(place).calls(member.names[-1]))
-        ]
-        while waiting:
-            member, call = waiting.pop(0)
-            model = member.parent
-            if (
-                model is None
-                or (key := (model.address, member.names[-1], call)) in seen
-            ):
-                continue
-            seen.add(key)
-            graph = self._view.graph(model)
-            if (member.names[-1], call) in graph.outputs:
-                if model.parent is None:
-                    stays.append("it reaches the output of the model")
-                else:
-                    waiting += self._calls(model)
-            for name, node in graph.consumers(member.names[-1], call):
-                taker = self._children[model.address, name]
-                absorbers = self._absorbing(taker)
-                if absorbers:
-                    met.update(dict.fromkeys(absorbers))
-                elif is_model(taker.entry):
-                    waiting += self._entrances(taker)
-                elif (reason := self._holds(taker)) is not None:
-                    stays.append(reason)
-                else:
-                    waiting.append((taker, node))
-        return Reach(tuple(met), "; ".join(dict.fromkeys(stays)))
+    def made(self, call: Call, taken: Sequence[bool]) -> Sequence[bool]:
+        """Whether what a call makes has the shift."""
+        absorbers = self._in(call) if any(taken) else []
+        held = _held(call) if any(taken) and not absorbers else ""
+        self.absorbed.update(dict.fromkeys(absorbers))
+        if held:
+            self.stays[held] = None
+        if call.number in self._starts:
+            return (True,)
+        return () if absorbers or held else (True,)
 
-    def _calls(self, model: Place) -> Iterator[tuple[Place, int]]:
-        """Every call of a model inside another."""
-        member = self._view.member(model)
-        graph = self._view.graph_around(model)
-        for call in range(graph.calls(member.names[-1])):
-            yield member, call
-
-    def _entrances(self, model: Place) -> Iterator[tuple[Place, int]]:
-        """The inputs of a model inside another."""
-        graph = self._view.graph(model)
-        for name, entry in graph.entries.items():
-            if entry.get("class_name") == "InputLayer" or not graph.inputs(name, 0):
-                yield self._children[model.address, name], 0
-
-    def _absorbing(self, taker: Place) -> list[str]:
-        """The absorbers that a member is, or wraps."""
-        if is_model(taker.entry):
-            return []
-        inside = f"{taker.path}/"
+    def _in(self, call: Call) -> list[str]:
+        """The absorbers that a call runs, alone or inside a wrapper."""
+        path = call.member.path
         return [
-            path
-            for path in self._absorbers
-            if path == taker.path or path.startswith(inside)
+            each
+            for each in self._absorbers
+            if each == path or each.startswith(f"{path}/")
         ]
 
-    def _holds(self, taker: Place) -> str | None:
-        """Why a member keeps the shift to itself; None where it passes it on."""
-        name = str(taker.entry.get("class_name"))
-        layer = self._layers.get(taker.path)
-        # Ours are known, too: a trial has PReLUs in the places of the sites.
-        known = layer is None or type(layer).__module__.startswith("keras")
-        if not known or isinstance(layer, keras.layers.Lambda):
-            return f"{name} {taker.path!r} is not known here"
-        weighs = layer is not None and bool(layer.weights)
-        passes = name.startswith(_LINEAR) or type(layer).__name__ == "PReLU"
-        if weighs and not passes:
-            return f"{name} {taker.path!r} has no bias that takes it up"
-        return None
+
+def _held(call: Call) -> str:
+    """Why the shift ends at a call that does not absorb it; empty where it goes on."""
+    entry, named = call.place.entry, f"{call.class_name} {call.place.path!r}"
+    row, weights = traits.of_entry(entry), variables_of(entry)
+    if weights is None or call.class_name == "Lambda":
+        return f"{named} is not known here"
+    linear = row.makes or row.elementwise
+    if row.recurrent or (weights and not linear):
+        return f"{named} has no bias that takes it up"
+    return ""

@@ -12,8 +12,8 @@ from keras_rectifiers.calibration import absorbers as absorbing
 from keras_rectifiers.calibration import compensate
 from keras_rectifiers.calibration import objective
 from keras_rectifiers.calibration.absorbers import Absorber
-from keras_rectifiers.calibration.absorption import Reach
-from keras_rectifiers.calibration.absorption import reach
+from keras_rectifiers.calibration.absorption import Absorption
+from keras_rectifiers.calibration.absorption import absorption
 from keras_rectifiers.calibration.forward import Forward
 from keras_rectifiers.calibration.forward import Passed
 from keras_rectifiers.calibration.samples import Samples
@@ -22,9 +22,7 @@ from keras_rectifiers.calibration.search import search
 from keras_rectifiers.calibration.trial import Trial
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.errors import DataError
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.live import rectifiers
-from keras_rectifiers.surgery.pairs import layers_of
 
 
 class Bench:
@@ -105,15 +103,10 @@ class Bench:
             counts[site] = units + statistics.units, silent + never
         return counts
 
-    def reach(self, survey: Survey) -> dict[str, Reach]:
-        """Where the shifts of the sites arrive.
-
-        Args:
-            survey: The document of the original.
-        """
+    def absorption(self) -> dict[str, Absorption]:
+        """What becomes of the shifts of the sites."""
         seen = {each.path for each in self._absorbers} & set(self._reference.moments)
-        layers = layers_of(self._trial.model)
-        return reach(survey, self._trial.sites, seen, layers)
+        return absorption(self._trial.survey, self._trial.sites, seen)
 
     def give(self, model: Any) -> None:
         """Give a model the biases and moving statistics of the trial.

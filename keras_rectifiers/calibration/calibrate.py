@@ -11,7 +11,7 @@ from typing import Any
 from keras_rectifiers import specs
 from keras_rectifiers.calibration import objective
 from keras_rectifiers.calibration.bench import Bench
-from keras_rectifiers.calibration.planning import plan_with
+from keras_rectifiers.calibration.planning import Chosen
 from keras_rectifiers.calibration.result import Calibration
 from keras_rectifiers.calibration.samples import held
 from keras_rectifiers.calibration.trial import Trial
@@ -119,7 +119,7 @@ def calibrate(
     found = bench.search(candidates, minimum=minimum, max_change=max_change)
     uncompensated = bench.changes()
     bench.compensate()
-    plan = plan_with(model, to, found.slopes, selection)
+    plan = trial.planned(Chosen(to, chosen=found.slopes))
     changed = plan.apply(model)
     bench.give(changed)
     changes = bench.changes()
@@ -136,27 +136,27 @@ def calibrate(
         change_of_outputs=changes[objective.OUTPUTS],
         before=bench.before,
         after=objective.metrics(changed, taken),
-        **_compensation(bench, trial, found.slopes, compensate=compensate),
+        **_compensation(bench, found.slopes, compensate=compensate),
         samples=taken.count,
         passes=found.passes,
     )
 
 
 def _compensation(
-    bench: Bench, trial: Trial, slopes: Mapping[str, float], *, compensate: bool
+    bench: Bench, slopes: Mapping[str, float], *, compensate: bool
 ) -> dict[str, dict[str, str]]:
     """Of each site with a slope, who absorbs its shift, or why some of it stays."""
     taken: dict[str, str] = {}
     left: dict[str, str] = {}
-    for path, reach in bench.reach(trial.survey).items():
+    for path, found in bench.absorption().items():
         if not slopes[path]:
             continue
         if not compensate:
             left[path] = "not asked for"
-        elif reach.stays:
-            left[path] = reach.stays
+        elif found.stays:
+            left[path] = found.stays
         else:
-            taken[path] = ", ".join(reach.absorbers)
+            taken[path] = ", ".join(found.absorbers)
     return {"compensated": taken, "uncompensated": left}
 
 

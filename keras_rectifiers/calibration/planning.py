@@ -4,55 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 from keras_rectifiers import specs
-from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.surgery import live
-from keras_rectifiers.surgery.plan import Plan
-from keras_rectifiers.surgery.plan import Skip
-from keras_rectifiers.surgery.plan import Step
-from keras_rectifiers.surgery.plan import make_plan
+from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.specs import Cannot
+from keras_rectifiers.specs import Replacement
+from keras_rectifiers.surgery.replacements import Slopes
 from keras_rectifiers.surgery.replacements import Target
-from keras_rectifiers.surgery.selection import Selection
-
-_NO_SLOPE = ("slope", "no slope above 0 fits the budget")
 
 
-def plan_with(
-    model: Any, to: str, slopes: Mapping[str, float], selection: Selection
-) -> Plan:
-    """Plan a conversion with one slope for each site.
+@dataclasses.dataclass(frozen=True)
+class Chosen(Target):
+    """A target with one slope for each site.
 
-    Args:
-        model: A live model; not changed.
-        to: `"leaky_relu"`, where a site of slope 0 is left as it is, or `"prelu"`,
-            where it becomes a PReLU that starts at 0.
-        slopes: Slope by path; sites that are absent are left as they are.
-        selection: The selection that the sites came from.
+    With `to="leaky_relu"` a site of slope 0 is left as it is; with `"prelu"` it
+    becomes a PReLU that starts at 0.
     """
-    survey = Survey(live.document_of(model))
-    plans = {
-        slope: make_plan(survey, _target(to, slope), selection, live.alphas(model))
-        for slope in sorted({0.0, *slopes.values()})
-    }
-    steps = {
-        (slope, step.site.path): step
-        for slope, made in plans.items()
-        for step in made.steps
-    }
-    chosen: list[Step] = []
-    skips = list(plans[0.0].skips)
-    for step in plans[0.0].steps:
-        slope = slopes.get(step.site.path, 0.0)
-        if slope == 0 and to == specs.LEAKY_RELU:
-            skips.append(Skip(step.site, *_NO_SLOPE))
-        else:
-            chosen.append(steps[slope, step.site.path])
-    return dataclasses.replace(plans[0.0], steps=tuple(chosen), skips=tuple(skips))
 
+    #: Slope by path; 0 for a site that is absent.
+    chosen: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-def _target(to: str, slope: float) -> Target:
-    if to == specs.LEAKY_RELU:
-        return Target(to, negative_slope=slope)
-    return Target(to, alpha=slope)
+    def replacement(
+        self, site: Site, slopes: Slopes
+    ) -> tuple[Replacement, str] | Cannot:
+        """The layer for one site and a note about it, or why there is none."""
+        slope = self.chosen.get(site.path, 0.0)
+        if self.to == specs.PRELU:
+            return Target(self.to, alpha=slope).replacement(site, slopes)
+        made = Target(self.to, negative_slope=slope).replacement(site, slopes)
+        if slope == 0 and not isinstance(made, Cannot):
+            return Cannot("slope", "no slope above 0 fits the budget")
+        return made

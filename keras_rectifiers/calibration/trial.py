@@ -42,10 +42,10 @@ class Trial:
     def __init__(self, model: Any, selection: Selection) -> None:
         #: The document of the original.
         self.survey = Survey(live.document_of(model))
+        self._selection = selection
         numbers: dict[str, int] = {}
-        target = Target(lambda site: _marked(site, numbers))
         #: The plan of the trial: its steps are the sites that can have slopes.
-        self.plan: Plan = make_plan(self.survey, target, selection, _unread)
+        self.plan = self.planned(Target(lambda site: _marked(site, numbers)))
         if not self.plan.steps:
             raise SelectionError(
                 "A calibration needs at least one ReLU whose channels are known. "
@@ -59,6 +59,10 @@ class Trial:
             if number in names:
                 self._layers[names[number]].append(layer)
         self.set_slopes(dict.fromkeys(self.sites, 0.0))
+
+    def planned(self, target: Target) -> Plan:
+        """The plan that gives the sites, and no others, a target."""
+        return make_plan(self.survey, target, self._selection, _unread)
 
     @property
     def sites(self) -> tuple[str, ...]:
