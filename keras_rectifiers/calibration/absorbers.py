@@ -7,7 +7,6 @@ at no cost. BatchNormalization takes up shift and spread by its moving statistic
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -15,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.graph import traits
+from keras_rectifiers.live.layers import is_layer
+from keras_rectifiers.live.layers import walk
 from keras_rectifiers.live.rectifiers import SLOT
+from keras_rectifiers.live.state import to_numpy
 
 Values = npt.NDArray[np.float64]
 
@@ -70,7 +72,7 @@ class Absorber:
         if self.normalises:
             self._normalise(mean, wanted, variance, spread)
             return
-        bias = _numpy(self.layer.bias)
+        bias = to_numpy(self.layer.bias, np.float64)
         change = (wanted - mean).reshape(bias.shape)
         self.layer.bias.assign((bias + change).astype("float32"))
 
@@ -84,9 +86,12 @@ class Absorber:
         """
         layer = self.layer
         ones = np.ones_like(mean)
-        gamma = _numpy(layer.gamma) if layer.scale else ones
-        beta = _numpy(layer.beta) if layer.center else 0 * ones
-        moving_mean, moving = _numpy(layer.moving_mean), _numpy(layer.moving_variance)
+        gamma = to_numpy(layer.gamma, np.float64) if layer.scale else ones
+        beta = to_numpy(layer.beta, np.float64) if layer.center else 0 * ones
+        moving_mean, moving = (
+            to_numpy(layer.moving_mean, np.float64),
+            to_numpy(layer.moving_variance, np.float64),
+        )
         ratio = self.ratio(variance, spread)
         root, deviation = np.sqrt(ratio), np.sqrt(moving + layer.epsilon)
         drift = beta - mean + root * (wanted - beta)
@@ -107,7 +112,7 @@ class Absorber:
         layer = self.layer
         scale: Any = 1.0
         if layer.scale:
-            gamma = _numpy(layer.gamma) if xp is np else layer.gamma
+            gamma = to_numpy(layer.gamma, np.float64) if xp is np else layer.gamma
             scale = xp.square(gamma)
         still = xp.logical_or(spread < _STILL * scale, variance <= 0)
         ones = xp.ones_like(variance)
@@ -121,20 +126,9 @@ def find(model: Any) -> tuple[Absorber, ...]:
     Args:
         model: A built Keras model; not changed.
     """
-    seen: set[int] = set()
-    return tuple(_walk(model, (), seen))
-
-
-def _walk(parent: Any, names: tuple[str, ...], seen: set[int]) -> Iterator[Absorber]:
-    for layer in parent._layers:  # noqa: SLF001 - `layers` exists on models only
-        if id(layer) in seen or isinstance(layer, keras.layers.RNN):
-            continue
-        seen.add(id(layer))
-        path = (*names, layer.name)
-        known = _absorber("/".join(path), layer)
-        if known is not None:
-            yield known
-        yield from _walk(layer, path, seen)
+    inside = walk(model, closed=keras.layers.RNN)
+    found = (_absorber(path, layer) for path, layer, _ in inside if is_layer(layer))
+    return tuple(each for each in found if each is not None)
 
 
 def _absorber(path: str, layer: Any) -> Absorber | None:
@@ -148,7 +142,3 @@ def _absorber(path: str, layer: Any) -> Absorber | None:
         return None
     axis = traits.format_axis(getattr(layer, "data_format", None))
     return Absorber(path, layer, normalises=False, channel_axis=axis)
-
-
-def _numpy(variable: Any) -> Values:
-    return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -23,10 +24,10 @@ from keras_rectifiers.calibration.absorbers import Absorber
 from keras_rectifiers.calibration.absorbers import Values
 from keras_rectifiers.diagnosis.collect import Collector
 from keras_rectifiers.diagnosis.probe import Probe
+from keras_rectifiers.live.shadow import shadowed
 
 #: What one batch leaves: outputs, loss, and by path the rows mean and variance.
 Raw = dict[str, Any]
-_ABSENT = object()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -140,15 +141,14 @@ def seeing(
     """
     with contextlib.ExitStack() as stack:
         for absorber in absorbers:
-            stack.enter_context(_shadowed(absorber, see))
+            stack.enter_context(_seen(absorber, see))
         yield
 
 
-@contextlib.contextmanager
-def _shadowed(
+def _seen(
     absorber: Absorber, see: Callable[[Absorber, Any], Any]
-) -> Iterator[None]:
-    """Stand before one attribute, past Keras' tracking of attributes."""
+) -> AbstractContextManager[None]:
+    """Stand before one attribute."""
     original = getattr(absorber.layer, absorber.attribute)
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -156,16 +156,7 @@ def _shadowed(
             return see(absorber, original(*args, **kwargs))
         return original(see(absorber, args[0]), *args[1:], **kwargs)
 
-    attributes = vars(absorber.layer)
-    before = attributes.get(absorber.attribute, _ABSENT)
-    attributes[absorber.attribute] = call
-    try:
-        yield
-    finally:
-        if before is _ABSENT:
-            del attributes[absorber.attribute]
-        else:
-            attributes[absorber.attribute] = before
+    return shadowed(absorber.layer, **{absorber.attribute: call})
 
 
 def _wanted(reference: Passed | None, number: int) -> dict[str, Any]:

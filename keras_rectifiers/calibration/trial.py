@@ -17,6 +17,7 @@ from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.layers import PReLU
+from keras_rectifiers.live.layers import flat
 from keras_rectifiers.surgery import live
 from keras_rectifiers.surgery import prelus
 from keras_rectifiers.surgery.plan import Plan
@@ -54,7 +55,7 @@ class Trial:
         self.model = self.plan.apply(model)
         names = {number: path for path, number in numbers.items()}
         self._layers: dict[str, list[Any]] = {path: [] for path in self.sites}
-        for layer in self.model._flatten_layers():  # noqa: SLF001 - at any depth
+        for layer in flat(self.model):
             number = _number(layer)
             if number in names:
                 self._layers[names[number]].append(layer)

@@ -14,6 +14,7 @@ import keras
 from keras_rectifiers.callbacks.anneal_targets import Target
 from keras_rectifiers.callbacks.anneal_targets import target_of
 from keras_rectifiers.live import rectifiers
+from keras_rectifiers.live.state import synchronize
 
 #: Share of the way done -> share of the distance covered.
 Shape = Callable[[float], float]
@@ -203,9 +204,7 @@ class AnnealSlope(keras.callbacks.Callback):
         if slope == self.slope:
             return
         self.slope = slope
-        if hasattr(self.model, "jax_state_sync"):
-            # While `fit` runs on JAX, all state lives outside the model.
-            self.model.jax_state_sync()
+        synchronize(self.model)
         for target in self._targets:
             target.set(slope)
 

@@ -19,6 +19,8 @@ from keras import ops
 
 from keras_rectifiers.layers import kernels
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.shadow import Shadow
+from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
 
@@ -48,7 +50,7 @@ class NumberTarget:
         self._state: _State | None = None
 
     def start(self, model: Any) -> None:
-        """Shadow the layer's `call` by one that reads a variable."""
+        """Replace the layer's `call` by one that reads a variable."""
         _clear(self._layer)
         strategy = getattr(model, "distribute_strategy", None)
         with contextlib.nullcontext() if strategy is None else strategy.scope():
@@ -58,10 +60,9 @@ class NumberTarget:
                 trainable=False,
                 name="annealed_slope",
             )
-        self._state = _State(variable)
+        call = functools.partial(_call, self._layer, variable)
+        self._state = _State(variable, Shadow(self._layer, call=call))
         self._layer._seed_generators.append(self._state)  # noqa: SLF001 - see above
-        # Past Keras' tracking of attributes.
-        vars(self._layer)["call"] = functools.partial(_call, self._layer, variable)
 
     def set(self, slope: float) -> None:
         """Set the variable, and the number that a saved config will state."""
@@ -70,7 +71,7 @@ class NumberTarget:
             self._state.state.assign(slope)
 
     def stop(self) -> None:
-        """Take variable and shadow away."""
+        """Take the variable away, and put the layer's `call` back."""
         _clear(self._layer)
         self._state = None
 
@@ -86,7 +87,7 @@ class WeightTarget:
 
     def __init__(self, layer: Any) -> None:
         self._weight = layer.weights[0]
-        now = ops.convert_to_numpy(self._weight.value)
+        now = to_numpy(self._weight)
         chosen = now != 0 if now.any() else np.ones_like(now, bool)
         # The variable of a layer with a multiplier holds alpha / multiplier.
         self._factor = chosen / getattr(layer, "learning_rate_multiplier", 1.0)
@@ -105,15 +106,17 @@ class WeightTarget:
 class _State:
     """What Keras takes for a random generator: an owner of one variable."""
 
-    def __init__(self, state: Any) -> None:
+    def __init__(self, state: Any, shadow: Shadow) -> None:
         self.state = state
+        self.shadow = shadow
 
 
 def _clear(layer: Any) -> None:
     states = layer._seed_generators  # noqa: SLF001 - see above
+    for each in states:
+        if isinstance(each, _State):
+            each.shadow.lift()
     states[:] = [each for each in states if not isinstance(each, _State)]
-    if getattr(vars(layer).get("call"), "func", None) is _call:
-        del vars(layer)["call"]
 
 
 def _call(layer: Any, variable: Any, inputs: Any) -> Any:

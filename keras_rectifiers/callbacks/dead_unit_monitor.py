@@ -28,6 +28,7 @@ from keras_rectifiers.diagnosis.timeline import Timeline
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.rectifiers import find
+from keras_rectifiers.live.state import steps_taken
 
 AUTO = "auto"
 ALL = "all"
@@ -252,7 +253,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         snapshot = (
             None
             if self._backup is None
-            else self._backup.resume(self._step(), self._paths)
+            else self._backup.resume(steps_taken(self.model), self._paths)
         )
         if snapshot is None:
             if self._source is not None and self._source.at_start:
@@ -286,7 +287,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
     def _measure(self) -> None:
         if self._source is None:
             return
-        step = self._step()  # on JAX this brings the weights home too
+        step = steps_taken(self.model)  # on JAX this brings the weights home too
         diagnosis = self._source.measure()
         if not diagnosis.layers:
             warnings.warn(
@@ -316,17 +317,10 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         for threshold, crossed in self._streaks.due(every_layer):
             threshold.act(crossed, self, diagnosis)
 
-    def _step(self) -> int:
-        """Steps that the optimizer has taken."""
-        if hasattr(self.model, "jax_state_sync"):
-            # While `fit` runs on JAX, all state lives outside the model.
-            self.model.jax_state_sync()
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-
     def _snapshot(self) -> Snapshot:
         source = self._source
         return Snapshot(
-            step=self._step(),
+            step=steps_taken(self.model),
             epoch=self._epoch or 0,
             history=self.history,
             timeline=self.timeline,

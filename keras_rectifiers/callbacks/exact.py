@@ -1,6 +1,6 @@
 """Count every training sample, inside the training step.
 
-The model's `train_step` is shadowed while it trains, so that its trace has the
+The model's `train_step` is replaced while it trains, so that its trace has the
 reductions in it. Nothing is added to the model, its weights or its optimizer, and
 what validation or `predict` compute is not counted. Counted is what units do in
 training mode: dropout and batch statistics take part.
@@ -22,9 +22,8 @@ from keras_rectifiers.callbacks.packing import Vectors
 from keras_rectifiers.callbacks.packing import pack
 from keras_rectifiers.callbacks.step_tap import StepTap
 from keras_rectifiers.callbacks.step_tap import inputs_of
-from keras_rectifiers.callbacks.step_tap import install
-from keras_rectifiers.callbacks.step_tap import uninstall
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.shadow import Shadow
 
 
 class ExactCounter:
@@ -43,7 +42,7 @@ class ExactCounter:
             if keras.backend.backend() == "tensorflow"
             else HostCounters()
         )
-        self._shadows: dict[str, Callable[..., Any]] = {}
+        self._shadow: Shadow | None = None
         self._original: dict[str, Callable[..., Any]] = {}
         self._in_step = False
 
@@ -52,17 +51,20 @@ class ExactCounter:
         left = getattr(vars(self.model).get("train_step"), "__self__", None)
         if isinstance(left, ExactCounter):
             left.stop()  # a run before this one ended in an error
-        self._shadows = (
+        steps = (
             {"train_step": self._marked_step, "stateless_call": self._counted_call}
             if keras.backend.backend() == "jax"
             else {"train_step": self._counted_step}
         )
-        self._original = {name: getattr(self.model, name) for name in self._shadows}
-        install(self.model, self._shadows)
+        self._original = {name: getattr(self.model, name) for name in steps}
+        self._shadow = Shadow(self.model, **steps)
+        self.model.train_function = None
+        self.model.make_train_function()
 
     def stop(self) -> None:
         """Leave the model as it was before `start`."""
-        uninstall(self.model, self._shadows)
+        if self._shadow is not None and self._shadow.lift():
+            self.model.train_function = None  # or the traced step would go on counting
 
     def read(self) -> Measured:
         """What was counted since the last reset."""

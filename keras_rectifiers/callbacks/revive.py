@@ -18,6 +18,7 @@ from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.live.rectifiers import find
+from keras_rectifiers.live.state import steps_taken
 from keras_rectifiers.revival.choose import dormant
 from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.revive import revive
@@ -180,7 +181,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             )
             self._source = ProbeSource(observer, few)
         self._source.start()
-        self._measured_at = self._step()
+        self._measured_at = steps_taken(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -224,7 +225,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             return
         if self.last_epoch is not None and self._epoch > self.last_epoch:
             return
-        step = self._step()
+        step = steps_taken(self.model)
         diagnosis = source.measure()
         chosen = self._chosen(diagnosis, wiring, step)
         # Each measurement has its own seed, so that a run that goes on from a
@@ -281,13 +282,6 @@ class ReviveDeadUnits(keras.callbacks.Callback):
                 f"ReviveDeadUnits leaves rectifiers without a safe answer. {reasons}.",
                 stacklevel=2,
             )
-
-    def _step(self) -> int:
-        """Steps that the optimizer has taken."""
-        if hasattr(self.model, "jax_state_sync"):
-            # While `fit` runs on JAX, all state lives outside the model.
-            self.model.jax_state_sync()
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
 
 
 def _check(

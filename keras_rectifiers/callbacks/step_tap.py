@@ -1,4 +1,4 @@
-"""See what rectifiers do inside a training step, and put functions in its way.
+"""See what rectifiers do inside a training step.
 
 Layers are tapped only while a step is traced (or run eagerly), never between: a
 model that is saved meanwhile is as it was.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -80,30 +79,3 @@ def inputs_of(data: Any) -> Any:
         data: Argument of `train_step`: `x` or a tuple with it in front.
     """
     return keras.utils.unpack_x_y_sample_weight(data)[0]
-
-
-def install(model: Any, functions: dict[str, Callable[..., Any]]) -> None:
-    """Shadow methods of a model, and have its training step traced anew.
-
-    Args:
-        model: A compiled model.
-        functions: What stands before each method, by name.
-    """
-    # Past Keras' tracking of attributes.
-    vars(model).update(functions)
-    model.train_function = None
-    model.make_train_function()
-
-
-def uninstall(model: Any, functions: dict[str, Callable[..., Any]]) -> None:
-    """Take away what `install` put, where it is still there.
-
-    Args:
-        model: The model.
-        functions: As they were given to `install`.
-    """
-    own = vars(model)
-    for name, function in functions.items():
-        if own.get(name) == function:
-            del own[name]
-            model.train_function = None  # or the traced step would go on counting

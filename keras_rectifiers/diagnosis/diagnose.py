@@ -26,6 +26,7 @@ from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.live import rectifiers as live
+from keras_rectifiers.live.layers import flat
 
 __all__ = ["Diagnosis", "Diagnostician", "diagnose"]
 
@@ -211,7 +212,7 @@ class Diagnostician:
     def _prepared(self, first: Any) -> Probe:
         """The compiled probe, made when the model is first seen with data."""
         if self._probe is None:
-            if not _is_built(self.model):
+            if not all(layer.built for layer in flat(self.model)):
                 self.model(keras.tree.map_structure(lambda leaf: leaf[:1], first))
             self._probe = Probe(
                 self.model,
@@ -295,7 +296,3 @@ def _explained(model: Any) -> Iterator[None]:
             f"{type(model).__name__} {model.name!r} does not accept: {error} "
             "Check the shape and the keys of the data."
         ) from error
-
-
-def _is_built(model: Any) -> bool:
-    return all(layer.built for layer in model._flatten_layers())  # noqa: SLF001

@@ -9,7 +9,10 @@ import keras
 import numpy as np
 
 from keras_rectifiers.diagnosis.broken import BrokenWeight
-from keras_rectifiers.diagnosis.evidence.wiring import Wiring
+from keras_rectifiers.live.layers import listed
+from keras_rectifiers.live.layers import own_variables
+from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.live.state import to_numpy
 
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 
@@ -20,18 +23,16 @@ def broken_weights(model: Any) -> tuple[BrokenWeight, ...]:
     Args:
         model: A built Keras model; not changed.
     """
-    if hasattr(model, "jax_state_sync"):
-        # While `fit` runs on JAX, the weights live outside the model.
-        model.jax_state_sync()
+    synchronize(model)
     found = list(_weights(model))
     if not found:
         return ()
     whole = [keras.ops.all(keras.ops.isfinite(each)) for _, each in found]
-    flags = keras.ops.convert_to_numpy(keras.ops.stack(whole))
+    flags = to_numpy(keras.ops.stack(whole))
     broken = []
     for (path, weight), fine in zip(found, flags, strict=True):
         if not fine:
-            values = np.asarray(keras.ops.convert_to_numpy(weight), np.float64)
+            values = to_numpy(weight, np.float64)
             count = int((~np.isfinite(values)).sum())
             broken.append(BrokenWeight(path, weight.name, count, values.size))
     return tuple(broken)
@@ -55,9 +56,8 @@ def broken_samples(x: Any) -> int:
 
 def _weights(model: Any) -> Iterator[tuple[str, Any]]:
     seen: set[int] = set()
-    for path, layer in [("", model), *Wiring(model).layers]:
-        variables = [*layer._trainable_variables, *layer._non_trainable_variables]  # noqa: SLF001
-        for variable in variables:
+    for path, layer in listed(model):
+        for variable in own_variables(layer):
             dtype = keras.backend.standardize_dtype(variable.dtype)
             if id(variable) not in seen and dtype in _FLOATS:
                 seen.add(id(variable))
@@ -70,7 +70,7 @@ def _floats(leaf: Any) -> np.ndarray | None:
         dtype = keras.backend.standardize_dtype(leaf.dtype)
         if dtype not in _FLOATS or not getattr(leaf, "shape", None):
             return None
-        values = np.asarray(keras.ops.convert_to_numpy(leaf))
+        values = to_numpy(leaf)
     except (AttributeError, ValueError, TypeError, RuntimeError, NotImplementedError):
         return None  # sparse, ragged, or strings
     return values if values.dtype.kind == "f" else values.astype(np.float32)

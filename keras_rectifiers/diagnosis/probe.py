@@ -23,6 +23,8 @@ from keras_rectifiers.diagnosis.collect import Shapes
 from keras_rectifiers.diagnosis.collect import collecting
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.live.state import to_numpy
 
 
 class Probe:
@@ -67,9 +69,7 @@ class Probe:
             Statistics by path, or by path and width (`widths.named`); a rectifier
             that the model never called is absent.
         """
-        if hasattr(self.model, "jax_state_sync"):
-            # While `fit` runs on JAX, the weights live outside the model.
-            self.model.jax_state_sync()
+        synchronize(self.model)
         total = dict(before or {})
         pending: Raw | None = None
         for batch in batches:
@@ -123,16 +123,14 @@ def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
     Args:
         raw: What `reduce.over_batch` gave, computed.
     """
-    floats = keras.ops.convert_to_numpy(raw["floats"]).astype(np.float64)
-    counts = keras.ops.convert_to_numpy(raw["counts"]).astype(np.int64)
-    reached = keras.ops.convert_to_numpy(raw["reached"]).astype(np.int64)
+    floats = to_numpy(raw["floats"], np.float64)
+    counts = to_numpy(raw["counts"], np.int64)
+    reached = to_numpy(raw["reached"], np.int64)
     extra: dict[str, Any] = {}
     if "with_gradient" in raw:
-        found = keras.ops.convert_to_numpy(raw["with_gradient"])
-        extra["with_gradient"] = found.astype(np.int64)
+        extra["with_gradient"] = to_numpy(raw["with_gradient"], np.int64)
     if "sum_squares" in raw:
-        squares = keras.ops.convert_to_numpy(raw["sum_squares"])
-        extra["sum_squares"] = squares.astype(np.float64)
+        extra["sum_squares"] = to_numpy(raw["sum_squares"], np.float64)
     samples = int(raw["samples"])
     finite = samples - counts[reduce.COUNTS.index("not_finite")]
     # Samples at or above an edge, less those above the next one.

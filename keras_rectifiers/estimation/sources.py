@@ -121,9 +121,9 @@ class LiveSource:
     """
 
     def __init__(self, model: Any, document: Entry) -> None:
-        from keras_rectifiers.surgery.pairs import layers_of  # noqa: PLC0415 (Keras)
+        from keras_rectifiers.live.layers import by_path  # noqa: PLC0415 (Keras)
 
-        layers = layers_of(model)
+        layers = by_path(model)
         self._layers = {
             place.identity: layers[place.path]
             for place in walk(document)

@@ -21,6 +21,7 @@ from keras_rectifiers.finetuning.resume import State
 from keras_rectifiers.finetuning.schedule import COSINE
 from keras_rectifiers.finetuning.schedule import WarmupCosine
 from keras_rectifiers.finetuning.split import Parts
+from keras_rectifiers.live.state import synchronize
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,9 +119,7 @@ class Run:
 
     def state(self) -> State:
         """All that it takes to go on from here."""
-        if hasattr(self.model, "jax_state_sync"):
-            # While `fit` runs on JAX, all state lives outside the model.
-            self.model.jax_state_sync()
+        synchronize(self.model)
         facts = {
             "logs": self.logs,
             "scores": self.scores,

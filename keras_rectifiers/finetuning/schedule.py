@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.live.state import synchronize
+
 COSINE = "cosine"
 #: What `schedule=` takes.
 SCHEDULES = (COSINE, "constant")
@@ -74,9 +76,7 @@ class WarmupCosine(keras.callbacks.Callback):
     def _set(self, rate: float, highest: float) -> None:
         if abs(rate - self._now) <= _STEP * highest:  # NaN is set
             return
-        if hasattr(self.model, "jax_state_sync"):
-            # While `fit` runs on JAX, all state lives outside the model.
-            self.model.jax_state_sync()
+        synchronize(self.model)
         inner_of(self.model.optimizer).learning_rate = rate
         self._now = rate
 

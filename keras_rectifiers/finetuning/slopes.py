@@ -12,6 +12,7 @@ from keras_rectifiers import specs
 from keras_rectifiers.finetuning.schedule import inner_of
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.layers import SlopeRange
+from keras_rectifiers.live.layers import flat
 from keras_rectifiers.surgery import optimizer_state
 
 #: Bounds of slopes by name. `"non_negative"`: 0 or more, so that the rectifier is
@@ -86,7 +87,7 @@ def variables_of(model: keras.Model) -> list[Any]:
     trained = {id(variable) for variable in model.trainable_variables}
     found = {
         id(variable): variable
-        for layer in model._flatten_layers()  # noqa: SLF001 - there is no public way
+        for layer in flat(model)
         if isinstance(layer, PReLU | keras.layers.PReLU)
         for variable in layer.trainable_variables
     }

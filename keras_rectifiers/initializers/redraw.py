@@ -12,6 +12,7 @@ from keras import ops
 from keras_rectifiers.initializers import arguments
 from keras_rectifiers.initializers.asymmetric import draw
 from keras_rectifiers.layers.arguments import seed as checked_seed
+from keras_rectifiers.live.layers import flat
 
 #: Layers whose kernel has the units on its last axis and all inputs on the others.
 _LAYERS = (
@@ -77,8 +78,7 @@ def redraw_asymmetric(
 
 
 def _layers(model: keras.layers.Layer) -> Iterator[Any]:
-    # Keras lists each layer once, itself first.
-    for layer in model._flatten_layers():  # noqa: SLF001 - Keras has no public way
+    for layer in flat(model):
         # Subclasses may lay their kernel out otherwise.
         if type(layer) in _LAYERS:
             yield layer

@@ -15,6 +15,8 @@ import keras
 
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.traits import Tensor
+from keras_rectifiers.live.layers import is_functional
+from keras_rectifiers.live.layers import members
 
 _UNKNOWN: list[Tensor] = [(None, None)]
 _KERAS = ("keras.", "keras_rectifiers.")
@@ -56,9 +58,8 @@ class LiveAxes:
         graph = graph_of(model)
         if graph is None:
             values = list(given) or _UNKNOWN
-            for layer in model._layers:  # noqa: SLF001 - `layers` hides the input
-                if not isinstance(layer, keras.layers.InputLayer):
-                    values = self._call(layer, values, None)
+            for layer in members(model):
+                values = self._call(layer, values, None)
             return values
         axes: dict[int, traits.Axis] = {}
         for tensor, (axis, _) in zip(
@@ -103,8 +104,7 @@ def graph_of(model: Any) -> Any:
     """The Functional that a model is, or that a built Sequential has; or None."""
     if isinstance(model, keras.Sequential):
         return model._functional  # noqa: SLF001 - Keras has no public way
-    functional = isinstance(model, keras.Model) and hasattr(model, "operations")
-    return model if functional else None
+    return model if is_functional(model) else None
 
 
 def _after(member: Any, takes: Sequence[Tensor], rank: int | None) -> traits.Axis:

@@ -11,7 +11,7 @@ inside recurrent layers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +24,8 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import traits
 from keras_rectifiers.layers import NReLU
 from keras_rectifiers.layers import RReLU
+from keras_rectifiers.live import layers
+from keras_rectifiers.live import state
 from keras_rectifiers.live.axes import LiveAxes
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
@@ -81,7 +83,7 @@ class LiveRectifier:
         slope = self.function.negative_slope
         if self.function.kind != PRELU:
             return np.full(units, slope), np.full(units, slope != 0)
-        alpha = np.asarray(keras.ops.convert_to_numpy(self.layer.alpha), np.float64)
+        alpha = state.to_numpy(self.layer.alpha, np.float64)
         axis = traits.slope_axis(self.channel_axis, alpha.ndim)
         alpha = np.moveaxis(alpha, axis, -1).reshape(-1, alpha.shape[axis])
         alpha = np.broadcast_to(alpha, (len(alpha), units))
@@ -98,54 +100,27 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
     Returns:
         One entry for each rectifier; one that is shared counts once.
     """
-    seen: set[int] = set()
-    used: dict[str, int] = {}
+    axes = LiveAxes(model)
+    axis_of = {id(model): traits.LAST}
+    used: Counter[str] = Counter()
+    slots: set[int] = set()
     found = []
-    for rectifier in _walk(model, (), -1, seen, LiveAxes(model)):
-        count = used[rectifier.path] = used.get(rectifier.path, 0) + 1
-        path = rectifier.path if count == 1 else f"{rectifier.path}#{count}"
-        found.append(dataclasses.replace(rectifier, path=path))
-    return tuple(found)
-
-
-def _walk(
-    parent: Any,
-    names: tuple[str, ...],
-    inherited_axis: int,
-    seen: set[int],
-    axes: LiveAxes,
-) -> Iterator[LiveRectifier]:
-    for member in _members(parent):
-        if id(member) in seen or isinstance(member, keras.layers.RNN):
+    for path, member, parent in layers.walk(model, closed=keras.layers.RNN):
+        axis = axis_of[id(member)] = axes.of(member, axis_of[id(parent)])
+        known = None if id(member) in slots else _recognise(member)
+        if known is None:
             continue
-        seen.add(id(member))
-        axis = axes.of(member, inherited_axis)
-        path = (*names, member.name)
-        known = _recognise(member)
-        if known is not None:
-            form, function, operand = known
-            # What rectifies is this place: not a second one below it.
-            seen.add(id(getattr(member, SLOT, None)))
-            yield LiveRectifier("/".join(path), form, member, function, operand, axis)
-        yield from _walk(member, path, axis, seen, axes)
-
-
-def _members(parent: Any) -> Sequence[Any]:
-    """Layers and operations directly inside a layer or model."""
-    if not isinstance(parent, keras.layers.Layer):
-        return ()
-    if isinstance(parent, keras.Model) and _is_functional(parent):
-        return list(parent.operations)
-    return list(parent._layers)  # noqa: SLF001 - `layers` exists on models only
-
-
-def _is_functional(model: Any) -> bool:
-    return hasattr(model, "operations") and not isinstance(model, keras.Sequential)
+        # What rectifies is this place: not a second one below it.
+        slots.add(id(getattr(member, SLOT, None)))
+        used[path] += 1
+        name = path if used[path] == 1 else f"{path}#{used[path]}"
+        found.append(LiveRectifier(name, known[0], member, *known[1:], axis))
+    return tuple(found)
 
 
 def _recognise(member: Any) -> tuple[str, Rectifier, int] | None:
     """Form, function and operand of a member that is a rectifier."""
-    if not isinstance(member, keras.layers.Layer):
+    if not layers.is_layer(member):
         known = _recognise_operation(member)
         return None if known is None else (OPERATION, *known)
     drawn = _recognise_drawn(member)

@@ -1,8 +1,8 @@
 """The tap: see what each rectifier takes and gives while a model is traced.
 
 Inside the context the rectifiers' own `call` (or their host's `activation`) is
-shadowed in the instance's `__dict__`; after it the instance is as before. Nothing
-is added to the model, its weights or its compiled functions.
+replaced; after it the instance is as before. Nothing is added to the model, its
+weights or its compiled functions.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import keras
 from keras_rectifiers.live.rectifiers import FUSED
 from keras_rectifiers.live.rectifiers import SLOT
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.shadow import shadowed
 
 #: Receives a rectifier, its pre-activation and its post-activation.
 Receiver = Callable[[LiveRectifier, Any, Any], None]
 #: Takes a rectifier and what it is given; gives back what it is given instead.
 Before = Callable[[LiveRectifier, Any], Any]
-
-_ABSENT = object()
 
 
 @contextlib.contextmanager
@@ -46,11 +45,8 @@ def tap(
         for rectifier in rectifiers:
             instance, attribute = _target(rectifier)
             original = getattr(instance, attribute)
-            stack.enter_context(
-                _shadowed(
-                    instance, attribute, _watched(original, rectifier, receive, before)
-                )
-            )
+            watched = _watched(original, rectifier, receive, before)
+            stack.enter_context(shadowed(instance, **{attribute: watched}))
         yield
 
 
@@ -93,18 +89,3 @@ def _replaced(
         values[rectifier.operand] = before(rectifier, values[rectifier.operand])
     named = dict(zip(kwargs, values[len(args) :], strict=True))
     return tuple(values[: len(args)]), named
-
-
-@contextlib.contextmanager
-def _shadowed(instance: Any, attribute: str, value: Any) -> Iterator[None]:
-    """Put a value before an attribute, past Keras' tracking of attributes."""
-    attributes = vars(instance)
-    before = attributes.get(attribute, _ABSENT)
-    attributes[attribute] = value
-    try:
-        yield
-    finally:
-        if before is _ABSENT:
-            del attributes[attribute]
-        else:
-            attributes[attribute] = before

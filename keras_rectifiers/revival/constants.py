@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.graph import traits
+from keras_rectifiers.live.state import copy_of
 from keras_rectifiers.revival.live_units import CannotReviveError
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values
-from keras_rectifiers.revival.live_units import numbers
 
 #: ZeroPadding is not among them: it puts zeros beside a constant.
 _KEEPS = (*traits.POOLING, traits.GLOBAL_POOLING, "UpSampling", "Cropping")
@@ -73,7 +73,7 @@ def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
         raise CannotReviveError(
             f"what reaches {part.path!r} from a silent unit is no constant"
         )
-    weight = numbers(outgoing.variable).astype(np.float64)
+    weight = copy_of(outgoing.variable).astype(np.float64)
     summed = weight.reshape(-1, *weight.shape[-2:]).sum(axis=0)
     rows = part.indices[0][units]
     shift = (summed[rows] * constant[units][:, None, None]).sum(axis=(0, 1))
@@ -82,11 +82,11 @@ def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
 
 def _normalised(value: Values, indices: Values, layer: Any) -> Values:
     """The output of a batch normalisation for one input of each unit."""
-    mean, variance = numbers(layer.moving_mean), numbers(layer.moving_variance)
+    mean, variance = copy_of(layer.moving_mean), copy_of(layer.moving_variance)
     scale = 1 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
     if layer.scale:
-        scale = scale * numbers(layer.gamma)
-    shift = numbers(layer.beta) if layer.center else np.zeros_like(scale)
+        scale = scale * copy_of(layer.gamma)
+    shift = copy_of(layer.beta) if layer.center else np.zeros_like(scale)
     every = shift[indices] + (value[:, None] - mean[indices]) * scale[indices]
     alike = (every == every[:, :1]).all(axis=1)
     return np.asarray(np.where(alike, every[:, 0], np.nan))

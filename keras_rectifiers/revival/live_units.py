@@ -19,8 +19,10 @@ from keras_rectifiers.graph.units.wire import Part
 from keras_rectifiers.graph.units.wire import Producer
 from keras_rectifiers.graph.units.wire import UnitWiring
 from keras_rectifiers.graph.units.wire import wire
+from keras_rectifiers.live.layers import by_path
+from keras_rectifiers.live.layers import own_variables
+from keras_rectifiers.live.state import copy_of
 from keras_rectifiers.surgery.live import document_of
-from keras_rectifiers.surgery.pairs import layers_of
 
 Values = npt.NDArray[Any]
 
@@ -50,7 +52,7 @@ class Outgoing:
 
     def strength(self) -> Values:
         """Sum of |w| over the outgoing entries of each unit, shape `(units,)`."""
-        weight = np.abs(numbers(self.variable).astype(np.float64))
+        weight = np.abs(copy_of(self.variable).astype(np.float64))
         if len(self.part.axes) == 1:
             lines = np.moveaxis(weight, self.part.axes[0], 0)
             sums = lines.reshape(len(lines), -1).sum(axis=1)
@@ -95,8 +97,10 @@ class LiveWiring:
         self.model = model
         self.sites: dict[str, LiveUnits] = {}
         self.left: dict[str, str] = {}
-        self._layers = layers_of(model)
-        owned = [id(each) for layer in self._layers.values() for each in _own(layer)]
+        self._layers = by_path(model)
+        owned = [
+            id(each) for layer in self._layers.values() for each in own_variables(layer)
+        ]
         self._tied = {key for key, count in Counter(owned).items() if count > 1}
         for path, wiring in wire(Survey(document_of(model))).items():
             try:
@@ -154,18 +158,9 @@ class LiveWiring:
         return layer, variable
 
 
-def numbers(variable: Any) -> Values:
-    """A copy of a variable's value that can be written to."""
-    return np.array(keras.ops.convert_to_numpy(variable.value))
-
-
 def _check_inside(part: Part, shape: Sequence[int]) -> None:
     for axis, indices in zip(part.axes, part.indices, strict=True):
         if len(shape) < -axis or indices.max(initial=0) >= shape[axis]:
             raise CannotReviveError(
                 f"{part.weight} of {part.path!r} has not the shape that was expected"
             )
-
-
-def _own(layer: Any) -> list[Any]:
-    return [*layer._trainable_variables, *layer._non_trainable_variables]  # noqa: SLF001

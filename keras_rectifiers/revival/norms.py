@@ -8,6 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.state import to_numpy
+
 #: A unit whose beta is so many gammas below 0 fires for 2 % of normal inputs.
 _SILENT = 2.0
 
@@ -42,23 +45,19 @@ def reset_norms(model: keras.Model) -> tuple[str, ...]:
     for layer in batch_norms(model):
         gamma = np.float32(1.0)
         if layer.gamma is not None:
-            gamma = np.maximum(_value(layer.gamma), 1.0)
+            gamma = np.maximum(to_numpy(layer.gamma), 1.0)
             layer.gamma.assign(gamma)
         if layer.beta is not None:
-            beta = _value(layer.beta)
+            beta = to_numpy(layer.beta)
             layer.beta.assign(np.where(beta < -_SILENT * gamma, 0.0, beta))
         reset.append(layer.path or layer.name)
     return tuple(reset)
 
 
-def _value(variable: Any) -> Any:
-    return np.asarray(keras.ops.convert_to_numpy(variable.value))
-
-
 def batch_norms(model: keras.Model) -> Iterator[Any]:
     """The batch normalisations of a model that learn, at any depth."""
     learned = {id(variable) for variable in model.trainable_variables}
-    for layer in model._flatten_layers():  # noqa: SLF001 - Keras has no public way
+    for layer in flat(model):
         if isinstance(layer, keras.layers.BatchNormalization) and any(
             id(variable) in learned for variable in layer.trainable_variables
         ):

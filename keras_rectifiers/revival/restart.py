@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +17,9 @@ import keras
 import numpy as np
 
 from keras_rectifiers.graph.survey import Survey
+from keras_rectifiers.live.layers import listed
+from keras_rectifiers.live.layers import own_variables
+from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.revival import restart_kernels as kernels
 from keras_rectifiers.revival.restart_kernels import Values
 from keras_rectifiers.revival.restart_own import own
@@ -28,7 +30,6 @@ from keras_rectifiers.revival.restart_roles import PASSED
 from keras_rectifiers.revival.restart_roles import UNITS
 from keras_rectifiers.revival.restart_roles import roles
 from keras_rectifiers.surgery.live import document_of
-from keras_rectifiers.surgery.pairs import pair
 
 #: Times He's weights: what an output layer starts with, so that it says little.
 _OUTPUT = 0.05
@@ -116,10 +117,9 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
             f"A model must be built. Received: {model.name!r} without weights. "
             "Call it once, or give it an Input."
         )
-    if hasattr(model, "jax_state_sync"):
-        model.jax_state_sync()  # while `fit` runs on JAX, weights live elsewhere
+    synchronize(model)
     draw = _Draw(roles(Survey(document)), seed, noise)
-    for number, (path, layer, _) in enumerate(pair(model, model).layers):
+    for number, (path, layer) in enumerate(listed(model)):
         draw.layer(number, path, layer)
     return draw.result()
 
@@ -145,7 +145,9 @@ class _Draw:
 
     def layer(self, number: int, path: str, layer: Any) -> None:
         """Draw the weights that a layer has itself."""
-        variables = [each for each in _variables(layer) if id(each) not in self._seen]
+        variables = [
+            each for each in own_variables(layer) if id(each) not in self._seen
+        ]
         self._seen.update(map(id, variables))
         if not variables:
             return
@@ -198,12 +200,6 @@ class _Draw:
         causal = getattr(layer, "padding", None) == "causal"
         passing = kernels.identity(shape, groups, strides, causal=causal)
         return passing + self._noise * kernels.balanced(shape, rng)
-
-
-def _variables(layer: Any) -> Iterator[Any]:
-    """Those of the layer itself, not of layers inside it."""
-    yield from layer._trainable_variables  # noqa: SLF001 - Keras has no public way
-    yield from layer._non_trainable_variables  # noqa: SLF001 - as above
 
 
 def _kept_whole(layer: Any) -> str:

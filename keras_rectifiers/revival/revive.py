@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.live.state import copy_of
+from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.revival import slots
 from keras_rectifiers.revival.constants import bias_shift
 from keras_rectifiers.revival.constants import constants
@@ -24,7 +26,6 @@ from keras_rectifiers.revival.live_units import LiveUnits
 from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values
-from keras_rectifiers.revival.live_units import numbers
 
 #: What a normalisation behind a new unit starts with.
 _AFTER = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
@@ -91,8 +92,7 @@ def revive(
         Sokar et al. 2023, "The Dormant Neuron Phenomenon in Deep Reinforcement
         Learning" (arXiv:2302.12902), algorithm 1. The fold is ours.
     """
-    if hasattr(model, "jax_state_sync"):
-        model.jax_state_sync()  # while `fit` runs on JAX, weights live elsewhere
+    synchronize(model)
     wiring = wiring or LiveWiring(model)
     edits = _Edits()
     work: list[tuple[LiveUnits, Values]] = []
@@ -146,7 +146,7 @@ class _Edits:
     def write(self, optimizer: Any) -> None:
         """Write all of them, and clear the slots."""
         for key, variable in self._variables.items():
-            value = self._values[key].astype(numbers(variable).dtype)
+            value = self._values[key].astype(copy_of(variable).dtype)
             variable.assign(value)
             mask = self._masks[key]
             if optimizer is not None and optimizer.built and mask.any():
@@ -156,7 +156,7 @@ class _Edits:
         key = id(variable)
         if key not in self._variables:
             self._variables[key] = variable
-            self._values[key] = numbers(variable)
+            self._values[key] = copy_of(variable)
             self._masks[key] = np.zeros(self._values[key].shape, bool)
         return key
 

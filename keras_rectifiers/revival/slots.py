@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.live.state import copy_of
 from keras_rectifiers.revival.live_units import Values
-from keras_rectifiers.revival.live_units import numbers
 
 #: Slots that start as the variable itself: averages of the weights.
 _AVERAGES = "_model_variables_moving_average"
@@ -43,7 +43,7 @@ def clear(
             slot = _slot(attribute, optimizer, variable)
             if slot is not None:
                 start = _start(name, optimizer, value)
-                slot.assign(np.where(mask, start, numbers(slot)))
+                slot.assign(np.where(mask, start, copy_of(slot)))
                 changed += 1
     return changed
 

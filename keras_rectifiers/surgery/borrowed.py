@@ -25,6 +25,7 @@ from keras_rectifiers.graph import callables
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.live.layers import flat
 from keras_rectifiers.surgery import shared
 from keras_rectifiers.surgery.twin import Made
 from keras_rectifiers.surgery.twin import Twin
@@ -67,7 +68,7 @@ class Borrowed:
         """
         with self._hooked():
             serialized = shared.serialized(model)
-        for layer in model._flatten_layers():
+        for layer in flat(model):
             self._keep_class(type(layer))
             self._loose.update(_loose(layer))
         return serialized

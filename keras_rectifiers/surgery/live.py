@@ -27,11 +27,12 @@ from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
+from keras_rectifiers.live.layers import by_path
+from keras_rectifiers.live.layers import flat
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.borrowed import as_json
 from keras_rectifiers.surgery.pairs import Pairs
-from keras_rectifiers.surgery.pairs import layers_of
 from keras_rectifiers.surgery.pairs import pair
 from keras_rectifiers.surgery.plan import AlphaReader
 from keras_rectifiers.surgery.plan import Plan
@@ -88,14 +89,13 @@ def look(model: keras.Model) -> Callable[[Place], Inside]:
 
     @functools.cache
     def layers() -> dict[str, Any]:
-        return layers_of(model)
+        return by_path(model)
 
     def inside(place: Place) -> Inside:
         layer = layers().get(place.path)
         if layer is None:
             return Inside()
-        below = layer._flatten_layers(include_self=False)
-        return Inside(sum(1 for _ in below), is_graph(layer))
+        return Inside(len(flat(layer)) - 1, is_graph(layer))
 
     return inside
 
@@ -116,7 +116,7 @@ def alphas(model: keras.Model) -> AlphaReader:
 
     def read(found: Found) -> np.ndarray:
         if not layers:
-            layers.update(layers_of(model))
+            layers.update(by_path(model))
         layer = layers[found.site.path]
         rectifier = getattr(layer, found.slot) if found.slot else layer
         try:
@@ -158,7 +158,7 @@ def _check_class(model: Any) -> None:
 
 
 def _rebuild(model: keras.Model, document: Entry, borrowed: Borrowed) -> keras.Model:
-    layers = layers_of(model)
+    layers = by_path(model)
     try:
         new: keras.Model = borrowed.revive(document, layers)
     except (TypeError, ValueError, NotImplementedError) as error:

@@ -15,6 +15,9 @@ import keras
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.live.layers import is_layer
+from keras_rectifiers.live.layers import members
+from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.surgery.rewrite import Holder
 
 
@@ -72,8 +75,7 @@ def pair(
         tuple(walker.rectifiers),
         tuple(walker.split),
     )
-    if old is not new:
-        _account(pairs, old, new)
+    _account(pairs, old, new)
     return pairs
 
 
@@ -109,11 +111,6 @@ def _account(pairs: Pairs, old: keras.Model, new: keras.Model) -> None:
                 "the model, and give custom classes a get_config that describes "
                 "them whole."
             )
-
-
-def layers_of(model: keras.Model) -> dict[str, Any]:
-    """Every layer of a model, by the path that it has in the model's document."""
-    return {path: layer for path, layer, _ in pair(model, model).layers}
 
 
 class _Walker:
@@ -152,7 +149,7 @@ class _Walker:
         if self._is_replaced(path, SLOT, before, slot):
             self._replace(path, before, slot)
             aside |= {id(before), id(slot)}
-        self.weights += _match(path, _own(old), _own(new))
+        self.weights += _match(path, own_variables(old), own_variables(new))
         self.seeds += _match(path, _states(old), _states(new))
         self._children(names, old, new, aside)
 
@@ -160,8 +157,7 @@ class _Walker:
         self.changed.append(path)
         self.dropped += getattr(old, "variables", ())
         self.added += getattr(new, "variables", ())
-        layer = keras.layers.Layer
-        if isinstance(old, layer) and isinstance(new, layer):
+        if is_layer(old) and is_layer(new):
             self.rectifiers.append((old, new))
 
     def _is_known(self, path: str, old: Any, new: Any) -> bool:
@@ -182,9 +178,7 @@ class _Walker:
         if type(old) is type(new):
             return False
         if slot:
-            return isinstance(old, keras.layers.Layer) or isinstance(
-                new, keras.layers.Layer
-            )
+            return is_layer(old) or is_layer(new)
         return _rectifies(old)
 
     def _children(
@@ -217,7 +211,7 @@ class _Walker:
 
 
 def _sublayers(layer: Any, aside: frozenset[int]) -> list[Any]:
-    children = layer.layers if isinstance(layer, keras.Model) else layer._layers
+    children = filter(is_layer, members(layer))
     return [child for child in children if id(child) not in aside]
 
 
@@ -263,16 +257,12 @@ def _twins(olds: list[Any], news: list[Any]) -> tuple[dict[int, Any], list[Any]]
     return twins, list(by_name.values())
 
 
-def _own(layer: Any) -> list[Any]:
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
-
-
 def _states(layer: Any) -> list[Any]:
     return [generator.state for generator in layer._seed_generators]
 
 
 def _rectifies(layer: Any) -> bool:
-    if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
+    if not is_layer(layer) or isinstance(layer, keras.Model):
         return False
     known = forms.recognise_layer(
         type(layer).__name__,

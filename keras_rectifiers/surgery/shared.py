@@ -27,6 +27,7 @@ from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import nodes_of
+from keras_rectifiers.live.layers import flat
 from keras_rectifiers.surgery.marks import MARK
 from keras_rectifiers.surgery.marks import dicts
 
@@ -85,9 +86,8 @@ def deserialized(document: Entry) -> Any:
 
 def _held(model: keras.Model) -> set[int]:
     """The ids of a model's layers, and of what is in their attributes."""
-    layers = model._flatten_layers()
     return {
-        id(each) for layer in layers for each in (layer, *list(vars(layer).values()))
+        id(each) for layer in flat(model) for each in (layer, *vars(layer).values())
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
+from keras_rectifiers.live.layers import flat
 from keras_rectifiers.surgery import loading
 from keras_rectifiers.surgery import optimizer_state
 from keras_rectifiers.surgery.pairs import pair
@@ -226,7 +227,7 @@ def make_inputs(model: keras.Model, samples: int = _SAMPLES, seed: int = 0) -> A
 def _index_limits(model: keras.Model) -> dict[int, int]:
     """For each tensor that feeds an embedding, the number of its rows."""
     limits: dict[int, int] = {}
-    for layer in model._flatten_layers(include_self=False):
+    for layer in flat(model):
         if isinstance(layer, keras.layers.Embedding):
             for node in layer._inbound_nodes:
                 for tensor in node.input_tensors:

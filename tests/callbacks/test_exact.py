@@ -222,6 +222,26 @@ def test_nothing_is_left_behind(tmp_path):
     keras.saving.load_model(tmp_path / "meanwhile.keras")
 
 
+def test_a_step_that_the_user_put_in_place_is_counted_and_comes_back():
+    """What was in the way of `train_step` before is there after."""
+    model = _compiled(_convolutional())
+    calls = []
+    original = model.train_step
+
+    def mine(*args):
+        calls.append(len(args))
+        return original(*args)
+
+    vars(model)["train_step"] = mine
+    monitor = DeadUnitMonitor()
+
+    _fit(model, monitor)
+
+    assert calls
+    assert monitor.total.layer("fused").statistics.samples == 44
+    assert vars(model)["train_step"] is mine
+
+
 class _Fails(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 1:

@@ -159,9 +159,9 @@ def _activations(model, layer, data):
 
 
 def _prelu(model, path):
-    from keras_rectifiers.surgery.pairs import layers_of
+    from keras_rectifiers.live.layers import by_path
 
-    layer = layers_of(model)[path]
+    layer = by_path(model)[path]
     return layer if hasattr(layer, "alpha") else layer.activation
 
 

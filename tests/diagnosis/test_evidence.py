@@ -73,6 +73,30 @@ def test_what_feeds_a_rectifier():
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "factor"),
+    [
+        ("BatchNormalization", "gamma"),
+        ("LayerNormalization", "gamma"),
+        ("RMSNormalization", "scale"),
+    ],
+)
+def test_every_normalization_before_a_rectifier_is_evidence(kind, factor):
+    """RMSNormalization, too, whose factor has another name."""
+    normalization = getattr(layers, kind)(name="norm")
+    inputs = keras.Input((6,))
+    x = normalization(layers.Dense(3, name="made")(inputs))
+    model = keras.Model(inputs, layers.ReLU(name="act")(x))
+    getattr(normalization, factor).assign([0.0, 2.0, 3.0])
+
+    found = _collected(model).rectifier("act")
+
+    assert found.producer.path == "made"
+    assert (found.normalisation.path, found.normalisation.kind) == ("norm", kind)
+    np.testing.assert_array_equal(found.normalisation.gamma, [0.0, 2.0, 3.0])
+    np.testing.assert_array_equal(found.normalisation.beta, 0.0)
+
+
 def test_what_a_layer_takes_is_seen_after_rescaling():
     """The spread is that of the layer's own input, not of the model's."""
     model = keras.Sequential(

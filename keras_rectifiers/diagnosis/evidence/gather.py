@@ -32,8 +32,10 @@ from keras_rectifiers.diagnosis.evidence.weights import births_known
 from keras_rectifiers.diagnosis.evidence.weights import kernel
 from keras_rectifiers.diagnosis.evidence.weights import producer
 from keras_rectifiers.diagnosis.evidence.weights import update_ratio
-from keras_rectifiers.diagnosis.evidence.wiring import Wiring
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.live.state import to_numpy
+from keras_rectifiers.live.upstream import Upstream
 
 __all__ = ["Evidence", "WeightChange", "WeightWatch", "collect", "update_ratio"]
 
@@ -55,13 +57,11 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
         x: One batch of input: a tensor or a structure of tensors.
     """
     found = tuple(rectifiers)
-    if hasattr(model, "jax_state_sync"):
-        # While `fit` runs on JAX, the weights live outside the model.
-        model.jax_state_sync()
-    wiring = Wiring(model)
-    fed = {each.path: wiring.feeding(each) for each in found}
+    synchronize(model)
+    upstream = Upstream(model)
+    fed = {each.path: upstream.feeding(each) for each in found}
     layers = {
-        wiring.path(layer): layer for layer, _ in fed.values() if layer is not None
+        upstream.path(layer): layer for layer, _ in fed.values() if layer is not None
     }
     few = keras.tree.map_structure(_first_samples, x)
     seen, problem = look(model, found, layers, few)
@@ -77,7 +77,7 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
         samples=int(keras.tree.flatten(few)[0].shape[0]),
         inputs=_inputs(model, few),
         rectifiers=tuple(
-            _entry(each, wiring if wired else None, producers, seen, owners)
+            _entry(each, upstream if wired else None, producers, seen, owners)
             for each, wired in places
         ),
         training=training(model, {path: layer for path, (layer, _) in fed.items()}),
@@ -101,7 +101,7 @@ def _places(
 
 def _entry(
     rectifier: LiveRectifier,
-    wiring: Wiring | None,
+    upstream: Upstream | None,
     producers: Mapping[str, Producer],
     seen: Calls,
     owners: Mapping[str, int],
@@ -109,11 +109,11 @@ def _entry(
     units = seen.rectifiers[rectifier.path]
     count = len(units.mean)
     made, normalised, before = None, None, None
-    if wiring is not None:
-        layer, normalisation = wiring.feeding(rectifier)
-        normalised = _normalisation(normalisation, wiring, count)
-        made = None if layer is None else producers.get(wiring.path(layer))
-        before = wiring.upstream(rectifier)
+    if upstream is not None:
+        layer, normalisation = upstream.feeding(rectifier)
+        normalised = _normalisation(normalisation, upstream, count)
+        made = None if layer is None else producers.get(upstream.path(layer))
+        before = upstream.all_before(rectifier)
     if made is not None and len(made.norm) == count:
         made = dataclasses.replace(made, takes=seen.inputs.get(made.path))
     else:
@@ -132,7 +132,7 @@ def _entry(
     )
 
 
-def _normalisation(layer: Any, wiring: Wiring, units: int) -> Normalisation | None:
+def _normalisation(layer: Any, upstream: Upstream, units: int) -> Normalisation | None:
     if layer is None:
         return None
     values: dict[str, npt.NDArray[np.float64]] = {}
@@ -143,13 +143,13 @@ def _normalisation(layer: Any, wiring: Wiring, units: int) -> Normalisation | No
         ("beta", "beta", np.zeros(units)),
     ):
         variable = getattr(layer, attribute, None)
-        value = default if variable is None else keras.ops.convert_to_numpy(variable)
+        value = default if variable is None else to_numpy(variable)
         if value.shape != (units,):
             return None
         values[name] = np.asarray(value, np.float64)
     moving = getattr(layer, "moving_variance", None) is not None
     return Normalisation(
-        wiring.path(layer), type(layer).__name__, **values, moving=moving
+        upstream.path(layer), type(layer).__name__, **values, moving=moving
     )
 
 

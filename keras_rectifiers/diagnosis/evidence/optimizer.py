@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from keras_rectifiers.diagnosis.evidence.data import Training
-from keras_rectifiers.diagnosis.evidence.wiring import kernel_name
+from keras_rectifiers.live.state import to_numpy
+from keras_rectifiers.live.upstream import kernel_name
 
 #: Optimizers whose step has about the size of the learning rate in each weight.
 _SCALE_FREE = (
@@ -45,8 +46,8 @@ def training(model: Any, layers: Mapping[str, Any]) -> Training | None:
     kind = type(optimizer).__name__
     return Training(
         optimizer=kind,
-        learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
-        iterations=int(keras.ops.convert_to_numpy(optimizer.iterations)),
+        learning_rate=float(to_numpy(optimizer.learning_rate)),
+        iterations=int(to_numpy(optimizer.iterations)),
         scale_free=kind in _SCALE_FREE,
         momentum=float(getattr(optimizer, "momentum", 0.0) or 0.0),
         step_ratio=ratios,
@@ -64,20 +65,20 @@ def _step_ratio(optimizer: Any, layer: Any) -> float | None:
     if place is None:
         return None
     step = _step(optimizer, place)
-    size = np.linalg.norm(keras.ops.convert_to_numpy(kernel))
+    size = np.linalg.norm(to_numpy(kernel))
     return None if step is None or size == 0 else float(np.linalg.norm(step) / size)
 
 
 def _step(optimizer: Any, place: int) -> Any:
     """The step that the moments alone would take, weight by weight."""
-    rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    rate = float(to_numpy(optimizer.learning_rate))
     if getattr(optimizer, "momentums", None):  # SGD keeps the step itself
-        return keras.ops.convert_to_numpy(optimizer.momentums[place])
+        return to_numpy(optimizer.momentums[place])
     first = getattr(optimizer, "_momentums", None)
     second = getattr(optimizer, "_velocities", None)
-    count = int(keras.ops.convert_to_numpy(optimizer.iterations))
+    count = int(to_numpy(optimizer.iterations))
     if not first or not second or count == 0:
         return None
-    mean = keras.ops.convert_to_numpy(first[place]) / (1 - optimizer.beta_1**count)
-    square = keras.ops.convert_to_numpy(second[place]) / (1 - optimizer.beta_2**count)
+    mean = to_numpy(first[place]) / (1 - optimizer.beta_1**count)
+    square = to_numpy(second[place]) / (1 - optimizer.beta_2**count)
     return rate * mean / (np.sqrt(square) + optimizer.epsilon)

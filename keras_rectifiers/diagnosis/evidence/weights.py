@@ -17,10 +17,13 @@ import numpy.typing as npt
 
 from keras_rectifiers.diagnosis.evidence.data import Producer
 from keras_rectifiers.diagnosis.evidence.data import WeightChange
-from keras_rectifiers.diagnosis.evidence.wiring import Wiring
-from keras_rectifiers.diagnosis.evidence.wiring import kernel_name
 from keras_rectifiers.diagnosis.statistics import Values
 from keras_rectifiers.live.rectifiers import find
+from keras_rectifiers.live.state import copy_of
+from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.live.state import to_numpy
+from keras_rectifiers.live.upstream import Upstream
+from keras_rectifiers.live.upstream import kernel_name
 
 #: Kernels larger than this are not made again: an initializer costs time.
 MOST_WEIGHTS_AT_BIRTH = 8_000_000
@@ -88,8 +91,8 @@ class WeightWatch:
     """
 
     def __init__(self, model: Any) -> None:
-        wiring = Wiring(model)
-        fed = {each.path: wiring.feeding(each)[0] for each in find(model)}
+        upstream = Upstream(model)
+        fed = {each.path: upstream.feeding(each)[0] for each in find(model)}
         self._model = model
         self._layers = {
             path: layer for path, layer in fed.items() if kernel_name(layer)
@@ -98,9 +101,7 @@ class WeightWatch:
 
     def measure(self) -> dict[str, WeightChange]:
         """The change since the last measurement, by the rectifier's path."""
-        if hasattr(self._model, "jax_state_sync"):
-            # While `fit` runs on JAX, the weights live outside the model.
-            self._model.jax_state_sync()
+        synchronize(self._model)
         now = {id(layer): _copied(layer) for layer in self._layers.values()}
         changes = {
             path: _change(self._before.get(id(layer), now[id(layer)]), now[id(layer)])
@@ -126,7 +127,7 @@ def kernel(layer: Any) -> Kernel | None:
     if "float" not in keras.backend.standardize_dtype(variable.dtype):
         return None  # quantized
     return Kernel(
-        _columns(layer, _as_numpy(variable)),
+        _columns(layer, to_numpy(variable, np.float32)),
         _at_birth(layer, name, variable),
     )
 
@@ -159,7 +160,7 @@ def producer(
         fan_in=len(now),
         norm=norm,
         mean=_means(now),
-        bias=None if bias is None else _as_numpy(bias).reshape(-1).astype(np.float64),
+        bias=None if bias is None else to_numpy(bias, np.float64).reshape(-1),
         initializer=None if initializer is None else type(initializer).__name__,
         birth_bias=_bias_at_birth(layer, bias),
         **known,
@@ -191,8 +192,8 @@ def _copied(layer: Any) -> tuple[Columns, Columns]:
     name = str(kernel_name(layer))
     bias = getattr(layer, "bias", None)
     return (
-        np.array(_as_numpy(getattr(layer, name))),
-        np.zeros(1, np.float32) if bias is None else np.array(_as_numpy(bias)),
+        copy_of(getattr(layer, name), np.float32),
+        np.zeros(1, np.float32) if bias is None else copy_of(bias, np.float32),
     )
 
 
@@ -221,7 +222,7 @@ def _at_birth(layer: Any, name: str, variable: Any) -> Columns | None:
     if initializer is None or np.prod(variable.shape) > MOST_WEIGHTS_AT_BIRTH:
         return None
     made = initializer(tuple(variable.shape), dtype="float32")
-    return _columns(layer, _as_numpy(made))
+    return _columns(layer, to_numpy(made, np.float32))
 
 
 def _bias_at_birth(layer: Any, bias: Any) -> Values | None:
@@ -229,7 +230,7 @@ def _bias_at_birth(layer: Any, bias: Any) -> Values | None:
     if bias is None or initializer is None:
         return None
     made = initializer(tuple(bias.shape), dtype="float32")
-    return _as_numpy(made).reshape(-1).astype(np.float64)
+    return to_numpy(made, np.float64).reshape(-1)
 
 
 def _initializer(layer: Any, name: str) -> Any:
@@ -244,10 +245,6 @@ def _initializer(layer: Any, name: str) -> Any:
     if isinstance(getattr(found, "seed", None), keras.random.SeedGenerator):
         return None
     return found
-
-
-def _as_numpy(variable: Any) -> Columns:
-    return np.asarray(keras.ops.convert_to_numpy(variable), np.float32)
 
 
 def _norms(columns: Columns) -> Values:

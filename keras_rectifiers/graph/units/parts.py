@@ -28,7 +28,7 @@ class Cannot:
 class Part:
     """The entries of one weight that belong to the units of a rectifier."""
 
-    #: Path of the layer that has the weight, as `surgery.pairs.layers_of` gives it.
+    #: Path of the layer that has the weight, as `live.layers.by_path` gives it.
     path: str
     #: Class of the layer.
     class_name: str

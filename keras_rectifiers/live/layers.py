@@ -1,0 +1,118 @@
+"""The layers of a live model: what is inside what, by path, each object once.
+
+Keras tracks layers in attributes, lists and dicts; this is the one place that asks
+it for them. A layer that is shared is listed where it is first met, and one that
+holds a model around it leads back to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from typing import NamedTuple
+
+import keras
+
+
+class Member(NamedTuple):
+    """One layer or operation inside a model."""
+
+    #: Names from inside the top model, joined by `/`.
+    path: str
+    #: The layer or operation.
+    member: Any
+    #: The layer or model that it is directly inside.
+    parent: Any
+
+
+def walk(model: Any, *, closed: type | tuple[type, ...] = ()) -> Iterator[Member]:
+    """Every layer and operation inside a model, each before what is inside it.
+
+    Args:
+        model: A Keras model or layer; it is not listed itself.
+        closed: Classes of layers that are neither listed nor entered. Default none.
+
+    Yields:
+        Each object once, with the path at which it is first met.
+    """
+    return _walk(model, (), closed, {id(model)})
+
+
+def _walk(
+    parent: Any, names: tuple[str, ...], closed: Any, seen: set[int]
+) -> Iterator[Member]:
+    for member in members(parent):
+        if id(member) in seen or isinstance(member, closed):
+            continue
+        seen.add(id(member))
+        inside = (*names, member.name)
+        yield Member("/".join(inside), member, parent)
+        yield from _walk(member, inside, closed, seen)
+
+
+def members(parent: Any) -> list[Any]:
+    """The layers and operations directly inside a layer or model.
+
+    Those of a Functional model are in the order in which they run; the input of a
+    Sequential model is left out.
+
+    Args:
+        parent: A layer or model; an operation has nothing inside.
+    """
+    if is_functional(parent):
+        return list(parent.operations)
+    if isinstance(parent, keras.Sequential):
+        return list(parent.layers)
+    return list(getattr(parent, "_layers", ()))
+
+
+def listed(model: Any) -> list[tuple[str, Any]]:
+    """Path and layer of a model itself, whose path is empty, and of all inside it.
+
+    Args:
+        model: A Keras model.
+    """
+    inside = ((path, each) for path, each, _ in walk(model) if is_layer(each))
+    return [("", model), *inside]
+
+
+def by_path(model: Any) -> dict[str, Any]:
+    """Every layer of a model, by the path that it has in the model's document.
+
+    Args:
+        model: A Keras model; its own path is empty.
+    """
+    return dict(listed(model))
+
+
+def flat(model: Any) -> list[Any]:
+    """A layer or model and every layer inside it, each once, in Keras' own order.
+
+    Args:
+        model: A Keras model or layer.
+    """
+    layers = model._flatten_layers()  # noqa: SLF001 - Keras has no public way
+    return list({id(layer): layer for layer in layers}.values())
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """The variables that a layer has itself, those of layers inside it left out.
+
+    Args:
+        layer: A layer or model.
+    """
+    return [*layer._trainable_variables, *layer._non_trainable_variables]  # noqa: SLF001 - Keras has no public way
+
+
+def is_layer(member: Any) -> bool:
+    """Whether a member of a model is a layer, not an operation."""
+    return isinstance(member, keras.layers.Layer)
+
+
+def is_functional(model: Any) -> bool:
+    """Whether a model is wired by a graph of its own; a Sequential is a chain."""
+    return (
+        isinstance(model, keras.Model)
+        and hasattr(model, "operations")
+        and not isinstance(model, keras.Sequential)
+    )
