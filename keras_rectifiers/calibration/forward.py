@@ -25,6 +25,7 @@ from keras_rectifiers.calibration.absorbers import Values
 from keras_rectifiers.diagnosis.collect import Collector
 from keras_rectifiers.diagnosis.probe import Probe
 from keras_rectifiers.live.shadow import shadowed
+from keras_rectifiers.live.state import to_numpy
 
 #: What one batch leaves: outputs, loss, and by path the rows mean and variance.
 Raw = dict[str, Any]
@@ -94,8 +95,7 @@ class Forward(Probe):
             sizes.append(len(outputs[-1][0]))
             losses.append(float(ops.convert_to_numpy(found["loss"])))
             for path, rows in found["moments"].items():
-                values = np.asarray(ops.convert_to_numpy(rows), np.float64)
-                moments.setdefault(path, []).append(values)
+                moments.setdefault(path, []).append(to_numpy(rows, np.float64))
         loss = float(np.average(losses, weights=sizes)) if self._loss else None
         by_path = {path: tuple(each) for path, each in moments.items()}
         return Passed(tuple(outputs), loss, by_path, tuple(sizes))

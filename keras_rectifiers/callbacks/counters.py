@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from keras_rectifiers.callbacks.packing import Layout
-from keras_rectifiers.callbacks.packing import Measured
 from keras_rectifiers.callbacks.packing import Vectors
-from keras_rectifiers.callbacks.packing import merged
 from keras_rectifiers.callbacks.packing import unpack
+from keras_rectifiers.diagnosis.statistics import Measured
+from keras_rectifiers.diagnosis.statistics import merged
 
 
 class HostCounters:

@@ -13,8 +13,8 @@ from keras_rectifiers.callbacks import sampling
 from keras_rectifiers.callbacks.backup import Backup
 from keras_rectifiers.callbacks.figures import figures_of
 from keras_rectifiers.callbacks.sources import ExactSource
-from keras_rectifiers.callbacks.sources import ProbeSource
 from keras_rectifiers.callbacks.sources import Source
+from keras_rectifiers.callbacks.sources import source_of
 from keras_rectifiers.callbacks.state import Snapshot
 from keras_rectifiers.callbacks.thresholds import Streaks
 from keras_rectifiers.callbacks.thresholds import Threshold
@@ -230,17 +230,12 @@ class DeadUnitMonitor(keras.callbacks.Callback):
 
     def _source_for(self, rectifiers: tuple[LiveRectifier, ...]) -> Source:
         observer = Diagnostician(self.model, **self._options)
-        if self.probe is None:
-            return ExactSource(observer, rectifiers)
         size = self.probe_samples
-        if size == ALL:
-            return ProbeSource(observer, self.probe)
         if size == AUTO:
             size = sampling.sample_size((self.params or {}).get("steps"))
-        few = sampling.sampled(
-            self.probe, int(size), batch_size=observer.batch_size, steps=observer.steps
+        return source_of(
+            observer, rectifiers, self.probe, None if size == ALL else int(size)
         )
-        return ProbeSource(observer, few)
 
     def _opened_events(self) -> Any:
         if self.log_dir is None:

@@ -17,11 +17,11 @@ import keras
 from keras_rectifiers.callbacks.counters import GraphCounters
 from keras_rectifiers.callbacks.counters import HostCounters
 from keras_rectifiers.callbacks.packing import Layout
-from keras_rectifiers.callbacks.packing import Measured
 from keras_rectifiers.callbacks.packing import Vectors
 from keras_rectifiers.callbacks.packing import pack
 from keras_rectifiers.callbacks.step_tap import StepTap
 from keras_rectifiers.callbacks.step_tap import inputs_of
+from keras_rectifiers.diagnosis.statistics import Measured
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.shadow import Shadow
 

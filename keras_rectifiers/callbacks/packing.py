@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -18,10 +19,9 @@ from keras import ops
 from keras_rectifiers.diagnosis import reduce
 from keras_rectifiers.diagnosis.collect import Raw
 from keras_rectifiers.diagnosis.probe import as_statistics
+from keras_rectifiers.diagnosis.statistics import Measured
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
-
-#: Statistics of rectifiers by their paths.
-Measured = dict[str, UnitStatistics]
+from keras_rectifiers.diagnosis.statistics import merged
 
 #: Arrays of `reduce.over_batch` that hold whole numbers, after its `counts`.
 _INTEGERS = ("counts", "reached")
@@ -60,7 +60,8 @@ def pack(raw: Raw) -> tuple[Layout, Vectors]:
     # JAX has no 64-bit integers unless told; elsewhere nothing must overflow.
     integer = "int32" if keras.backend.backend() == "jax" else "int64"
     calls, integers, sums, maxima = [], [], [], []
-    for path, each in _in_order(raw):
+    one_by_one = ((path, each) for path, found in raw.items() for each in found)
+    for path, each in one_by_one:
         shapes = tuple(tuple(each[name].shape) for name in _INTEGERS)
         calls.append((path, int(each["floats"].shape[-1]), shapes))
         samples = ops.cast(each["samples"], integer)
@@ -84,8 +85,13 @@ def unpack(layout: Layout, totals: Vectors) -> Measured:
     Returns:
         Statistics by path; several calls of one rectifier are added.
     """
-    measured: Measured = {}
-    integers, sums, maxima = map(_Reader, totals)
+    return merged({path: found} for path, found in _calls(layout, map(_Reader, totals)))
+
+
+def _calls(
+    layout: Layout, readers: Iterable[_Reader]
+) -> Iterator[tuple[str, UnitStatistics]]:
+    integers, sums, maxima = readers
     for path, units, shapes in layout.calls:
         samples, positions = integers.take((2,))
         raw = {
@@ -97,22 +103,7 @@ def unpack(layout: Layout, totals: Vectors) -> Measured:
             {**raw, "floats": np.stack(rows), "samples": samples, "positions": 0}
         )
         # Batches may differ in their positions: their total was kept.
-        found = dataclasses.replace(found, positions=int(positions))
-        measured[path] = found if path not in measured else measured[path] + found
-    return measured
-
-
-def merged(parts: Iterable[Measured]) -> Measured:
-    """Statistics of several counts, of steps, replicas or workers, added.
-
-    Args:
-        parts: Statistics by path; a path may be in some of them only.
-    """
-    total: Measured = {}
-    for part in parts:
-        for path, found in part.items():
-            total[path] = found if path not in total else total[path] + found
-    return total
+        yield path, dataclasses.replace(found, positions=int(positions))
 
 
 class _Reader:
@@ -125,10 +116,6 @@ class _Reader:
     def take(self, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         start, self._place = self._place, self._place + int(np.prod(shape))
         return self._vector[start : self._place].reshape(shape)
-
-
-def _in_order(raw: Raw) -> Iterable[tuple[str, dict[str, Any]]]:
-    return ((path, call) for path, calls in raw.items() for call in calls)
 
 
 def _flat(array: Any) -> Any:

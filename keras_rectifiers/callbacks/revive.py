@@ -9,10 +9,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.callbacks import sampling
-from keras_rectifiers.callbacks.sources import ExactSource
-from keras_rectifiers.callbacks.sources import ProbeSource
 from keras_rectifiers.callbacks.sources import Source
+from keras_rectifiers.callbacks.sources import source_of
 from keras_rectifiers.diagnosis import data as data_sets
 from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
@@ -173,13 +171,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._begin_anew()
         self._wiring = LiveWiring(self.model)
         observer = Diagnostician(self.model, **self._observation)
-        if self.data is None:
-            self._source = ExactSource(observer, rectifiers)
-        else:
-            few = sampling.sampled(
-                self.data, self.samples, batch_size=observer.batch_size, steps=None
-            )
-            self._source = ProbeSource(observer, few)
+        self._source = source_of(observer, rectifiers, self.data, self.samples)
         self._source.start()
         self._measured_at = steps_taken(self.model)
 

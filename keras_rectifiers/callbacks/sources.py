@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from typing import Protocol
 
+from keras_rectifiers.callbacks import sampling
 from keras_rectifiers.callbacks.exact import ExactCounter
-from keras_rectifiers.callbacks.packing import Measured
-from keras_rectifiers.callbacks.packing import merged
 from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.statistics import Measured
+from keras_rectifiers.diagnosis.statistics import merged
 from keras_rectifiers.live.rectifiers import LiveRectifier
 
 
@@ -72,6 +73,29 @@ class ProbeSource:
 
     def resume(self, window: Measured, total: Measured) -> None:
         """Each measurement stands for itself."""
+
+
+def source_of(
+    observer: Diagnostician,
+    rectifiers: tuple[LiveRectifier, ...],
+    data: Any,
+    samples: int | None,
+) -> Source:
+    """What measures with some data, or with the training samples.
+
+    Args:
+        observer: Of the model.
+        rectifiers: What is watched.
+        data: Data as `diagnose` takes it; None for the training samples.
+        samples: Most samples of the data that are used, None for all.
+    """
+    if data is None:
+        return ExactSource(observer, rectifiers)
+    if samples is not None:
+        data = sampling.sampled(
+            data, samples, batch_size=observer.batch_size, steps=observer.steps
+        )
+    return ProbeSource(observer, data)
 
 
 class ExactSource:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.callbacks.packing import Measured
+from keras_rectifiers.diagnosis.statistics import Measured
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.diagnosis.timeline import Timeline
 from keras_rectifiers.errors import DataError

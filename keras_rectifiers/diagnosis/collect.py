@@ -6,9 +6,6 @@ trains collect in this way.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -17,7 +14,6 @@ from keras_rectifiers.diagnosis import reduce
 from keras_rectifiers.diagnosis import widths
 from keras_rectifiers.diagnosis.units import UnitShape
 from keras_rectifiers.live.rectifiers import LiveRectifier
-from keras_rectifiers.live.tap import tap
 
 #: What one batch leaves behind: one list of reductions for each rectifier, and for
 #: each of its widths where it has several (`widths.named`).
@@ -114,26 +110,6 @@ class Collector:
                 place = path, _width(partial)
                 found.setdefault(place, []).append(reduce.over_batch(partial))
         return widths.named(found)
-
-
-@contextlib.contextmanager
-def collecting(
-    rectifiers: Iterable[LiveRectifier],
-    x: Any,
-    unit_axes: tuple[int, ...] | None = None,
-    shapes: Shapes | None = None,
-) -> Iterator[Collector]:
-    """Collect while a model computes a batch inside the context.
-
-    Args:
-        rectifiers: The rectifiers to watch.
-        x: The batch that the model will be given.
-        unit_axes: As for `Collector`.
-        shapes: As for `Collector`.
-    """
-    collector = Collector(x, unit_axes, shapes)
-    with tap(rectifiers, collector.receive):
-        yield collector
 
 
 def _scope(tensor: Any) -> Any:

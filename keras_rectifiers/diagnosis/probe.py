@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -20,11 +20,14 @@ from keras_rectifiers.diagnosis import reduce
 from keras_rectifiers.diagnosis.collect import Collector
 from keras_rectifiers.diagnosis.collect import Raw
 from keras_rectifiers.diagnosis.collect import Shapes
-from keras_rectifiers.diagnosis.collect import collecting
+from keras_rectifiers.diagnosis.statistics import Measured
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
+from keras_rectifiers.diagnosis.statistics import merged
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.state import inference_mode
 from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.live.state import to_numpy
+from keras_rectifiers.live.tap import tap
 
 
 class Probe:
@@ -57,8 +60,8 @@ class Probe:
     def measure(
         self,
         batches: Iterable[Any],
-        before: Mapping[str, UnitStatistics] | None = None,
-    ) -> dict[str, UnitStatistics]:
+        before: Measured | None = None,
+    ) -> Measured:
         """The statistics of each rectifier over all batches.
 
         Args:
@@ -70,15 +73,14 @@ class Probe:
             that the model never called is absent.
         """
         synchronize(self.model)
-        total = dict(before or {})
-        pending: Raw | None = None
+        total: Measured = before or {}
+        pending: Raw = {}
         for batch in batches:
             # The next batch is dispatched before the last one is waited for.
             following = self._step(batch)
-            _accumulate(total, pending)
+            total = merged([total, *_calls_of(pending)])
             pending = following
-        _accumulate(total, pending)
-        return total
+        return merged([total, *_calls_of(pending)])
 
     def reductions(
         self, forward: Callable[[Any], Any], loss: Callable[..., Any], batch: Any
@@ -90,31 +92,24 @@ class Probe:
             loss: The model's loss as a function of `(x, y, y_pred, sample_weight)`.
             batch: One batch.
         """
-        if not self._gradients:
-            with collecting(
-                self.rectifiers, batch, self._unit_axes, self.shapes
-            ) as collector:
-                forward(batch)
-            return collector.reduced()
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
-        return gradients.reductions(
-            self.rectifiers,
-            lambda: Collector(x, self._unit_axes, self.shapes),
-            lambda: loss(x, y, forward(x), weight),
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments that put the model into inference mode."""
-        takes_training = getattr(self.model, "_call_has_training_arg", True)
-        return {"training": False} if takes_training else {}
+        if self._gradients:
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+            return gradients.reductions(
+                self.rectifiers,
+                lambda: Collector(x, self._unit_axes, self.shapes),
+                lambda: loss(x, y, forward(x), weight),
+            )
+        collector = Collector(batch, self._unit_axes, self.shapes)
+        with tap(self.rectifiers, collector.receive):
+            forward(batch)
+        return collector.reduced()
 
 
-def _accumulate(total: dict[str, UnitStatistics], raw: Raw | None) -> None:
-    for path, calls in (raw or {}).items():
+def _calls_of(raw: Raw) -> Iterator[Measured]:
+    """The statistics of each call, from what one batch left behind."""
+    for path, calls in raw.items():
         for call in calls:
-            statistics = as_statistics(call)
-            before = total.get(path)
-            total[path] = statistics if before is None else before + statistics
+            yield {path: as_statistics(call)}
 
 
 def as_statistics(raw: dict[str, Any]) -> UnitStatistics:
@@ -153,7 +148,7 @@ def _calls(probe: Probe) -> tuple[Callable[..., Any], Callable[..., Any]]:
         values = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight}
         return model.compute_loss(**values, training=False)
 
-    return lambda x: model(x, **probe.arguments()), loss
+    return lambda x: model(x, **inference_mode(model)), loss
 
 
 def _with_tensorflow(probe: Probe) -> Callable[[Any], Raw]:
@@ -197,10 +192,11 @@ def _with_jax(probe: Probe) -> Callable[[Any], Raw]:
     import jax  # noqa: PLC0415 - only the backend in use is there
 
     model = probe.model
+    mode = inference_mode(model)
 
     def stateless(trainable: Any, others: Any, batch: Any) -> Raw:
         def forward(x: Any) -> Any:
-            return model.stateless_call(trainable, others, x, **probe.arguments())[0]
+            return model.stateless_call(trainable, others, x, **mode)[0]
 
         def loss(x: Any, y: Any, y_pred: Any, weight: Any) -> Any:
             metrics = [variable.value for variable in model.metrics_variables]

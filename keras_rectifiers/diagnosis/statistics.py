@@ -7,6 +7,8 @@ runs all combine by `+`. Keras is never imported here.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 from typing import Self
 
@@ -150,6 +152,23 @@ class UnitStatistics:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+#: Statistics of rectifiers by their paths.
+Measured = dict[str, UnitStatistics]
+
+
+def merged(parts: Iterable[Mapping[str, UnitStatistics]]) -> Measured:
+    """Statistics of several counts, of calls, steps, replicas or workers, added.
+
+    Args:
+        parts: Statistics by path; a path may be in some of them only.
+    """
+    total: Measured = {}
+    for part in parts:
+        for path, found in part.items():
+            total[path] = found if path not in total else total[path] + found
+    return total
 
 
 def _or_nan(value: Any) -> Any:

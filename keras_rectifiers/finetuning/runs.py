@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_rectifiers.callbacks import DeadUnitMonitor
 from keras_rectifiers.errors import RectifierError
@@ -22,6 +21,7 @@ from keras_rectifiers.finetuning.schedule import COSINE
 from keras_rectifiers.finetuning.schedule import WarmupCosine
 from keras_rectifiers.finetuning.split import Parts
 from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.live.state import to_numpy
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,7 +126,9 @@ class Run:
             "ended": self._ended,
             "keeper": self.keeper.facts(),
         }
-        values = {name: _values(each) for name, each in self._variables().items()}
+        values = {
+            name: list(map(to_numpy, each)) for name, each in self._variables().items()
+        }
         return State(facts, {**values, "kept": list(self.keeper.weights)})
 
     def _go_on_from(self, state: State) -> None:
@@ -166,10 +168,6 @@ def _monitors(probe: Any) -> list[Any]:
     if probe is None:
         return []
     return [DeadUnitMonitor(probe, probe_samples="all", batch_size=256)]
-
-
-def _values(variables: Sequence[Any]) -> list[np.ndarray]:
-    return [keras.ops.convert_to_numpy(each.value) for each in variables]
 
 
 class _Record(keras.callbacks.Callback):

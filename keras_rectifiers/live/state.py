@@ -32,6 +32,16 @@ def steps_taken(model: Any) -> int:
     return int(to_numpy(model.optimizer.iterations))
 
 
+def inference_mode(model: Any) -> dict[str, Any]:
+    """Keyword arguments of a call of a model that put it into inference mode.
+
+    Args:
+        model: A Keras model; one whose `call` takes no `training` gets none.
+    """
+    takes_training = getattr(model, "_call_has_training_arg", True)
+    return {"training": False} if takes_training else {}
+
+
 def to_numpy(value: Any, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
     """A variable or tensor as an array, which may share its memory.
 
@@ -39,6 +49,8 @@ def to_numpy(value: Any, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]
         value: A variable or tensor outside any trace.
         dtype: Of the array. Default None: that of the value.
     """
+    if isinstance(value, keras.Variable):
+        value = value.value
     return np.asarray(keras.ops.convert_to_numpy(value), dtype)
 
 
@@ -49,4 +61,4 @@ def copy_of(value: Any, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
         value: See `to_numpy`.
         dtype: See `to_numpy`.
     """
-    return np.array(keras.ops.convert_to_numpy(value), dtype)
+    return np.array(to_numpy(value, dtype))

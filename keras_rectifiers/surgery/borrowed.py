@@ -26,6 +26,7 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.shadow import shadowed
 from keras_rectifiers.surgery import shared
 from keras_rectifiers.surgery.twin import Made
 from keras_rectifiers.surgery.twin import Twin
@@ -164,15 +165,11 @@ class Borrowed:
                     return original(thing)
                 return self._serialize(thing, original)
 
-            held = [each for each in _HOLDERS if hasattr(each, _SERIALIZE)]
-            before = [getattr(each, _SERIALIZE) for each in held]
-            try:
-                for each in held:
-                    setattr(each, _SERIALIZE, serialize)
+            with contextlib.ExitStack() as stack:
+                for each in _HOLDERS:
+                    if hasattr(each, _SERIALIZE):
+                        stack.enter_context(shadowed(each, **{_SERIALIZE: serialize}))
                 yield
-            finally:
-                for each, value in zip(held, before, strict=True):
-                    setattr(each, _SERIALIZE, value)
 
     def _serialize(self, thing: Any, original: Any) -> Any:
         if type(thing) is keras.layers.Lambda:

@@ -18,6 +18,8 @@ from keras_rectifiers.diagnosis.evidence.data import Spread
 from keras_rectifiers.diagnosis.statistics import Values
 from keras_rectifiers.live.rectifiers import LAYER
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.state import inference_mode
+from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.live.tap import tap
 
 #: Errors of models that run compiled and not eagerly.
@@ -109,10 +111,9 @@ def look(
         before = calls.found.get(place)
         calls.found[place] = before.joined(found) if before else found
 
-    takes_training = getattr(model, "_call_has_training_arg", True)
     try:
         with tap(inputs, receive_input), tap(rectifiers, receive), _no_gradients():
-            model(x, **({"training": False} if takes_training else {}))
+            model(x, **inference_mode(model))
     except _REFUSALS as error:
         return calls, f"{type(error).__name__}: {error}"
     return calls, ""
@@ -149,7 +150,7 @@ def _numbers(tensor: Any) -> npt.NDArray[Any] | None:
     if isinstance(tensor, keras.KerasTensor) or not hasattr(tensor, "dtype"):
         return None
     try:
-        values = keras.ops.convert_to_numpy(tensor)
+        values = to_numpy(tensor)
     except _REFUSALS:
         return None  # inside a loop of the graph, ragged, or strings
     if values.dtype.kind in "SUO" or values.ndim == 0:
