@@ -56,12 +56,12 @@ class Upstream:
         before = self._first(rectifier)
         while before is not None and len(before) == 1:
             member = before[0]
-            kind = type(member).__name__
+            does = traits.of(type(member).__name__)
             if kernel_name(member) is not None:
                 return member, normalization
-            if kind in traits.NORMALIZATIONS and normalization is None:
+            if does.normalizes and normalization is None:
                 normalization = member
-            elif kind not in traits.PASSING:
+            elif not does.passes:
                 break
             before = self._before(member)
         return None, normalization

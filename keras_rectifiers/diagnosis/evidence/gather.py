@@ -32,6 +32,7 @@ from keras_rectifiers.diagnosis.evidence.weights import births_known
 from keras_rectifiers.diagnosis.evidence.weights import kernel
 from keras_rectifiers.diagnosis.evidence.weights import producer
 from keras_rectifiers.diagnosis.evidence.weights import update_ratio
+from keras_rectifiers.graph import traits
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.live.state import to_numpy
@@ -136,8 +137,7 @@ def _normalisation(layer: Any, upstream: Upstream, units: int) -> Normalisation 
     if layer is None:
         return None
     values: dict[str, npt.NDArray[np.float64]] = {}
-    # Of the others `scale` says whether there is a factor; of this one it is it.
-    factor = "scale" if type(layer).__name__ == "RMSNormalization" else "gamma"
+    factor = traits.of(type(layer).__name__).per_unit[0]
     for name, attribute, default in (
         ("gamma", factor, np.ones(units)),
         ("beta", "beta", np.zeros(units)),

@@ -9,6 +9,7 @@ given; then only the distribution at birth is known.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from keras_rectifiers.diagnosis.evidence.data import Producer
 from keras_rectifiers.diagnosis.evidence.data import WeightChange
 from keras_rectifiers.diagnosis.statistics import Values
+from keras_rectifiers.graph import traits
 from keras_rectifiers.live.rectifiers import find
 from keras_rectifiers.live.state import copy_of
 from keras_rectifiers.live.state import synchronize
@@ -121,13 +123,13 @@ def kernel(layer: Any) -> Kernel | None:
         None if the layer has no kernel of floats whose columns are units.
     """
     name = kernel_name(layer)
-    if name is None or type(layer).__name__ == "EinsumDense":
+    if name is None or _does(layer).channels is traits.Channels.EINSUM:
         return None
     variable = getattr(layer, name)
     if "float" not in keras.backend.standardize_dtype(variable.dtype):
         return None  # quantized
     return Kernel(
-        _columns(layer, to_numpy(variable, np.float32)),
+        _columns(layer, name, to_numpy(variable, np.float32)),
         _at_birth(layer, name, variable),
     )
 
@@ -208,13 +210,15 @@ def _change(
     )
 
 
-def _columns(layer: Any, values: Columns) -> Columns:
-    kind = type(layer).__name__
-    if kind.startswith("Depthwise"):
-        return values.reshape(-1, values.shape[-2] * values.shape[-1])
-    if kind.endswith("Transpose"):
-        values = np.moveaxis(values, -2, -1)
-    return values.reshape(-1, values.shape[-1])
+def _does(layer: Any) -> traits.Traits:
+    return traits.of(type(layer).__name__)
+
+
+def _columns(layer: Any, name: str, values: Columns) -> Columns:
+    made = {weight.name: weight.axes for weight in _does(layer).makes}
+    axes = made.get(name, (-1,))
+    values = np.moveaxis(values, axes, range(-len(axes), 0))
+    return values.reshape(-1, math.prod(values.shape[-len(axes) :]))
 
 
 def _at_birth(layer: Any, name: str, variable: Any) -> Columns | None:
@@ -222,7 +226,7 @@ def _at_birth(layer: Any, name: str, variable: Any) -> Columns | None:
     if initializer is None or np.prod(variable.shape) > MOST_WEIGHTS_AT_BIRTH:
         return None
     made = initializer(tuple(variable.shape), dtype="float32")
-    return _columns(layer, to_numpy(made, np.float32))
+    return _columns(layer, name, to_numpy(made, np.float32))
 
 
 def _bias_at_birth(layer: Any, bias: Any) -> Values | None:
@@ -235,11 +239,9 @@ def _bias_at_birth(layer: Any, bias: Any) -> Values | None:
 
 def _initializer(layer: Any, name: str) -> Any:
     """The initializer of a weight, if calling it again changes nothing."""
-    stem = name.removesuffix("_kernel")
-    names = [f"{stem}_initializer"]
-    if type(layer).__name__.startswith("Depthwise"):
-        names = ["depthwise_initializer"] if name == "kernel" else names
-    found = getattr(layer, names[0], None)
+    found = getattr(layer, f"{name.removesuffix('_kernel')}_initializer", None)
+    if found is None and name == "kernel":
+        found = getattr(layer, "depthwise_initializer", None)
     if not isinstance(found, keras.initializers.Initializer):
         return None
     if isinstance(getattr(found, "seed", None), keras.random.SeedGenerator):
