@@ -16,6 +16,7 @@ from typing import NamedTuple
 from typing import overload
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import built_shape
@@ -84,6 +85,11 @@ class Call:
     def class_name(self) -> str:
         """Class of what runs."""
         return str(self.place.entry["class_name"])
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether an operation runs, and not a layer."""
+        return forms.is_operation(self.place.entry.get("module"))
 
     @property
     def config(self) -> dict[str, Any]:

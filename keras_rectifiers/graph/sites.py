@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_rectifiers.graph import forms
-from keras_rectifiers.graph import roles
 from keras_rectifiers.graph import shapes
 from keras_rectifiers.graph.axes import Axes
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.graph import Ref
+from keras_rectifiers.graph.roles import Roles
 from keras_rectifiers.graph.view import View
 from keras_rectifiers.specs import Rectifier
 from keras_rectifiers.specs import Shape
@@ -159,12 +159,13 @@ def holds_layer(entry: Entry) -> bool:
     )
 
 
-def find(view: View, axes: Axes) -> tuple[Found, ...]:
+def find(view: View, axes: Axes, roles: Roles) -> tuple[Found, ...]:
     """Every rectifier of a model, in the order of its layers.
 
     Args:
         view: The document.
         axes: The axes of its channels.
+        roles: What the outputs of its calls are there for.
 
     Returns:
         One `Found` for each rectifier. A layer that is shared between models
@@ -178,7 +179,7 @@ def find(view: View, axes: Axes) -> tuple[Found, ...]:
             recognised.setdefault(place.identity, known)
             shared.setdefault(place.identity, []).append(place)
     return tuple(
-        _found(places, *recognised[identity], view, axes)
+        _found(places, *recognised[identity], view, axes, roles)
         for identity, places in shared.items()
     )
 
@@ -237,10 +238,11 @@ def _found(
     operand: int,
     view: View,
     axes: Axes,
+    roles: Roles,
 ) -> Found:
     place = places[0]
     fused = form == FUSED
-    role, evidence = roles.role_of(places, known, view, fused=fused)
+    role, evidence = roles.of_places(places, known, fused=fused)
     axis, one_axis = axes.of_places(places)
     called = [shapes.output_shapes(each, view, fused=fused) for each in places]
     site = Site(

@@ -8,6 +8,7 @@ from keras_rectifiers.graph import sites
 from keras_rectifiers.graph.axes import Axes
 from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.roles import Roles
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.view import View
 
@@ -41,6 +42,11 @@ class Survey:
         return Axes(self.calls)
 
     @functools.cached_property
+    def roles(self) -> Roles:
+        """What the output of each call is there for."""
+        return Roles(self.calls)
+
+    @functools.cached_property
     def found(self) -> tuple[Found, ...]:
         """Every rectifier, in the order of the layers."""
-        return sites.find(self.view, self.axes)
+        return sites.find(self.view, self.axes, self.roles)
