@@ -38,7 +38,7 @@ class Axes(Forward[traits.Axis]):
         place, inner = call.place, self.calls.view.below(call.place)
         while inner is not None and not _runs_in_a_loop(place.entry):
             place, inner = inner, self.calls.view.below(inner)
-        rank = self._rank(Tensor(call.number, 0))
+        rank = self._rank(Tensor(call.number, 0), call.steps)
         axis = _after(place.entry, takes or _UNKNOWN, rank)
         noted = (_inside(place.entry, axis), rank)
         self._seen.setdefault(place.address, []).append(noted)
@@ -62,13 +62,13 @@ class Axes(Forward[traits.Axis]):
         self, call: Call, tensor: Tensor, axis: traits.Axis
     ) -> traits.Tensor:
         """Axis and number of axes of a tensor, in one step of the call's."""
-        rank, deeper = self._rank(tensor), call.steps - self.calls[tensor.call].steps
+        deeper = call.steps - self.calls[tensor.call].steps
         for _ in range(abs(deeper)):
             axis = traits.into_step(axis) if deeper > 0 else traits.out_of_step(axis)
-        return axis, None if rank is None else rank - deeper
+        return axis, self._rank(tensor, call.steps)
 
-    def _rank(self, tensor: Tensor) -> int | None:
-        shape = self.calls.stated(tensor).shape
+    def _rank(self, tensor: Tensor, steps: int) -> int | None:
+        shape = self.calls.stated(tensor, steps).shape
         return None if shape is None else len(shape)
 
 

@@ -51,6 +51,22 @@ class Stated(NamedTuple):
     shape: Shape | None
     #: Its dtype; None where it is not stated.
     dtype: str | None
+    #: Number of `TimeDistributed` layers for which the shape is that of one step.
+    steps: int
+
+    def at(self, steps: int) -> Stated:
+        """The same with the shape that there is inside other `TimeDistributed` layers.
+
+        Args:
+            steps: Number of them; for each one less an axis of unknown length is
+                added after the batch, for each one more an axis is dropped there.
+        """
+        if self.shape is None:
+            return self
+        batch, axes = self.shape[:1], self.shape[1:]
+        deeper = steps - self.steps
+        axes = axes[deeper:] if deeper > 0 else (None,) * -deeper + axes
+        return Stated((*batch, *axes), self.dtype, steps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -144,6 +160,14 @@ class Calls(Sequence[Call]):
         """
         return tuple(self._of.get(self.view.member(place).address, ()))
 
+    def of_layer(self, place: Place) -> tuple[Call, ...]:
+        """The calls of the layer at a place, also where it is shared.
+
+        Args:
+            place: A layer, operation or wrapper.
+        """
+        return tuple(call for each in self.view.shared(place) for call in self.of(each))
+
     def outputs(self, call: Call) -> Iterator[Tensor]:
         """The outputs of a call, as far as the document mentions them; at least one.
 
@@ -161,13 +185,17 @@ class Calls(Sequence[Call]):
         """
         return self._takers.get(tensor, ())
 
-    def stated(self, tensor: Tensor) -> Stated:
-        """What the document says about a tensor, on the axes of the call that made it.
+    def stated(self, tensor: Tensor, steps: int | None = None) -> Stated:
+        """What the document says about a tensor.
 
         Args:
             tensor: An output of a call.
+            steps: Number of `TimeDistributed` layers inside which it is looked at.
+                Default None: where it is made.
         """
-        return self._stated.get(tensor, Stated(None, None))
+        if steps is None:
+            steps = self._calls[tensor.call].steps
+        return self._stated.get(tensor, Stated(None, None, 0)).at(steps)
 
     def depends(self, call: Call, source: Call) -> bool:
         """Whether a call takes what another made, or anything that was made from it.
@@ -209,10 +237,11 @@ class Calls(Sequence[Call]):
                 break
             place, steps = inner, steps + 1
         for ref, tensor in zip(refs, takes, strict=False):
-            self._state(tensor, ref.shape, ref.dtype, model.steps)
+            self._state(tensor, Stated(ref.shape, ref.dtype, model.steps))
         if not model.graph.functional:
+            built = Stated(built_shape(member.entry), None, model.steps)
             for tensor in takes:
-                self._state(tensor, built_shape(member.entry), None, model.steps)
+                self._state(tensor, built)
         if place.entry["class_name"] == "InputLayer" and takes:
             return takes
         inside = is_model(place.entry)
@@ -242,17 +271,12 @@ class Calls(Sequence[Call]):
         for position, tensor in enumerate(call.takes):
             self._takers.setdefault(tensor, []).append((call, position))
 
-    def _state(
-        self, tensor: Tensor, shape: Shape | None, dtype: str | None, steps: int
-    ) -> None:
-        """Note what a call says about a tensor; the first to say it is believed."""
+    def _state(self, tensor: Tensor, said: Stated) -> None:
+        """Note what a call says; who sees most axes is believed, then the first."""
         self._count_output(tensor)
-        known, inner = self.stated(tensor), self._calls[tensor.call].steps - steps
-        if known.shape is None and shape is not None and inner >= 0:
-            shape = (*shape[:1], *shape[1 + inner :])
-        else:
-            shape = known.shape
-        self._stated[tensor] = Stated(shape, known.dtype or dtype)
+        known = self._stated.setdefault(tensor, said)
+        if said.shape is not None and (known.shape is None or said.steps < known.steps):
+            self._stated[tensor] = said._replace(dtype=known.dtype or said.dtype)
 
     def _count_output(self, tensor: Tensor) -> None:
         known = self._outputs.get(tensor.call, 1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
@@ -23,8 +26,10 @@ class View:
         self._graphs: dict[Address, Graph] = {}
         # Asking an entry means to look at all its layers, so that is done once.
         self._models = {place.address for place in self.places if is_model(place.entry)}
+        self._shared: dict[tuple[Any, ...], list[Place]] = {}
         self._members: dict[tuple[Address, str], Place] = {}
         for place in self.places[1:]:
+            self._shared.setdefault(place.identity, []).append(place)
             if place.parent is not None:
                 key = (place.parent.address, place.names[-1])
                 self._members.setdefault(key, place)
@@ -38,6 +43,10 @@ class View:
     def child(self, parent: Place, name: str) -> Place:
         """A member of a model, by name."""
         return self._members[parent.address, name]
+
+    def shared(self, place: Place) -> Sequence[Place]:
+        """All places of the layer at a place; the first is that which Keras knows."""
+        return self._shared[place.identity]
 
     def below(self, wrapper: Place) -> Place | None:
         """The layer inside a wrapper; None where it cannot be read."""

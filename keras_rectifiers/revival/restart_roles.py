@@ -17,7 +17,6 @@ from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import OUTPUT as AT_OUTPUT
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.graph.units.rules import is_elementwise
 
 #: Makes rectified units out of rectified units, which it hands on.
 PASSED = "passed"
@@ -158,7 +157,7 @@ class _Reading:
             return units if class_name == "Add" or self._joins(call, units) else None
         if len(taken) > 1 or not _keras_own(entry):
             return None
-        if is_elementwise(entry):
+        if _keeps_values_apart(entry):
             return units
         if class_name.startswith(_KEEPS_CHANNELS) and _axis(call.place) == units.axis:
             keeps = call.place.config.get("keepdims")
@@ -193,7 +192,7 @@ class _Reading:
         behind = self._behind[number]
         if class_name == "BatchNormalization":
             return _NORMED if behind in (_RECTIFIED, _NORMED) else _OTHER
-        if is_elementwise(entry) or class_name.startswith(_KEEPS_CHANNELS):
+        if _keeps_values_apart(entry) or class_name.startswith(_KEEPS_CHANNELS):
             return behind
         return _NOTHING if class_name in _AT_THE_END and behind == _NOTHING else _OTHER
 
@@ -231,3 +230,9 @@ def _keras_own(entry: Entry) -> bool:
 
 def _axis(place: Place) -> int:
     return traits.format_axis(place.config.get("data_format"))
+
+
+def _keeps_values_apart(entry: Entry) -> bool:
+    """Whether each value stays alone, 0 stays 0, and nothing becomes negative."""
+    row = traits.of_entry(entry)
+    return row.elementwise and row.keeps_zero and row.keeps_sign

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import traits
+from keras_rectifiers.graph.calls import Call
+from keras_rectifiers.graph.calls import Calls
+from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Place
-from keras_rectifiers.graph.document import is_functional
-from keras_rectifiers.graph.document import is_model
-from keras_rectifiers.graph.graph import end_refs
+from keras_rectifiers.graph.passes import Forward
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units import rules
 from keras_rectifiers.graph.units.parts import Consumer
-from keras_rectifiers.graph.units.rules import State
-from keras_rectifiers.graph.units.rules import UnsafeError
-from keras_rectifiers.graph.units.spots import Spot
-from keras_rectifiers.graph.units.spots import Spots
-from keras_rectifiers.graph.view import View
+from keras_rectifiers.graph.units.parts import Passed
+from keras_rectifiers.graph.units.state import State
+from keras_rectifiers.graph.units.state import UnsafeError
+from keras_rectifiers.graph.units.state import start
+from keras_rectifiers.graph.units.state import taken_shape
 
-#: Most members that are visited for one rectifier.
+#: Most ways that are followed from one rectifier.
 _MOST = 5_000
 
 
@@ -30,45 +33,95 @@ class _Taker:
     """A layer that takes units up, at the calls at which it was reached."""
 
     place: Place
-    through: tuple[Any, ...]
-    reached: dict[Any, list[list[rules.Piece]]]
+    through: tuple[Passed, ...]
+    reached: dict[int, list[list[rules.Piece]]]
 
 
-class Forward:
-    """The way from one rectifier onward.
+class Consumers(Forward[Sequence[State]]):
+    """The ways from one rectifier onward, to the weights that take its units up.
 
     Args:
-        view: The document.
+        calls: The calls of the model.
         found: The rectifier.
+
+    Raises:
+        UnsafeError: If there is no safe answer.
     """
 
-    def __init__(self, view: View, found: Found) -> None:
-        self._spots = Spots(view)
-        self._found = found
-        self._takers: dict[Any, _Taker] = {}
-        self._visited = 0
+    def __init__(self, calls: Calls, found: Found) -> None:
+        super().__init__(calls, ())
+        own, self._start = start(calls, found)
+        self._own = {call.number for call in own}
+        self._takers: dict[tuple[Any, ...], _Taker] = {}
+        self._ways = 0
+        self.run(own)
 
-    def consumers(self) -> tuple[Consumer, ...]:
+    def parts(self) -> tuple[Consumer, ...]:
         """Every weight that the units' outputs are multiplied with.
 
         Raises:
             UnsafeError: If there is no safe answer.
         """
-        start = self._spots.start(self._found)
-        for place in self._found.places:
-            timed = self._spots.wrapped_in_time(place)
-            state = dataclasses.replace(start, axis=start.axis + timed)
-            for spot in self._spots.of(place):
-                self._leave(spot, 0, state)
         if not self._takers:
             raise UnsafeError("its output is not used")
         return tuple(
             part for taker in self._takers.values() for part in self._of(taker)
         )
 
+    def made(
+        self, call: Call, taken: Sequence[Sequence[State]]
+    ) -> Sequence[Sequence[State]]:
+        """Where the units are after a call, which they may reach more than once."""
+        states = [self._start] if call.number in self._own else []
+        for position, (tensor, arriving) in enumerate(
+            zip(call.takes, taken, strict=True)
+        ):
+            for state in arriving:
+                seen = state.between(self.calls[tensor.call], call)
+                after = self._after(call, position, seen)
+                if after is not None:
+                    states.append(after)
+        self._ways += len(states)
+        if self._ways > _MOST:
+            raise UnsafeError("its output goes further than can be followed")
+        if states and Tensor(call.number, 0) in self.calls.ends:
+            raise UnsafeError("it is an output of the model")
+        return [states] if states else []
+
+    def _after(self, call: Call, position: int, state: State) -> State | None:
+        """The units after a call; None where it takes them up."""
+        place, entry = call.place, call.place.entry
+        shape = taken_shape(self.calls, call, position)
+        if traits.of_entry(entry).joins:
+            shapes = [
+                taken_shape(self.calls, call, each) for each in range(position + 1)
+            ]
+            after: State | None = rules.concatenated(entry, state, position, shapes)
+        elif len(call.takes) != 1 or call.class_name == "Bidirectional":
+            raise UnsafeError(_why(call))
+        else:
+            after = rules.keeps_apart(entry, state, shape)
+        if after is None:
+            pieces = rules.taken_up(entry, state, shape)
+            if not pieces:
+                raise UnsafeError(_why(call))
+            taker = self._takers.setdefault(
+                place.identity, _Taker(place, state.through, {})
+            )
+            taker.reached.setdefault(call.number, []).append(pieces)
+            return None
+        record = Passed(
+            self.calls.view.shared(place)[0].path,
+            call.class_name,
+            place.config,
+            state.indices,
+            once=len(self.calls.of_layer(place)) == 1,
+        )
+        return dataclasses.replace(after, through=(*state.through, record))
+
     def _of(self, taker: _Taker) -> list[Consumer]:
         place = taker.place
-        if frozenset(taker.reached) != self._spots.of_layer(place):
+        if taker.reached.keys() != {call.number for call in self.calls.of_layer(place)}:
             raise UnsafeError(
                 f"{place.path!r} is shared and takes other values by the same weights"
             )
@@ -80,11 +133,10 @@ class Forward:
                     raise UnsafeError(
                         f"{place.path!r} is shared and takes units at other positions"
                     )
-        class_name = str(place.entry["class_name"])
         return [
             Consumer(
-                self._spots.canonical(place),
-                class_name,
+                self.calls.view.shared(place)[0].path,
+                str(place.entry["class_name"]),
                 weight,
                 axes,
                 indices,
@@ -93,103 +145,6 @@ class Forward:
             )
             for weight, axes, indices in first
         ]
-
-    def _leave(self, spot: Spot, tensor: int, state: State) -> None:
-        """Follow the output of a call."""
-        self._visited += 1
-        if self._visited > _MOST:
-            raise UnsafeError("its output goes further than can be followed")
-        model = spot.member.parent
-        if model is None:
-            return
-        for position, output in enumerate(self._spots.outputs(model)):
-            if output == (spot.name, spot.call, tensor):
-                self._leave_model(spot, model, position, state)
-        graph = self._spots.view.graph(model)
-        for name, call in dict.fromkeys(graph.consumers(spot.name, spot.call)):
-            following = Spot(self._spots.child(model, name), call, spot.around)
-            for position, ref in enumerate(graph.inputs(name, call)):
-                if (ref.source, ref.tensor) == ((spot.name, spot.call), tensor):
-                    self._enter(following, position, state)
-
-    def _leave_model(
-        self, spot: Spot, model: Place, position: int, state: State
-    ) -> None:
-        outside = self._spots.around(spot)
-        if outside is None:
-            raise UnsafeError("it is an output of the model")
-        timed = self._spots.wrapped_in_time(model)
-        state = dataclasses.replace(state, axis=state.axis + timed)
-        self._leave(outside, position, state)
-
-    def _enter(self, spot: Spot, position: int, state: State) -> None:
-        """Follow a tensor into a call."""
-        place, shape = spot.member, self._spots.input_shape(spot, position)
-        timed = place.entry["class_name"] == "TimeDistributed"
-        if timed:
-            if state.axis < 2:  # noqa: PLR2004 - batch and time
-                raise UnsafeError(f"{place.path!r} runs over the axis of the units")
-            place = self._spots.inner(place)
-            state = dataclasses.replace(state, axis=state.axis - 1)
-            shape = None if shape is None else (shape[0], *shape[2:])
-        if is_model(place.entry):
-            self._enter_model(place, spot, position, state)
-            return
-        after = self._after(place, spot, position, state, shape)
-        if after is not None:
-            record = self._spots.passed(place, state.indices)
-            after = dataclasses.replace(
-                after, axis=after.axis + timed, through=(*state.through, record)
-            )
-            self._leave(spot, 0, after)
-
-    def _enter_model(
-        self, model: Place, spot: Spot, position: int, state: State
-    ) -> None:
-        around = (*spot.around, spot.call)
-        if is_functional(model.entry):
-            refs = list(end_refs(model.entry, "input_layers"))
-            first = self._spots.child(model, refs[position].name)
-        else:
-            names = iter(self._spots.view.graph(model).entries)
-            first = self._spots.child(model, next(names))
-        if first.entry["class_name"] == "InputLayer":
-            self._leave(Spot(first, 0, around), 0, state)
-        elif is_functional(model.entry):
-            raise UnsafeError(f"{model.path!r} begins in the middle of another model")
-        else:
-            self._enter(Spot(first, 0, around), 0, state)
-
-    def _after(
-        self,
-        place: Place,
-        spot: Spot,
-        position: int,
-        state: State,
-        shape: Any,
-    ) -> State | None:
-        """The state after a plain layer; None where it takes the units up."""
-        entry, class_name = place.entry, str(place.entry["class_name"])
-        model = spot.member.parent
-        if model is None:
-            return None
-        refs = self._spots.view.graph(model).inputs(spot.name, spot.call)
-        if class_name == "Concatenate":
-            shapes = [self._spots.input_shape(spot, i) for i in range(len(refs))]
-            return rules.concatenated(entry, state, position, shapes)
-        if class_name == "Bidirectional" or len(refs) != 1:
-            raise UnsafeError(_why(place, len(refs)))
-        after = rules.keeps_apart(entry, state, shape)
-        if after is not None:
-            return after
-        pieces = rules.taken_up(entry, state, shape)
-        if not pieces:
-            raise UnsafeError(_why(place, 1))
-        taker = self._takers.setdefault(
-            place.identity, _Taker(place, state.through, {})
-        )
-        taker.reached.setdefault(spot.key, []).append(pieces)
-        return None
 
 
 def _united(arrivals: list[list[rules.Piece]]) -> list[rules.Piece]:
@@ -205,17 +160,18 @@ def _united(arrivals: list[list[rules.Piece]]) -> list[rules.Piece]:
     return first
 
 
-def _why(place: Place, tensors: int) -> str:
+def _why(call: Call) -> str:
     """Why the way ends at a layer."""
-    class_name, path = str(place.entry["class_name"]), place.path
+    place, class_name, several = call.place, call.class_name, len(call.takes) > 1
+    row, path = traits.of_entry(place.entry), place.path
     if not forms.is_keras(place.entry):
         return f"the custom layer {path!r} ({class_name}) may do anything with it"
-    if class_name in ("Add", "Subtract", "Average") and tensors > 1:
+    if class_name in ("Add", "Subtract", "Average") and several:
         return f"it is added to another value in {path!r} ({class_name})"
-    if class_name == "Multiply" and tensors > 1:
+    if class_name == "Multiply" and several:
         return f"it is multiplied with another value in {path!r}"
-    if "Attention" in class_name:
+    if row.attends:
         return f"attention in {path!r} ({class_name}) mixes it with other values"
-    if "Normalization" in class_name:
+    if class_name.endswith("Normalization"):
         return f"{path!r} ({class_name}) mixes units with each other"
     return f"{path!r} ({class_name}) is no layer through which units can be followed"

@@ -18,51 +18,15 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.units.parts import Indices
-from keras_rectifiers.graph.units.parts import Passed
+from keras_rectifiers.graph.units.state import State
+from keras_rectifiers.graph.units.state import UnsafeError
 from keras_rectifiers.specs import Shape
-
-
-class UnsafeError(ValueError):
-    """No safe answer; the message says why. It never leaves this part."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class State:
-    """Where the units lie in a tensor."""
-
-    #: Axis of the channels, batch axis included, from 0.
-    axis: int
-    #: Positions of each unit on that axis, shape `(units, k)`.
-    indices: Indices
-    #: What was passed so far.
-    through: tuple[Passed, ...]
-
 
 #: (weight, axes from the end, positions of each unit on them)
 Piece = tuple[str, tuple[int, ...], tuple[Indices, ...]]
 
 #: Largest tensor, in values of one sample, through which a reshape is followed.
 _LARGEST = 4_000_000
-
-#: Layers and operations without weights that work on each value alone, 0 to 0.
-_ELEMENTWISE = frozenset(
-    {
-        *(traits.PASSING - {"AlphaDropout"}),  # while training it gives no 0 for 0
-        *("ELU", "Relu", "Relu6", "Elu", "Gelu", "Selu", "Silu", "Tanh"),
-        *("LeakyRelu", "Softsign", "StopGradient", "Cast"),
-    }
-)
-#: The same as activations.
-ZERO_TO_ZERO = frozenset(
-    {
-        *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu"),
-        *("silu", "swish", "tanh", "softsign", "hard_tanh", "tanh_shrink"),
-        *("soft_shrink", "hard_shrink", "mish", "hard_swish"),
-    }
-)
-#: Activations that mix units.
-_MIXES = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
-_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
 
 
 def channels(config: dict[str, Any], rank: int) -> int:
@@ -85,20 +49,20 @@ def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None
     Raises:
         UnsafeError: If it is one, and cannot be followed.
     """
-    class_name, config = str(entry["class_name"]), config_of(entry)
+    row, config = traits.of_entry(entry), config_of(entry)
+    class_name = str(entry["class_name"])
     if is_elementwise(entry):
         return state
-    if class_name == "BatchNormalization":
+    if row.normalizes and not row.mixes:
         _check_axis(entry, state, _rank(entry, shape), config.get("axis", -1))
         return state
-    if class_name.startswith(traits.GLOBAL_POOLING):
+    if row.global_pool or row.pools or (row.resizes and row.spatial):
         rank = _rank(entry, shape)
         _check_axis(entry, state, rank, channels(config, rank))
-        return state if config.get("keepdims") else dataclasses.replace(state, axis=1)
-    if class_name.startswith((*traits.POOLING, *traits.RESIZING)):
-        rank = _rank(entry, shape)
-        _check_axis(entry, state, rank, channels(config, rank))
-        return state
+        flat = row.global_pool and not config.get("keepdims")
+        return dataclasses.replace(state, axis=1) if flat else state
+    if not row.reorders or forms.is_operation(entry.get("module")):
+        return None
     if class_name == "Permute":
         dims = list(config["dims"])
         return dataclasses.replace(state, axis=dims.index(state.axis) + 1)
@@ -109,18 +73,8 @@ def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None
 
 def is_elementwise(entry: Entry) -> bool:
     """Whether a member works on each value alone, and takes 0 to 0."""
-    class_name, config = str(entry["class_name"]), config_of(entry)
-    if not forms.is_ours(entry) and not forms.is_keras(entry):
-        return False
-    if class_name in _ELEMENTWISE:
-        return True
-    if class_name == "Activation":
-        return config.get("activation") in ZERO_TO_ZERO
-    if class_name == "ReLU":
-        return not config.get("threshold")
-    if class_name == "Rescaling":
-        return isinstance(config.get("scale"), int | float) and not config.get("offset")
-    return class_name in ("LeakyReLU", "PReLU", "LeakyRelu", "PRelu")
+    row = traits.of_entry(entry)
+    return row.elementwise and row.keeps_zero and not row.needs_positive
 
 
 def taken_up(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
@@ -134,30 +88,17 @@ def taken_up(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
     Raises:
         UnsafeError: If the weights are shared between units.
     """
-    class_name, config = str(entry["class_name"]), config_of(entry)
-    if not forms.is_keras(entry):
-        return []
-    if class_name in ("Dense", *_RECURRENT):
+    config = config_of(entry)
+    for weight in traits.of_entry(entry).reads:
+        if not weight.axes:
+            return [(weight.name, *_einsum(entry, state, shape, "input"))]
         rank = _rank(entry, shape)
-        _check_axis(entry, state, rank, rank - 1)
-        kernel = "cell.kernel" if class_name in _RECURRENT else "kernel"
-        return [(kernel, (-2,), (state.indices,))]
-    if class_name == "EinsumDense":
-        return [("kernel", *_einsum(entry, state, shape, "input"))]
-    if "Conv" not in class_name or "LSTM" in class_name:
-        return []
-    rank = _rank(entry, shape)
-    _check_axis(entry, state, rank, channels(config, rank))
-    if class_name.startswith("Separable"):
-        return [("depthwise_kernel", (-2,), (state.indices,))]
-    if class_name.startswith("Depthwise"):
-        return [("kernel", (-2,), (state.indices,))]
-    if class_name.endswith("Transpose"):
-        return [("kernel", (-1,), (state.indices,))]
-    groups = int(config.get("groups") or 1)
-    if groups == 1:
-        return [("kernel", (-2,), (state.indices,))]
-    return [_grouped(entry, state, shape, groups)]
+        _check_axis(entry, state, rank, channels(config, rank))
+        groups = int(config.get("groups") or 1)
+        if groups > 1:
+            return [_grouped(entry, state, shape, groups)]
+        return [(weight.name, weight.axes, (state.indices,))]
+    return []
 
 
 def made_by(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
@@ -171,29 +112,23 @@ def made_by(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
     Raises:
         UnsafeError: If the weights are shared between units.
     """
-    class_name, config = str(entry["class_name"]), config_of(entry)
-    if not forms.is_keras(entry):
+    config, weights = config_of(entry), traits.of_entry(entry).makes
+    if not weights:
         return []
-    every = (state.indices,)
-    if class_name == "Embedding":
-        _check_axis(entry, state, (len(shape) if shape else 2) + 1, -1)
-        return [("embeddings", (-1,), every)]
-    if class_name == "EinsumDense":
+    if not weights[0].axes:
         return _made_by_einsum(entry, state, shape)
-    convolves = "Conv" in class_name and "LSTM" not in class_name
-    if class_name != "Dense" and not convolves:
-        return []
-    rank = _rank(entry, shape)
-    _check_axis(entry, state, rank, channels(config, rank) if convolves else -1)
-    bias: list[Piece] = [("bias", (-1,), every)] if config.get("use_bias", True) else []
-    if class_name.startswith("Separable"):
-        return [("pointwise_kernel", (-1,), every), *bias]
-    if class_name.startswith("Depthwise"):
-        many = int(config.get("depth_multiplier", 1))
-        pair = (state.indices // many, state.indices % many)
-        return [("kernel", (-2, -1), pair), *bias]
-    axis = -2 if class_name.endswith("Transpose") else -1
-    return [("kernel", (axis,), every), *bias]
+    if weights[0].name == "embeddings":  # it adds an axis
+        _check_axis(entry, state, (len(shape) if shape else 2) + 1, -1)
+    else:
+        rank = _rank(entry, shape)
+        _check_axis(entry, state, rank, channels(config, rank))
+    many = int(config.get("depth_multiplier") or 1)
+    pair = (state.indices // many, state.indices % many)
+    return [
+        (weight.name, weight.axes, pair if len(weight.axes) > 1 else (state.indices,))
+        for weight in weights
+        if weight.name != "bias" or config.get("use_bias", True)
+    ]
 
 
 def concatenated(
@@ -223,8 +158,7 @@ def concatenated(
 
 def mixes_output(entry: Entry) -> bool:
     """Whether a layer's own activation mixes units or is not known."""
-    activation = config_of(entry).get("activation")
-    return isinstance(activation, str) and activation in _MIXES
+    return traits.function(config_of(entry).get("activation")).mixes
 
 
 def _reshaped(entry: Entry, state: State, shape: Shape | None) -> State:

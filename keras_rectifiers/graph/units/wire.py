@@ -8,18 +8,18 @@ is a `Cannot`. Keras is never imported.
 
 from __future__ import annotations
 
+from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.graph.units.consumers import Forward
+from keras_rectifiers.graph.units.consumers import Consumers
 from keras_rectifiers.graph.units.parts import Cannot
 from keras_rectifiers.graph.units.parts import Consumer
 from keras_rectifiers.graph.units.parts import Part
 from keras_rectifiers.graph.units.parts import Passed
 from keras_rectifiers.graph.units.parts import Producer
 from keras_rectifiers.graph.units.parts import UnitWiring
-from keras_rectifiers.graph.units.producers import Backward
-from keras_rectifiers.graph.units.rules import UnsafeError
-from keras_rectifiers.graph.view import View
+from keras_rectifiers.graph.units.producers import Producers
+from keras_rectifiers.graph.units.state import UnsafeError
 
 __all__ = [
     "Cannot",
@@ -47,18 +47,18 @@ def wire(survey: Survey) -> dict[str, UnitWiring]:
         found.site.path: UnitWiring(
             found.site.path,
             found.site.channels,
-            producers(survey.view, found),
-            consumers(survey.view, found),
+            producers(survey.calls, found),
+            consumers(survey.calls, found),
         )
         for found in survey.found
     }
 
 
-def producers(view: View, found: Found) -> tuple[Producer, ...] | Cannot:
+def producers(calls: Calls, found: Found) -> tuple[Producer, ...] | Cannot:
     """The incoming weights of a rectifier's units.
 
     Args:
-        view: The document.
+        calls: The calls of the model.
         found: The rectifier, as `Survey.found` has it for the same document.
 
     Returns:
@@ -66,22 +66,22 @@ def producers(view: View, found: Found) -> tuple[Producer, ...] | Cannot:
         normalisation between, as far as nothing else depends on them.
     """
     try:
-        return Backward(view, found).producers()
+        return Producers(calls, found).parts()
     except UnsafeError as error:
         return Cannot(str(error))
 
 
-def consumers(view: View, found: Found) -> tuple[Consumer, ...] | Cannot:
+def consumers(calls: Calls, found: Found) -> tuple[Consumer, ...] | Cannot:
     """The outgoing weights of a rectifier's units.
 
     Args:
-        view: The document.
+        calls: The calls of the model.
         found: The rectifier, as `Survey.found` has it for the same document.
 
     Returns:
         Every weight that the units' outputs are multiplied with.
     """
     try:
-        return Forward(view, found).consumers()
+        return Consumers(calls, found).parts()
     except UnsafeError as error:
         return Cannot(str(error))
