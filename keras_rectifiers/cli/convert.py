@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from keras_rectifiers.cli.calibrated import calibrated
+from keras_rectifiers.cli.calibrated import calibration_options
+from keras_rectifiers.cli.calibrated import check_options
 from keras_rectifiers.cli.options import TARGETS
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
@@ -37,6 +40,7 @@ from keras_rectifiers.repairs import OPTIMIZER_STATE
 )
 @slope_options
 @selection_options
+@calibration_options
 @click.option(
     "--portable",
     is_flag=True,
@@ -77,6 +81,9 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     roles: tuple[str, ...],
+    spec: str | None,
+    budget_change: float | None,
+    scale: float | None,
     portable: bool,
     manifest: Path | None,
     dry_run: bool,
@@ -93,8 +100,9 @@ def command(
     SRC is a .keras or .h5 file of any Keras, a SavedModel folder, or the JSON of an
     architecture; DST a .keras file (.json for an architecture alone; .h5, where SRC
     is one that Keras 3 opens). The work is done on the file: the model is neither
-    loaded nor run (but by --verify), and its weights are copied as they are. What an
-    old SRC needs is repaired first, and listed. SRC is never changed.
+    loaded nor run (but by --verify and --calibrate), and its weights are copied as
+    they are. What an old SRC needs is repaired first, and listed. SRC is never
+    changed.
     """
     from keras_rectifiers.cli.models import custom_classes
     from keras_rectifiers.cli.models import import_modules
@@ -107,8 +115,21 @@ def command(
         raise click.UsageError("Missing argument 'DST' (or use --dry-run).")
     if dry_run and verified:
         raise click.UsageError("--verify needs the file that --dry-run does not write.")
+    check_options(
+        spec,
+        {"--budget-change": budget_change, "--scale": scale},
+        {
+            "--negative-slope": negative_slope,
+            "--alpha": alpha,
+            "--of": of,
+            "--portable": portable,
+            "--verify": verified,
+            "--keep-training-state": keep_training_state,
+        },
+    )
+    selected = selection(of, include, exclude, roles)
     choice = {
-        **selection(of, include, exclude, roles),
+        **selected,
         **slopes(to, negative_slope, alpha),
         "portable": portable,
         "weights": weights,
@@ -118,8 +139,23 @@ def command(
     if manifest is not None:
         check_target(source, manifest, overwrite=force)
     ctx.with_resource(custom_classes(imports))
-    verification = None
-    if target is None or dry_run:
+    verification = calibration = None
+    if spec is not None:
+        calibration = calibrated(
+            source,
+            None if dry_run else target,
+            spec,
+            to=to,
+            budget=budget_change,
+            scale=scale,
+            force=force,
+            imports=imports,
+            weights=weights,
+            input_shape=input_shape,
+            **selected,
+        )
+        made = calibration.plan
+    elif target is None or dry_run:
         made = plan(source, to, **choice)
         if keep_training_state:
             check_kept(made.repairs, source)
@@ -133,11 +169,13 @@ def command(
             verified=verified,
             imports=imports,
         )
-    if manifest is not None:
+    kept = verification is None or promise_kept(verification, made, choice)
+    kept = kept and (calibration is None or calibration.fits)
+    if manifest is not None and (kept or calibration is None):
         with replacing(manifest, overwrite=force) as temporary:
             temporary.write_text(made.to_json(), encoding="utf-8")
-    kept = verification is None or promise_kept(verification, made, choice)
-    _show(made, verification, None if dry_run or not kept else target, as_json=as_json)
+    written = None if dry_run or not kept else target
+    _show(made, verification, calibration, written, as_json=as_json)
     if not kept:
         ctx.exit(1)
 
@@ -208,7 +246,14 @@ def preserves_function(plan: Any, choice: dict[str, Any]) -> bool:
     return choice.get("negative_slope") == 0
 
 
-def _show(plan: Any, verification: Any, target: Path | None, *, as_json: bool) -> None:
+def _show(
+    plan: Any,
+    verification: Any,
+    calibration: Any,
+    target: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     import dataclasses
 
     from keras_rectifiers.cli.screen import show
@@ -221,13 +266,17 @@ def _show(plan: Any, verification: Any, target: Path | None, *, as_json: bool) -
             "target": None if target is None else str(target),
             "verification": verification and dataclasses.asdict(verification),
         }
+        if calibration is not None:
+            result["calibration"] = calibration.to_dict()
         show_json(result)
         return
-    lines = [] if verification is None else [str(verification)]
+    lines = [str(each) for each in (verification, calibration) if each is not None]
     if target is not None:
         lines.append(f"Written: {target}")
     elif verification is not None:
         lines.append("The converted model does not hold its promise: nothing written.")
+    elif calibration is not None and not calibration.fits:
+        lines.append("The change is above --budget-change: nothing written.")
     else:
         lines.append("Nothing written (--dry-run).")
     show([*plan_tables(plan), *lines])

@@ -259,3 +259,125 @@ def test_a_state_can_be_required(run, stateful, tmp_path, more):
     assert result.exit_code == 2
     assert "training state must be kept" in result.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+def _calibrate(run, made, *arguments, model="model.keras", data="data.npz"):
+    given = ("--to", "leaky_relu", "--calibrate", made / data, *arguments)
+    return run("convert", made / model, *given)
+
+
+def test_slopes_from_data(run, made, tmp_path):
+    """Each layer has the slope that was chosen, and the loss moves as was said."""
+    result = _calibrate(run, made, "out.keras", "--budget-change", "0.05", "--json")
+
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    slopes = found["calibration"]["slopes"]
+    assert max(slopes.values()) > 0
+    assert found["calibration"]["measure"] == "loss"
+    assert found["calibration"]["max_change"] == 0.05
+    assert found["target"] == "out.keras"
+    data = np.load(made / "data.npz")
+    losses = []
+    for path in (made / "model.keras", tmp_path / "out.keras"):
+        model = keras.saving.load_model(path)
+        losses.append(model.evaluate(data["x"], data["y"], verbose=0)[0])
+    assert losses[1] - losses[0] <= 0.05 + 1e-5
+    for step in found["plan"]["steps"]:
+        host = model.get_layer(step["site"]["path"])
+        slope = getattr(host, "activation", host).negative_slope
+        assert slope == pytest.approx(slopes[step["site"]["path"]])
+
+
+def test_slopes_from_data_without_labels(run, made):
+    """By the outputs; of an old file, too; the text names slopes and who absorbs."""
+    arguments = ("out.keras", "--scale", "0.5", "--include", "first")
+    result = _calibrate(run, made, *arguments, model="legacy.h5", data="inputs.npy")
+
+    assert result.exit_code == 0, result.output
+    assert "Calibration of 'small' on 90 samples" in result.stdout
+    assert "change of the outputs" in result.stdout
+    assert "absorbed by second" in result.stdout
+    assert "Written: out.keras" in result.stdout
+
+
+def test_a_calibration_as_a_dry_run(run, made, tmp_path):
+    """Slopes and plan are shown, and nothing but the manifest is written."""
+    result = _calibrate(run, made, "--dry-run", "--manifest", "plan.json")
+
+    assert result.exit_code == 0, result.output
+    assert "rectifiers get a slope" in result.stdout
+    assert "Nothing written" in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_change_above_the_budget_writes_nothing(run, made, tmp_path, monkeypatch):
+    """The exit code is 1, and a file that is there stays."""
+    (tmp_path / "out.keras").write_text("old")
+    fits = "keras_rectifiers.calibration.result.Calibration.fits"
+    monkeypatch.setattr(fits, property(lambda _: False))
+    arguments = ("out.keras", "--force", "--manifest", "plan.json")
+
+    result = _calibrate(run, made, *arguments)
+
+    assert result.exit_code == 1
+    assert "above --budget-change: nothing written" in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["out.keras"]
+    assert (tmp_path / "out.keras").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--calibrate", "DATA", "--verify"), "combined with --verify"),
+        (("--calibrate", "DATA", "--alpha", "0"), "combined with --alpha"),
+        (
+            ("--calibrate", "DATA", "--of", "prelu", "--portable"),
+            "combined with --of or --portable",
+        ),
+        (
+            ("--calibrate", "DATA", "--keep-training-state"),
+            "combined with --keep-training-state",
+        ),
+        (
+            ("--to", "leaky_relu", "--negative-slope", "0", "--calibrate", "DATA"),
+            "combined with --negative-slope",
+        ),
+        (("--budget-change", "0.1"), "--budget-change can only be used with"),
+        (("--scale", "2"), "--scale can only be used with --calibrate DATA"),
+        (("--calibrate", "DATA", "--budget-change", "nan"), "not a finite number"),
+    ],
+)
+def test_options_that_do_not_go_with_a_calibration(
+    run, made, tmp_path, arguments, words
+):
+    """One sentence and exit code 2, before anything is opened."""
+    given = [made / "data.npz" if each == "DATA" else each for each in arguments]
+
+    result = run("convert", "no such file", "out.keras", *given)
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "data", "words"),
+    [
+        ("model.keras", "out.h5", "data.npz", "written as .keras"),
+        ("model.keras", "out.keras", "none.npz", "do not exist"),
+        ("model.keras", "out.keras", "wide.npz", "must fit the model"),
+        ("model.keras", "out.keras", "odd.npz", "must hold"),
+        ("plain.keras", "out.keras", "inputs.npy", "at least one ReLU"),
+        ("only.weights.h5", "out.keras", "inputs.npy", "weights"),
+    ],
+)
+def test_models_and_data_that_cannot_be_calibrated(
+    run, made, tmp_path, model, target, data, words
+):
+    """One sentence and exit code 2; nothing is written."""
+    result = _calibrate(run, made, target, model=model, data=data)
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert list(tmp_path.iterdir()) == []
