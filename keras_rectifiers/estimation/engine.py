@@ -35,7 +35,7 @@ from keras_rectifiers.graph.graph import Node
 from keras_rectifiers.graph.graph import Ref
 from keras_rectifiers.graph.graph import end_refs
 from keras_rectifiers.graph.graph import nodes_of
-from keras_rectifiers.graph.shapes import policy_name
+from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import Found

@@ -13,6 +13,7 @@ from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.graph import Ref
+from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.view import View
 from keras_rectifiers.specs import Shape
 
@@ -79,14 +80,6 @@ def dtype_name(place: Place, view: View, operand: int, slot: Any = None) -> str:
     tensor = arguments[operand] if operand < len(arguments) else None
     computed = tensor.dtype if isinstance(tensor, Ref) else None
     return _POLICY_OF.get(computed or "", computed or "float32")
-
-
-def policy_name(dtype: Any) -> str:
-    """Name of a serialized dtype policy; quantized ones give their source's."""
-    if isinstance(dtype, str):
-        return dtype.rpartition("_from_")[2]
-    config = config_of(dtype)
-    return str(config.get("source_name") or config.get("name") or "float32")
 
 
 def _inside_wrapper(

@@ -20,7 +20,7 @@ from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.layout import Move
 from keras_rectifiers.graph.layout import moves
 from keras_rectifiers.graph.layout import stored
-from keras_rectifiers.graph.shapes import policy_name
+from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import holds_layer
 from keras_rectifiers.repairs import Repair

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_rectifiers.conversion.upgrade import upgrade
-from keras_rectifiers.graph.shapes import policy_name
+from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.variables.table import VARIABLES
 from keras_rectifiers.graph.variables.table import variables_of
 from keras_rectifiers.layers import PReLU

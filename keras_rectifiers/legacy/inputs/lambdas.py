@@ -19,13 +19,10 @@ from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
+from keras_rectifiers.graph.inference.sizes import TensorSpec
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.functions import CODE
 from keras_rectifiers.legacy.dialects.tensorflow.rewriter import restate
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Output
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Sizes
-from keras_rectifiers.legacy.dialects.tensorflow.values import Shape
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.inputs.meet import Met
 from keras_rectifiers.legacy.inputs.meet import TooManyTrialsError
 from keras_rectifiers.legacy.inputs.meet import Trials
@@ -34,6 +31,7 @@ from keras_rectifiers.legacy.inputs.solve import solve
 from keras_rectifiers.legacy.inputs.solve import wrong
 from keras_rectifiers.legacy.weights.arrange import Placed
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.specs import Shape
 
 _RULE = "lambda"
 
@@ -83,7 +81,7 @@ def _holds_code(config: dict[str, object]) -> bool:
 
 def _told(
     trials: Trials, place: Place, before: Sequence[int]
-) -> tuple[Sizes | None, bool]:
+) -> tuple[Shape | None, bool]:
     """The shape that a Lambda puts out, and whether no other one would do.
 
     Args:
@@ -94,19 +92,19 @@ def _told(
     built = None if place.parent is None else _built_after(place.parent.entry, place)
     if built is not None:
         return built, True
-    taken: list[Shape] = []
+    taken: list[Shape | None] = []
 
-    def trial(shape: Sizes) -> list[Met]:
+    def trial(shape: Shape) -> list[Met]:
         taken.clear()
 
-        def instead(entry: Entry, tensors: list[Tensor]) -> list[Output] | None:
+        def instead(entry: Entry, tensors: list[TensorSpec]) -> list[TensorSpec] | None:
             if id(entry) in before and tensors:
                 # For the comparison with what this one takes, which is never sure.
-                return [(tensors[0].shape, tensors[0].dtype)]
+                return [tensors[0]]
             if entry is not place.entry:
                 return None
             taken.append(tensors[0].shape if tensors else None)
-            return [(shape, tensors[0].dtype if tensors else "float32")]
+            return [TensorSpec(shape, tensors[0].dtype if tensors else "float32")]
 
         return trials([], instead)
 
@@ -128,7 +126,7 @@ def _told(
     return (shape, False) if suits else (None, False)
 
 
-def _built_after(model: Entry, place: Place) -> Sizes | None:
+def _built_after(model: Entry, place: Place) -> Shape | None:
     """The shape that the layer after a Lambda was built for, where it says so."""
     if not is_model(model):
         return None

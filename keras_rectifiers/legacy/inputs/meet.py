@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.inference.sizes import TensorSpec
 from keras_rectifiers.legacy.dialects.tensorflow.rewriter import Watch
 from keras_rectifiers.legacy.dialects.tensorflow.rewriter import follow
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Output
-from keras_rectifiers.legacy.dialects.tensorflow.values import Shape
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.inputs.asks import Asks
 from keras_rectifiers.legacy.inputs.asks import asks_of
 from keras_rectifiers.legacy.inputs.asks import lengths_of
 from keras_rectifiers.legacy.weights.arrange import Placed
+from keras_rectifiers.specs import Shape
 
 #: Most layers that are met in all trials of a file; a Sequential of a thousand layers
 #: is tried on within a fifth of it.
@@ -42,7 +41,7 @@ class Met:
     name: str
     class_name: str
     asks: Asks
-    shape: Shape
+    shape: Shape | None
 
 
 class Trials:
@@ -60,7 +59,7 @@ class Trials:
         self._left = _MOST
 
     def __call__(
-        self, given: Sequence[Tensor], instead: Watch | None = None
+        self, given: Sequence[TensorSpec], instead: Watch | None = None
     ) -> list[Met]:
         """What every layer meets, in the same order each time.
 
@@ -75,7 +74,7 @@ class Trials:
             raise TooManyTrialsError
         met: list[Met] = []
 
-        def watch(entry: Entry, tensors: list[Tensor]) -> list[Output] | None:
+        def watch(entry: Entry, tensors: list[TensorSpec]) -> list[TensorSpec] | None:
             told = None if instead is None else instead(entry, tensors)
             if told is None and not is_model(entry):
                 shape = tensors[0].shape if tensors else None

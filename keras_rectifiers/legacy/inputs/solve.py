@@ -12,9 +12,9 @@ import dataclasses
 from collections.abc import Callable
 from collections.abc import Sequence
 
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Sizes
 from keras_rectifiers.legacy.inputs.meet import Met
 from keras_rectifiers.legacy.inputs.meet import TooManyTrialsError
+from keras_rectifiers.specs import Shape
 
 #: Ranks that are tried, the batch axis among them.
 RANKS = range(2, 7)
@@ -25,7 +25,7 @@ _LONGEST = 1 << 31
 
 
 #: A guess -> what every layer meets, in the same order each time.
-Trial = Callable[[Sizes], list[Met]]
+Trial = Callable[[Shape], list[Met]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Found:
         doubt: What it leaves open, as a clause; `""` where that is nothing.
     """
 
-    shape: Sizes
+    shape: Shape
     doubt: str = ""
 
 
@@ -82,7 +82,7 @@ def wrong(met: Sequence[Met]) -> Met | None:
     return None
 
 
-def doubt(met: Sequence[Met], shape: Sizes) -> str:
+def doubt(met: Sequence[Met], shape: Shape) -> str:
     """What a shape leaves open, as a clause; `""` where that is nothing.
 
     Args:
@@ -119,7 +119,7 @@ def _open(met: Sequence[Met]) -> list[_Open]:
 
 def _settled(trial: Trial, rank: int) -> Found | None:
     """The shape of one rank; None where a layer cannot take it."""
-    shape: Sizes = (None,) * rank
+    shape: Shape = (None,) * rank
     while True:
         met = trial(shape)
         if wrong(met):
@@ -139,7 +139,7 @@ class _Nothing:
     """No axis alone decides a length."""
 
 
-def _step(trial: Trial, shape: Sizes, wanted: _Open) -> Sizes | Found | _Nothing | None:
+def _step(trial: Trial, shape: Shape, wanted: _Open) -> Shape | Found | _Nothing | None:
     """Fill the one axis that a wanted length depends on.
 
     Returns:
@@ -151,7 +151,7 @@ def _step(trial: Trial, shape: Sizes, wanted: _Open) -> Sizes | Found | _Nothing
             continue
         front, back = shape[:axis], shape[axis + 1 :]
 
-        def got(length: int, front: Sizes = front, back: Sizes = back) -> int | None:
+        def got(length: int, front: Shape = front, back: Shape = back) -> int | None:
             met = trial((*front, length, *back))[wanted.index].shape
             return None if met is None else met[wanted.axis]
 

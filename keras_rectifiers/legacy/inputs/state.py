@@ -17,11 +17,10 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
-from keras_rectifiers.graph.shapes import policy_name
+from keras_rectifiers.graph.inference.sizes import TensorSpec
+from keras_rectifiers.graph.policies import compute_dtype
 from keras_rectifiers.legacy.dialects.structure import lacks_input
 from keras_rectifiers.legacy.dialects.structure import put_input
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Sizes
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.inputs.meet import Met
 from keras_rectifiers.legacy.inputs.meet import Trials
 from keras_rectifiers.legacy.inputs.solve import Found
@@ -30,11 +29,11 @@ from keras_rectifiers.legacy.inputs.solve import solve
 from keras_rectifiers.legacy.inputs.solve import wrong
 from keras_rectifiers.legacy.weights.arrange import Placed
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.specs import Shape
 
 _RULE = "input_shape"
 #: Layers that lay axes together or apart, after which a rank does not show.
 _RELAY = frozenset({"Flatten", "Reshape"})
-_COMPUTES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
 def state_input(
@@ -68,8 +67,8 @@ def state_input(
     trials = Trials(document, arrays)
     first = next(_leaves(document))
 
-    def trial(shape: Sizes) -> list[Met]:
-        return trials([Tensor("", 0, 0, shape)])
+    def trial(shape: Shape) -> list[Met]:
+        return trials([TensorSpec(shape)])
 
     if given is not None:
         shape = tuple(given)
@@ -87,7 +86,7 @@ def state_input(
     yield from _put(document, first, chosen.shape, told, caution=several)
 
 
-def _chosen(found: list[Found], trial: Callable[[Sizes], list[Met]]) -> Found:
+def _chosen(found: list[Found], trial: Callable[[Shape], list[Met]]) -> Found:
     """The one shape that will do, or the one of the fewest axes.
 
     More axes are no contradiction where all layers act on the last one alone.
@@ -107,13 +106,11 @@ def _chosen(found: list[Found], trial: Callable[[Sizes], list[Met]]) -> Found:
 
 
 def _put(
-    document: Entry, first: Entry, shape: Sizes, told: str, *, caution: bool = False
+    document: Entry, first: Entry, shape: Shape, told: str, *, caution: bool = False
 ) -> Iterator[Repair]:
-    name = policy_name(config_of(first).get("dtype") or "float32")
     indices = first["class_name"] == "Embedding"  # which half precision cannot count
-    put_input(
-        document, list(shape), "float32" if indices else _COMPUTES.get(name, name)
-    )
+    dtype = None if indices else config_of(first).get("dtype")
+    put_input(document, list(shape), compute_dtype(dtype))
     text = f"no shape of the input → ({_text(shape)}), {told}"
     yield Repair(_RULE, "", text, caution)
 
@@ -139,7 +136,7 @@ def _check_stated(document: Entry, given: list[int | None], path: Path) -> None:
         )
 
 
-def _check_given(met: list[Met], shape: Sizes, path: Path) -> None:
+def _check_given(met: list[Met], shape: Shape, path: Path) -> None:
     other = wrong(met)
     why = f"{other.name!r} does not take it" if other else doubt(met, shape)
     if why:

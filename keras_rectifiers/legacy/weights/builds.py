@@ -22,13 +22,13 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.graph import refs
-
-#: A shape as far as it is known; None where not even its rank is.
-Shape = tuple[int | None, ...] | None
+from keras_rectifiers.graph.inference.outputs import outputs_of
+from keras_rectifiers.graph.inference.sizes import TensorSpec
+from keras_rectifiers.specs import Shape
 
 #: The layer before another in a Sequential, and the layer's inputs; at the
 #: beginning None, and what the Sequential takes.
-_Before = tuple[Entry | None, tuple[Shape, ...]]
+_Before = tuple[Entry | None, tuple[Shape | None, ...]]
 
 #: Arguments of a first layer by which a Sequential knows its input.
 _INPUT_KEYS = ("batch_shape", "batch_input_shape", "input_shape", "input_dim")
@@ -44,7 +44,7 @@ class Build:
     """
 
     built: bool
-    inputs: tuple[Shape, ...] = ()
+    inputs: tuple[Shape | None, ...] = ()
 
 
 def builds(places: Iterable[Place]) -> dict[Address, Build]:
@@ -65,7 +65,7 @@ def builds(places: Iterable[Place]) -> dict[Address, Build]:
     return found
 
 
-def stated_inputs(entry: Entry) -> tuple[Shape, ...]:
+def stated_inputs(entry: Entry) -> tuple[Shape | None, ...]:
     """The shapes of an entry's inputs by its `build_config`; none where it has none."""
     build = entry.get("build_config") or {}
     by_name = build.get("shapes_dict")
@@ -119,7 +119,7 @@ def _sequential(entry: Entry, made: Build) -> Build:
     return made
 
 
-def _input_of(model: Entry) -> tuple[Shape, ...]:
+def _input_of(model: Entry) -> tuple[Shape | None, ...]:
     """What a Functional model takes."""
     shapes = [
         _shape(config_of(entry).get("batch_shape"))
@@ -129,7 +129,7 @@ def _input_of(model: Entry) -> tuple[Shape, ...]:
     return tuple(shapes) if len(shapes) == 1 else ()
 
 
-def _called(entry: Entry) -> tuple[Shape, ...]:
+def _called(entry: Entry) -> tuple[Shape | None, ...]:
     """Shapes of the tensors of a layer's first call, if their order is certain."""
     for node in nodes_of(entry)[:1]:
         if not any(True for _ in refs(node.get("kwargs", {}))):
@@ -137,7 +137,7 @@ def _called(entry: Entry) -> tuple[Shape, ...]:
     return ()
 
 
-def _inside(place: Place, inputs: tuple[Shape, ...]) -> tuple[Shape, ...]:
+def _inside(place: Place, inputs: tuple[Shape | None, ...]) -> tuple[Shape | None, ...]:
     """The input of a layer inside a wrapper, by the wrapper's."""
     shape = inputs[0] if inputs else None
     class_name = place.parent.entry.get("class_name") if place.parent else ""
@@ -148,27 +148,27 @@ def _inside(place: Place, inputs: tuple[Shape, ...]) -> tuple[Shape, ...]:
     return (shape,) if class_name in ("Bidirectional", "SpectralNormalization") else ()
 
 
-def _following(entry: Entry | None, inputs: tuple[Shape, ...]) -> tuple[Shape, ...]:
+def _following(
+    entry: Entry | None, inputs: tuple[Shape | None, ...]
+) -> tuple[Shape | None, ...]:
     """What a layer of a Sequential passes on, as far as it is known."""
     if entry is None:
         return inputs
-    # Rarely needed: files of Keras 3 state the input of each layer.
-    from keras_rectifiers.legacy.dialects.tensorflow import outputs  # noqa: PLC0415
-    from keras_rectifiers.legacy.dialects.tensorflow import rewriter  # noqa: PLC0415
-    from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor  # noqa: PLC0415
-
-    tensors = [Tensor("", 0, 0, each) for each in inputs]
+    tensors = [TensorSpec(each) for each in inputs]
     try:
         if is_model(entry):
+            # Rarely needed, and it loads the tables of functions.
+            from keras_rectifiers.legacy.dialects.tensorflow import rewriter  # noqa: PLC0415
+
             made = rewriter.model_outputs(entry, tensors)
         else:
-            made = outputs.outputs_of(entry, tensors, {})
+            made = outputs_of(entry, tensors, {})
     except (ArithmeticError, LookupError, TypeError, ValueError, RectifierError):
         return ()  # a config of some other kind: nothing is known
-    return tuple(shape for shape, _ in made)
+    return tuple(each.shape for each in made)
 
 
-def _shape(value: Any) -> Shape:
+def _shape(value: Any) -> Shape | None:
     if not isinstance(value, list | tuple):
         return None
     whole = all(each is None or isinstance(each, int) for each in value)

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_rectifiers.graph.variables.shorthand import Config
-from keras_rectifiers.legacy.weights.builds import Shape
 from keras_rectifiers.specs import PRELU_REGISTERED
+from keras_rectifiers.specs import Shape
 
-#: A shape of known rank.
-Sizes = tuple[int | None, ...]
 #: Config and input shapes -> lengths of axes, as `Variable.shape` names them.
-_Rule = Callable[[Config, Sequence[Sizes]], dict[str, int | None]]
+_Rule = Callable[[Config, Sequence[Shape]], dict[str, int | None]]
 
 _EINSUM = re.compile(r"^([^,]*),[^->]*->(.*)$")
 _SPATIAL = "spatial"
 
 
-def lengths_of(entry: Mapping[str, Any], inputs: Sequence[Shape]) -> dict[str, int]:
+def lengths_of(
+    entry: Mapping[str, Any], inputs: Sequence[Shape | None]
+) -> dict[str, int]:
     """Lengths of axes by name, as far as the inputs tell.
 
     Args:
@@ -39,7 +39,9 @@ def lengths_of(entry: Mapping[str, Any], inputs: Sequence[Shape]) -> dict[str, i
     return {name: length for name, length in found.items() if isinstance(length, int)}
 
 
-def slopes_shape(entry: Mapping[str, Any], inputs: Sequence[Shape]) -> Shape:
+def slopes_shape(
+    entry: Mapping[str, Any], inputs: Sequence[Shape | None]
+) -> Shape | None:
     """The shape of a PReLU's slopes; None where the input does not tell.
 
     Args:
@@ -65,58 +67,58 @@ def slopes_shape(entry: Mapping[str, Any], inputs: Sequence[Shape]) -> Shape:
     return tuple(slopes)
 
 
-def _channels(config: Config, shape: Sizes) -> int | None:
+def _channels(config: Config, shape: Shape) -> int | None:
     return shape[1 if config.get("data_format") == "channels_first" else -1]
 
 
-def _last(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _last(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     del config
     return {"in": shapes[0][-1]}
 
 
-def _convolution(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _convolution(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     channels = _channels(config, shapes[0])
     groups = int(config.get("groups") or 1)
     return {"in": None if channels is None else channels // groups}
 
 
-def _depthwise(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _depthwise(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     channels = _channels(config, shapes[0])
     wider = None if channels is None else channels * int(config["depth_multiplier"])
     return {"in": channels, "between": wider}
 
 
-def _conv_lstm(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _conv_lstm(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     first = config.get("data_format") == "channels_first"
     return {"in": shapes[0][2 if first else -1]}
 
 
-def _one_axis(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _one_axis(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     axis = config.get("axis", -1)
     return {"channels": shapes[0][axis[0] if isinstance(axis, list) else axis]}
 
 
-def _axes(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _axes(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     axis = config.get("axis", -1)
     axes = sorted(axis) if isinstance(axis, list | tuple) else [axis]
     return {f"axis {number}": shapes[0][each] for number, each in enumerate(axes)}
 
 
-def _kept_axes(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _kept_axes(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     axis, rank = config.get("axis", -1), len(shapes[0])
     axes = axis if isinstance(axis, list | tuple) else [axis]
     kept = sorted(each % rank for each in axes if each is not None)
     return {f"axis {number}": shapes[0][each] for number, each in enumerate(kept)}
 
 
-def _attention(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _attention(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     del config
     query, value, *rest = shapes
     key = rest[0] if rest else value
     return {"query": query[-1], "value": value[-1], "key": key[-1]}
 
 
-def _einsum(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
+def _einsum(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
     split = _EINSUM.match(str(config["equation"]))
     out = config["output_shape"]
     if split is None:
@@ -127,7 +129,7 @@ def _einsum(config: Config, shapes: Sequence[Sizes]) -> dict[str, int | None]:
     return {**found, **_by_letter(split[1], shapes[0])}
 
 
-def _by_letter(letters: str, shape: Sizes) -> dict[str, int | None]:
+def _by_letter(letters: str, shape: Shape) -> dict[str, int | None]:
     """The length of each letter; an ellipsis at one end stands for the rest."""
     if letters.startswith("..."):
         letters = letters[3:]

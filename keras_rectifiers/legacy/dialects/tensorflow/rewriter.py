@@ -24,6 +24,9 @@ from keras_rectifiers.graph.graph import Node
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.graph import refs
+from keras_rectifiers.graph.inference.outputs import outputs_of
+from keras_rectifiers.graph.inference.outputs import tensors_in
+from keras_rectifiers.graph.inference.sizes import TensorSpec
 from keras_rectifiers.legacy.dialects.calls import OPERATIONS
 from keras_rectifiers.legacy.dialects.calls import array
 from keras_rectifiers.legacy.dialects.calls import is_numeric
@@ -35,10 +38,7 @@ from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.dialects.tensorflow.operations import NOTES
 from keras_rectifiers.legacy.dialects.tensorflow.operations import REMEDY
-from keras_rectifiers.legacy.dialects.tensorflow.outputs import outputs_of
-from keras_rectifiers.legacy.dialects.tensorflow.outputs import tensors_in
 from keras_rectifiers.legacy.dialects.tensorflow.raw import read_call
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Output
 from keras_rectifiers.legacy.dialects.tensorflow.values import Constant
 from keras_rectifiers.legacy.dialects.tensorflow.values import Op
 from keras_rectifiers.legacy.dialects.tensorflow.values import Raw
@@ -50,9 +50,9 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import is_symbolic
 #: Operations whose operand is a list of tensors.
 _TAKE_LISTS = frozenset({"Concatenate", "Stack"})
 #: A model's entry, by its identity, and what it takes -> its outputs.
-_Known = dict[tuple[Any, ...], list[Output]]
+_Known = dict[tuple[Any, ...], list[TensorSpec]]
 #: Is told of each call and of the tensors it takes; may say what comes out of it.
-Watch = Callable[[Entry, list[Tensor]], list[Output] | None]
+Watch = Callable[[Entry, list[TensorSpec]], list[TensorSpec] | None]
 
 
 def rewrite(model: Entry, context: Context) -> None:
@@ -65,7 +65,7 @@ def rewrite(model: Entry, context: Context) -> None:
     _Rewriter(model, context, {}).rewrite()
 
 
-def follow(model: Entry, given: list[Tensor], watch: Watch) -> None:
+def follow(model: Entry, given: list[TensorSpec], watch: Watch) -> None:
     """Go through a modern model from its inputs to its outputs, and change nothing.
 
     A Functional model inside that is called again is not gone through again.
@@ -78,7 +78,7 @@ def follow(model: Entry, given: list[Tensor], watch: Watch) -> None:
     _Rewriter(model, Context(Origin()), {}, watch).inside(model, given)
 
 
-def model_outputs(model: Entry, given: list[Tensor]) -> list[Output]:
+def model_outputs(model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
     """Shape and dtype of each output of a modern model, which is not changed.
 
     Args:
@@ -121,7 +121,7 @@ class _Rewriter:
         self._context = context
         self._watch = watch
         self._names = set(self.entries)
-        self._outputs: dict[Node, list[Output]] = {}
+        self._outputs: dict[Node, list[TensorSpec]] = {}
         #: What the call of a function became: a value, or an operation's name.
         self._results: dict[Node, Any] = {}
         #: The new entries in place of an old one.
@@ -156,10 +156,10 @@ class _Rewriter:
     def tensor(self, name: str, node: int, index: int) -> Tensor:
         """An output of a call that was already gone through."""
         known = self._outputs.get((name, node), [])
-        shape, dtype = known[index] if index < len(known) else (None, "float32")
-        return Tensor(name, node, index, shape, dtype)
+        made = known[index] if index < len(known) else TensorSpec()
+        return Tensor(made.shape, made.dtype, name, node, index)
 
-    def outputs(self, entry: Entry, args: Any, kwargs: Any) -> list[Output]:
+    def outputs(self, entry: Entry, args: Any, kwargs: Any) -> list[TensorSpec]:
         """Shape and dtype of each output of a call."""
         tensors = tensors_in([args, kwargs])
         if self._watch is not None:
@@ -175,7 +175,7 @@ class _Rewriter:
         except (ArithmeticError, LookupError, TypeError, ValueError):
             return []  # a config of some other kind: nothing is known
 
-    def inside(self, model: Entry, given: list[Tensor]) -> list[Output]:
+    def inside(self, model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
         """Shape and dtype of each output of a modern model.
 
         Args:
@@ -189,37 +189,36 @@ class _Rewriter:
             self._known[key] = self._through(model, given)
         return self._known[key]
 
-    def _through(self, model: Entry, given: list[Tensor]) -> list[Output]:
+    def _through(self, model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
         rewriter = _Rewriter(model, self._context, self._known, self._watch)
         if is_functional(model):
             rewriter.follow()
-            found: list[Output] = []
+            found: list[TensorSpec] = []
             entries = rewriter.entries
 
             def end(value: list[Any]) -> list[Any]:
                 name, node, index = value
                 made = rewriter.tensor(name, node - offset(entries, name), index)
-                found.append((made.shape, made.dtype))
+                found.append(made)
                 return value
 
             map_ends(config_of(model)["output_layers"], end)
             return found
-        args = given[:1]
-        outputs = [(each.shape, each.dtype) for each in args]
+        outputs = given[:1]
         for entry in layers_of(model):
-            outputs = rewriter.outputs(entry, args, {})
-            args = [Tensor("", 0, 0, shape, dtype) for shape, dtype in outputs[:1]]
+            outputs = rewriter.outputs(entry, outputs[:1], {})
         return outputs
 
-    def _each_step(self, inner: Entry, taken: Tensor) -> list[Output]:
+    def _each_step(self, inner: Entry, taken: TensorSpec) -> list[TensorSpec]:
         """The output of a layer that is called for each step of a sequence."""
         if taken.shape is None:
             return []
         batch, steps, *rest = taken.shape
-        one = Tensor("", 0, 0, (batch, *rest), taken.dtype)
-        made = self.outputs(inner, [one], {})
-        shape, dtype = made[0] if made else (None, taken.dtype)
-        return [] if shape is None else [((shape[0], steps, *shape[1:]), dtype)]
+        made = self.outputs(inner, [TensorSpec((batch, *rest), taken.dtype)], {})
+        if not made or made[0].shape is None:
+            return []
+        batch, *rest = made[0].shape
+        return [TensorSpec((batch, steps, *rest), made[0].dtype)]
 
     def _order(self) -> list[Node]:
         """All calls, each after those whose outputs it takes."""

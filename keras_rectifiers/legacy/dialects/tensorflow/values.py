@@ -8,9 +8,8 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
-#: A shape as far as it is known; None where not even its rank is.
-Shape = tuple[int | None, ...] | None
-
+from keras_rectifiers.graph.inference.sizes import TensorSpec
+from keras_rectifiers.specs import Shape
 
 #: Longest shape that is worked out, and longest axis.
 MAX_RANK = 64
@@ -18,14 +17,14 @@ MAX_LENGTH = 1 << 63
 
 
 @dataclasses.dataclass(frozen=True)
-class Tensor:
+class Tensor(TensorSpec):
     """The output of a layer or of an operation that is already modern."""
 
-    name: str
-    node: int
-    index: int
-    shape: Shape = dataclasses.field(default=None, compare=False)
+    shape: Shape | None = dataclasses.field(default=None, compare=False)
     dtype: str = dataclasses.field(default="float32", compare=False)
+    name: str = ""
+    node: int = 0
+    index: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,21 +12,18 @@ from typing import Any
 
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.graph.shapes import policy_name
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Config
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Output
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Sizes
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import broadcast
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import channel_axis
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import item
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import joined
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import pooling
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import window
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import with_free
-from keras_rectifiers.legacy.dialects.tensorflow.values import Shape
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
+from keras_rectifiers.graph.inference.sizes import Config
+from keras_rectifiers.graph.inference.sizes import TensorSpec
+from keras_rectifiers.graph.inference.sizes import broadcast
+from keras_rectifiers.graph.inference.sizes import channel_axis
+from keras_rectifiers.graph.inference.sizes import item
+from keras_rectifiers.graph.inference.sizes import joined
+from keras_rectifiers.graph.inference.sizes import pooling
+from keras_rectifiers.graph.inference.sizes import window
+from keras_rectifiers.graph.inference.sizes import with_free
+from keras_rectifiers.graph.policies import compute_dtype
+from keras_rectifiers.specs import Shape
 
-_COMPUTES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 #: Layers that put out the shape they take.
 _KEEP = frozenset(
     {
@@ -46,8 +43,8 @@ _CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell"})
 
 
 def layer_outputs(
-    class_name: str, config: Config, tensors: list[Tensor]
-) -> list[Output]:
+    class_name: str, config: Config, tensors: list[TensorSpec]
+) -> list[TensorSpec]:
     """Shape and dtype of each output of a layer of Keras' own.
 
     Args:
@@ -56,16 +53,16 @@ def layer_outputs(
         tensors: All tensors that it takes, at least one.
     """
     shapes = [each.shape for each in tensors]
-    name = policy_name(config.get("dtype") or "float32")
-    dtype = _COMPUTES.get(name, name)
+    dtype = compute_dtype(config.get("dtype"))
     if class_name in _KEEP | _MOVE:
         dtype = dtype if "float" in tensors[0].dtype else tensors[0].dtype
     if class_name in _RECURRENT or class_name == "Bidirectional":
-        return [(shape, dtype) for shape in _recurrent(class_name, config, shapes[0])]
-    return [(_layer(class_name, config, shapes), dtype)]
+        made = _recurrent(class_name, config, shapes[0])
+        return [TensorSpec(shape, dtype) for shape in made]
+    return [TensorSpec(_layer(class_name, config, shapes), dtype)]
 
 
-def _layer(class_name: str, config: Config, shapes: list[Shape]) -> Shape:
+def _layer(class_name: str, config: Config, shapes: list[Shape | None]) -> Shape | None:
     """The output shape of a layer of Keras' own."""
     before = shapes[0]
     if class_name in _KEEP or before is None:
@@ -78,7 +75,7 @@ def _layer(class_name: str, config: Config, shapes: list[Shape]) -> Shape:
     return None if rule is None else rule(config, before)
 
 
-def _convolution(config: Config, before: Sizes) -> Shape:
+def _convolution(config: Config, before: Shape) -> Shape | None:
     after, axis = list(before), channel_axis(config, len(before))
     kernel, strides = config["kernel_size"], config.get("strides", 1)
     rates = config.get("dilation_rate", 1)
@@ -93,7 +90,7 @@ def _convolution(config: Config, before: Sizes) -> Shape:
     return tuple(after)
 
 
-def _transposed(config: Config, before: Sizes) -> Shape:
+def _transposed(config: Config, before: Shape) -> Shape | None:
     after, axis = list(before), channel_axis(config, len(before))
     kernel, strides = config["kernel_size"], config.get("strides", 1)
     extra = config.get("output_padding")
@@ -116,10 +113,10 @@ def _transposed(config: Config, before: Sizes) -> Shape:
 
 def _resampled(
     change: Callable[[int, Config, int], int],
-) -> Callable[[Config, Sizes], Shape]:
+) -> Callable[[Config, Shape], Shape | None]:
     """The rule of layers that change each inner axis on its own."""
 
-    def rule(config: Config, before: Sizes) -> Shape:
+    def rule(config: Config, before: Shape) -> Shape | None:
         after, axis = list(before), channel_axis(config, len(before))
         for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
             length = after[index]
@@ -140,14 +137,14 @@ def _sides(value: Any, place: int) -> int:
     return int(sum(side)) if isinstance(side, list | tuple) else 2 * int(side)
 
 
-def _resized(config: Config, before: Sizes) -> Shape:
+def _resized(config: Config, before: Shape) -> Shape | None:
     after, axis = list(before), channel_axis(config, len(before))
     first = 1 if axis != 1 else 2
     after[first : first + 2] = [config["height"], config["width"]]
     return tuple(after)
 
 
-def _global(config: Config, before: Sizes) -> Shape:
+def _global(config: Config, before: Shape) -> Shape | None:
     axis = channel_axis(config, len(before))
     if not config.get("keepdims"):
         return before[0], before[axis]
@@ -156,7 +153,7 @@ def _global(config: Config, before: Sizes) -> Shape:
     )
 
 
-def _lambda(config: Config, before: Sizes) -> Shape:
+def _lambda(config: Config, before: Shape) -> Shape | None:
     """Known where it is stated, as that of one tensor."""
     stated = config.get("output_shape")
     plain = isinstance(stated, list) and all(
@@ -165,7 +162,7 @@ def _lambda(config: Config, before: Sizes) -> Shape:
     return (before[0], *stated) if isinstance(stated, list) and plain else None
 
 
-def _einsum(config: Config, before: Sizes) -> Shape:
+def _einsum(config: Config, before: Shape) -> Shape | None:
     taken, _, made = str(config["equation"]).partition("->")
     taken = taken.partition(",")[0]
     head, dots, tail = taken.partition("...")
@@ -185,7 +182,7 @@ def _einsum(config: Config, before: Sizes) -> Shape:
     )
 
 
-def _rnn(config: Config, before: Sizes) -> Shape:
+def _rnn(config: Config, before: Shape) -> Shape | None:
     """Known for cells of Keras' own; the last one's output is the layer's."""
     cell = config["cell"]
     if cell["class_name"] == "StackedRNNCells":
@@ -196,7 +193,7 @@ def _rnn(config: Config, before: Sizes) -> Shape:
     return (before[0], *steps, config_of(cell)["units"])
 
 
-def _conv_lstm(config: Config, before: Sizes) -> Shape:
+def _conv_lstm(config: Config, before: Shape) -> Shape | None:
     if config.get("return_state"):
         return None
     after = _convolution(config, (before[0], *before[2:]))
@@ -205,18 +202,18 @@ def _conv_lstm(config: Config, before: Sizes) -> Shape:
     return (after[0], before[1], *after[1:])
 
 
-def _reshape(config: Config, before: Sizes) -> Shape:
+def _reshape(config: Config, before: Shape) -> Shape | None:
     return before[0], *with_free(tuple(config["target_shape"]), before[1:])
 
 
-def _flatten(config: Config, before: Sizes) -> Shape:
+def _flatten(config: Config, before: Shape) -> Shape | None:
     del config
     if None in before[1:]:
         return before[0], None
     return before[0], math.prod(each or 0 for each in before[1:])
 
 
-_RULES: dict[str, Callable[[Config, Sizes], Shape]] = {
+_RULES: dict[str, Callable[[Config, Shape], Shape | None]] = {
     "Dense": lambda config, before: (*before[:-1], config["units"]),
     "Embedding": lambda config, before: (*before, config["output_dim"]),
     "Flatten": _flatten,
@@ -267,7 +264,9 @@ _RULES: dict[str, Callable[[Config, Sizes], Shape]] = {
 }
 
 
-def _recurrent(class_name: str, config: Config, before: Shape) -> list[Shape]:
+def _recurrent(
+    class_name: str, config: Config, before: Shape | None
+) -> list[Shape | None]:
     """Output of a recurrent layer, then its states."""
     if class_name == "Bidirectional":
         inner = config["layer"]
@@ -282,7 +281,7 @@ def _recurrent(class_name: str, config: Config, before: Shape) -> list[Shape]:
     if class_name not in _RECURRENT or before is None:
         return []
     batch, units = before[0], config["units"]
-    state: Shape = (batch, units)
+    state: Shape | None = (batch, units)
     whole = (batch, before[1], units) if config.get("return_sequences") else state
     states = 2 if class_name == "LSTM" else 1
     return [whole, *([state] * states if config.get("return_state") else [])]

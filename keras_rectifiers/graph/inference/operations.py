@@ -1,4 +1,4 @@
-"""Shape and dtype of what an entry puts out, as far as is known."""
+"""Shape and dtype of what an operation puts out, as far as is known."""
 
 from __future__ import annotations
 
@@ -8,65 +8,22 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-from keras_rectifiers.graph import forms
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.graph.shapes import policy_name
-from keras_rectifiers.legacy.dialects.tensorflow.layer_outputs import layer_outputs
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Config
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Output
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import Sizes
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import broadcast
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import joined
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import pooling
-from keras_rectifiers.legacy.dialects.tensorflow.sizes import with_free
-from keras_rectifiers.legacy.dialects.tensorflow.table import ACTIVATIONS
-from keras_rectifiers.legacy.dialects.tensorflow.table import UNARY
-from keras_rectifiers.legacy.dialects.tensorflow.values import Shape
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
+from keras_rectifiers.graph.inference.sizes import Config
+from keras_rectifiers.graph.inference.sizes import TensorSpec
+from keras_rectifiers.graph.inference.sizes import broadcast
+from keras_rectifiers.graph.inference.sizes import joined
+from keras_rectifiers.graph.inference.sizes import pooling
+from keras_rectifiers.graph.inference.sizes import with_free
+from keras_rectifiers.specs import Shape
 
 #: Most outputs of one operation whose shapes are kept.
 _MAX_PARTS = 1 << 16
 
 
-def outputs_of(entry: Entry, args: Sequence[Any], kwargs: Config) -> list[Output]:
-    """Shape and dtype of each output of a call; nothing where they are unknown.
-
-    Args:
-        entry: A modern entry that is no model.
-        args: Positional arguments; tensors are `Tensor`.
-        kwargs: Named arguments.
-    """
-    tensors = tensors_in([*args, *kwargs.values()])
-    class_name, config = str(entry["class_name"]), config_of(entry)
-    if forms.is_operation(entry.get("module")):
-        return _operation(class_name, config, args, tensors)
-    if class_name == "InputLayer":
-        return [
-            (
-                _shape(config.get("batch_shape")),
-                policy_name(config.get("dtype") or "float32"),
-            )
-        ]
-    if not forms.is_keras(entry) or not tensors:
-        return []
-    return layer_outputs(class_name, config, tensors)
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """All tensors inside a value."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [tensor for each in value for tensor in tensors_in(each)]
-    return []
-
-
-def array_shape(value: Any) -> Shape:
+def array_shape(value: Any) -> Shape | None:
     """The shape of an operand: a tensor, a number, a constant array."""
-    if isinstance(value, Tensor):
+    if isinstance(value, TensorSpec):
         return value.shape
     if isinstance(value, dict):
         value = config_of(value).get("value")
@@ -75,14 +32,6 @@ def array_shape(value: Any) -> Shape:
         shape.append(len(value))
         value = value[0] if value else None
     return tuple(shape)
-
-
-def _shape(value: Any) -> Shape:
-    return tuple(value) if isinstance(value, list | tuple) else None
-
-
-def _is_float(dtype: str) -> bool:
-    return "float" in dtype
 
 
 _COMPARES = frozenset(
@@ -106,18 +55,26 @@ _REDUCE = frozenset(
 )
 
 
-def _operation(
-    class_name: str, config: Config, args: Sequence[Any], tensors: list[Tensor]
-) -> list[Output]:
-    """Shape and dtype of the outputs of an operation."""
+def operation_outputs(
+    class_name: str, config: Config, args: Sequence[Any], tensors: list[TensorSpec]
+) -> list[TensorSpec]:
+    """Shape and dtype of each output of an operation; nothing where it takes none.
+
+    Args:
+        class_name: Its class.
+        config: Its config.
+        args: Positional operands: `TensorSpec`, numbers, constant arrays, lists.
+        tensors: All tensors that it takes.
+    """
     if not tensors:
         return []
     dtype, before = _dtype(class_name, config, args, tensors), tensors[0].shape
     if before is not None and class_name in ("Split", "Unstack"):
-        return [(shape, dtype) for shape in _parted(class_name, before, config)]
+        parts = _parted(class_name, before, config)
+        return [TensorSpec(shape, dtype) for shape in parts]
     if before is not None and class_name == "TopK":
         best = (*before[:-1], config["k"])
-        return [(best, dtype), (best, "int32")]
+        return [TensorSpec(best, dtype), TensorSpec(best, "int32")]
     if class_name in _BROADCAST or (class_name in _COMPARES and len(args) > 1):
         shape = broadcast([array_shape(each) for each in args])
     elif class_name in ("Concatenate", "Stack"):
@@ -131,10 +88,10 @@ def _operation(
         shape = _item_shape(before, args[1] if isinstance(args[1], list) else [args[1]])
     else:
         shape = _one_operand(class_name, config, before)
-    return [(shape, dtype)]
+    return [TensorSpec(shape, dtype)]
 
 
-def _one_operand(class_name: str, config: Config, before: Shape) -> Shape:
+def _one_operand(class_name: str, config: Config, before: Shape | None) -> Shape | None:
     """The output shape of an operation that changes one tensor."""
     if before is None or class_name in _SAME:
         return before
@@ -144,7 +101,7 @@ def _one_operand(class_name: str, config: Config, before: Shape) -> Shape:
     return None if rule is None else rule(config, before)
 
 
-def _taken(values: Shape, indices: Shape, axis: int) -> Shape:
+def _taken(values: Shape | None, indices: Shape | None, axis: int) -> Shape | None:
     if values is None or indices is None:
         return None
     axis %= len(values)
@@ -152,7 +109,7 @@ def _taken(values: Shape, indices: Shape, axis: int) -> Shape:
 
 
 def _dtype(
-    class_name: str, config: Config, args: Sequence[Any], tensors: list[Tensor]
+    class_name: str, config: Config, args: Sequence[Any], tensors: list[TensorSpec]
 ) -> str:
     if class_name in _COMPARES:
         return "bool"
@@ -174,7 +131,7 @@ def _axes(config: Config, rank: int) -> set[int]:
     return {each % rank for each in many}
 
 
-def _reduced(before: Sizes, config: Config) -> Shape:
+def _reduced(before: Shape, config: Config) -> Shape | None:
     axes = _axes(config, len(before))
     kept = [1 if i in axes else each for i, each in enumerate(before)]
     if config.get("keepdims"):
@@ -182,14 +139,14 @@ def _reduced(before: Sizes, config: Config) -> Shape:
     return tuple(each for i, each in enumerate(before) if i not in axes)
 
 
-def _matmul(left: Shape, right: Shape) -> Shape:
+def _matmul(left: Shape | None, right: Shape | None) -> Shape | None:
     if left is None or right is None or min(len(left), len(right)) < 2:  # noqa: PLR2004
         return None
     batch = broadcast([left[:-2], right[:-2]])
     return None if batch is None else (*batch, left[-2], right[-1])
 
 
-def _parted(class_name: str, before: Sizes, config: Config) -> list[Shape]:
+def _parted(class_name: str, before: Shape, config: Config) -> list[Shape | None]:
     axis = config["axis"] % len(before)
     length, rest = before[axis], (before[:axis], before[axis + 1 :])
     if class_name == "Unstack":
@@ -207,7 +164,7 @@ def _parted(class_name: str, before: Sizes, config: Config) -> list[Shape]:
     ]
 
 
-def _item_shape(before: Sizes, key: list[Any]) -> Shape:
+def _item_shape(before: Shape, key: list[Any]) -> Shape | None:
     after: list[int | None] = []
     rest = list(before)
     key = list(key)
@@ -229,39 +186,39 @@ def _item_shape(before: Sizes, key: list[Any]) -> Shape:
     return (*after, *rest)
 
 
-def _squeezed(config: Config, before: Sizes) -> Shape:
+def _squeezed(config: Config, before: Shape) -> Shape | None:
     if config.get("axis") is None:
         return tuple(each for each in before if each != 1)
     axes = _axes(config, len(before))
     return tuple(each for i, each in enumerate(before) if i not in axes)
 
 
-def _expanded(config: Config, before: Sizes) -> Shape:
+def _expanded(config: Config, before: Shape) -> Shape | None:
     after, axis = list(before), config["axis"]
     after.insert(axis if axis >= 0 else len(before) + 1 + axis, 1)
     return tuple(after)
 
 
-def _permuted(config: Config, before: Sizes) -> Shape:
+def _permuted(config: Config, before: Shape) -> Shape | None:
     axes = config.get("axes") or range(len(before))[::-1]
     return tuple(before[each] for each in axes)
 
 
-def _swapped(config: Config, before: Sizes) -> Shape:
+def _swapped(config: Config, before: Shape) -> Shape | None:
     after = list(before)
     one, two = config["axis1"], config["axis2"]
     after[one], after[two] = after[two], after[one]
     return tuple(after)
 
 
-def _padded(config: Config, before: Sizes) -> Shape:
+def _padded(config: Config, before: Shape) -> Shape | None:
     return tuple(
         None if each is None else each + sum(widths)
         for each, widths in zip(before, config["pad_width"], strict=True)
     )
 
 
-def _repeated(config: Config, before: Sizes) -> Shape:
+def _repeated(config: Config, before: Shape) -> Shape | None:
     axis, times = config["axis"], config["repeats"]
     if axis is None or not isinstance(times, int):
         return None
@@ -271,7 +228,7 @@ def _repeated(config: Config, before: Sizes) -> Shape:
     return tuple(after)
 
 
-def _blocks(config: Config, before: Sizes, *, apart: bool) -> Shape:
+def _blocks(config: Config, before: Shape, *, apart: bool) -> Shape | None:
     """The shape after the channels became pixels, or the pixels channels."""
     size = config["block_size"]
     batch, *inner, channels = before
@@ -282,14 +239,14 @@ def _blocks(config: Config, before: Sizes, *, apart: bool) -> Shape:
     return (batch, *kept, None if channels is None else channels // size**2)
 
 
-def _tiled(config: Config, before: Sizes) -> Shape:
+def _tiled(config: Config, before: Shape) -> Shape | None:
     return tuple(
         None if each is None else each * times
         for each, times in zip(before, config["repeats"], strict=True)
     )
 
 
-_OPERATIONS: dict[str, Callable[[Config, Sizes], Shape]] = {
+_OPERATIONS: dict[str, Callable[[Config, Shape], Shape | None]] = {
     "Reshape": lambda config, before: with_free(tuple(config["newshape"]), before),
     "Squeeze": _squeezed,
     "ExpandDims": _expanded,
@@ -311,8 +268,11 @@ _OPERATIONS: dict[str, Callable[[Config, Sizes], Shape]] = {
 #: Operations that put out the shape they take.
 _SAME = frozenset(
     {
-        *UNARY.values(),
-        *ACTIVATIONS.values(),
+        *("Absolute", "Negative", "Sign", "Exp", "Log", "Log1p", "Expm1", "Sqrt"),
+        *("Square", "Reciprocal", "Floor", "Ceil", "Round", "Sin", "Cos", "Tan"),
+        *("Arcsin", "Arccos", "Arctan", "Sinh", "Cosh", "Tanh", "Arcsinh"),
+        *("Arccosh", "Arctanh", "LogicalNot", "Isnan", "Isinf", "Isfinite"),
+        *("Relu", "Relu6", "Sigmoid", "Selu", "Softplus", "Softsign", "LogSigmoid"),
         *("Rsqrt", "Erf", "Erfc", "StopGradient", "Clip", "Cast", "Cumsum", "Flip"),
         *("LeakyRelu", "ReLU", "Elu", "Gelu", "Silu", "Softmax", "LogSoftmax"),
         *("Roll", "Sort", "ZerosLike", "OnesLike"),

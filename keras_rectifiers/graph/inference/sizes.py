@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from keras_rectifiers.graph import traits
-from keras_rectifiers.legacy.dialects.tensorflow.values import Shape
+from keras_rectifiers.specs import Shape
 
 Config = dict[str, Any]
-#: A shape of known rank.
-Sizes = tuple[int | None, ...]
-#: Shape and dtype of one output.
-Output = tuple[Shape, str]
 
 
-def broadcast(shapes: Sequence[Shape]) -> Shape:
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """What is known of a tensor before the model runs."""
+
+    #: Its shape, the batch axis included; None where not even its rank is known.
+    shape: Shape | None = None
+    dtype: str = "float32"
+
+
+def broadcast(shapes: Sequence[Shape | None]) -> Shape | None:
     """The shape of operands that are broadcast; None where unknown."""
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes):
@@ -31,7 +37,9 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
     )
 
 
-def joined(shapes: Sequence[Shape], axis: int, *, new: bool = False) -> Shape:
+def joined(
+    shapes: Sequence[Shape | None], axis: int, *, new: bool = False
+) -> Shape | None:
     """The shape of tensors that are joined along an axis, or stacked on a new one."""
     if any(shape is None for shape in shapes) or not shapes:
         return None
@@ -45,7 +53,7 @@ def joined(shapes: Sequence[Shape], axis: int, *, new: bool = False) -> Shape:
     return tuple(first)
 
 
-def with_free(target: tuple[int, ...], before: Sizes) -> Sizes:
+def with_free(target: tuple[int, ...], before: Shape) -> Shape:
     """A target shape with its -1 worked out, if that can be known."""
     known = math.prod(each for each in target if each != -1)
     total = None if None in before else math.prod(each or 0 for each in before)
@@ -58,7 +66,7 @@ def channel_axis(config: Config, rank: int) -> int:
     return traits.format_axis(config.get("data_format")) % rank
 
 
-def pooling(config: Config, before: Sizes) -> Shape:
+def pooling(config: Config, before: Shape) -> Shape | None:
     """The output shape of pooling."""
     after, axis = list(before), channel_axis(config, len(before))
     sizes = config["pool_size"]
