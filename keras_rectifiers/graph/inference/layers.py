@@ -1,13 +1,14 @@
 """Shape and dtype of what a layer puts out, as far as is known.
 
-Old files state only the shapes of the inputs. Most layers keep a shape or follow
-one simple rule; where a class is not known here, the shape is None.
+Most layers keep a shape or follow one simple rule; where a class is not known here,
+the shape is None.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from keras_rectifiers.graph import traits
@@ -19,70 +20,73 @@ from keras_rectifiers.graph.inference.sizes import channel_axis
 from keras_rectifiers.graph.inference.sizes import item
 from keras_rectifiers.graph.inference.sizes import joined
 from keras_rectifiers.graph.inference.sizes import pooling
+from keras_rectifiers.graph.inference.sizes import resampled
 from keras_rectifiers.graph.inference.sizes import window
 from keras_rectifiers.graph.inference.sizes import with_free
 from keras_rectifiers.graph.policies import compute_dtype
 from keras_rectifiers.specs import Shape
 
-#: Layers that put out the shape they take.
-_KEEP = frozenset(
-    {
-        *traits.NORMALIZATIONS,
-        *traits.PASSING,
-        *("UnitNormalization", "Normalization", "Activation", "ReLU", "LeakyReLU"),
-        *("PReLU", "ELU", "ThresholdedReLU", "Softmax", "Rescaling", "Masking"),
-        *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation"),
-        *("RandomContrast", "RandomBrightness"),
-    }
-)
-#: ... or only move the values about.
-_MOVE = frozenset({"Reshape", "Flatten", "Permute", "RepeatVector"})
-_MERGE = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
-_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
-_CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell"})
+#: Config and the shape of the first input -> the shape of the output.
+_Rule = Callable[[Config, Shape], Shape | None]
+
+#: Layers and cells that keep a state -> the number of tensors in it.
+_STATES = {
+    "LSTM": 2,
+    "GRU": 1,
+    "SimpleRNN": 1,
+    "LSTMCell": 2,
+    "GRUCell": 1,
+    "SimpleRNNCell": 1,
+}
 
 
 def layer_outputs(
-    class_name: str, config: Config, tensors: list[TensorSpec]
+    class_name: str, config: Config, tensors: Sequence[TensorSpec]
 ) -> list[TensorSpec]:
-    """Shape and dtype of each output of a layer of Keras' own.
+    """Shape and dtype of each output of a layer of Keras' or this package's own.
 
     Args:
         class_name: Its class.
         config: Its config.
         tensors: All tensors that it takes, at least one.
     """
-    shapes = [each.shape for each in tensors]
     dtype = compute_dtype(config.get("dtype"))
-    if class_name in _KEEP | _MOVE:
+    row = traits.of(class_name)
+    if row.keeps_shape or row.reorders:
         dtype = dtype if "float" in tensors[0].dtype else tensors[0].dtype
-    if class_name in _RECURRENT or class_name == "Bidirectional":
-        made = _recurrent(class_name, config, shapes[0])
-        return [TensorSpec(shape, dtype) for shape in made]
-    return [TensorSpec(_layer(class_name, config, shapes), dtype)]
+    shapes = _shapes(class_name, config, [each.shape for each in tensors])
+    return [TensorSpec(shape, dtype) for shape in shapes]
 
 
-def _layer(class_name: str, config: Config, shapes: list[Shape | None]) -> Shape | None:
-    """The output shape of a layer of Keras' own."""
-    before = shapes[0]
-    if class_name in _KEEP or before is None:
-        return before
-    if class_name in _MERGE:
-        return broadcast(shapes)
-    if class_name == "Concatenate":
-        return joined(shapes, config.get("axis", -1))
+def _shapes(
+    class_name: str, config: Config, taken: Sequence[Shape | None]
+) -> Sequence[Shape | None]:
+    """The shapes of the outputs; none where not even their number is known."""
+    before, row = taken[0], traits.of(class_name)
+    if row.keeps_shape or before is None:
+        return [before]
+    if row.merges:
+        return [broadcast(taken)]
+    if row.joins:
+        return [joined(taken, config.get("axis", -1))]
+    if class_name in ("Attention", "AdditiveAttention"):
+        value = taken[1] if len(taken) > 1 else None
+        return [None if value is None else (*before[:-1], value[-1])]
+    if class_name in _SEVERAL:
+        return _SEVERAL[class_name](class_name, config, before)
     rule = _RULES.get(class_name)
-    return None if rule is None else rule(config, before)
+    return [None if rule is None else rule(config, before)]
 
 
-def _convolution(config: Config, before: Shape) -> Shape | None:
-    after, axis = list(before), channel_axis(config, len(before))
+def _convolution(config: Config, before: Shape) -> Shape:
     kernel, strides = config["kernel_size"], config.get("strides", 1)
-    rates = config.get("dilation_rate", 1)
-    for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
+    rates, padding = config.get("dilation_rate", 1), config.get("padding", "valid")
+
+    def length_after(length: int, place: int) -> int:
         size = (item(kernel, place) - 1) * item(rates, place) + 1
-        padding = config.get("padding", "valid")
-        after[index] = window(after[index], size, item(strides, place), padding)
+        return window(length, size, item(strides, place), padding)
+
+    after, axis = resampled(config, before, length_after)
     filters, channels = config.get("filters"), before[axis]
     if filters is None and channels is not None:  # depthwise
         filters = channels * config.get("depth_multiplier", 1)
@@ -90,37 +94,29 @@ def _convolution(config: Config, before: Shape) -> Shape | None:
     return tuple(after)
 
 
-def _transposed(config: Config, before: Shape) -> Shape | None:
-    after, axis = list(before), channel_axis(config, len(before))
+def _transposed(config: Config, before: Shape) -> Shape:
     kernel, strides = config["kernel_size"], config.get("strides", 1)
-    extra = config.get("output_padding")
-    for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
-        length, stride = after[index], item(strides, place)
-        size = (item(kernel, place) - 1) * item(config.get("dilation_rate", 1), place)
-        if length is None:
-            continue
-        if extra is not None:
-            pad = size // 2 if config.get("padding") == "same" else 0
-            length = (length - 1) * stride + size + 1 - 2 * pad + item(extra, place)
-        elif config.get("padding") == "same":
-            length *= stride
-        else:
-            length = length * stride + max(size + 1 - stride, 0)
-        after[index] = length
+    rates, extra = config.get("dilation_rate", 1), config.get("output_padding")
+
+    def length_after(length: int, place: int) -> int:
+        stride = item(strides, place)
+        size = (item(kernel, place) - 1) * item(rates, place) + 1
+        same = config.get("padding") == "same"
+        if extra is None:
+            return length * stride + (0 if same else max(size - stride, 0))
+        whole = size % 2 if same else size
+        return (length - 1) * stride + whole + item(extra, place)
+
+    after, axis = resampled(config, before, length_after)
     after[axis] = config["filters"]
     return tuple(after)
 
 
-def _resampled(
-    change: Callable[[int, Config, int], int],
-) -> Callable[[Config, Shape], Shape | None]:
+def _each_axis(change: Callable[[int, Config, int], int]) -> _Rule:
     """The rule of layers that change each inner axis on its own."""
 
-    def rule(config: Config, before: Shape) -> Shape | None:
-        after, axis = list(before), channel_axis(config, len(before))
-        for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
-            length = after[index]
-            after[index] = None if length is None else change(length, config, place)
+    def rule(config: Config, before: Shape) -> Shape:
+        after, _ = resampled(config, before, lambda n, place: change(n, config, place))
         return tuple(after)
 
     return rule
@@ -137,20 +133,28 @@ def _sides(value: Any, place: int) -> int:
     return int(sum(side)) if isinstance(side, list | tuple) else 2 * int(side)
 
 
-def _resized(config: Config, before: Shape) -> Shape | None:
+def _resized(config: Config, before: Shape) -> Shape:
     after, axis = list(before), channel_axis(config, len(before))
     first = 1 if axis != 1 else 2
     after[first : first + 2] = [config["height"], config["width"]]
     return tuple(after)
 
 
-def _global(config: Config, before: Shape) -> Shape | None:
+def _global(config: Config, before: Shape) -> Shape:
     axis = channel_axis(config, len(before))
     if not config.get("keepdims"):
         return before[0], before[axis]
     return tuple(
         length if index in (0, axis) else 1 for index, length in enumerate(before)
     )
+
+
+def _adapted(config: Config, before: Shape) -> Shape:
+    """Adaptive pooling makes the same lengths of whatever it takes."""
+    after, axis = list(before), channel_axis(config, len(before))
+    for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
+        after[index] = item(config["output_size"], place)
+    return tuple(after)
 
 
 def _lambda(config: Config, before: Shape) -> Shape | None:
@@ -162,7 +166,7 @@ def _lambda(config: Config, before: Shape) -> Shape | None:
     return (before[0], *stated) if isinstance(stated, list) and plain else None
 
 
-def _einsum(config: Config, before: Shape) -> Shape | None:
+def _einsum(config: Config, before: Shape) -> Shape:
     taken, _, made = str(config["equation"]).partition("->")
     taken = taken.partition(",")[0]
     head, dots, tail = taken.partition("...")
@@ -182,45 +186,87 @@ def _einsum(config: Config, before: Shape) -> Shape | None:
     )
 
 
-def _rnn(config: Config, before: Shape) -> Shape | None:
-    """Known for cells of Keras' own; the last one's output is the layer's."""
-    cell = config["cell"]
-    if cell["class_name"] == "StackedRNNCells":
-        cell = config_of(cell)["cells"][-1]
-    if cell["class_name"] not in _CELLS or config.get("return_state"):
-        return None
-    steps = before[1:2] if config.get("return_sequences") else ()
-    return (before[0], *steps, config_of(cell)["units"])
-
-
-def _conv_lstm(config: Config, before: Shape) -> Shape | None:
-    if config.get("return_state"):
-        return None
-    after = _convolution(config, (before[0], *before[2:]))
-    if after is None or not config.get("return_sequences"):
-        return after
-    return (after[0], before[1], *after[1:])
-
-
-def _reshape(config: Config, before: Shape) -> Shape | None:
+def _reshape(config: Config, before: Shape) -> Shape:
     return before[0], *with_free(tuple(config["target_shape"]), before[1:])
 
 
-def _flatten(config: Config, before: Shape) -> Shape | None:
+def _flatten(config: Config, before: Shape) -> Shape:
     del config
     if None in before[1:]:
         return before[0], None
     return before[0], math.prod(each or 0 for each in before[1:])
 
 
-_RULES: dict[str, Callable[[Config, Shape], Shape | None]] = {
+def _recurrent(class_name: str, config: Config, before: Shape) -> list[Shape]:
+    """Output of a recurrent layer, or of one that runs a cell, then its states."""
+    cell = {"class_name": class_name, "config": config}
+    states = _states(config["cell"] if class_name == "RNN" else cell, before)
+    if not states:
+        return []
+    steps = before[1:2] if config.get("return_sequences") else ()
+    # Of stacked cells, the last one makes the output.
+    batch, *made = states[-1]
+    whole = (batch, *steps, *made)
+    return [whole, *states] if config.get("return_state") else [whole]
+
+
+def _states(cell: Config, before: Shape) -> list[Shape]:
+    """The shapes of the state of a cell; none where it is not known."""
+    class_name, config = str(cell["class_name"]), config_of(cell)
+    if class_name == "StackedRNNCells":
+        inside = [_states(each, before) for each in config["cells"]]
+        return [state for each in inside for state in each] if all(inside) else []
+    if class_name.startswith("ConvLSTM"):
+        return [_convolution(config, (before[0], *before[2:]))] * 2
+    return [(before[0], config["units"])] * _STATES.get(class_name, 0)
+
+
+def _cell(class_name: str, config: Config, before: Shape) -> list[Shape]:
+    states = _states({"class_name": class_name, "config": config}, before)
+    return [*states[-1:], *states]
+
+
+def _both_ways(class_name: str, config: Config, before: Shape) -> list[Shape]:
+    """Outputs of a Bidirectional: what both directions make, then their states."""
+    del class_name
+    inner = config["layer"]
+    made = _recurrent(str(inner["class_name"]), config_of(inner), before)
+    if not made:
+        return []
+    whole, *states = made
+    merge = config.get("merge_mode")
+    if merge is None:
+        return [whole, whole, *states, *states]
+    if merge == "concat" and whole[-1] is not None:
+        whole = (*whole[:-1], 2 * whole[-1])
+    return [whole, *states, *states]
+
+
+def _wrapped(class_name: str, config: Config, before: Shape) -> Sequence[Shape | None]:
+    """Outputs of a layer that is called as it is by the one around it."""
+    inner, steps = config["layer"], before[1:2]
+    timed = class_name == "TimeDistributed"
+    taken = (before[0], *before[2:]) if timed else before
+    made = _shapes(str(inner["class_name"]), config_of(inner), [taken])
+    if not timed:
+        return made
+    return [None if each is None else (each[0], *steps, *each[1:]) for each in made]
+
+
+_SEVERAL: dict[str, Callable[[str, Config, Shape], Sequence[Shape | None]]] = {
+    **dict.fromkeys(("RNN", "LSTM", "GRU", "SimpleRNN"), _recurrent),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _recurrent),
+    **dict.fromkeys(("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"), _cell),
+    "Bidirectional": _both_ways,
+    **dict.fromkeys(("TimeDistributed", "SpectralNormalization"), _wrapped),
+}
+_KINDS = ("Max", "Average")
+_RULES: dict[str, _Rule] = {
     "Dense": lambda config, before: (*before[:-1], config["units"]),
     "Embedding": lambda config, before: (*before, config["output_dim"]),
     "Flatten": _flatten,
     "Lambda": _lambda,
     "EinsumDense": _einsum,
-    "RNN": _rnn,
-    **dict.fromkeys(["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"], _conv_lstm),
     "Reshape": _reshape,
     "RepeatVector": lambda config, before: (before[0], config["n"], before[-1]),
     "Permute": lambda config, before: (
@@ -230,6 +276,8 @@ _RULES: dict[str, Callable[[Config, Shape], Shape | None]] = {
     "MultiHeadAttention": lambda config, before: (
         before if config.get("output_shape") is None else None
     ),
+    "GroupQueryAttention": lambda config, before: before,  # noqa: ARG005
+    "GroupedQueryAttention": lambda config, before: before,  # noqa: ARG005
     **dict.fromkeys(
         [
             *("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D"),
@@ -237,51 +285,31 @@ _RULES: dict[str, Callable[[Config, Shape], Shape | None]] = {
         ],
         _convolution,
     ),
-    **dict.fromkeys(["Resizing", "CenterCrop"], _resized),
+    **dict.fromkeys(["Resizing", "CenterCrop", "RandomCrop"], _resized),
     **dict.fromkeys(
         ["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], _transposed
     ),
     **dict.fromkeys(
-        [f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)],
+        [f"{kind}Pooling{n}D" for kind in _KINDS for n in (1, 2, 3)],
         pooling,
     ),
     **dict.fromkeys(
-        [f"Global{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)],
+        [f"Global{kind}Pooling{n}D" for kind in _KINDS for n in (1, 2, 3)],
         _global,
     ),
     **dict.fromkeys(
+        [f"Adaptive{kind}Pooling{n}D" for kind in _KINDS for n in (1, 2, 3)], _adapted
+    ),
+    **dict.fromkeys(
         ["UpSampling1D", "UpSampling2D", "UpSampling3D"],
-        _resampled(lambda length, config, i: length * item(config["size"], i)),
+        _each_axis(lambda length, config, i: length * item(config["size"], i)),
     ),
     **dict.fromkeys(
         ["ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"],
-        _resampled(lambda length, config, i: length + _sides(config["padding"], i)),
+        _each_axis(lambda length, config, i: length + _sides(config["padding"], i)),
     ),
     **dict.fromkeys(
         ["Cropping1D", "Cropping2D", "Cropping3D"],
-        _resampled(lambda length, config, i: length - _sides(config["cropping"], i)),
+        _each_axis(lambda length, config, i: length - _sides(config["cropping"], i)),
     ),
 }
-
-
-def _recurrent(
-    class_name: str, config: Config, before: Shape | None
-) -> list[Shape | None]:
-    """Output of a recurrent layer, then its states."""
-    if class_name == "Bidirectional":
-        inner = config["layer"]
-        made = _recurrent(str(inner["class_name"]), config_of(inner), before)
-        whole = made[0] if made else None
-        if whole is None or config.get("merge_mode") is None:
-            return []
-        width = whole[-1]
-        if config["merge_mode"] == "concat" and width is not None:
-            whole = (*whole[:-1], 2 * width)
-        return [whole, *made[1:], *made[1:]]
-    if class_name not in _RECURRENT or before is None:
-        return []
-    batch, units = before[0], config["units"]
-    state: Shape | None = (batch, units)
-    whole = (batch, before[1], units) if config.get("return_sequences") else state
-    states = 2 if class_name == "LSTM" else 1
-    return [whole, *([state] * states if config.get("return_state") else [])]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.inference.sizes import Config
 from keras_rectifiers.graph.inference.sizes import TensorSpec
@@ -34,27 +35,6 @@ def array_shape(value: Any) -> Shape | None:
     return tuple(shape)
 
 
-_COMPARES = frozenset(
-    {
-        *("Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual"),
-        *("LogicalAnd", "LogicalOr", "LogicalXor", "LogicalNot", "Any", "All"),
-        *("Isnan", "Isinf", "Isfinite"),
-    }
-)
-_BROADCAST = frozenset(
-    {
-        *("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Power", "Maximum"),
-        *("Minimum", "Mod", "FloorDivide", "DivideNoNan", "Arctan2", "Where"),
-    }
-)
-_REDUCE = frozenset(
-    {
-        *("Mean", "Sum", "Max", "Min", "Prod", "Std", "Var", "Any", "All"),
-        *("Logsumexp", "Argmax", "Argmin"),
-    }
-)
-
-
 def operation_outputs(
     class_name: str, config: Config, args: Sequence[Any], tensors: list[TensorSpec]
 ) -> list[TensorSpec]:
@@ -68,14 +48,15 @@ def operation_outputs(
     """
     if not tensors:
         return []
-    dtype, before = _dtype(class_name, config, args, tensors), tensors[0].shape
+    row, before = traits.of(class_name, operation=True), tensors[0].shape
+    dtype = _dtype(class_name, config, args, tensors)
     if before is not None and class_name in ("Split", "Unstack"):
         parts = _parted(class_name, before, config)
         return [TensorSpec(shape, dtype) for shape in parts]
     if before is not None and class_name == "TopK":
         best = (*before[:-1], config["k"])
         return [TensorSpec(best, dtype), TensorSpec(best, "int32")]
-    if class_name in _BROADCAST or (class_name in _COMPARES and len(args) > 1):
+    if row.merges:
         shape = broadcast([array_shape(each) for each in args])
     elif class_name in ("Concatenate", "Stack"):
         parts = [array_shape(each) for each in args[0]]
@@ -86,19 +67,12 @@ def operation_outputs(
         shape = _taken(array_shape(args[0]), array_shape(args[1]), config["axis"])
     elif before is not None and class_name == "GetItem":
         shape = _item_shape(before, args[1] if isinstance(args[1], list) else [args[1]])
+    elif before is None or (row.keeps_shape and class_name not in _RULES):
+        shape = before
     else:
-        shape = _one_operand(class_name, config, before)
+        rule = _reduced if row.reduces and len(args) == 1 else _RULES.get(class_name)
+        shape = None if rule is None else rule(config, before)
     return [TensorSpec(shape, dtype)]
-
-
-def _one_operand(class_name: str, config: Config, before: Shape | None) -> Shape | None:
-    """The output shape of an operation that changes one tensor."""
-    if before is None or class_name in _SAME:
-        return before
-    if class_name in _REDUCE:
-        return _reduced(before, config)
-    rule = _OPERATIONS.get(class_name)
-    return None if rule is None else rule(config, before)
 
 
 def _taken(values: Shape | None, indices: Shape | None, axis: int) -> Shape | None:
@@ -111,7 +85,7 @@ def _taken(values: Shape | None, indices: Shape | None, axis: int) -> Shape | No
 def _dtype(
     class_name: str, config: Config, args: Sequence[Any], tensors: list[TensorSpec]
 ) -> str:
-    if class_name in _COMPARES:
+    if traits.of(class_name, operation=True).tests:
         return "bool"
     if class_name in ("Argmax", "Argmin"):
         return "int32"
@@ -131,7 +105,7 @@ def _axes(config: Config, rank: int) -> set[int]:
     return {each % rank for each in many}
 
 
-def _reduced(before: Shape, config: Config) -> Shape | None:
+def _reduced(config: Config, before: Shape) -> Shape | None:
     axes = _axes(config, len(before))
     kept = [1 if i in axes else each for i, each in enumerate(before)]
     if config.get("keepdims"):
@@ -246,7 +220,14 @@ def _tiled(config: Config, before: Shape) -> Shape | None:
     )
 
 
-_OPERATIONS: dict[str, Callable[[Config, Shape], Shape | None]] = {
+def _flat(config: Config, before: Shape) -> Shape:
+    """The shape after what works on all values in a row, where no axis is named."""
+    return before if config.get("axis") is not None else with_free((-1,), before)
+
+
+_RULES: dict[str, Callable[[Config, Shape], Shape | None]] = {
+    **dict.fromkeys(("Ravel", "Cumsum", "Cumprod", "Nancumsum", "Nancumprod"), _flat),
+    "SearchSorted": lambda config, before: None,  # noqa: ARG005 - that of its operand
     "Reshape": lambda config, before: with_free(tuple(config["newshape"]), before),
     "Squeeze": _squeezed,
     "ExpandDims": _expanded,
@@ -265,16 +246,3 @@ _OPERATIONS: dict[str, Callable[[Config, Shape], Shape | None]] = {
     "MaxPool": pooling,
     "AveragePool": pooling,
 }
-#: Operations that put out the shape they take.
-_SAME = frozenset(
-    {
-        *("Absolute", "Negative", "Sign", "Exp", "Log", "Log1p", "Expm1", "Sqrt"),
-        *("Square", "Reciprocal", "Floor", "Ceil", "Round", "Sin", "Cos", "Tan"),
-        *("Arcsin", "Arccos", "Arctan", "Sinh", "Cosh", "Tanh", "Arcsinh"),
-        *("Arccosh", "Arctanh", "LogicalNot", "Isnan", "Isinf", "Isfinite"),
-        *("Relu", "Relu6", "Sigmoid", "Selu", "Softplus", "Softsign", "LogSigmoid"),
-        *("Rsqrt", "Erf", "Erfc", "StopGradient", "Clip", "Cast", "Cumsum", "Flip"),
-        *("LeakyRelu", "ReLU", "Elu", "Gelu", "Silu", "Softmax", "LogSoftmax"),
-        *("Roll", "Sort", "ZerosLike", "OnesLike"),
-    }
-)

@@ -18,6 +18,8 @@ from keras_rectifiers.graph.policies import policy_name
 def outputs_of(entry: Entry, args: Sequence[Any], kwargs: Config) -> list[TensorSpec]:
     """Shape and dtype of each output of a call; nothing where they are unknown.
 
+    Nothing is known either of a config that is not one of its class.
+
     Args:
         entry: A modern entry that is no model.
         args: Positional arguments; tensors are `TensorSpec`.
@@ -25,15 +27,18 @@ def outputs_of(entry: Entry, args: Sequence[Any], kwargs: Config) -> list[Tensor
     """
     tensors = tensors_in([*args, *kwargs.values()])
     class_name, config = str(entry["class_name"]), config_of(entry)
-    if forms.is_operation(entry.get("module")):
-        return operation_outputs(class_name, config, args, tensors)
-    if class_name == "InputLayer":
-        shape, dtype = config.get("batch_shape"), config.get("dtype")
-        whole = tuple(shape) if isinstance(shape, list | tuple) else None
-        return [TensorSpec(whole, policy_name(dtype or "float32"))]
-    if not forms.is_keras(entry) or not tensors:
+    try:
+        if forms.is_operation(entry.get("module")):
+            return operation_outputs(class_name, config, args, tensors)
+        if class_name == "InputLayer":
+            shape, dtype = config.get("batch_shape"), config.get("dtype")
+            whole = tuple(shape) if isinstance(shape, list | tuple) else None
+            return [TensorSpec(whole, policy_name(dtype or "float32"))]
+        if tensors and (forms.is_keras(entry) or forms.is_ours(entry)):
+            return layer_outputs(class_name, config, tensors)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return []
-    return layer_outputs(class_name, config, tensors)
+    return []
 
 
 def tensors_in(value: Any) -> list[TensorSpec]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,22 +67,37 @@ def channel_axis(config: Config, rank: int) -> int:
     return traits.format_axis(config.get("data_format")) % rank
 
 
-def pooling(config: Config, before: Shape) -> Shape | None:
-    """The output shape of pooling."""
+def resampled(
+    config: Config, before: Shape, change: Callable[[int, int], int]
+) -> tuple[list[int | None], int]:
+    """A shape after each of its inner axes changed, and the axis of the channels.
+
+    Args:
+        config: Of the layer or operation.
+        before: The shape that it takes.
+        change: The length of an inner axis and its number -> the length after it.
+    """
     after, axis = list(before), channel_axis(config, len(before))
-    sizes = config["pool_size"]
-    strides = config["strides"] if config.get("strides") is not None else sizes
     for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
-        padding = config.get("padding", "valid")
-        size, stride = item(sizes, place), item(strides, place)
-        after[index] = window(after[index], size, stride, padding)
+        length = before[index]
+        after[index] = None if length is None else change(length, place)
+    return after, axis
+
+
+def pooling(config: Config, before: Shape) -> Shape:
+    """The output shape of pooling."""
+    sizes, padding = config["pool_size"], config.get("padding", "valid")
+    strides = config["strides"] if config.get("strides") is not None else sizes
+    after, _ = resampled(
+        config,
+        before,
+        lambda n, place: window(n, item(sizes, place), item(strides, place), padding),
+    )
     return tuple(after)
 
 
-def window(length: int | None, size: int, stride: int, padding: str) -> int | None:
-    """The length of an axis over which a window runs."""
-    if length is None:
-        return None
+def window(length: int, size: int, stride: int, padding: str) -> int:
+    """The length of an axis after a window ran over it."""
     if padding == "valid":
         length = length - size + 1
     return -(-length // stride)
