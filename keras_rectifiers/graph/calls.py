@@ -243,6 +243,9 @@ class Calls(Sequence[Call]):
             for tensor in takes:
                 self._state(tensor, built)
         if place.entry["class_name"] == "InputLayer" and takes:
+            shape = place.config.get("batch_shape")
+            whole = tuple(shape) if isinstance(shape, list) else None
+            self._state(takes[0], Stated(whole, None, model.steps))
             return takes
         inside = is_model(place.entry)
         number = -1 if inside else len(self._calls)

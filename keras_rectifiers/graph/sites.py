@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_rectifiers.graph import forms
-from keras_rectifiers.graph import shapes
 from keras_rectifiers.graph.axes import Axes
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.graph import Ref
+from keras_rectifiers.graph.inference.shapes import Shapes
+from keras_rectifiers.graph.policies import policy_for
+from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.roles import Roles
 from keras_rectifiers.graph.view import View
 from keras_rectifiers.specs import Rectifier
@@ -159,13 +161,14 @@ def holds_layer(entry: Entry) -> bool:
     )
 
 
-def find(view: View, axes: Axes, roles: Roles) -> tuple[Found, ...]:
+def find(view: View, axes: Axes, roles: Roles, shapes: Shapes) -> tuple[Found, ...]:
     """Every rectifier of a model, in the order of its layers.
 
     Args:
         view: The document.
         axes: The axes of its channels.
         roles: What the outputs of its calls are there for.
+        shapes: The shapes of its tensors.
 
     Returns:
         One `Found` for each rectifier. A layer that is shared between models
@@ -179,7 +182,7 @@ def find(view: View, axes: Axes, roles: Roles) -> tuple[Found, ...]:
             recognised.setdefault(place.identity, known)
             shared.setdefault(place.identity, []).append(place)
     return tuple(
-        _found(places, *recognised[identity], view, axes, roles)
+        _found(places, *recognised[identity], view, axes, roles, shapes)
         for identity, places in shared.items()
     )
 
@@ -239,12 +242,13 @@ def _found(
     view: View,
     axes: Axes,
     roles: Roles,
+    shapes: Shapes,
 ) -> Found:
     place = places[0]
     fused = form == FUSED
     role, evidence = roles.of_places(places, known, fused=fused)
     axis, one_axis = axes.of_places(places)
-    called = [shapes.output_shapes(each, view, fused=fused) for each in places]
+    called = [shapes.outputs(each, fused=fused) for each in places]
     site = Site(
         path=place.path,
         form=form,
@@ -257,12 +261,28 @@ def _found(
         evidence=evidence,
         shapes=tuple(shape for each in called for shape in each),
         channel_axis=axis,
-        dtype=shapes.dtype_name(
-            place, view, operand, place.config.get(SLOT) if fused else None
-        ),
+        dtype=_policy(place, view, operand, place.config.get(SLOT) if fused else None),
     )
     calls = tuple(len(each) for each in called)
     return Found(site, tuple(places), calls, operand, one_axis)
+
+
+def _policy(place: Place, view: View, operand: int, slot: Any) -> str:
+    """Name of the dtype policy that a rectifier in a place must have.
+
+    Args:
+        place: The layer or operation.
+        view: The document around it.
+        operand: Which operand an operation rectifies.
+        slot: The value of the slot, for a fused one; a layer there has its own.
+    """
+    own = config_of(slot).get("dtype") if isinstance(slot, dict) else None
+    dtype = place.config.get("dtype") if own is None else own
+    if dtype is not None:
+        return policy_name(dtype)
+    arguments = view.graph_around(place).arguments(place.names[-1], 0)
+    tensor = arguments[operand] if operand < len(arguments) else None
+    return policy_for(tensor.dtype if isinstance(tensor, Ref) else None)
 
 
 def _function_text(value: dict[str, Any]) -> str:

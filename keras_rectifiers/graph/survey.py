@@ -8,6 +8,8 @@ from keras_rectifiers.graph import sites
 from keras_rectifiers.graph.axes import Axes
 from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.inference.shapes import GuessedShapes
+from keras_rectifiers.graph.inference.shapes import Shapes
 from keras_rectifiers.graph.roles import Roles
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.view import View
@@ -47,6 +49,16 @@ class Survey:
         return Roles(self.calls)
 
     @functools.cached_property
+    def shapes(self) -> Shapes:
+        """Shape and dtype of each tensor."""
+        return Shapes(self.calls)
+
+    @functools.cached_property
+    def guessed_shapes(self) -> GuessedShapes:
+        """The same, and channels where the model was never built."""
+        return GuessedShapes(self.calls)
+
+    @functools.cached_property
     def found(self) -> tuple[Found, ...]:
         """Every rectifier, in the order of the layers."""
-        return sites.find(self.view, self.axes, self.roles)
+        return sites.find(self.view, self.axes, self.roles, self.guessed_shapes)

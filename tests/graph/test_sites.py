@@ -84,15 +84,15 @@ def test_a_chain_gives_shapes_from_its_neighbours():
     assert [found.site.channels for found in Survey(model).found] == [5, 5]
 
 
-@pytest.mark.parametrize(("between", "channels"), [(200, 4), (1500, None)])
-def test_long_chains_are_walked_without_recursion(between, channels):
-    """Far back a shape is found, and further than any real model nobody looks."""
+@pytest.mark.parametrize("between", [200, 1500])
+def test_long_chains_are_walked_without_recursion(between):
+    """A shape is found, however far back it is."""
     drops = [layer("Dropout", f"drop{i}", rate=0.1) for i in range(between)]
     model = sequential(start(), *drops, layer("ReLU", "r"), layer("Dense", "d"))
 
     (found,) = Survey(model).found
 
-    assert found.site.channels == channels
+    assert found.site.channels == 4
 
 
 def test_an_unknown_shape_is_none_and_no_guess():
@@ -127,12 +127,11 @@ def test_a_layer_that_two_models_share_is_one_site_in_two_places():
 
 
 def test_a_chain_of_thousands_of_layers_is_no_trap():
-    """Shapes are looked up without recursion, and near the rectifier only."""
+    """Shapes are worked out without recursion, once for each layer."""
     rectifiers = [layer("ReLU", f"r{number}") for number in range(3000)]
     chain = sequential(dense("first"), *rectifiers)
 
     sites = [found.site for found in Survey(chain).found]
 
     assert len(sites) == 3000
-    assert sites[0].channels is not None
-    assert sites[-1].channels is None
+    assert {site.channels for site in sites} == {4}

@@ -11,9 +11,9 @@ import numpy as np
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.calls import Call
-from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.inference.shapes import Shapes
 from keras_rectifiers.graph.passes import Forward
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units import rules
@@ -22,7 +22,6 @@ from keras_rectifiers.graph.units.parts import Passed
 from keras_rectifiers.graph.units.state import State
 from keras_rectifiers.graph.units.state import UnsafeError
 from keras_rectifiers.graph.units.state import start
-from keras_rectifiers.graph.units.state import taken_shape
 
 #: Most ways that are followed from one rectifier.
 _MOST = 5_000
@@ -41,16 +40,17 @@ class Consumers(Forward[Sequence[State]]):
     """The ways from one rectifier onward, to the weights that take its units up.
 
     Args:
-        calls: The calls of the model.
+        shapes: The calls of the model, and the shapes of their tensors.
         found: The rectifier.
 
     Raises:
         UnsafeError: If there is no safe answer.
     """
 
-    def __init__(self, calls: Calls, found: Found) -> None:
-        super().__init__(calls, ())
-        own, self._start = start(calls, found)
+    def __init__(self, shapes: Shapes, found: Found) -> None:
+        super().__init__(shapes.calls, ())
+        self._shapes = shapes
+        own, self._start = start(shapes.calls, found)
         self._own = {call.number for call in own}
         self._takers: dict[tuple[Any, ...], _Taker] = {}
         self._ways = 0
@@ -91,11 +91,9 @@ class Consumers(Forward[Sequence[State]]):
     def _after(self, call: Call, position: int, state: State) -> State | None:
         """The units after a call; None where it takes them up."""
         place, entry = call.place, call.place.entry
-        shape = taken_shape(self.calls, call, position)
+        shape = self._shapes.taken(call, position)
         if traits.of_entry(entry).joins:
-            shapes = [
-                taken_shape(self.calls, call, each) for each in range(position + 1)
-            ]
+            shapes = [self._shapes.taken(call, each) for each in range(position + 1)]
             after: State | None = rules.concatenated(entry, state, position, shapes)
         elif len(call.takes) != 1 or call.class_name == "Bidirectional":
             raise UnsafeError(_why(call))

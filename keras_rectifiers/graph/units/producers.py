@@ -9,9 +9,9 @@ import numpy as np
 
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.calls import Call
-from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.inference.shapes import Shapes
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units import rules
@@ -19,7 +19,6 @@ from keras_rectifiers.graph.units.parts import Producer
 from keras_rectifiers.graph.units.state import State
 from keras_rectifiers.graph.units.state import UnsafeError
 from keras_rectifiers.graph.units.state import start
-from keras_rectifiers.graph.units.state import taken_shape
 
 
 @dataclasses.dataclass(eq=False)
@@ -39,12 +38,12 @@ class Producers:
     """The ways from one rectifier back, to the weights that make its units.
 
     Args:
-        calls: The calls of the model.
+        shapes: The calls of the model, and the shapes of their tensors.
         found: The rectifier.
     """
 
-    def __init__(self, calls: Calls, found: Found) -> None:
-        self._calls = calls
+    def __init__(self, shapes: Shapes, found: Found) -> None:
+        self._calls, self._shapes = shapes.calls, shapes
         self._found = found
         self._makers: _Makers = {}
         self._norms: _Makers = {}
@@ -110,7 +109,7 @@ class Producers:
                     )
             elif row.pools or (row.resizes and row.spatial):
                 # It refuses other axes.
-                rules.keeps_apart(entry, state, taken_shape(self._calls, before))
+                rules.keeps_apart(entry, state, self._shapes.taken(before))
             elif not (rules.is_elementwise(entry) or row.passes or _begins(before)):
                 self._make(before, state)
                 return
@@ -139,7 +138,7 @@ class Producers:
 
     def _norm(self, call: Call, state: State) -> None:
         config, place = call.config, call.place
-        shape = taken_shape(self._calls, call)
+        shape = self._shapes.taken(call)
         if shape is None:
             raise UnsafeError(f"the shape that {place.path!r} takes is unknown")
         axis = config.get("axis", -1)
@@ -163,7 +162,7 @@ class Producers:
         place = call.place
         if rules.mixes_output(place.entry):
             raise UnsafeError(f"the activation of {place.path!r} mixes units")
-        found = rules.made_by(place.entry, state, taken_shape(self._calls, call))
+        found = rules.made_by(place.entry, state, self._shapes.taken(call))
         if not found:
             raise UnsafeError(
                 f"{place.path!r} ({call.class_name}) has no weights of "

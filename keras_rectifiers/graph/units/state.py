@@ -6,16 +6,13 @@ import dataclasses
 
 import numpy as np
 
-from keras_rectifiers.graph import shapes
 from keras_rectifiers.graph.calls import Call
 from keras_rectifiers.graph.calls import Calls
-from keras_rectifiers.graph.calls import Stated
 from keras_rectifiers.graph.document import built_shape
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units.parts import Indices
 from keras_rectifiers.graph.units.parts import Passed
-from keras_rectifiers.specs import Shape
 
 
 class UnsafeError(ValueError):
@@ -83,22 +80,3 @@ def start(calls: Calls, found: Found) -> tuple[list[Call], State]:
             )
     axis = found.site.channel_axis % rank
     return own, State(axis, np.arange(units)[:, None], ())
-
-
-def taken_shape(calls: Calls, call: Call, position: int = 0) -> Shape | None:
-    """The shape of a tensor that a call takes; None where unknown.
-
-    Args:
-        calls: The calls of the model.
-        call: The call.
-        position: Which of the tensors.
-    """
-    if not call.takes:
-        return built_shape(call.place.entry)
-    tensor = call.takes[position]
-    stated = calls.stated(tensor, call.steps).shape
-    if stated is not None:
-        return stated
-    maker = calls[tensor.call]
-    inferred = shapes.output_shapes(maker.place, calls.view, fused=True)[0]
-    return Stated(inferred, None, maker.steps).at(call.steps).shape

@@ -8,7 +8,7 @@ is a `Cannot`. Keras is never imported.
 
 from __future__ import annotations
 
-from keras_rectifiers.graph.calls import Calls
+from keras_rectifiers.graph.inference.shapes import Shapes
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.consumers import Consumers
@@ -47,18 +47,18 @@ def wire(survey: Survey) -> dict[str, UnitWiring]:
         found.site.path: UnitWiring(
             found.site.path,
             found.site.channels,
-            producers(survey.calls, found),
-            consumers(survey.calls, found),
+            producers(survey.guessed_shapes, found),
+            consumers(survey.guessed_shapes, found),
         )
         for found in survey.found
     }
 
 
-def producers(calls: Calls, found: Found) -> tuple[Producer, ...] | Cannot:
+def producers(shapes: Shapes, found: Found) -> tuple[Producer, ...] | Cannot:
     """The incoming weights of a rectifier's units.
 
     Args:
-        calls: The calls of the model.
+        shapes: The calls of the model, and the shapes of their tensors.
         found: The rectifier, as `Survey.found` has it for the same document.
 
     Returns:
@@ -66,22 +66,22 @@ def producers(calls: Calls, found: Found) -> tuple[Producer, ...] | Cannot:
         normalisation between, as far as nothing else depends on them.
     """
     try:
-        return Producers(calls, found).parts()
+        return Producers(shapes, found).parts()
     except UnsafeError as error:
         return Cannot(str(error))
 
 
-def consumers(calls: Calls, found: Found) -> tuple[Consumer, ...] | Cannot:
+def consumers(shapes: Shapes, found: Found) -> tuple[Consumer, ...] | Cannot:
     """The outgoing weights of a rectifier's units.
 
     Args:
-        calls: The calls of the model.
+        shapes: The calls of the model, and the shapes of their tensors.
         found: The rectifier, as `Survey.found` has it for the same document.
 
     Returns:
         Every weight that the units' outputs are multiplied with.
     """
     try:
-        return Consumers(calls, found).parts()
+        return Consumers(shapes, found).parts()
     except UnsafeError as error:
         return Cannot(str(error))
