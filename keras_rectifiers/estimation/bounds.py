@@ -160,7 +160,7 @@ def hull(many: Sequence[Bounds]) -> Bounds:
     lo, hi = many[0].lo, many[0].hi
     for each in many[1:]:
         lo, hi = np.minimum(lo, each.lo), np.maximum(hi, each.hi)
-    return Bounds(lo, hi, common_shape(many), first_blocked(many))
+    return Bounds(lo, hi, None, first_blocked(many))
 
 
 def alike(many: Sequence[Bounds]) -> list[Bounds]:
@@ -173,21 +173,6 @@ def alike(many: Sequence[Bounds]) -> list[Bounds]:
     if size > MAX_SIZE:
         return [each.hulled() for each in many]
     return list(many)
-
-
-def common_shape(many: Iterable[Bounds]) -> Shape | None:
-    """The shape that several tensors broadcast to; None where unknown."""
-    result: Shape = ()
-    for each in many:
-        if each.shape is None:
-            return None
-        rank = max(len(result), len(each.shape))
-        pair = ((1,) * (rank - len(s)) + tuple(s) for s in (result, each.shape))
-        result = tuple(
-            b if a == 1 else a if b in (1, a) else None
-            for a, b in zip(*pair, strict=True)
-        )
-    return result
 
 
 def first_blocked(many: Iterable[Bounds]) -> str:

@@ -20,7 +20,7 @@ Read = Callable[[Sequence[str]], list[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Call:
+class BoundedCall:
     """What a rule needs to bound the output of one call."""
 
     class_name: str
@@ -32,8 +32,8 @@ class Call:
     operands: Sequence[Any]
     read: Read
     precision: Precision
-    #: Shape of a sample of the output, where the document states it.
-    stated: Shape | None = None
+    #: Shape of a sample of the output; None where it is not known.
+    shape: Shape | None = None
 
     @property
     def x(self) -> Bounds:
@@ -41,13 +41,24 @@ class Call:
         return self.inputs[0]
 
     @property
-    def told(self) -> str:
+    def spatial(self) -> int:
+        """Number of spatial axes of a layer such as `Conv2D`."""
+        return traits.of(self.class_name).spatial
+
+    @property
+    def channel_axis(self) -> int:
+        """Axis of the channels of a layer with a `data_format`, from the end."""
+        axis = traits.format_axis(self.config.get("data_format"))
+        return axis if axis == traits.LAST else axis - (self.spatial + 2)
+
+    @property
+    def label(self) -> str:
         """The call, as messages name it."""
         return f"{self.class_name} {self.name!r}"
 
     def unknown(self) -> Bounds:
         """No bounds, and this call is to blame, unless an earlier one was."""
-        return anything(self.stated, first_blocked(self.inputs) or self.told)
+        return anything(self.shape, first_blocked(self.inputs) or self.label)
 
     def weights(self, *names: str) -> dict[str, Any]:
         """Those of the named weights that the config says are there."""
@@ -60,23 +71,7 @@ class Call:
         return dict(zip(present, self.read(present), strict=True))
 
 
-Rule = Callable[[Call], Bounds]
-
-
-def spatial_axis(config: Mapping[str, Any], rank: int) -> int:
-    """Axis of the channels, counted from the end.
-
-    Args:
-        config: Of a layer with a `data_format`.
-        rank: Number of spatial axes.
-    """
-    axis = traits.format_axis(config.get("data_format"))
-    return axis if axis == traits.LAST else axis - (rank + 2)
-
-
-def rank_of(class_name: str) -> int:
-    """Number of spatial axes of a layer such as `Conv2D` or `Conv1DTranspose`."""
-    return next(int(letter) for letter in class_name if letter in "123")
+Rule = Callable[[BoundedCall], Bounds]
 
 
 def per_axis(value: Any, rank: int) -> tuple[int, ...]:
@@ -87,21 +82,3 @@ def per_axis(value: Any, rank: int) -> tuple[int, ...]:
     if len(numbers) != rank:
         raise ValueError(f"{value!r} for {rank} axes")
     return numbers
-
-
-def spatial(shape: Shape | None, axis: int, rank: int) -> list[int | None]:
-    """Lengths of the spatial axes of a sample; None where unknown."""
-    if shape is None or len(shape) != rank + 1:
-        return [None] * rank
-    lengths = list(shape)
-    del lengths[axis]
-    return lengths
-
-
-def with_channels(
-    lengths: Sequence[int | None], channels: int | None, axis: int
-) -> Shape:
-    """Shape of a sample from its spatial lengths and its channels."""
-    if axis == -1:
-        return (*lengths, channels)
-    return (channels, *lengths)

@@ -216,7 +216,10 @@ def _estimated(
 
 def _seen(engine: Engine, found: Found) -> list[Seen]:
     """What each call brings to a rectifier."""
-    nothing = [Seen(anything(None, engine.inside(found)), -1)]
+    # One that was never reached stands in a wrapper.
+    member = engine.calls.view.member(found.places[0])
+    inside = f"{member.entry['class_name']} {member.names[-1]!r}"
+    nothing = [Seen(anything(None, inside), -1)]
     return engine.seen.get(found.places[0].identity, nothing)
 
 

@@ -14,15 +14,15 @@ from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Precision
 from keras_rectifiers.estimation.bounds import Values
 from keras_rectifiers.estimation.bounds import alike
-from keras_rectifiers.estimation.bounds import common_shape
 from keras_rectifiers.estimation.bounds import first_blocked
 from keras_rectifiers.estimation.bounds import interval
 from keras_rectifiers.estimation.bounds import outward
-from keras_rectifiers.estimation.call import Call
+from keras_rectifiers.estimation.call import BoundedCall
 from keras_rectifiers.estimation.call import Rule
 from keras_rectifiers.estimation.functions import activated
 from keras_rectifiers.estimation.moments import Moments
 from keras_rectifiers.estimation.moments import summed
+from keras_rectifiers.graph.sites import SLOT
 
 #: Roundings of a normalisation, with some room for fast square roots.
 _STEPS = 64
@@ -79,7 +79,7 @@ def scaled(x: Bounds, factor: float, offset: float, precision: Precision) -> Bou
     return dataclasses.replace(result, moments=x.moments.scaled(factor, offset))
 
 
-def batch_normalised(call: Call) -> Bounds:
+def batch_normalised(call: BoundedCall) -> Bounds:
     """`BatchNormalization` as it is used, with its moving statistics.
 
     Its output has mean beta and standard deviation `|gamma|`, as far as the moving
@@ -113,7 +113,7 @@ def batch_normalised(call: Call) -> Bounds:
     return dataclasses.replace(result, moments=moments)
 
 
-def normalised(call: Call) -> Bounds:
+def normalised(call: BoundedCall) -> Bounds:
     """`Normalization`, with the statistics that it was adapted to."""
     axis = call.config.get("axis", -1)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
@@ -136,7 +136,7 @@ def normalised(call: Call) -> Bounds:
     return _affine(call.x, 1 / spread, (-mean / spread,), call.precision)
 
 
-def rescaled(call: Call) -> Bounds:
+def rescaled(call: BoundedCall) -> Bounds:
     """`Rescaling` by numbers."""
     factor, offset = call.config.get("scale"), call.config.get("offset", 0.0)
     if not isinstance(factor, int | float) or not isinstance(offset, int | float):
@@ -147,7 +147,7 @@ def rescaled(call: Call) -> Bounds:
 def merged(pair: Pair) -> Rule:
     """The rule of a layer that merges all its inputs by one operation."""
 
-    def rule(call: Call) -> Bounds:
+    def rule(call: BoundedCall) -> Bounds:
         return functools.reduce(
             lambda a, b: pair(a, b, call.precision), list(call.inputs)
         )
@@ -155,7 +155,7 @@ def merged(pair: Pair) -> Rule:
     return rule
 
 
-def mean_of(call: Call) -> Bounds:
+def mean_of(call: BoundedCall) -> Bounds:
     """`Average`."""
     total = merged(added)(call)
     return scaled(total, 1 / len(call.inputs), 0.0, call.precision)
@@ -169,7 +169,7 @@ def subtracted(a: Bounds, b: Bounds, precision: Precision) -> Bounds:
 def operation(pair: Pair) -> Rule:
     """The rule of an operation on two operands, one of which may be a number."""
 
-    def rule(call: Call) -> Bounds:
+    def rule(call: BoundedCall) -> Bounds:
         found = [_operand(each) for each in call.operands]
         a, b = found if len(found) == _PAIR else (None, None)
         if a is None or b is None:
@@ -182,7 +182,7 @@ def operation(pair: Pair) -> Rule:
     return rule
 
 
-def divided(call: Call) -> Bounds:
+def divided(call: BoundedCall) -> Bounds:
     """Division by a number."""
     if len(call.operands) != _PAIR:
         return call.unknown()
@@ -192,7 +192,7 @@ def divided(call: Call) -> Bounds:
     return scaled(x, 1 / divisor, 0.0, call.precision)
 
 
-def clipped(call: Call) -> Bounds:
+def clipped(call: BoundedCall) -> Bounds:
     """`ops.clip` to numbers."""
     least, most = call.config.get("x_min"), call.config.get("x_max")
     if not isinstance(least, int | float) or not isinstance(most, int | float):
@@ -206,20 +206,26 @@ def clipped(call: Call) -> Bounds:
 def function(name: str) -> Rule:
     """The rule of an operation that is an activation function."""
 
-    def rule(call: Call) -> Bounds:
+    def rule(call: BoundedCall) -> Bounds:
         return activated(call.x, name, call.precision) or call.unknown()
 
     return rule
 
 
-def exponential_linear(call: Call) -> Bounds:
+def activation(call: BoundedCall) -> Bounds:
+    """`Activation`."""
+    found = activated(call.x, call.config.get(SLOT), call.precision)
+    return found or call.unknown()
+
+
+def exponential_linear(call: BoundedCall) -> Bounds:
     """`ELU` with its usual alpha."""
     if call.config.get("alpha", 1.0) != 1:
         return call.unknown()
     return activated(call.x, "elu", call.precision) or call.unknown()
 
 
-def recurrent(call: Call) -> Bounds:
+def recurrent(call: BoundedCall) -> Bounds:
     """Recurrent layers whose state is a product of gates and tanh stay in [-1, 1]."""
     gates = call.config.get("recurrent_activation", "sigmoid")
     bounded = call.config.get("activation") == "tanh" and gates in (
@@ -230,7 +236,7 @@ def recurrent(call: Call) -> Bounds:
     if not bounded or call.config.get("return_state") or len(call.inputs) > 1:
         return call.unknown()
     most = 1.0 + call.precision.product
-    return interval(-most, most, call.stated)
+    return interval(-most, most, call.shape)
 
 
 LAYERS: dict[str, Rule] = {
@@ -245,6 +251,7 @@ LAYERS: dict[str, Rule] = {
     "Normalization": normalised,
     "Rescaling": rescaled,
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), recurrent),
+    "Activation": activation,
     "Softmax": function("softmax"),
     "ELU": exponential_linear,
 }
@@ -300,7 +307,7 @@ def _product(a: Values, b: Values) -> Values:
 
 
 def _pair(a: Bounds, b: Bounds, lo: Values, hi: Values) -> Bounds:
-    return Bounds(lo, hi, common_shape((a, b)), first_blocked((a, b)))
+    return Bounds(lo, hi, None, first_blocked((a, b)))
 
 
 def _operand(value: Any) -> Bounds | None:
@@ -320,7 +327,9 @@ def _operand(value: Any) -> Bounds | None:
     return None
 
 
-def _by_number(pair: Pair, call: Call, a: Bounds, b: Bounds, number: float) -> Bounds:
+def _by_number(
+    pair: Pair, call: BoundedCall, a: Bounds, b: Bounds, number: float
+) -> Bounds:
     x = a if isinstance(call.operands[0], Bounds) else b
     if pair is multiplied:
         return scaled(x, number, 0.0, call.precision)
@@ -331,7 +340,7 @@ def _by_number(pair: Pair, call: Call, a: Bounds, b: Bounds, number: float) -> B
     return scaled(x, -1.0, number, call.precision)
 
 
-def _axis(call: Call) -> int | None:
+def _axis(call: BoundedCall) -> int | None:
     """The normalised axis, counted from the end; None where that is unknown."""
     axis = call.config.get("axis", -1)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis

@@ -7,37 +7,30 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.estimation.bounds import Bounds
-from keras_rectifiers.estimation.bounds import Shape
 from keras_rectifiers.estimation.bounds import Values
-from keras_rectifiers.estimation.call import Call
+from keras_rectifiers.estimation.call import BoundedCall
 from keras_rectifiers.estimation.call import Rule
-from keras_rectifiers.estimation.call import per_axis
-from keras_rectifiers.estimation.call import rank_of
-from keras_rectifiers.estimation.call import spatial
-from keras_rectifiers.estimation.call import spatial_axis
-from keras_rectifiers.estimation.call import with_channels
 from keras_rectifiers.estimation.linear import Weights
 from keras_rectifiers.estimation.linear import weighted
+from keras_rectifiers.graph import traits
 
 
-def dense(call: Call) -> Bounds:
+def dense(call: BoundedCall) -> Bounds:
     """`Dense`: over the last axis."""
     found = call.weights("kernel", "bias")
     kernel = _ranked(found["kernel"], 2)
     ends = _inputs(call.x, -1, kernel.shape[0])
     lo, hi = weighted(ends, Weights(kernel), found.get("bias"), call.precision)
-    shape = None if call.x.shape is None else (*call.x.shape[:-1], len(lo))
-    return call.x.replaced(lo, hi, shape)
+    return call.x.replaced(lo, hi)
 
 
-def convolution(call: Call) -> Bounds:
+def convolution(call: BoundedCall) -> Bounds:
     """`Conv1D`, `Conv2D`, `Conv3D`; padding brings zeros in."""
     found = call.weights("kernel", "bias")
-    rank, x = rank_of(call.class_name), _padded(call)
+    rank, x = call.spatial, _padded(call)
     kernel = _ranked(found["kernel"], rank + 2)
-    axis = spatial_axis(call.config, rank)
     groups = int(call.config.get("groups") or 1)
-    ends = _inputs(x, axis, kernel.shape[-2] * groups)
+    ends = _inputs(x, call.channel_axis, kernel.shape[-2] * groups)
 
     def by_group(vectors: Values, part: Values) -> Values:
         each = vectors.reshape(len(vectors), groups, -1)
@@ -48,50 +41,47 @@ def convolution(call: Call) -> Bounds:
     lo, hi = weighted(
         ends, Weights(kernel, rank), found.get("bias"), call.precision, contract
     )
-    return _convolved(call, lo, hi, _window_shape(call, rank, axis))
+    return _convolved(call, lo, hi)
 
 
-def transposed(call: Call) -> Bounds:
+def transposed(call: BoundedCall) -> Bounds:
     """`Conv1DTranspose` and so on: each output takes a part of the window."""
     found = call.weights("kernel", "bias")
-    rank, x = rank_of(call.class_name), call.x.with_zero()
+    rank, x = call.spatial, call.x.with_zero()
     kernel = _ranked(found["kernel"], rank + 2)
-    axis = spatial_axis(call.config, rank)
-    ends = _inputs(x, axis, kernel.shape[-1])
+    ends = _inputs(x, call.channel_axis, kernel.shape[-1])
     weights = Weights(kernel, rank, swapped=True)
     lo, hi = weighted(ends, weights, found.get("bias"), call.precision)
-    return _convolved(call, lo, hi, [None] * rank)
+    return _convolved(call, lo, hi)
 
 
-def depthwise(call: Call) -> Bounds:
+def depthwise(call: BoundedCall) -> Bounds:
     """`DepthwiseConv1D`, `DepthwiseConv2D`."""
     found = call.weights("kernel", "bias")
-    rank, x = rank_of(call.class_name), _padded(call)
+    rank, x = call.spatial, _padded(call)
     kernel = _ranked(found["kernel"], rank + 2)
-    axis = spatial_axis(call.config, rank)
-    ends = _inputs(x, axis, kernel.shape[-2])
+    ends = _inputs(x, call.channel_axis, kernel.shape[-2])
     lo, hi = weighted(
         ends, Weights(kernel, rank), found.get("bias"), call.precision, _by_channel
     )
-    return _convolved(call, lo, hi, _window_shape(call, rank, axis))
+    return _convolved(call, lo, hi)
 
 
-def separable(call: Call) -> Bounds:
+def separable(call: BoundedCall) -> Bounds:
     """`SeparableConv1D`, `SeparableConv2D`: depthwise, then pointwise."""
     found = call.weights("depthwise_kernel", "pointwise_kernel", "bias")
-    rank, x = rank_of(call.class_name), _padded(call)
+    rank, x = call.spatial, _padded(call)
     inner = _ranked(found["depthwise_kernel"], rank + 2)
     outer = _ranked(found["pointwise_kernel"], rank + 2)
-    axis = spatial_axis(call.config, rank)
-    ends = _inputs(x, axis, inner.shape[-2])
+    ends = _inputs(x, call.channel_axis, inner.shape[-2])
     middle = weighted(ends, Weights(inner, rank), None, call.precision, _by_channel)
     if len(middle[0]) != outer.shape[-2]:
         raise ValueError(f"kernels of shapes {inner.shape} and {outer.shape}")
     lo, hi = weighted(middle, Weights(outer, rank), found.get("bias"), call.precision)
-    return _convolved(call, lo, hi, _window_shape(call, rank, axis))
+    return _convolved(call, lo, hi)
 
 
-def embedding(call: Call) -> Bounds:
+def embedding(call: BoundedCall) -> Bounds:
     """`Embedding`: one of the rows, whatever the index."""
     (table,) = call.read(["embeddings"])
     table = _ranked(table, 2)
@@ -101,16 +91,14 @@ def embedding(call: Call) -> Bounds:
     for start in range(0, table.shape[0], step):
         rows = np.asarray(table[start : start + step], np.float64)
         lo, hi = np.minimum(lo, rows.min(axis=0)), np.maximum(hi, rows.max(axis=0))
-    shape = None if call.x.shape is None else (*call.x.shape, len(lo))
     # JAX gives NaN for an index that is out of range, TensorFlow zeros.
-    return Bounds(np.minimum(lo, 0.0), np.maximum(hi, 0.0), shape)
+    return Bounds(np.minimum(lo, 0.0), np.maximum(hi, 0.0))
 
 
 RULES: dict[str, Rule] = {
     "Dense": dense,
     "Embedding": embedding,
     **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), convolution),
-    **dict.fromkeys(("Convolution1D", "Convolution2D", "Convolution3D"), convolution),
     **dict.fromkeys(
         ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), transposed
     ),
@@ -119,43 +107,14 @@ RULES: dict[str, Rule] = {
 }
 
 
-def window_lengths(
-    lengths: list[int | None], config: Any, window: tuple[int, ...]
-) -> list[int | None]:
-    """Spatial lengths behind a convolution or a pooling."""
-    rank = len(window)
-    strides = per_axis(config.get("strides") or window, rank)
-    dilation = per_axis(config.get("dilation_rate") or 1, rank)
-    result: list[int | None] = []
-    for length, size, step, wide in zip(
-        lengths, window, strides, dilation, strict=True
-    ):
-        if length is None or step < 1:
-            result.append(None)
-        elif config.get("padding") in ("same", "causal"):
-            result.append(-(-length // step))
-        else:
-            result.append(max(0, (length - wide * (size - 1) - 1) // step + 1))
-    return result
-
-
-def _window_shape(call: Call, rank: int, axis: int) -> list[int | None]:
-    window = per_axis(call.config["kernel_size"], rank)
-    config = {"strides": 1, **call.config}
-    return window_lengths(spatial(call.x.shape, axis, rank), config, window)
-
-
-def _convolved(call: Call, lo: Values, hi: Values, lengths: list[int | None]) -> Bounds:
-    rank = len(lengths)
-    axis = spatial_axis(call.config, rank)
-    shape: Shape = with_channels(lengths, len(lo), axis)
-    if axis != -1:
-        column = (len(lo),) + (1,) * rank
+def _convolved(call: BoundedCall, lo: Values, hi: Values) -> Bounds:
+    if call.channel_axis != traits.LAST:
+        column = (-1,) + (1,) * (-call.channel_axis - 1)
         lo, hi = lo.reshape(column), hi.reshape(column)
-    return call.x.replaced(lo, hi, shape)
+    return call.x.replaced(lo, hi)
 
 
-def _padded(call: Call) -> Bounds:
+def _padded(call: BoundedCall) -> Bounds:
     """What comes in, and the zeros that padding adds."""
     if call.config.get("padding", "valid") == "valid":
         return call.x

@@ -215,7 +215,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
 
 def test_a_nesting_that_multiplies_calls_is_refused(tmp_path, monkeypatch):
     """A small file cannot ask for more calls than anybody would wait for."""
-    monkeypatch.setattr("keras_rectifiers.estimation.engine.MAX_CALLS", 500)
+    monkeypatch.setattr("keras_rectifiers.graph.calls.MAX_CALLS", 500)
     inputs = keras.Input((2,))
     model = keras.Model(inputs, layers.Dense(2, activation="relu")(inputs))
     for _ in range(8):
