@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
+from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.legacy.weights.arrange import Placed
@@ -16,9 +16,6 @@ from keras_rectifiers.legacy.weights.shapes import fits
 #: Axes of a layer's arrays by name, as `Variable.shape` names them -> their lengths.
 Lengths = dict[str, int]
 
-_DIMENSIONS = re.compile(r"(\d)D(?:Transpose)?$")
-#: Layers that take (samples, steps, features).
-_SEQUENCES = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"})
 #: Layers of images, whose names do not say so.
 _IMAGES = frozenset({"Resizing", "CenterCrop", "RandomCrop"})
 _IMAGE_RANK = 4
@@ -103,12 +100,10 @@ def _same_input(class_name: str, config: dict[str, Any]) -> list[Entry]:
 
 def _rank(class_name: str, config: dict[str, Any]) -> tuple[int | None, int]:
     """The rank of what a layer takes, and the least one that will do."""
-    dimensions = _DIMENSIONS.search(class_name)
-    if dimensions is not None:
-        rank = int(dimensions[1]) + (3 if class_name.startswith("ConvLSTM") else 2)
+    row = traits.of(class_name)
+    if row.spatial or row.recurrent:
+        rank = row.spatial + (3 if row.recurrent else 2)
         return rank, rank
-    if class_name in _SEQUENCES:
-        return 3, 3
     if class_name in _IMAGES:
         return _IMAGE_RANK, _IMAGE_RANK
     if class_name in ("Embedding", "RepeatVector"):

@@ -109,7 +109,7 @@ def _told(
         return trials([], instead)
 
     found = solve(trial)
-    if len(taken) != 1 or not found:
+    if len(set(taken)) != 1 or not found:
         return None, False
     first, takes, single = found[0], taken[0], len(found) == 1
     if single and not first.doubt:

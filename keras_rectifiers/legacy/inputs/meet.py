@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 
+from keras_rectifiers.graph.calls import Call
+from keras_rectifiers.graph.calls import Calls
 from keras_rectifiers.graph.document import Entry
-from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.inference.sizes import TensorSpec
-from keras_rectifiers.legacy.dialects.tensorflow.rewriter import Watch
-from keras_rectifiers.legacy.dialects.tensorflow.rewriter import follow
+from keras_rectifiers.graph.survey import Survey
+from keras_rectifiers.legacy.inferred import InferredShapes
 from keras_rectifiers.legacy.inputs.asks import Asks
 from keras_rectifiers.legacy.inputs.asks import asks_of
 from keras_rectifiers.legacy.inputs.asks import lengths_of
@@ -21,6 +25,10 @@ from keras_rectifiers.specs import Shape
 #: Most layers that are met in all trials of a file; a Sequential of a thousand layers
 #: is tried on within a fifth of it.
 _MOST = 300_000
+
+
+#: Is told of a layer and of the tensors it takes; may say what comes out of it.
+Instead = Callable[[Entry, list[TensorSpec]], list[TensorSpec] | None]
 
 
 class TooManyTrialsError(Exception):
@@ -44,6 +52,33 @@ class Met:
     shape: Shape | None
 
 
+class _Trial(InferredShapes):
+    """The shapes in a trial.
+
+    Args:
+        calls: The calls of a model.
+        given: What the model takes, where it does not state it.
+        instead: May say what comes out of a layer, whatever its class.
+    """
+
+    def __init__(
+        self, calls: Calls, given: Sequence[TensorSpec], instead: Instead | None
+    ) -> None:
+        self._instead = instead
+        #: Numbers of the calls of which `instead` says what comes out.
+        self.replaced: set[int] = set()
+        super().__init__(calls, given)
+
+    def inferred(self, call: Call) -> list[TensorSpec]:
+        """What a call puts out, or is said to."""
+        if self._instead is not None:
+            found = self._instead(call.place.entry, self.takes(call))
+            if found is not None:
+                self.replaced.add(call.number)
+                return found
+        return super().inferred(call)
+
+
 class Trials:
     """Goes through a document, again and again, but not forever.
 
@@ -53,39 +88,47 @@ class Trials:
     """
 
     def __init__(self, document: Entry, placed: Iterable[Placed]) -> None:
-        self._document = document
+        self._calls = Survey(document).calls
         self._lengths = lengths_of(placed)
         self._asks: dict[int, Asks] = {}
         self._left = _MOST
 
     def __call__(
-        self, given: Sequence[TensorSpec], instead: Watch | None = None
+        self, given: Sequence[TensorSpec], instead: Instead | None = None
     ) -> list[Met]:
         """What every layer meets, in the same order each time.
 
         Args:
             given: What the model takes, where it does not state it.
-            instead: May say what comes out of a call, whatever its class.
+            instead: May say what comes out of a layer, whatever its class.
 
         Raises:
             TooManyTrialsError: It was gone through too often.
         """
         if self._left < 0:
             raise TooManyTrialsError
-        met: list[Met] = []
-
-        def watch(entry: Entry, tensors: list[TensorSpec]) -> list[TensorSpec] | None:
-            told = None if instead is None else instead(entry, tensors)
-            if told is None and not is_model(entry):
-                shape = tensors[0].shape if tensors else None
-                class_name = str(entry["class_name"])
-                asks = self._asked(entry)
-                met.append(Met(name_of(entry), class_name, asks, shape))
-            return told
-
-        follow(self._document, list(given), watch)
+        shapes = _Trial(self._calls, given, instead)
+        met = [
+            self._met(place.entry, shapes.first(call, steps))
+            for call in self._calls
+            if call.number not in shapes.replaced
+            for place, steps in self._opened(call)
+        ]
         self._left -= len(met)
         return met
+
+    def _opened(self, call: Call) -> Iterator[tuple[Place, int]]:
+        """The wrappers that are opened for a call, and what runs; how deep each is."""
+        place: Place | None = call.member
+        steps = call.around[-1].steps if call.around else 0
+        while place is not None and steps <= call.steps:
+            yield place, steps
+            place, steps = self._calls.view.below(place), steps + 1
+
+    def _met(self, entry: Entry, taken: TensorSpec | None) -> Met:
+        shape = None if taken is None else taken.shape
+        name, class_name = name_of(entry), str(entry["class_name"])
+        return Met(name, class_name, self._asked(entry), shape)
 
     def _asked(self, entry: Entry) -> Asks:
         if id(entry) not in self._asks:

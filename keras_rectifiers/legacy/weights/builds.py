@@ -23,7 +23,9 @@ from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.graph import refs
 from keras_rectifiers.graph.inference.outputs import outputs_of
+from keras_rectifiers.graph.inference.shapes import taken_inside
 from keras_rectifiers.graph.inference.sizes import TensorSpec
+from keras_rectifiers.legacy.inferred import model_outputs
 from keras_rectifiers.specs import Shape
 
 #: The layer before another in a Sequential, and the layer's inputs; at the
@@ -139,13 +141,10 @@ def _called(entry: Entry) -> tuple[Shape | None, ...]:
 
 def _inside(place: Place, inputs: tuple[Shape | None, ...]) -> tuple[Shape | None, ...]:
     """The input of a layer inside a wrapper, by the wrapper's."""
-    shape = inputs[0] if inputs else None
-    class_name = place.parent.entry.get("class_name") if place.parent else ""
-    if shape is None or len(shape) < 2:  # noqa: PLR2004 (batch, and what it takes)
+    if place.parent is None or not inputs:
         return ()
-    if class_name in ("TimeDistributed", "RNN"):
-        return ((shape[0], *shape[2:]),)
-    return (shape,) if class_name in ("Bidirectional", "SpectralNormalization") else ()
+    shape = taken_inside(place.parent.entry, inputs[0])
+    return () if shape is None else (shape,)
 
 
 def _following(
@@ -157,14 +156,11 @@ def _following(
     tensors = [TensorSpec(each) for each in inputs]
     try:
         if is_model(entry):
-            # Rarely needed, and it loads the tables of functions.
-            from keras_rectifiers.legacy.dialects.tensorflow import rewriter  # noqa: PLC0415
-
-            made = rewriter.model_outputs(entry, tensors)
+            made = model_outputs(entry, tensors)
         else:
             made = outputs_of(entry, tensors, {})
-    except (ArithmeticError, LookupError, TypeError, ValueError, RectifierError):
-        return ()  # a config of some other kind: nothing is known
+    except RectifierError:
+        return ()  # a graph of some other kind: nothing is known
     return tuple(each.shape for each in made)
 
 

@@ -9,7 +9,6 @@ the model runs (the length of an axis) is worked out on the way.
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Callable
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
@@ -20,6 +19,7 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import snake_case
+from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import Node
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
@@ -46,13 +46,10 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import Several
 from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationError
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_symbolic
+from keras_rectifiers.legacy.inferred import model_outputs
 
 #: Operations whose operand is a list of tensors.
 _TAKE_LISTS = frozenset({"Concatenate", "Stack"})
-#: A model's entry, by its identity, and what it takes -> its outputs.
-_Known = dict[tuple[Any, ...], list[TensorSpec]]
-#: Is told of each call and of the tensors it takes; may say what comes out of it.
-Watch = Callable[[Entry, list[TensorSpec]], list[TensorSpec] | None]
 
 
 def rewrite(model: Entry, context: Context) -> None:
@@ -62,40 +59,18 @@ def rewrite(model: Entry, context: Context) -> None:
         model: Its entry, with modern calls; changed.
         context: Where repairs are noted.
     """
-    _Rewriter(model, context, {}).rewrite()
+    _Rewriter(model, context).rewrite()
 
 
-def follow(model: Entry, given: list[TensorSpec], watch: Watch) -> None:
-    """Go through a modern model from its inputs to its outputs, and change nothing.
-
-    A Functional model inside that is called again is not gone through again.
+def restate(document: Entry) -> None:
+    """State the shapes of the tensors in a modern model again, as far as known.
 
     Args:
-        model: Its entry.
-        given: What it takes, where it is a Sequential that does not state it.
-        watch: Is told of every call, those of the layers inside wrappers too.
+        document: Its entry; changed.
     """
-    _Rewriter(model, Context(Origin()), {}, watch).inside(model, given)
-
-
-def model_outputs(model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
-    """Shape and dtype of each output of a modern model, which is not changed.
-
-    Args:
-        model: Its entry.
-        given: What it takes, where it is a Sequential that does not state it.
-    """
-    made = _Rewriter(model, Context(Origin()), {}, lambda entry, taken: None)  # noqa: ARG005
-    return made.inside(model, given)
-
-
-def restate(model: Entry) -> None:
-    """State the shapes of the tensors in a modern model anew, as far as known.
-
-    Args:
-        model: Its entry; changed.
-    """
-    _Rewriter(model, Context(Origin()), {}).inside(model, [])
+    for place in walk(document):
+        if is_functional(place.entry):
+            _Rewriter(place.entry, Context(Origin())).follow()
 
 
 class _Rewriter:
@@ -104,22 +79,14 @@ class _Rewriter:
     Args:
         model: Its entry, with modern calls; changed by `rewrite`.
         context: Where repairs are noted.
-        known: Outputs of the models inside, as far as they were worked out.
-        watch: As for `follow`; where there is one, nothing is changed.
     """
 
-    def __init__(
-        self,
-        model: Entry,
-        context: Context,
-        known: _Known,
-        watch: Watch | None = None,
-    ) -> None:
+    def __init__(self, model: Entry, context: Context) -> None:
         self.entries = {name_of(entry): entry for entry in layers_of(model)}
         self._model = model
-        self._known = known
+        #: A model inside, by its identity, and what it takes -> its outputs.
+        self._known: dict[tuple[Any, ...], list[TensorSpec]] = {}
         self._context = context
-        self._watch = watch
         self._names = set(self.entries)
         self._outputs: dict[Node, list[TensorSpec]] = {}
         #: What the call of a function became: a value, or an operation's name.
@@ -149,7 +116,7 @@ class _Rewriter:
                 self._replace(entry, number, args, kwargs)
                 continue
             self._outputs[name, number] = self.outputs(entry, args, kwargs)
-            if nodes and self._watch is None:
+            if nodes:
                 node["args"] = self._written(entry, args)
                 node["kwargs"] = self._written(entry, kwargs)
 
@@ -161,64 +128,16 @@ class _Rewriter:
 
     def outputs(self, entry: Entry, args: Any, kwargs: Any) -> list[TensorSpec]:
         """Shape and dtype of each output of a call."""
-        tensors = tensors_in([args, kwargs])
-        if self._watch is not None:
-            told = self._watch(entry, tensors)
-            if told is not None:
-                return told
-        if is_model(entry):
-            return self.inside(entry, tensors)
-        try:
-            if entry["class_name"] == "TimeDistributed" and tensors:
-                return self._each_step(config_of(entry)["layer"], tensors[0])
+        if not is_model(entry) and entry["class_name"] != "TimeDistributed":
             return outputs_of(entry, args, kwargs)
-        except (ArithmeticError, LookupError, TypeError, ValueError):
-            return []  # a config of some other kind: nothing is known
-
-    def inside(self, model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
-        """Shape and dtype of each output of a modern model.
-
-        Args:
-            model: Its entry, whose own models are modern as well.
-            given: What it takes; a Functional model, and a Sequential that begins
-                with an InputLayer, state that themselves.
-        """
-        takes = () if is_functional(model) else [each.shape for each in given]
-        key = (id(model), *takes)
+        # A Functional model states what it takes.
+        given = [] if is_functional(entry) else tensors_in([args, kwargs])
+        key = (id(entry), *(each.shape for each in given))
         if key not in self._known:
-            self._known[key] = self._through(model, given)
+            chain = {"class_name": "Sequential", "config": {"layers": [entry]}}
+            model = entry if is_functional(entry) else chain
+            self._known[key] = model_outputs(model, given[:1])
         return self._known[key]
-
-    def _through(self, model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
-        rewriter = _Rewriter(model, self._context, self._known, self._watch)
-        if is_functional(model):
-            rewriter.follow()
-            found: list[TensorSpec] = []
-            entries = rewriter.entries
-
-            def end(value: list[Any]) -> list[Any]:
-                name, node, index = value
-                made = rewriter.tensor(name, node - offset(entries, name), index)
-                found.append(made)
-                return value
-
-            map_ends(config_of(model)["output_layers"], end)
-            return found
-        outputs = given[:1]
-        for entry in layers_of(model):
-            outputs = rewriter.outputs(entry, outputs[:1], {})
-        return outputs
-
-    def _each_step(self, inner: Entry, taken: TensorSpec) -> list[TensorSpec]:
-        """The output of a layer that is called for each step of a sequence."""
-        if taken.shape is None:
-            return []
-        batch, steps, *rest = taken.shape
-        made = self.outputs(inner, [TensorSpec((batch, *rest), taken.dtype)], {})
-        if not made or made[0].shape is None:
-            return []
-        batch, *rest = made[0].shape
-        return [TensorSpec((batch, steps, *rest), made[0].dtype)]
 
     def _order(self) -> list[Node]:
         """All calls, each after those whose outputs it takes."""
