@@ -21,11 +21,6 @@ from keras_rectifiers.live.state import to_numpy
 
 Values = npt.NDArray[np.float64]
 
-_LINEAR = (
-    *("Dense", "Conv1D", "Conv2D", "Conv3D"),
-    *("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
-    *("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
-)
 #: A channel whose output varies less than this share of its gamma squared was as
 #: good as constant: its spread is nothing to hold on to.
 _STILL = 1e-3
@@ -134,11 +129,12 @@ def find(model: Any) -> tuple[Absorber, ...]:
 def _absorber(path: str, layer: Any) -> Absorber | None:
     if not type(layer).__module__.startswith("keras.") or not layer.built:
         return None  # what another class does with a bias, we do not know
-    name = type(layer).__name__
-    if name == "BatchNormalization":
+    row = traits.of(type(layer).__name__)
+    if row.normalizes and row.stateful:
         axis = layer.axis if isinstance(layer.axis, int) else -1
         return Absorber(path, layer, normalises=True, channel_axis=axis)
-    if name not in _LINEAR or getattr(layer, "bias", None) is None:
+    biased = traits.Weight("bias", (-1,)) in row.makes
+    if not biased or getattr(layer, "bias", None) is None:
         return None
     axis = traits.format_axis(getattr(layer, "data_format", None))
     return Absorber(path, layer, normalises=False, channel_axis=axis)

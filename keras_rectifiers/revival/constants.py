@@ -12,19 +12,11 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.graph import traits
+from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.state import copy_of
 from keras_rectifiers.revival.live_units import CannotReviveError
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values
-
-#: ZeroPadding is not among them: it puts zeros beside a constant.
-_KEEPS = (*traits.POOLING, traits.GLOBAL_POOLING, "UpSampling", "Cropping")
-_SAME = frozenset(
-    {
-        *(traits.PASSING - {"AlphaDropout"}),  # while training it gives no 0 for 0
-        *("Flatten", "Reshape", "Permute", "Concatenate"),
-    }
-)
 
 
 def constants(outgoing: Outgoing) -> Values:
@@ -38,9 +30,10 @@ def constants(outgoing: Outgoing) -> Values:
     """
     value = np.zeros(outgoing.part.units)
     for step, layer in zip(outgoing.part.through, outgoing.through, strict=True):
-        if step.class_name == "BatchNormalization":
+        row = traits.of(step.class_name, operation=not is_layer(layer))
+        if row.normalizes:
             value = _normalised(value, step.indices, layer)
-        elif step.class_name not in _SAME and not step.class_name.startswith(_KEEPS):
+        elif not _keeps_constants(row):
             value = np.where(value == 0, value, np.nan)
     return value
 
@@ -61,8 +54,8 @@ def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
         CannotReviveError: If no bias can take them over.
     """
     part, config = outgoing.part, outgoing.part.config
-    plain = part.class_name in ("Dense", "Conv1D", "Conv2D", "Conv3D")
-    padded = part.class_name != "Dense" and config.get("padding") != "valid"
+    plain = traits.of(part.class_name).plain_kernel
+    padded = config.get("padding", "valid") != "valid"
     bias = getattr(outgoing.layer, "bias", None)
     if not plain or padded or len(part.axes) != 1 or bias is None:
         raise CannotReviveError(
@@ -78,6 +71,12 @@ def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
     rows = part.indices[0][units]
     shift = (summed[rows] * constant[units][:, None, None]).sum(axis=(0, 1))
     return np.asarray(shift)
+
+
+def _keeps_constants(row: traits.Traits) -> bool:
+    """Whether one value at all positions of a unit stays that value."""
+    moves = row.pools or row.global_pool or (row.resizes and not row.pads)
+    return moves or row.reorders or row.joins or (row.passes and row.keeps_zero)
 
 
 def _normalised(value: Values, indices: Values, layer: Any) -> Values:

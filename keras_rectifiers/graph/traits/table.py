@@ -113,6 +113,11 @@ class Traits:
         return bool(self.per_unit)
 
     @property
+    def plain_kernel(self) -> bool:
+        """Whether one kernel makes the units, which are on its last axis."""
+        return self.makes[:1] == (Weight("kernel", (-1,)),)
+
+    @property
     def reduces(self) -> bool:
         """Whether axes are reduced to one value each."""
         return self.channels is Channels.REDUCED
