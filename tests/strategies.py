@@ -39,6 +39,10 @@ _OTHERS = (
     "gate",
     "branches",
     "stock_prelu",
+    "channels_first",
+    "permute",
+    "reshape",
+    "repeat",
 )
 _ENDS = ("dense", "dense_relu", "dict", "list", "convolutional")
 
@@ -141,6 +145,20 @@ class _Builder:
                 return layers.Add()([left, right])
             case "stock_prelu":
                 return layers.PReLU(shared_axes=[1, 2])(x)
+            case "channels_first":
+                first = {"data_format": "channels_first"}  # no convolution on a CPU
+                y = layers.ZeroPadding2D(1, **first)(layers.Permute((3, 1, 2))(x))
+                y = layers.ReLU(6.0)(layers.Cropping2D(1, **first)(y))
+                return layers.Permute((2, 3, 1))(y)
+            case "permute":
+                y = layers.ReLU()(layers.Permute((1, 3, 2))(x))
+                return layers.Permute((1, 3, 2))(y)
+            case "reshape":
+                y = ops.relu(layers.Reshape((36, width))(x))
+                return layers.Reshape((6, 6, width))(y)
+            case "repeat":
+                y = layers.RepeatVector(36)(layers.GlobalAveragePooling2D()(x))
+                return layers.Reshape((6, 6, width))(layers.ReLU()(y))
         raise AssertionError(name)
 
     def end(self, name, x):

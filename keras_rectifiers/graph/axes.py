@@ -11,7 +11,6 @@ from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
-from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.passes import Forward
 
 _UNKNOWN: list[traits.Tensor] = [(None, None)]
@@ -39,8 +38,9 @@ class Axes(Forward[traits.Axis]):
         while inner is not None and not _runs_in_a_loop(place.entry):
             place, inner = inner, self.calls.view.below(inner)
         rank = self._rank(Tensor(call.number, 0), call.steps)
-        axis = _after(place.entry, takes or _UNKNOWN, rank)
-        noted = (_inside(place.entry, axis), rank)
+        row = call.traits if place is call.place else traits.of_entry(place.entry)
+        axis = traits.after(row, place.config.get, takes or _UNKNOWN, rank)
+        noted = (traits.inside(row, place.config.get, axis), rank)
         self._seen.setdefault(place.address, []).append(noted)
         return [axis]
 
@@ -55,7 +55,9 @@ class Axes(Forward[traits.Axis]):
     def _noted(self, place: Place) -> list[traits.Tensor]:
         seen = self._seen.get(place.address)
         if seen is None:  # it is in a wrapper that runs it in a way of its own
-            seen = [(_inside(place.entry, _after(place.entry, _UNKNOWN, None)), None)]
+            row, argument = traits.of_entry(place.entry), place.config.get
+            axis = traits.after(row, argument, _UNKNOWN, None)
+            seen = [(traits.inside(row, argument, axis), None)]
         return seen
 
     def _seen_from(
@@ -70,16 +72,6 @@ class Axes(Forward[traits.Axis]):
     def _rank(self, tensor: Tensor, steps: int) -> int | None:
         shape = self.calls.stated(tensor, steps).shape
         return None if shape is None else len(shape)
-
-
-def _after(
-    entry: Entry, takes: Sequence[traits.Tensor], rank: int | None
-) -> traits.Axis:
-    return traits.after(traits.of_entry(entry), config_of(entry).get, takes, rank)
-
-
-def _inside(entry: Entry, axis: traits.Axis) -> traits.Axis:
-    return traits.inside(traits.of_entry(entry), config_of(entry).get, axis)
 
 
 def _runs_in_a_loop(entry: Entry) -> bool:

@@ -17,16 +17,16 @@ from typing import overload
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import built_shape
-from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.graph import Graph
 from keras_rectifiers.graph.graph import Node
 from keras_rectifiers.graph.graph import Ref
 from keras_rectifiers.graph.graph import as_ref
 from keras_rectifiers.graph.graph import end_refs
-from keras_rectifiers.graph.graph import nodes_of
+from keras_rectifiers.graph.traits import Traits
 from keras_rectifiers.graph.view import View
 from keras_rectifiers.specs import Shape
 
@@ -96,6 +96,8 @@ class Call:
     #: Number of `TimeDistributed` layers around it. A tensor that was made with
     #: fewer of them around loses an axis after the batch for each one more.
     steps: int
+    #: What the table says about what runs.
+    traits: Traits
 
     @property
     def class_name(self) -> str:
@@ -247,11 +249,20 @@ class Calls(Sequence[Call]):
             whole = tuple(shape) if isinstance(shape, list) else None
             self._state(takes[0], Stated(whole, None, model.steps))
             return takes
-        inside = is_model(place.entry)
+        inside = self.view.is_model(place)
         number = -1 if inside else len(self._calls)
         args, kwargs = model.operands(node) if refs else (takes, {})
         call = Call(
-            number, place, member, node[1], takes, args, kwargs, model.around, steps
+            number,
+            place,
+            member,
+            node[1],
+            takes,
+            args,
+            kwargs,
+            model.around,
+            steps,
+            traits.of_entry(place.entry),
         )
         self._add(call)
         if inside:
@@ -342,7 +353,7 @@ class _Model:
         """The operands of a call, with tensors in place of references."""
         if not self.graph.functional:
             return tuple(map(self.tensor, self.graph.inputs(*node))), {}
-        given = nodes_of(self.graph.entries[node[0]])[node[1]]
+        given = self.graph.nodes[node[0]][node[1]]
         kwargs = given.get("kwargs", {})
         read = {key: self._read(each) for key, each in kwargs.items()}
         return tuple(map(self._read, given.get("args", []))), read

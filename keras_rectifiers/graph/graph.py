@@ -57,6 +57,8 @@ class Graph:
         self.chain = [] if self.functional else layers_of(model)
         for entry in layers_of(model):
             self.entries[name_of(entry)] = entry
+        #: The calls of each entry as they are written.
+        self.nodes = {name: nodes_of(each) for name, each in self.entries.items()}
         self._positions = {name: index for index, name in enumerate(self.entries)}
         if self.functional:
             self._connect()
@@ -78,7 +80,7 @@ class Graph:
         """How often a layer is called."""
         if not self.functional:
             return 1
-        return max(1, len(nodes_of(self.entries[name])))
+        return max(1, len(self.nodes[name]))
 
     def consumers(self, name: str, node: int) -> list[Node]:
         """The calls that take the output of one call."""
@@ -91,7 +93,7 @@ class Graph:
             if position == 0:
                 return []
             return [Ref(name_of(self.chain[position - 1]), 0, 0)]
-        nodes = nodes_of(self.entries[name])
+        nodes = self.nodes[name]
         if node >= len(nodes):
             return []
         return [as_ref(value) or value for value in nodes[node].get("args", [])]
@@ -126,8 +128,8 @@ class Graph:
         return [] if begins else [ref.source for ref in self.inputs(*node)]
 
     def _connect(self) -> None:
-        for name, entry in self.entries.items():
-            for index, node in enumerate(nodes_of(entry)):
+        for name, nodes in self.nodes.items():
+            for index, node in enumerate(nodes):
                 taken = self._inputs[name, index] = list(node_refs(node))
                 for ref in taken:
                     self._consumers.setdefault(ref.source, []).append((name, index))

@@ -93,7 +93,7 @@ class Roles(Backward[Role]):
 
     def _use(self, call: Call, taker: Call) -> Role | None:
         """What a taker does with a value; None where it passes the value on."""
-        row, name = traits.of_entry(taker.place.entry), taker.member.names[-1]
+        row, name = taker.traits, taker.member.names[-1]
         others = {tensor.call for tensor in taker.takes} - {call.number}
         if others and row.merges and taker.class_name == "Multiply":
             if any(self.calls.depends(self.calls[other], call) for other in others):

@@ -9,9 +9,11 @@ from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
-from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import Graph
+
+#: Keys under which a wrapper has its layer.
+_WRAPPED = ("layer", "forward_layer", "cell")
 
 
 class View:
@@ -28,11 +30,16 @@ class View:
         self._models = {place.address for place in self.places if is_model(place.entry)}
         self._shared: dict[tuple[Any, ...], list[Place]] = {}
         self._members: dict[tuple[Address, str], Place] = {}
+        self._inside: dict[Address, Place] = {}
         for place in self.places[1:]:
             self._shared.setdefault(place.identity, []).append(place)
-            if place.parent is not None:
-                key = (place.parent.address, place.names[-1])
-                self._members.setdefault(key, place)
+            if place.parent is None:
+                continue
+            parent = place.parent.address
+            if parent in self._models:
+                self._members.setdefault((parent, place.names[-1]), place)
+            elif place.address[-1] in _WRAPPED:
+                self._inside.setdefault(parent, place)
 
     def graph(self, model: Place) -> Graph:
         """The graph of the model at a place."""
@@ -44,17 +51,17 @@ class View:
         """A member of a model, by name."""
         return self._members[parent.address, name]
 
+    def is_model(self, place: Place) -> bool:
+        """Whether a model is at a place."""
+        return place.address in self._models
+
     def shared(self, place: Place) -> Sequence[Place]:
         """All places of the layer at a place; the first is that which Keras knows."""
         return self._shared[place.identity]
 
     def below(self, wrapper: Place) -> Place | None:
         """The layer inside a wrapper; None where it cannot be read."""
-        for key in ("layer", "forward_layer", "cell"):
-            entry = wrapper.config.get(key)
-            if isinstance(entry, dict):
-                return self._members.get((wrapper.address, name_of(entry)))
-        return None
+        return self._inside.get(wrapper.address)
 
     def graph_around(self, place: Place) -> Graph:
         """The graph in which a layer or operation stands."""

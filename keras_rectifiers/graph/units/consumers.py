@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.graph import forms
-from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.calls import Call
 from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Place
@@ -72,7 +71,7 @@ class Consumers(Forward[Sequence[State]]):
         self, call: Call, taken: Sequence[Sequence[State]]
     ) -> Sequence[Sequence[State]]:
         """Where the units are after a call, which they may reach more than once."""
-        states = [self._start] if call.number in self._own else []
+        states: list[State] = []
         for position, (tensor, arriving) in enumerate(
             zip(call.takes, taken, strict=True)
         ):
@@ -81,6 +80,8 @@ class Consumers(Forward[Sequence[State]]):
                 after = self._after(call, position, seen)
                 if after is not None:
                     states.append(after)
+        if call.number in self._own:
+            states.append(self._start)
         self._ways += len(states)
         if self._ways > _MOST:
             raise UnsafeError("its output goes further than can be followed")
@@ -92,7 +93,7 @@ class Consumers(Forward[Sequence[State]]):
         """The units after a call; None where it takes them up."""
         place, entry = call.place, call.place.entry
         shape = self._shapes.taken(call, position)
-        if traits.of_entry(entry).joins:
+        if call.traits.joins:
             shapes = [self._shapes.taken(call, each) for each in range(position + 1)]
             after: State | None = rules.concatenated(entry, state, position, shapes)
         elif len(call.takes) != 1 or call.class_name == "Bidirectional":
@@ -161,7 +162,7 @@ def _united(arrivals: list[list[rules.Piece]]) -> list[rules.Piece]:
 def _why(call: Call) -> str:
     """Why the way ends at a layer."""
     place, class_name, several = call.place, call.class_name, len(call.takes) > 1
-    row, path = traits.of_entry(place.entry), place.path
+    row, path = call.traits, place.path
     if not forms.is_keras(place.entry):
         return f"the custom layer {path!r} ({class_name}) may do anything with it"
     if class_name in ("Add", "Subtract", "Average") and several:

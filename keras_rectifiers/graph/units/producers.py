@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.calls import Call
 from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Place
@@ -100,7 +99,7 @@ class Producers:
         before, after = self._maker(call, self._found.operand), call
         while True:
             state = state.between(after, before)
-            entry, row = before.place.entry, traits.of_entry(before.place.entry)
+            entry, row = before.place.entry, before.traits
             if row.normalizes:
                 self._norm(before, state)
                 if row.mixes:
@@ -153,7 +152,7 @@ class Producers:
         }
         pieces: list[tuple[str, rules.Piece]] = [
             ("gamma" if name == "scale" else name, (name, (-1,), (state.indices,)))
-            for name in traits.of_entry(place.entry).per_unit
+            for name in call.traits.per_unit
             if switched.get(name, True)
         ]
         self._met(self._norms, call, pieces)
