@@ -106,7 +106,7 @@ class Bench:
     def absorption(self) -> dict[str, Absorption]:
         """What becomes of the shifts of the sites."""
         seen = {each.path for each in self._absorbers} & set(self._reference.moments)
-        return absorption(self._trial.survey, self._trial.sites, seen)
+        return absorption(self._trial.opened.survey, self._trial.sites, seen)
 
     def give(self, model: Any) -> None:
         """Give a model the biases and moving statistics of the trial.

@@ -17,6 +17,7 @@ from keras_rectifiers.calibration.samples import held
 from keras_rectifiers.calibration.trial import Trial
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.surgery.selection import Names
 from keras_rectifiers.surgery.selection import Selection
 
 #: The slopes that are tried.
@@ -25,8 +26,6 @@ CANDIDATES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3)
 MAX_CHANGE = 0.01
 #: Samples on which the change is measured.
 SAMPLES = 1024
-
-Names = str | Sequence[str]
 
 
 def calibrate(
@@ -109,9 +108,7 @@ def calibrate(
         measure,
         {"samples": samples, "batch_size": batch_size},
     )
-    selection = Selection(
-        (specs.RELU,), _names(include), _names(exclude), where, _names(roles)
-    )
+    selection = Selection((specs.RELU,), include, exclude, where, roles)
     trial = Trial(model, selection)
     taken = held(model, data, samples=samples, batch_size=batch_size)
     bench = Bench(trial, taken, measure, correcting=compensate)
@@ -120,7 +117,7 @@ def calibrate(
     uncompensated = bench.changes()
     bench.compensate()
     plan = trial.planned(Chosen(to, chosen=found.slopes))
-    changed = plan.apply(model)
+    changed = trial.opened.apply(plan)
     bench.give(changed)
     changes = bench.changes()
     return Calibration(
@@ -158,12 +155,6 @@ def _compensation(
         else:
             taken[path] = ", ".join(found.absorbers)
     return {"compensated": taken, "uncompensated": left}
-
-
-def _names(value: Names | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _check(

@@ -13,13 +13,11 @@ import keras
 import numpy as np
 
 from keras_rectifiers.errors import SelectionError
-from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.live.layers import flat
-from keras_rectifiers.surgery import live
 from keras_rectifiers.surgery import prelus
+from keras_rectifiers.surgery.live import LiveModel
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
@@ -41,8 +39,8 @@ class Trial:
     """
 
     def __init__(self, model: Any, selection: Selection) -> None:
-        #: The document of the original.
-        self.survey = Survey(live.document_of(model))
+        #: The original.
+        self.opened = LiveModel(model)
         self._selection = selection
         numbers: dict[str, int] = {}
         #: The plan of the trial: its steps are the sites that can have slopes.
@@ -52,7 +50,7 @@ class Trial:
                 "A calibration needs at least one ReLU whose channels are known. "
                 f"Received: {model.name!r}: {self.plan.summary} See plan(model)."
             )
-        self.model = self.plan.apply(model)
+        self.model = self.opened.apply(self.plan)
         names = {number: path for path, number in numbers.items()}
         self._layers: dict[str, list[Any]] = {path: [] for path in self.sites}
         for layer in flat(self.model):
@@ -63,7 +61,7 @@ class Trial:
 
     def planned(self, target: Target) -> Plan:
         """The plan that gives the sites, and no others, a target."""
-        return make_plan(self.survey, target, self._selection, _unread)
+        return make_plan(self.opened, target, self._selection)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -106,7 +104,3 @@ def _number(layer: Any) -> int | None:
         return None
     alpha = keras.ops.convert_to_numpy(layer.alpha)
     return int(alpha.flat[0]) if alpha.size else None
-
-
-def _unread(found: Found) -> Any:
-    raise TypeError(f"The slopes of {found.site.path!r} are not read here.")

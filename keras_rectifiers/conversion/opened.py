@@ -50,8 +50,7 @@ from keras_rectifiers.legacy.weights.written import check_written
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery.plan import Plan
-from keras_rectifiers.surgery.rewrite import Rewritten
-from keras_rectifiers.surgery.rewrite import rewrite
+from keras_rectifiers.surgery.saved_source import SavedSource
 from keras_rectifiers.surgery.trained import Array
 from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.training_state import dropped
@@ -61,7 +60,7 @@ _NOT_IN_KERAS = "Keras 3 does not have it"
 _SPLIT = "a layer in several models became a layer for each"
 
 
-class Opened:
+class Opened(SavedSource):
     """A saved model, understood.
 
     Args:
@@ -72,7 +71,7 @@ class Opened:
 
     Attributes:
         saved: What was read.
-        document: The model as Keras 3 writes it, with its compile config.
+        survey: The model as Keras 3 writes it, with its compile config.
 
     Raises:
         ArchiveError: It is no model.
@@ -92,24 +91,29 @@ class Opened:
             give_names(saved.document)
             marked = tuple(_marked(saved.document)) if origin.version >= (3,) else ()
             self._modern = modernise(saved.document, origin, functions)
-            self.document: Entry = self._modern.document
+            document = self._modern.document
             if saved.training is not None:
                 compiled, repairs = modern_compile_config(
-                    saved.training, origin, self.document
+                    saved.training, origin, document
                 )
                 if compiled is not None and getattr(saved.slots, "scaled", False):
                     compiled, repairs = _scaled(compiled, repairs)
-                self.document[COMPILED] = compiled
+                document[COMPILED] = compiled
             else:
                 repairs = ()
-        if not is_model(self.document):
-            raise ArchiveError(wellformed.without_layers(self.document, saved.path))
-        wellformed.check(Survey(self.document), saved.path)
+        if not is_model(document):
+            raise ArchiveError(wellformed.without_layers(document, saved.path))
+        super().__init__(Survey(document), saved.path)
+        wellformed.check(self.survey, saved.path)
         self._repairs = (*saved.repairs, *marked, *self._modern.repairs, *repairs)
-        if input_shape is not None or lacks_input(self.document):
+        lacks = input_shape is not None or lacks_input(document)
+        lambdas = any(each.rule == "lambda" for each in self._modern.repairs)
+        if lacks:
             self._repairs += self._input(input_shape)
-        if any(each.rule == "lambda" for each in self._modern.repairs):
+        if lambdas:
             self._repairs += self._lambdas()
+        if lacks or lambdas:
+            self.survey = Survey(document)
         if saved.weights is not None:
             self._repairs += tuple(_without_vocabulary(self.document))
 
@@ -133,11 +137,6 @@ class Opened:
         with wellformed.reading(self.saved.path, "config.json"):
             return tuple(state_outputs(self.document, placed))
 
-    @functools.cached_property
-    def survey(self) -> Survey:
-        """The document as it is now, once all that it lacked is stated."""
-        return Survey(self.document)
-
     @property
     def has_weights(self) -> bool:
         """Whether there is more than an architecture."""
@@ -156,7 +155,9 @@ class Opened:
                 f"{str(self.saved.path)!r}, an architecture alone. Give the file of "
                 "its weights (--weights FILE), or name a target that ends in .json."
             )
-        return arrange(self._modern, self.saved.weights)
+        placed = arrange(self._modern, self.saved.weights)
+        self._last = None  # what only the weights tell is in the document now
+        return placed
 
     def check_weights(self) -> None:
         """Hold every stored array to its layer; what only they tell is filled in.
@@ -226,21 +227,15 @@ class Opened:
             )
         return np.asarray(stored.read()) * found.slope_scale
 
-    def rewritten(self, plan: Plan) -> Rewritten:
-        """What a plan makes of the document.
-
-        Raises:
-            PlanMismatchError: The plan is for another model.
-        """
-        with wellformed.reading(self.saved.path, "config.json"):
-            return rewrite(self.survey, plan)
-
-    def state_left(self, plan: Plan) -> tuple[Repair, ...]:
-        """Which optimizer state a plan drops, beside what `repairs` has.
+    def repairs_for(self, plan: Plan) -> tuple[Repair, ...]:
+        """What differs from what was saved, and which optimizer state a plan drops.
 
         Args:
             plan: A plan for this model.
         """
+        return (*self.repairs, *self._state_left(plan))
+
+    def _state_left(self, plan: Plan) -> tuple[Repair, ...]:
         carried = self._carried[0] if self.has_weights else None
         if not carried:
             return ()

@@ -13,7 +13,7 @@ from typing import Any
 
 from keras_rectifiers import specs
 from keras_rectifiers.conversion.given_functions import handed_over
-from keras_rectifiers.conversion.modern import is_modern
+from keras_rectifiers.conversion.options import Options
 from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.conversion.targets import HDF5
 from keras_rectifiers.conversion.targets import MODEL
@@ -22,22 +22,17 @@ from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
-from keras_rectifiers.surgery.replacements import Channels
-from keras_rectifiers.surgery.replacements import Target
-from keras_rectifiers.surgery.selection import Selection
+from keras_rectifiers.surgery.selection import Names
 from keras_rectifiers.surgery.training_state import check_kept
 
 if TYPE_CHECKING:
     from keras_rectifiers.conversion.opened import Opened
     from keras_rectifiers.diagnosis.result import Diagnosis
-
-Names = str | Sequence[str]
 
 
 @with_registered
@@ -63,8 +58,7 @@ def plan(
     Args:
         model: A live `keras.Model`, or the path of a saved one: `.keras`, `.h5`, a
             SavedModel folder, the JSON of an architecture. A saved one is read
-            without importing Keras, and nothing in it runs. Inside the package
-            also an open file (`Opened`, `Archive`), which stays open.
+            without importing Keras, and nothing in it runs.
         to: `"prelu"`, `"leaky_relu"`, a Keras layer used as template, or a
             callable that takes a `Site` and gives a layer, a name or None.
         of: Kinds of rectifier to replace: `"relu"`, `"leaky_relu"`, `"prelu"`.
@@ -114,36 +108,28 @@ def plan(
         >>> keras_rectifiers.plan(model, "leaky_relu").steps[0].site.path
         'h'
     """
-    predicate, channels = _narrowed(where, to)
-    target = Target(to, negative_slope, alpha, portable, trainable, channels)
-    selection = Selection(
-        _names(of), _names(include), _names(exclude), predicate, _names(roles)
+    options = Options(
+        of=of,
+        include=include,
+        exclude=exclude,
+        where=where,
+        roles=roles,
+        negative_slope=negative_slope,
+        alpha=alpha,
+        trainable=trainable,
+        portable=portable,
+        weights=weights,
+        input_shape=input_shape,
+        custom_objects=custom_objects,
     )
-    saved = isinstance(model, str | os.PathLike)
-    functions = handed_over(custom_objects)
-    asked = weights is not None or input_shape is not None
-    if saved and not asked and is_modern(model, functions):
-        with archive.read(model) as source:
-            return _plan_of(source, target, selection)
-    from keras_rectifiers.conversion.opened import Opened  # noqa: PLC0415 (h5py)
-    from keras_rectifiers.conversion.opened import open_model  # noqa: PLC0415 (h5py)
+    target, selection = options.wanted(to)
+    if isinstance(model, str | os.PathLike):
+        with options.opened(model) as opened:
+            made = make_plan(opened, target, selection)
+            return _with_repairs(made, opened.repairs_for(made))
+    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
-    if saved:
-        with open_model(
-            model, weights, input_shape=input_shape, functions=functions
-        ) as opened:
-            return _plan_of(opened, target, selection)
-    if isinstance(model, Opened | archive.Archive):
-        return _plan_of(model, target, selection)
-    from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
-
-    return make_plan(
-        Survey(live.document_of(model)),
-        target,
-        selection,
-        live.alphas(model),
-        live.look(model),
-    )
+    return make_plan(LiveModel(model), target, selection)
 
 
 def convert(model: Any, to: Any = specs.PRELU, **options: Any) -> Any:
@@ -163,7 +149,11 @@ def convert(model: Any, to: Any = specs.PRELU, **options: Any) -> Any:
         SelectionError: The selection matches nothing.
         ValueError: An option is out of its range.
     """
-    return plan(model, to, **options).apply(model)
+    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
+
+    target, selection = Options(**options).wanted(to)
+    opened = LiveModel(model)
+    return opened.apply(make_plan(opened, target, selection))
 
 
 @with_registered
@@ -224,40 +214,64 @@ def convert_file(
             f"A plan says all that there is to say. Received: {sorted(options)} beside "
             "it. Leave them out, or make the plan with them."
         )
-    functions = handed_over(custom_objects)
-    plain = weights is None and input_shape is None and Path(target).suffix in MODEL
-    if plain and is_modern(source, functions):
+    asked = Options(
+        weights=weights,
+        input_shape=input_shape,
+        custom_objects=custom_objects,
+        **options,
+    )
+    with asked.opened(source, as_it_is=Path(target).suffix in MODEL) as opened:
+        made = given or make_plan(opened, *asked.wanted(to))
+        return write(
+            opened,
+            target,
+            made,
+            overwrite=overwrite,
+            keep_training_state=keep_training_state,
+        )
+
+
+def write(
+    opened: Opened | archive.Archive,
+    target: str | os.PathLike[str],
+    made: Plan,
+    *,
+    overwrite: bool,
+    keep_training_state: bool,
+) -> Plan:
+    """Write what a plan makes of an open model.
+
+    Args:
+        opened: The source.
+        target: As for `convert_file`.
+        made: The plan.
+        overwrite: As for `convert_file`.
+        keep_training_state: As for `convert_file`.
+
+    Returns:
+        The plan, with the repairs that were made on the way.
+    """
+    target = Path(target)
+    if isinstance(opened, archive.Archive):
         from keras_rectifiers.legacy.weights.written import check_converted  # noqa: PLC0415 (h5py)
 
-        with archive.read(source) as modern:
-            if given is None:
-                made = plan(modern, to, **options)
-            else:
-                made = _with_repairs(given, modern.state_left(given))
-            if keep_training_state:
-                check_kept(made.repairs, source)
-            archive.apply(
-                modern, target, made, overwrite=overwrite, check=check_converted
-            )
-        return made
-    from keras_rectifiers.conversion.opened import open_model  # noqa: PLC0415 (h5py)
-
-    with open_model(
-        source, weights, input_shape=input_shape, functions=functions
-    ) as opened:
-        made = plan(opened, to, **options) if given is None else given
-        check_form(target, forms, weights=opened.has_weights)
-        made = _with_repairs(made, _repairs_for(opened, made, Path(target)))
+        made = _with_repairs(made, opened.repairs_for(made))
         if keep_training_state:
-            check_kept(made.repairs, source)
-        _write(opened, Path(target), made, overwrite=overwrite)
+            check_kept(made.repairs, opened.path)
+        archive.apply(opened, target, made, overwrite=overwrite, check=check_converted)
+        return made
+    check_form(target, (*MODEL, *HDF5), weights=opened.has_weights)
+    made = _with_repairs(made, _repairs_for(opened, made, target))
+    if keep_training_state:
+        check_kept(made.repairs, opened.path)
+    _write(opened, target, made, overwrite=overwrite)
     return made
 
 
 def _repairs_for(opened: Opened, made: Plan, target: Path) -> tuple[Repair, ...]:
     """What is repaired and left behind on the way to a target."""
     if not opened.has_weights or target.suffix not in HDF5:
-        return (*opened.repairs, *opened.state_left(made))
+        return opened.repairs_for(made)
     from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
 
     left = hdf5_target.state_left(opened, opened.rewritten(made))
@@ -279,18 +293,6 @@ def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None
         else:
             text = architecture_text(opened.rewritten(made).document)
             temporary.write_text(text, encoding="utf-8")
-
-
-def _plan_of(
-    opened: Opened | archive.Archive, target: Target, selection: Selection
-) -> Plan:
-    """A plan for an open file, with the repairs that brought it up to date."""
-    slopes = opened.read_alpha
-    if isinstance(opened, archive.Archive):
-        made = make_plan(opened.survey, target, selection, slopes, opened.look)
-        return _with_repairs(made, opened.state_left(made))
-    made = make_plan(opened.survey, target, selection, slopes)
-    return _with_repairs(made, (*opened.repairs, *opened.state_left(made)))
 
 
 def _with_repairs(made: Plan, repairs: tuple[Repair, ...]) -> Plan:
@@ -331,22 +333,3 @@ def load_model(
     )
     with custom_layers.known(), modern_path as modern:
         return loading.load(modern, Path(path), custom_objects)
-
-
-def _narrowed(
-    where: Callable[[Site], bool] | Diagnosis | None, to: Any
-) -> tuple[Callable[[Site], bool] | None, Channels | None]:
-    """The predicate on sites that `where` is, and its choice of their channels."""
-    if where is None or callable(where):
-        return where, None
-    from keras_rectifiers.conversion.only_dead import OnlyDead  # noqa: PLC0415
-
-    only = OnlyDead(where)
-    only.check_target(to)
-    return only, only.channels
-
-
-def _names(value: Names | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)

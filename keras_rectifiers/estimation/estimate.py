@@ -37,7 +37,6 @@ from keras_rectifiers.estimation.sources import LiveSource
 from keras_rectifiers.estimation.sources import PlacedSource
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph import wellformed
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
@@ -114,17 +113,17 @@ def estimate(
         )
     if isinstance(model, str | os.PathLike):
         with _opened(Path(model), weights, input_shape, custom_objects) as (
-            document,
+            survey,
             source,
         ):
-            made = _estimated(Survey(document), source.read, ranges, level)
+            made = _estimated(survey, source.read, ranges, level)
             return dataclasses.replace(made, broken=tuple(source.broken()))
-    from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
+    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
-    document = live.document_of(model)
+    opened = LiveModel(model)
     from keras_rectifiers.diagnosis.finite import broken_weights  # noqa: PLC0415
 
-    made = _estimated(Survey(document), LiveSource(model, document).read, ranges, level)
+    made = _estimated(opened.survey, LiveSource(opened).read, ranges, level)
     return dataclasses.replace(made, broken=broken_weights(model))
 
 
@@ -189,14 +188,14 @@ def _opened(
     weights: str | os.PathLike[str] | None,
     input_shape: Sequence[int | None] | None,
     custom_objects: Mapping[str, Any] | None,
-) -> Iterator[tuple[Entry, PlacedSource]]:
+) -> Iterator[tuple[Survey, PlacedSource]]:
     """The document of a saved model, and its weights."""
     with open_model(
         path, weights, input_shape=input_shape, functions=handed_over(custom_objects)
     ) as opened:
         source = PlacedSource(opened.placed, opened.document)
         with wellformed.reading(path, "the weights"):
-            yield opened.document, source
+            yield opened.survey, source
 
 
 def _estimated(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from keras_rectifiers.diagnosis.broken import BrokenWeight
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
-from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.layout import stored
 from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.legacy.weights.arrange import Placed
+
+if TYPE_CHECKING:
+    from keras_rectifiers.surgery.live import LiveModel
 
 #: How often a file may be read as a whole, through layers that are called often.
 _MAX_READS = 100
@@ -116,18 +119,14 @@ class LiveSource:
     """The weights of a live model.
 
     Args:
-        model: A Functional or Sequential `keras.Model`.
-        document: Its config.
+        opened: The model.
     """
 
-    def __init__(self, model: Any, document: Entry) -> None:
-        from keras_rectifiers.live.layers import by_path  # noqa: PLC0415 (Keras)
-
-        layers = by_path(model)
+    def __init__(self, opened: LiveModel) -> None:
         self._layers = {
-            place.identity: layers[place.path]
-            for place in walk(document)
-            if place.path in layers
+            place.identity: opened.layers[place.path]
+            for place in opened.survey.view.places
+            if place.path in opened.layers
         }
 
     def read(self, place: Place, names: Sequence[str], slot: str = "") -> list[Any]:

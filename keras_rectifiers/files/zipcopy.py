@@ -12,6 +12,7 @@ import io
 import os
 import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -120,6 +121,24 @@ def check_member(info: zipfile.ZipInfo) -> None:
             f"{info.filename!r} of {info.compress_size} and {info.file_size} bytes. "
             "The file is damaged, or not one that Keras wrote."
         )
+
+
+@contextlib.contextmanager
+def unpacked(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[Window | BinaryIO]:
+    """The bytes of a member as a file that can be sought: those in place, or a copy.
+
+    Args:
+        file: The archive.
+        info: The member.
+    """
+    if info.compress_type == zipfile.ZIP_STORED:
+        yield Window(file, data_offset(file, info), info.file_size)
+        return
+    with tempfile.TemporaryFile() as copied:
+        with zipfile.ZipFile(file) as archive, archive.open(info) as packed:
+            shutil.copyfileobj(packed, copied, _CHUNK)
+        copied.seek(0)
+        yield copied
 
 
 def copy_member(

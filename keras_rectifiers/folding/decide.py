@@ -11,16 +11,9 @@ import numpy.typing as npt
 
 from keras_rectifiers import specs
 from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.specs import Cannot
 
 Values = npt.NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class Stays:
-    """Why a rectifier is left as it is: a reason and one sentence."""
-
-    reason: str
-    detail: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,7 +61,7 @@ def check_tolerance(tolerance: Any) -> float:
     return float(tolerance)
 
 
-def decide(site: Site, slopes: Any, tolerance: float) -> Decision | Stays:
+def decide(site: Site, slopes: Any, tolerance: float) -> Decision | Cannot:
     """What a Leaky ReLU or PReLU becomes, or why it stays.
 
     Args:
@@ -78,15 +71,15 @@ def decide(site: Site, slopes: Any, tolerance: float) -> Decision | Stays:
     """
     values = np.atleast_1d(np.asarray(slopes, dtype="float64"))
     if not np.isfinite(values).all():
-        return Stays("slopes", "its slopes are not all finite")
+        return Cannot("slopes", "its slopes are not all finite")
     if np.abs(values).max(initial=0.0) <= tolerance:
         return Decision(specs.RELU, 0.0, values)
     low, high = float(values.min()), float(values.max())
     if site.kind == specs.LEAKY_RELU:
-        return Stays("slope", f"its slope is {high:g}, not 0")
+        return Cannot("slope", f"its slope is {high:g}, not 0")
     # The middle of the range is the slope whose furthest neighbour is nearest.
     middle = low if low == high else low + (high - low) / 2
     decision = Decision(specs.LEAKY_RELU, middle, values)
     if decision.distance <= tolerance:
         return decision
-    return Stays("slopes", f"its slopes lie between {low:.4g} and {high:.4g}")
+    return Cannot("slopes", f"its slopes lie between {low:.4g} and {high:.4g}")

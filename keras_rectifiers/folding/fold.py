@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
-from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_rectifiers import specs
-from keras_rectifiers.conversion.modern import is_modern
+from keras_rectifiers.conversion.modern import StrPath
+from keras_rectifiers.conversion.options import Options
 from keras_rectifiers.conversion.registered import with_registered
-from keras_rectifiers.conversion.verbs import convert_file
+from keras_rectifiers.conversion.targets import HDF5
+from keras_rectifiers.conversion.targets import MODEL
+from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.verbs import load_model
+from keras_rectifiers.conversion.verbs import write
 from keras_rectifiers.folding import change
 from keras_rectifiers.folding.decide import Decision
-from keras_rectifiers.folding.decide import Stays
 from keras_rectifiers.folding.decide import check_tolerance
 from keras_rectifiers.folding.decide import decide
 from keras_rectifiers.folding.result import FoldedSite
 from keras_rectifiers.folding.result import FoldResult
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.roles import CUSTOM
 from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
-from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery.plan import AlphaReader
+from keras_rectifiers.specs import Cannot
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Skip
+from keras_rectifiers.surgery.plan import Source
 from keras_rectifiers.surgery.plan import Step
 from keras_rectifiers.surgery.replacements import Target
+from keras_rectifiers.surgery.selection import Names
 from keras_rectifiers.surgery.selection import Selection
 
 __all__ = ["FoldResult", "FoldedSite", "fold", "fold_file"]
 
-Names = str | Sequence[str]
-StrPath = str | os.PathLike[str]
 _Decided = dict[str, tuple[Site, Decision]]
-_Opened = tuple[Entry, AlphaReader]
 #: What is folded: every rectifier that Keras itself calls.
 _ROLES = tuple(role for role in ROLES if role != CUSTOM)
 _BATCH = 32
@@ -70,7 +66,7 @@ class _Options:
         portable: bool = False,
     ) -> _Options:
         kinds = (specs.LEAKY_RELU, specs.PRELU)
-        selection = Selection(kinds, _names(include), _names(exclude), None, _ROLES)
+        selection = Selection(kinds, include, exclude, None, _ROLES)
         return cls(check_tolerance(tolerance), selection, portable, input_range)
 
 
@@ -117,12 +113,12 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
         >>> keras_rectifiers.fold(leaky).model.layers[0].activation.__name__
         'relu'
     """
-    from keras_rectifiers.surgery import live  # noqa: PLC0415 (loads Keras)
+    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
     asked = _Options.checked(**options)
-    document = live.document_of(model)
-    plan, decided = _planned(Survey(document), live.alphas(model), asked)
-    folded = plan.apply(model)
+    opened = LiveModel(model)
+    plan, decided = _planned(opened, asked)
+    folded = opened.apply(plan)
     sites, inputs = _sites(model, plan, decided, asked)
     measured = None if data is None else _measured(model, folded, decided, data)
     return FoldResult(folded, plan, sites, inputs, measured)
@@ -161,16 +157,17 @@ def fold_file(
         ValueError: An option is out of its range.
     """
     asked = _Options.checked(**options)
-    with _opened(source, weights) as (document, slopes):
-        plan, decided = _planned(Survey(document), slopes, asked)
-    plan = convert_file(
-        source,
-        target,
-        plan,
-        weights=weights,
-        overwrite=overwrite,
-        keep_training_state=keep_training_state,
-    )
+    check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
+    as_it_is = Path(target).suffix in MODEL
+    with Options(weights=weights).opened(source, as_it_is=as_it_is) as opened:
+        plan, decided = _planned(opened, asked)
+        plan = write(
+            opened,
+            target,
+            plan,
+            overwrite=overwrite,
+            keep_training_state=keep_training_state,
+        )
     sites, inputs = _sites(source, plan, decided, asked, weights)
     measured = None
     if data is not None:
@@ -179,21 +176,9 @@ def fold_file(
     return FoldResult(None, plan, sites, inputs, measured)
 
 
-@contextlib.contextmanager
-def _opened(source: StrPath, weights: StrPath | None) -> Iterator[_Opened]:
-    """The document of a saved model, and what reads its slopes."""
-    from keras_rectifiers.conversion.opened import open_model  # noqa: PLC0415 (h5py)
-
-    modern = weights is None and is_modern(source)
-    opening = archive.read(source) if modern else open_model(source, weights)
-    with opening as opened:
-        yield opened.document, opened.read_alpha
-
-
-def _planned(
-    survey: Survey, slopes: AlphaReader, asked: _Options
-) -> tuple[Plan, _Decided]:
+def _planned(source: Source, asked: _Options) -> tuple[Plan, _Decided]:
     """The plan of a fold, and the decision behind each of its steps."""
+    survey = source.survey
     found = [each for each in survey.found if each.site.kind != specs.RELU]
     asked.selection.check([each.site for each in found])
     steps: list[Step] = []
@@ -201,8 +186,8 @@ def _planned(
     decided: _Decided = {}
     for each in found:
         reason = asked.selection.skips(each.site)
-        made = Stays(*reason) if reason else _decided(each, slopes, asked)
-        if isinstance(made, Stays):
+        made = Cannot(*reason) if reason else _decided(each, source, asked)
+        if isinstance(made, Cannot):
             skips.append(Skip(each.site, made.reason, made.detail))
             continue
         decision, step = made
@@ -212,18 +197,18 @@ def _planned(
 
 
 def _decided(
-    found: Found, slopes: AlphaReader, asked: _Options
-) -> tuple[Decision, Step] | Stays:
+    found: Found, source: Source, asked: _Options
+) -> tuple[Decision, Step] | Cannot:
     site = found.site
-    own = slopes(found) if site.kind == specs.PRELU else site.negative_slope
+    own = source.read_alpha(found) if site.kind == specs.PRELU else site.negative_slope
     decision = decide(site, own, asked.tolerance)
-    if isinstance(decision, Stays):
+    if isinstance(decision, Cannot):
         return decision
     slope = decision.slope if decision.to == specs.LEAKY_RELU else None
     target = Target(decision.to, negative_slope=slope, portable=asked.portable)
     made = target.replacement(site, lambda: decision.slopes)
-    if not isinstance(made, tuple):
-        return Stays(made.reason, made.detail)
+    if isinstance(made, Cannot):
+        return made
     moved = decision.distance
     note = f"slopes move by up to {moved:.4g}" if moved else ""
     return decision, Step(site, (made[0],), note)
@@ -269,7 +254,3 @@ def _measured(model: Any, folded: Any, decided: _Decided, data: Any) -> change.C
 
     batches = feed.batches(data, batch_size=_BATCH, steps=None)
     return change.measure(model, folded, decided, batches)
-
-
-def _names(value: Names) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)

@@ -69,12 +69,7 @@ class Inside:
 Look = Callable[[Place], Inside]
 
 
-def unknown(_: Place) -> Inside:
-    """Nothing is known of what is inside."""
-    return Inside()
-
-
-def unseen(survey: Survey, look: Look = unknown) -> tuple[Unseen, ...]:
+def unseen(survey: Survey, look: Look) -> tuple[Unseen, ...]:
     """What of a document cannot be looked into, in the order of its layers.
 
     Args:

@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.wire import Cannot
 from keras_rectifiers.graph.units.wire import Consumer
 from keras_rectifiers.graph.units.wire import Part
@@ -22,7 +21,7 @@ from keras_rectifiers.graph.units.wire import wire
 from keras_rectifiers.live.layers import by_path
 from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.live.state import copy_of
-from keras_rectifiers.surgery.live import document_of
+from keras_rectifiers.surgery.live import LiveModel
 
 Values = npt.NDArray[Any]
 
@@ -102,7 +101,7 @@ class LiveWiring:
             id(each) for layer in self._layers.values() for each in own_variables(layer)
         ]
         self._tied = {key for key, count in Counter(owned).items() if count > 1}
-        for path, wiring in wire(Survey(document_of(model))).items():
+        for path, wiring in wire(LiveModel(model).survey).items():
             try:
                 self.sites[path] = self._bound(wiring)
             except CannotReviveError as error:

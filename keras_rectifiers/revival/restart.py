@@ -16,7 +16,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.live.layers import listed
 from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.live.state import synchronize
@@ -29,7 +28,7 @@ from keras_rectifiers.revival.restart_roles import OWN
 from keras_rectifiers.revival.restart_roles import PASSED
 from keras_rectifiers.revival.restart_roles import UNITS
 from keras_rectifiers.revival.restart_roles import roles
-from keras_rectifiers.surgery.live import document_of
+from keras_rectifiers.surgery.live import LiveModel
 
 #: Times He's weights: what an output layer starts with, so that it says little.
 _OUTPUT = 0.05
@@ -111,14 +110,14 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
         rectified networks is ours.
     """
     _check(seed, noise)
-    document = document_of(model)
+    survey = LiveModel(model).survey
     if not model.built:
         raise ValueError(
             f"A model must be built. Received: {model.name!r} without weights. "
             "Call it once, or give it an Input."
         )
     synchronize(model)
-    draw = _Draw(roles(Survey(document)), seed, noise)
+    draw = _Draw(roles(survey), seed, noise)
     for number, (path, layer) in enumerate(listed(model)):
         draw.layer(number, path, layer)
     return draw.result()

@@ -7,13 +7,10 @@ runs, and declared sizes are checked before anything is allocated.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import functools
 import json
 import os
-import shutil
-import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -42,7 +39,7 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery.plan import Plan
-from keras_rectifiers.surgery.rewrite import rewrite
+from keras_rectifiers.surgery.saved_source import SavedSource
 from keras_rectifiers.surgery.trained import may_touch_state
 
 CONFIG = "config.json"
@@ -52,22 +49,29 @@ WEIGHTS = "model.weights.h5"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclasses.dataclass(frozen=True)
-class Archive:
-    """An open `.keras` file, read only."""
+class Archive(SavedSource):
+    """An open `.keras` file, read only.
 
-    path: Path
-    file: BinaryIO
-    members: tuple[zipfile.ZipInfo, ...]
-    survey: Survey
-    metadata: dict[str, Any]
-    #: Closes what was opened to read from the archive.
-    closing: contextlib.ExitStack
+    Args:
+        survey: Its document.
+        path: Where it is.
+        file: Its bytes.
+        infos: Its members.
+        closing: Closes what is opened to read from the archive.
+    """
 
-    @property
-    def document(self) -> Entry:
-        """The model's config."""
-        return self.survey.document
+    def __init__(
+        self,
+        survey: Survey,
+        path: Path,
+        file: BinaryIO,
+        infos: members.Members,
+        closing: contextlib.ExitStack,
+    ) -> None:
+        super().__init__(survey, path)
+        self.file = file
+        self.members = infos
+        self._closing = closing
 
     def member(self, name: str) -> zipfile.ZipInfo:
         """A member by its exact name.
@@ -87,7 +91,7 @@ class Archive:
     @functools.cached_property
     def _weights(self) -> Any:
         """The weights file, open as long as the archive is."""
-        return self.closing.enter_context(self._opened())
+        return self._closing.enter_context(self._opened())
 
     def read_alpha(self, found: Found) -> Any:
         """The slopes of a PReLU, as they act.
@@ -102,7 +106,7 @@ class Archive:
             stored = weights_file.read_alpha(self._weights, found.group, size)
         return np.asarray(stored) * found.slope_scale
 
-    def state_left(self, plan: Plan) -> tuple[Repair, ...]:
+    def repairs_for(self, plan: Plan) -> tuple[Repair, ...]:
         """Which optimizer state a plan drops, since it cannot be kept exactly.
 
         The weights file is opened only where the plan changes what is trained.
@@ -113,8 +117,7 @@ class Archive:
         names = {info.filename for info in self.members}
         if not self.document.get("compile_config") or WEIGHTS not in names:
             return ()
-        with wellformed.reading(self.path, CONFIG):
-            rewritten = rewrite(self.survey, plan)
+        rewritten = self.rewritten(plan)
         if not may_touch_state(self.document, rewritten):
             return ()
         from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
@@ -126,19 +129,12 @@ class Archive:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[Any]:
-        info = self.member(WEIGHTS)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(wellformed.unpacking(self.path, WEIGHTS))
-            if info.compress_type == zipfile.ZIP_STORED:
-                start = zipcopy.data_offset(self.file, info)
-                member: Any = zipcopy.Window(self.file, start, info.file_size)
-            else:
-                member = stack.enter_context(tempfile.TemporaryFile())
-                archive = stack.enter_context(zipfile.ZipFile(self.file))
-                with archive.open(info) as packed:
-                    shutil.copyfileobj(packed, member)
-                member.seek(0)
-            yield stack.enter_context(open_weights(member, self.path, "r"))
+        with (
+            wellformed.unpacking(self.path, WEIGHTS),
+            zipcopy.unpacked(self.file, self.member(WEIGHTS)) as member,
+            open_weights(member, self.path, "r") as weights,
+        ):
+            yield weights
 
     def look(self, place: Place) -> Inside:
         """What the weights tell of the layers inside a place."""
@@ -181,7 +177,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[Archive]:
             survey = Survey(document)
         closing = contextlib.ExitStack()
         try:
-            yield Archive(path, file, infos, survey, metadata, closing)
+            yield Archive(survey, path, file, infos, closing)
         finally:  # what the caller raises is not about the weights
             closing.close()
 
@@ -196,7 +192,7 @@ def apply(
 ) -> None:
     """Convert a `.keras` file by a plan into another file.
 
-    An optimizer's state that cannot be kept exactly is dropped; `Archive.state_left`
+    An optimizer's state that cannot be kept exactly is dropped; `Archive.repairs_for`
     says which.
 
     Args:
@@ -214,8 +210,8 @@ def apply(
     check_model_target(archive.path, target, overwrite=overwrite)
     with replacing(target, overwrite=overwrite) as temporary:
         weights = archive.member(WEIGHTS)
+        rewritten = archive.rewritten(plan)
         with wellformed.reading(archive.path, CONFIG):
-            rewritten = rewrite(archive.survey, plan)
             config = json.dumps(rewritten.document).encode()
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as new:
             for info in archive.members:
@@ -255,21 +251,12 @@ def weights_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """
     from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
 
-    with (
-        members.open_file(path) as file,
-        members.open_zip(file, path) as zipped,
-        contextlib.ExitStack() as stack,
-    ):
+    with members.open_file(path) as file, members.open_zip(file, path) as zipped:
         info = next(each for each in zipped.infolist() if each.filename == WEIGHTS)
-        if info.compress_type == zipfile.ZIP_STORED:
-            start = zipcopy.data_offset(file, info)
-            weights: Any = zipcopy.Window(file, start, info.file_size)
-        else:
-            weights = stack.enter_context(tempfile.TemporaryFile())
-            with zipped.open(info) as packed:
-                shutil.copyfileobj(packed, weights)
-            weights.seek(0)
-        with open_weights(weights, path, "r", checked=True) as opened:
+        with (
+            zipcopy.unpacked(file, info) as weights,
+            open_weights(weights, path, "r", checked=True) as opened,
+        ):
             return hdf5.array_shapes(opened)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -34,7 +33,6 @@ from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.borrowed import as_json
 from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.pairs import pair
-from keras_rectifiers.surgery.plan import AlphaReader
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
@@ -42,82 +40,38 @@ from keras_rectifiers.surgery.twin import lost
 from keras_rectifiers.surgery.twin import reason
 
 
-def document_of(model: keras.Model) -> Entry:
-    """The document of a live model, without its compile state.
+class LiveModel:
+    """A live model and its document, for plans and to carry one out.
 
     Args:
-        model: A Functional or Sequential model.
+        model: A Functional or Sequential model; it is never changed.
+
+    Attributes:
+        model: The model.
+        survey: Its document, without its compile state.
 
     Raises:
+        TypeError: It is no `keras.Model`.
         UnsupportedModelError: Its layers do not stand in its config.
     """
-    return _serialized(model)[0]
 
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        document, self._borrowed = _serialized(model)
+        self.survey = Survey(document)
 
-def apply(model: keras.Model, plan: Plan) -> keras.Model:
-    """Convert a live model by a plan; the original is unchanged.
+    @functools.cached_property
+    def layers(self) -> dict[str, Any]:
+        """Its layers by their paths."""
+        return by_path(self.model)
 
-    Args:
-        model: The model that the plan was made for, or its equal.
-        plan: The plan.
+    def read_alpha(self, found: Found) -> np.ndarray:
+        """The slopes of a PReLU, as they act.
 
-    Returns:
-        A new model with the weights, the seed states, the flags, the compile
-        state and the optimizer state of the original.
-
-    Raises:
-        PlanMismatchError: The plan is for another model.
-        UnsupportedModelError: Something cannot be rebuilt, and would be lost.
-    """
-    document, borrowed = _serialized(model)
-    rewritten = rewrite(Survey(document), plan)
-    new = _rebuild(model, rewritten.document, borrowed)
-    pairs = pair(model, new, replaced=rewritten.replaced)
-    if pairs.split:
-        raise UnsupportedModelError(_split(pairs.split[0]))
-    _move(pairs, rewritten)
-    compile_state.carry(model, new, pairs.moved)
-    return new
-
-
-def look(model: keras.Model) -> Callable[[Place], Inside]:
-    """What a model tells of the layers inside a place of its document.
-
-    Args:
-        model: The model of the document.
-    """
-
-    @functools.cache
-    def layers() -> dict[str, Any]:
-        return by_path(model)
-
-    def inside(place: Place) -> Inside:
-        layer = layers().get(place.path)
-        if layer is None:
-            return Inside()
-        return Inside(len(flat(layer)) - 1, is_graph(layer))
-
-    return inside
-
-
-def is_graph(model: Any) -> bool:
-    """Whether a model computes what the graph between its inputs and outputs does."""
-    own = type(model).call is Functional.call
-    return isinstance(model, Functional) and own and bool(model.outputs)
-
-
-def alphas(model: keras.Model) -> AlphaReader:
-    """What reads the slopes of the PReLUs of a model, as they act.
-
-    Args:
-        model: The model whose document the PReLUs were found in.
-    """
-    layers: dict[str, Any] = {}
-
-    def read(found: Found) -> np.ndarray:
-        if not layers:
-            layers.update(by_path(model))
-        layer = layers[found.site.path]
+        Raises:
+            UnsupportedModelError: It is not built.
+        """
+        layer = self.layers[found.site.path]
         rectifier = getattr(layer, found.slot) if found.slot else layer
         try:
             alpha = rectifier.alpha
@@ -128,7 +82,41 @@ def alphas(model: keras.Model) -> AlphaReader:
             ) from error
         return keras.ops.convert_to_numpy(alpha)
 
-    return read
+    def look(self, place: Place) -> Inside:
+        """What the model tells of the layers inside a place."""
+        layer = self.layers.get(place.path)
+        if layer is None:
+            return Inside()
+        return Inside(len(flat(layer)) - 1, is_graph(layer))
+
+    def apply(self, plan: Plan) -> keras.Model:
+        """The model that a plan makes of it.
+
+        Args:
+            plan: A plan that was made for this model, or for its equal.
+
+        Returns:
+            A new model with the weights, the seed states, the flags, the compile
+            state and the optimizer state of the original.
+
+        Raises:
+            PlanMismatchError: The plan is for another model.
+            UnsupportedModelError: Something cannot be rebuilt, and would be lost.
+        """
+        rewritten = rewrite(self.survey, plan)
+        new = _rebuild(self.model, rewritten.document, self._borrowed, self.layers)
+        pairs = pair(self.model, new, replaced=rewritten.replaced)
+        if pairs.split:
+            raise UnsupportedModelError(_split(pairs.split[0]))
+        _move(pairs, rewritten)
+        compile_state.carry(self.model, new, pairs.moved)
+        return new
+
+
+def is_graph(model: Any) -> bool:
+    """Whether a model computes what the graph between its inputs and outputs does."""
+    own = type(model).call is Functional.call
+    return isinstance(model, Functional) and own and bool(model.outputs)
 
 
 def _serialized(model: keras.Model) -> tuple[Entry, Borrowed]:
@@ -157,8 +145,9 @@ def _check_class(model: Any) -> None:
         raise UnsupportedModelError(_subclassed(model))
 
 
-def _rebuild(model: keras.Model, document: Entry, borrowed: Borrowed) -> keras.Model:
-    layers = by_path(model)
+def _rebuild(
+    model: keras.Model, document: Entry, borrowed: Borrowed, layers: dict[str, Any]
+) -> keras.Model:
     try:
         new: keras.Model = borrowed.revive(document, layers)
     except (TypeError, ValueError, NotImplementedError) as error:

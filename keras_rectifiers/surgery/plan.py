@@ -9,24 +9,24 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.graph.unseen import Look
+from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import counted
-from keras_rectifiers.graph.unseen import unknown
 from keras_rectifiers.graph.unseen import unseen
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
@@ -38,8 +38,6 @@ from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
 
 _FORMAT = 2
-#: Reads the slopes of a PReLU that was found, as they act.
-AlphaReader = Callable[[Found], Any]
 
 #: Columns of what could not be looked into.
 UNSEEN_HEAD = ("not seen", "class", "layers", "reason", "why")
@@ -109,9 +107,9 @@ class Plan:
         Raises:
             PlanMismatchError: The model's rectifiers are not those of the plan.
         """
-        from keras_rectifiers.surgery.live import apply  # noqa: PLC0415 (Keras)
+        from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (Keras)
 
-        return apply(model, self)
+        return LiveModel(model).apply(self)
 
     def to_json(self) -> str:
         """The plan as JSON text; `from_json` gives an equal plan."""
@@ -209,31 +207,38 @@ class Plan:
         )
 
 
-def make_plan(
-    survey: Survey,
-    target: Target,
-    selection: Selection,
-    read_alpha: AlphaReader,
-    look: Look = unknown,
-) -> Plan:
-    """Plan the conversion of a document.
+class Source(Protocol):
+    """An open model: what a plan is made for."""
+
+    @property
+    def survey(self) -> Survey:
+        """Its document."""
+
+    def read_alpha(self, found: Found) -> Any:
+        """The slopes of a PReLU, as they act."""
+
+    def look(self, place: Place) -> Inside:
+        """What is known of the layers inside a place."""
+
+
+def make_plan(source: Source, target: Target, selection: Selection) -> Plan:
+    """Plan the conversion of an open model.
 
     Args:
-        survey: The document.
+        source: The model.
         target: What replaces the rectifiers.
         selection: Which ones.
-        read_alpha: Gives the slopes of an existing PReLU.
-        look: Gives what is known of the layers inside a custom class.
 
     Raises:
         SelectionError: The selection matches nothing.
     """
+    survey = source.survey
     selection.check([each.site for each in survey.found])
     steps: list[Step] = []
     skips: list[Skip] = []
     for each in survey.found:
         reason = selection.skips(each.site)
-        made = Cannot(*reason) if reason else _step_for(each, target, read_alpha)
+        made = Cannot(*reason) if reason else _step_for(each, target, source)
         if isinstance(made, Cannot):
             skips.append(Skip(each.site, made.reason, made.detail))
         else:
@@ -243,17 +248,17 @@ def make_plan(
         target.label,
         tuple(steps),
         tuple(skips),
-        unseen=unseen(survey, look),
+        unseen=unseen(survey, source.look),
     )
 
 
-def _step_for(found: Found, target: Target, read_alpha: AlphaReader) -> Step | Cannot:
+def _step_for(found: Found, target: Target, source: Source) -> Step | Cannot:
     replacements: list[Replacement] = []
     note = ""
     first = {use: call for call, use in reversed(list(enumerate(found.uses)))}
     for _, call in sorted(first.items()):
         alone = dataclasses.replace(found.site, shapes=(found.site.shapes[call],))
-        made = target.replacement(alone, lambda: read_alpha(found))
+        made = target.replacement(alone, lambda: source.read_alpha(found))
         if isinstance(made, Cannot):
             return made
         replacements.append(made[0])

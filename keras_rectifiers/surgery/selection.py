@@ -14,6 +14,8 @@ from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.graph.sites import Site
 
+Names = str | Sequence[str]
+
 KINDS = (specs.RELU, specs.LEAKY_RELU, specs.PRELU)
 _WILDCARDS = "*?["
 
@@ -30,13 +32,17 @@ class Selection:
         ValueError: An unknown kind or role.
     """
 
-    of: tuple[str, ...] = (specs.RELU,)
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    of: Names = (specs.RELU,)
+    include: Names = ()
+    exclude: Names = ()
     where: Callable[[Site], bool] | None = None
-    roles: tuple[str, ...] = (HIDDEN,)
+    roles: Names = (HIDDEN,)
 
     def __post_init__(self) -> None:
+        for name in ("of", "include", "exclude", "roles"):
+            given = getattr(self, name)
+            names = (given,) if isinstance(given, str) else tuple(given or ())
+            object.__setattr__(self, name, names)
         for name, known in (("of", KINDS), ("roles", ROLES)):
             for value in getattr(self, name):
                 if value not in known:

@@ -103,7 +103,7 @@ def _document(model):
             }
         return [plain(item) for item in value] if isinstance(value, list) else value
 
-    document = live.document_of(model)
+    document = live.LiveModel(model).survey.document
     return json.dumps(plain(json.loads(json.dumps(document))), sort_keys=True)
 
 

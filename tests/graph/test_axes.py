@@ -11,9 +11,8 @@ from keras import layers
 
 import keras_rectifiers
 from keras_rectifiers.diagnosis.units import UnitShape
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.live import rectifiers
-from keras_rectifiers.surgery.live import document_of
+from keras_rectifiers.surgery.live import LiveModel
 from tests.strategies import Wandering
 from tests.strategies import wandering_recipes
 
@@ -24,7 +23,7 @@ class _Output:
 
 
 def _planned(model):
-    return {each.site.path: each.site for each in Survey(document_of(model)).found}
+    return {each.site.path: each.site for each in LiveModel(model).survey.found}
 
 
 def _watched(model):

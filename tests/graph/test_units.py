@@ -6,10 +6,9 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.wire import Cannot
 from keras_rectifiers.graph.units.wire import wire
-from keras_rectifiers.surgery.live import document_of
+from keras_rectifiers.surgery.live import LiveModel
 
 
 def _model(build, shape=(6, 6, 3)):
@@ -18,7 +17,7 @@ def _model(build, shape=(6, 6, 3)):
 
 
 def _wiring(model, path=None):
-    found = wire(Survey(document_of(model)))
+    found = wire(LiveModel(model).survey)
     return found[path] if path else next(iter(found.values()))
 
 

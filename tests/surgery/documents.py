@@ -6,6 +6,7 @@ from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.surgery import rewrite as rewriting
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.replacements import Target
+from keras_rectifiers.surgery.saved_source import SavedSource
 from keras_rectifiers.surgery.selection import Selection
 
 NUMPY_OPS = "keras.src.ops.numpy"
@@ -187,11 +188,18 @@ def slot(entry):
     return {k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")}
 
 
+class _Source(SavedSource):
+    """A document without a file."""
+
+    def __init__(self, document):
+        super().__init__(Survey(document), None)
+
+
 def plan_for(document, to="leaky_relu", *, read_alpha=None, selection=None, **options):
     """A plan for a document, with the defaults of `keras_rectifiers.plan`."""
-    return make_plan(
-        Survey(document), Target(to, **options), selection or Selection(), read_alpha
-    )
+    source = _Source(document)
+    source.read_alpha = read_alpha
+    return make_plan(source, Target(to, **options), selection or Selection())
 
 
 def rewrite(document, plan):

@@ -1,0 +1,101 @@
+"""The options of a conversion as one object, and the model that they go with, open."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+from keras_rectifiers import specs
+from keras_rectifiers.conversion.given_functions import handed_over
+from keras_rectifiers.conversion.modern import StrPath
+from keras_rectifiers.conversion.modern import is_modern
+from keras_rectifiers.graph.roles import HIDDEN
+from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.surgery import archive
+from keras_rectifiers.surgery.replacements import Channels
+from keras_rectifiers.surgery.replacements import Target
+from keras_rectifiers.surgery.selection import Names
+from keras_rectifiers.surgery.selection import Selection
+
+if TYPE_CHECKING:
+    from keras_rectifiers.conversion.opened import Opened
+    from keras_rectifiers.diagnosis.result import Diagnosis
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `plan`, which describes them."""
+
+    of: Names = (specs.RELU,)
+    include: Names = ()
+    exclude: Names = ()
+    where: Callable[[Site], bool] | Diagnosis | None = None
+    roles: Names = (HIDDEN,)
+    negative_slope: float | None = None
+    alpha: float | None = None
+    trainable: bool = True
+    portable: bool = False
+    weights: StrPath | None = None
+    input_shape: Sequence[int | None] | None = None
+    custom_objects: Mapping[str, Any] | None = None
+
+    def wanted(self, to: Any) -> tuple[Target, Selection]:
+        """What replaces the rectifiers, and which ones.
+
+        Args:
+            to: As for `plan`.
+        """
+        predicate, channels = self._narrowed(to)
+        return (
+            Target(
+                to,
+                self.negative_slope,
+                self.alpha,
+                self.portable,
+                self.trainable,
+                channels,
+            ),
+            Selection(self.of, self.include, self.exclude, predicate, self.roles),
+        )
+
+    @contextlib.contextmanager
+    def opened(
+        self, path: StrPath, *, as_it_is: bool = True
+    ) -> Iterator[archive.Archive | Opened]:
+        """Open a saved model.
+
+        Args:
+            path: The model.
+            as_it_is: Whether a file of Keras 3 in which nothing is to be repaired may
+                be opened as an `Archive`, which copies its weights.
+        """
+        functions = handed_over(self.custom_objects)
+        plain = self.weights is None and self.input_shape is None
+        if plain and as_it_is and is_modern(path, functions):
+            with archive.read(path) as source:
+                yield source
+            return
+        from keras_rectifiers.conversion.opened import open_model  # noqa: PLC0415 (h5py)
+
+        with open_model(
+            path, self.weights, input_shape=self.input_shape, functions=functions
+        ) as opened:
+            yield opened
+
+    def _narrowed(
+        self, to: Any
+    ) -> tuple[Callable[[Site], bool] | None, Channels | None]:
+        """The predicate on sites that `where` is, and its choice of their channels."""
+        if self.where is None or callable(self.where):
+            return self.where, None
+        from keras_rectifiers.conversion.only_dead import OnlyDead  # noqa: PLC0415
+
+        only = OnlyDead(self.where)
+        only.check_target(to)
+        return only, only.channels

@@ -1,0 +1,52 @@
+"""A saved model that is open: its document, and what plans make of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keras_rectifiers.graph import wellformed
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.survey import Survey
+from keras_rectifiers.graph.unseen import Inside
+from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.plan import Step
+from keras_rectifiers.surgery.rewrite import Rewritten
+from keras_rectifiers.surgery.rewrite import rewrite
+
+
+class SavedSource:
+    """What an open file of any form has.
+
+    Args:
+        survey: Its document.
+        path: Where it was read from.
+    """
+
+    def __init__(self, survey: Survey, path: Path) -> None:
+        self.survey = survey
+        self.path = path
+        self._last: tuple[tuple[Step, ...], Rewritten] | None = None
+
+    @property
+    def document(self) -> Entry:
+        """The model's config."""
+        return self.survey.document
+
+    def look(self, place: Place) -> Inside:
+        """What is known of the layers inside a place: nothing."""
+        del place
+        return Inside()
+
+    def rewritten(self, plan: Plan) -> Rewritten:
+        """What a plan makes of the document; not to be changed.
+
+        What was made last is kept: planning and writing both ask.
+
+        Raises:
+            PlanMismatchError: The plan is for another model.
+        """
+        if self._last is None or self._last[0] is not plan.steps:
+            with wellformed.reading(self.path, "config.json"):
+                self._last = plan.steps, rewrite(self.survey, plan)
+        return self._last[1]
