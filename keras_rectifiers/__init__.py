@@ -28,7 +28,7 @@ _HOMES = {
     "Upgrade": "keras_rectifiers.conversion.upgrade",
     "load_model": "keras_rectifiers.conversion.verbs",
     "plan": "keras_rectifiers.conversion.verbs",
-    "upgrade": "keras_rectifiers.conversion.upgrading",
+    "upgrade": "keras_rectifiers.conversion.upgrade",
     "verify": "keras_rectifiers.surgery.verify",
     "write_report": "keras_rectifiers.report.html",
 }

@@ -56,9 +56,13 @@ class Rectifier:
 
 @dataclasses.dataclass(frozen=True)
 class Cannot:
-    """Why a site cannot be replaced as asked: a reason and one sentence."""
+    """Why something is not done as asked: the one type for "no, because"."""
 
+    #: One word, for programs: a role; `"kind"`, `"include"`, `"exclude"` or
+    #: `"where"`, by which a selection leaves it out; `"already"`, `"threshold"`,
+    #: `"channels"`, `"slope"`, `"slopes"`, `"portable"`, `"callable"` or `"units"`.
     reason: str
+    #: The same in words, for people.
     detail: str
 
 

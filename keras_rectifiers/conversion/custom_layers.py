@@ -22,6 +22,7 @@ import h5py
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import hdf5
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import group_name
 from keras_rectifiers.legacy.weights import nested
@@ -29,7 +30,6 @@ from keras_rectifiers.legacy.weights.names import may_be
 from keras_rectifiers.legacy.weights.shapes import listed
 from keras_rectifiers.legacy.weights.write import architecture_text
 from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery import hdf5
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from keras_rectifiers.files import hdf5
 from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery import hdf5
 
 #: Where a weights file has an optimizer's state.
 _OPTIMIZER = "/optimizer/"

@@ -12,6 +12,7 @@ from keras_rectifiers.conversion.given_functions import handed_over
 from keras_rectifiers.conversion.modern import StrPath
 from keras_rectifiers.conversion.opened import Opened
 from keras_rectifiers.conversion.opened import open_model
+from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.conversion.targets import check_form
 from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.files.writing import replacing
@@ -75,6 +76,7 @@ class Upgrade:
         return "\n".join(lines)
 
 
+@with_registered
 def upgrade(
     source: StrPath,
     target: StrPath,

@@ -185,10 +185,9 @@ def _planned(source: Source, asked: _Options) -> tuple[Plan, _Decided]:
     skips: list[Skip] = []
     decided: _Decided = {}
     for each in found:
-        reason = asked.selection.skips(each.site)
-        made = Cannot(*reason) if reason else _decided(each, source, asked)
+        made = asked.selection.skips(each.site) or _decided(each, source, asked)
         if isinstance(made, Cannot):
-            skips.append(Skip(each.site, made.reason, made.detail))
+            skips.append(Skip.because(each.site, made))
             continue
         decision, step = made
         decided[each.site.path] = each.site, decision

@@ -120,11 +120,10 @@ class Archive(SavedSource):
         rewritten = self.rewritten(plan)
         if not may_touch_state(self.document, rewritten):
             return ()
-        from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
         from keras_rectifiers.surgery import weights_file  # noqa: PLC0415 (h5py)
 
         with wellformed.reading(self.path, WEIGHTS), _readable(self.path):
-            arrays = hdf5.arrays(self._weights)
+            arrays = weights_file.arrays_of(self._weights)
             return weights_file.state_left(arrays, self.document, rewritten)
 
     @contextlib.contextmanager
@@ -249,7 +248,7 @@ def weights_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         ArchiveError: It is damaged, or has no weights.
     """
-    from keras_rectifiers.surgery import hdf5  # noqa: PLC0415 (h5py)
+    from keras_rectifiers.files import hdf5  # noqa: PLC0415 (h5py)
 
     with members.open_file(path) as file, members.open_zip(file, path) as zipped:
         info = next(each for each in zipped.infolist() if each.filename == WEIGHTS)
@@ -277,7 +276,7 @@ def open_weights(
     """
     import h5py  # noqa: PLC0415 (not needed to plan)
 
-    from keras_rectifiers.surgery import hdf5  # noqa: PLC0415
+    from keras_rectifiers.files import hdf5  # noqa: PLC0415
 
     with _readable(path):
         _check_signature(file)

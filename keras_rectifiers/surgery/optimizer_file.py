@@ -15,9 +15,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from keras_rectifiers.files import hdf5
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery.optimizer_layout import DEFAULT
 from keras_rectifiers.surgery.optimizer_layout import INITIAL_SCALE
 from keras_rectifiers.surgery.optimizer_layout import OWN_VALUE

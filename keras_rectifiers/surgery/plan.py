@@ -70,12 +70,15 @@ class Skip:
     """One site that is left as it is."""
 
     site: Site
-    #: One word: a role, `"kind"`, `"include"`, `"exclude"`, `"where"`,
-    #: `"already"`, `"threshold"`, `"channels"`, `"slopes"`, `"portable"` or
-    #: `"callable"`.
+    #: One word, as `specs.Cannot` has it.
     reason: str
     #: The same in words.
     detail: str
+
+    @classmethod
+    def because(cls, site: Site, why: Cannot) -> Skip:
+        """A site that is left for a reason."""
+        return cls(site, why.reason, why.detail)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,10 +240,9 @@ def make_plan(source: Source, target: Target, selection: Selection) -> Plan:
     steps: list[Step] = []
     skips: list[Skip] = []
     for each in survey.found:
-        reason = selection.skips(each.site)
-        made = Cannot(*reason) if reason else _step_for(each, target, source)
+        made = selection.skips(each.site) or _step_for(each, target, source)
         if isinstance(made, Cannot):
-            skips.append(Skip(each.site, made.reason, made.detail))
+            skips.append(Skip.because(each.site, made))
         else:
             steps.append(made)
     return Plan(

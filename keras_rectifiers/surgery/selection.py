@@ -13,6 +13,7 @@ from keras_rectifiers.errors import SelectionError
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.specs import Cannot
 
 Names = str | Sequence[str]
 
@@ -51,23 +52,23 @@ class Selection:
                         f"Received: {name}={value!r}."
                     )
 
-    def skips(self, site: Site) -> tuple[str, str] | None:
-        """Reason and detail where a site is left alone, None where it is taken."""
+    def skips(self, site: Site) -> Cannot | None:
+        """Why a site is left alone, None where it is taken."""
         if site.kind not in self.of:
-            return "kind", f"it is a {site.kind}; of={'/'.join(self.of)}"
+            return Cannot("kind", f"it is a {site.kind}; of={'/'.join(self.of)}")
         if self.include and not any(matches(site, each) for each in self.include):
-            return "include", "no include pattern matches it"
+            return Cannot("include", "no include pattern matches it")
         if any(matches(site, each) for each in self.exclude):
-            return "exclude", "an exclude pattern matches it"
+            return Cannot("exclude", "an exclude pattern matches it")
         named = any(
             not set(each) & set(_WILDCARDS) and matches(site, each)
             for each in self.include
         )
         if site.role not in self.roles and not named:
-            return site.role, site.evidence or f"its role is {site.role}"
+            return Cannot(site.role, site.evidence or f"its role is {site.role}")
         if self.where is not None and not self.where(site):
             why = getattr(self.where, "why", None)
-            return "where", why(site) if why else "the predicate left it out"
+            return Cannot("where", why(site) if why else "the predicate left it out")
         return None
 
     def check(self, sites: Sequence[Site]) -> None:
@@ -89,9 +90,9 @@ class Selection:
         reasons = {site.path: self.skips(site) for site in sites}
         if all(reasons.values()):
             shown = [
-                f"{path} ({reason[0]}: {reason[1]})"
-                for path, reason in reasons.items()
-                if reason is not None and reason[0] != "include"
+                f"{path} ({why.reason}: {why.detail})"
+                for path, why in reasons.items()
+                if why is not None and why.reason != "include"
             ]
             some = "; ".join(shown[:3]) or "none came near"
             raise SelectionError(

@@ -13,6 +13,7 @@ import numpy as np
 from keras_rectifiers import precision
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import hdf5
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import config_of
@@ -24,11 +25,11 @@ from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import holds_layer
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import optimizer_file
 from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.rewrite import Rewritten
+from keras_rectifiers.surgery.trained import Array
 from keras_rectifiers.surgery.trained import Arrays
 
 #: Group of a layer's own weights, and that of a seed generator, which is no layer.
@@ -44,6 +45,20 @@ def needs_edit(old: Entry, rewritten: Rewritten) -> bool:
     return any(
         not _weightless(move.place.entry) for move in moves(old, rewritten.document)
     )
+
+
+def arrays_of(file: h5py.File) -> Arrays:
+    """Every array of a weights file by its name, without its values.
+
+    Args:
+        file: The open weights file.
+    """
+    return {
+        str(each.name).lstrip("/"): Array(
+            each.shape or (), each.dtype.kind, each.id.get_storage_size() >= each.nbytes
+        )
+        for each in hdf5.datasets(file)
+    }
 
 
 def state_left(arrays: Arrays, old: Entry, rewritten: Rewritten) -> tuple[Repair, ...]:
@@ -72,7 +87,7 @@ def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
     """
     new = rewritten.document
     _check_removed(old, rewritten)
-    arrays = hdf5.arrays(file)
+    arrays = arrays_of(file)
     state = optimizer_file.plan_state(arrays, old, rewritten)
     optimizer_file.write_state(file, state)
     for holder in rewritten.removed:

@@ -16,8 +16,8 @@ from keras_rectifiers import convert_file
 from keras_rectifiers import fold_file
 from keras_rectifiers import upgrade
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import hdf5
 from keras_rectifiers.legacy.weights import structure
-from keras_rectifiers.surgery import hdf5
 
 
 def _convolutions():

@@ -19,7 +19,6 @@ import keras_rectifiers
 import keras_rectifiers.layers
 from keras_rectifiers import fold_file
 from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.trained import trained
 from tests.surgery.archives import CONFIG
@@ -490,7 +489,7 @@ def test_what_is_trained_is_what_keras_trains(name, tmp_path):
     model = keras.saving.load_model(path)
 
     with h5py.File(io.BytesIO(members[WEIGHTS])) as file:
-        found = trained(document, hdf5.arrays(file))
+        found = trained(document, weights_file.arrays_of(file))
     assert all(group.sure for group in found)
     shapes = [each.shape for group in found for each in group.variables]
     assert shapes == [tuple(each.shape) for each in model.trainable_variables]

@@ -19,8 +19,8 @@ import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import hdf5
 from keras_rectifiers.graph import wellformed
-from keras_rectifiers.surgery import hdf5
 from keras_rectifiers.surgery import members
 
 #: Most names in one attribute; NASNetLarge has 1,041 layers.

@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
-from keras_rectifiers.surgery.trained import Array
 
 _BFLOAT16_BYTES = 2
 #: Links that lead elsewhere, as h5py calls them.
@@ -24,16 +23,6 @@ def datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
             yield item
         elif isinstance(item, h5py.Group):
             yield from datasets(item)
-
-
-def arrays(file: h5py.File) -> dict[str, Array]:
-    """Every array of a file by its name, without its values."""
-    return {
-        str(each.name).lstrip("/"): Array(
-            each.shape or (), each.dtype.kind, each.id.get_storage_size() >= each.nbytes
-        )
-        for each in datasets(file)
-    }
 
 
 def dtype_of(dataset: h5py.Dataset) -> np.dtype[Any]:
