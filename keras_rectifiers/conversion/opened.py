@@ -51,7 +51,7 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.saved_source import SavedSource
-from keras_rectifiers.surgery.trained import Array
+from keras_rectifiers.surgery.trained import ArrayHeader
 from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.training_state import dropped
 from keras_rectifiers.surgery.weights_file import state_left
@@ -243,11 +243,11 @@ class Opened(SavedSource):
         if not may_touch_state(self.document, rewritten):
             return ()
         arrays = {
-            "/".join(each.group): Array(each.shape, each.dtype.kind)
+            "/".join(each.group): ArrayHeader(each.shape, each.dtype.kind)
             for each in self.placed
         }
         arrays |= {
-            name: Array(each.shape, "f")
+            name: ArrayHeader(each.shape, "f")
             for name, each in named_slots(self.document, carried)
         }
         return state_left(arrays, self.document, rewritten)

@@ -30,9 +30,9 @@ from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
+from keras_rectifiers.surgery.plan import OpenModel
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Skip
-from keras_rectifiers.surgery.plan import Source
 from keras_rectifiers.surgery.plan import Step
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Names
@@ -176,7 +176,7 @@ def fold_file(
     return FoldResult(None, plan, sites, inputs, measured)
 
 
-def _planned(source: Source, asked: _Options) -> tuple[Plan, _Decided]:
+def _planned(source: OpenModel, asked: _Options) -> tuple[Plan, _Decided]:
     """The plan of a fold, and the decision behind each of its steps."""
     survey = source.survey
     found = [each for each in survey.found if each.site.kind != specs.RELU]
@@ -196,7 +196,7 @@ def _planned(source: Source, asked: _Options) -> tuple[Plan, _Decided]:
 
 
 def _decided(
-    found: Found, source: Source, asked: _Options
+    found: Found, source: OpenModel, asked: _Options
 ) -> tuple[Decision, Step] | Cannot:
     site = found.site
     own = source.read_alpha(found) if site.kind == specs.PRELU else site.negative_slope

@@ -28,7 +28,7 @@ from keras_rectifiers.graph.document import walk
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.shadow import shadowed
 from keras_rectifiers.surgery import shared
-from keras_rectifiers.surgery.twin import Made
+from keras_rectifiers.surgery.twin import FromClass
 from keras_rectifiers.surgery.twin import Twin
 
 #: What a function's name in a document begins with.
@@ -140,7 +140,7 @@ class Borrowed:
             elif isinstance(thing, type):
                 known.setdefault(thing.__name__, thing)
                 if issubclass(thing, keras.layers.Layer):
-                    known[name] = Made(thing, functions)
+                    known[name] = FromClass(thing, functions)
         return known
 
     @property

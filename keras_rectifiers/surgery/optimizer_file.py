@@ -19,7 +19,6 @@ from keras_rectifiers.files import hdf5
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.optimizer_layout import DEFAULT
-from keras_rectifiers.surgery.optimizer_layout import INITIAL_SCALE
 from keras_rectifiers.surgery.optimizer_layout import OWN_VALUE
 from keras_rectifiers.surgery.optimizer_layout import SCALER
 from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
@@ -27,13 +26,13 @@ from keras_rectifiers.surgery.optimizer_layout import Layout
 from keras_rectifiers.surgery.optimizer_layout import Slot
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
 from keras_rectifiers.surgery.optimizer_layout import layout_of
-from keras_rectifiers.surgery.optimizer_layout import number
+from keras_rectifiers.surgery.optimizer_layout import scaler_counters
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.slot_match import Unfit
 from keras_rectifiers.surgery.slot_match import matched
 from keras_rectifiers.surgery.trained import Arrays
-from keras_rectifiers.surgery.trained import Group
-from keras_rectifiers.surgery.trained import Trained
+from keras_rectifiers.surgery.trained import TrainedLayer
+from keras_rectifiers.surgery.trained import TrainedVariable
 from keras_rectifiers.surgery.trained import holders
 from keras_rectifiers.surgery.trained import trained
 from keras_rectifiers.surgery.trained import trains
@@ -64,7 +63,7 @@ class New:
 
 
 @dataclasses.dataclass(frozen=True)
-class State:
+class StateChange:
     """What becomes of the state in a weights file.
 
     Attributes:
@@ -77,7 +76,7 @@ class State:
     left: Repair | None = None
 
 
-def plan_state(arrays: Arrays, old: Entry, rewritten: Rewritten) -> State:
+def plan_state(arrays: Arrays, old: Entry, rewritten: Rewritten) -> StateChange:
     """What becomes of the optimizer's state when trained variables come and go.
 
     Args:
@@ -88,25 +87,25 @@ def plan_state(arrays: Arrays, old: Entry, rewritten: Rewritten) -> State:
     compiled = old.get("compile_config")
     stored = [name for name in arrays if name.startswith(f"{_OPTIMIZER}/")]
     if not isinstance(compiled, dict) or not compiled or not stored:
-        return State()  # Keras takes nothing from such a file
+        return StateChange()  # Keras takes nothing from such a file
     before = trained(old, arrays)
     after = list(_after(rewritten, before))
     if not any(group.new for group in after) and after == before:
-        return State()
+        return StateChange()
     if len(stored) <= _FEW and not any(arrays[name].shape for name in stored):
-        return State()  # counters alone: the optimizer was never built
+        return StateChange()  # counters alone: the optimizer was never built
     layout = layout_of(compiled.get("optimizer", DEFAULT))
     if layout is None:
         why = "how it stores its variables is not known"
-        return State(left=_left(compiled, why))
+        return StateChange(left=_left(compiled, why))
     try:
-        return State(dict(_carried(arrays, layout, before, after)))
+        return StateChange(dict(_carried(arrays, layout, before, after)))
     except Unfit as error:
         fresh = _fresh(arrays, compiled, layout, after)
-        return State(fresh, _left(compiled, str(error)))
+        return StateChange(fresh, _left(compiled, str(error)))
 
 
-def write_state(file: h5py.File, state: State) -> None:
+def write_state(file: h5py.File, state: StateChange) -> None:
     """Bring the optimizer's variables in a weights file to what was planned.
 
     Args:
@@ -125,7 +124,7 @@ def write_state(file: h5py.File, state: State) -> None:
         _make(group, order)
 
 
-def count_change(arrays: Arrays, state: State) -> int:
+def count_change(arrays: Arrays, state: StateChange) -> int:
     """By how many arrays the file grows.
 
     Args:
@@ -151,7 +150,9 @@ def _listed(arrays: Arrays, group: str) -> list[tuple[int, ...]]:
     return [arrays[name].shape for name in names]
 
 
-def _after(rewritten: Rewritten, before: Sequence[Group]) -> Iterator[Group]:
+def _after(
+    rewritten: Rewritten, before: Sequence[TrainedLayer]
+) -> Iterator[TrainedLayer]:
     """What is trained of the rewritten model."""
     kept = {group.holder: group for group in before}
     for holder, place in holders(rewritten.document):
@@ -162,25 +163,28 @@ def _after(rewritten: Rewritten, before: Sequence[Group]) -> Iterator[Group]:
                 yield kept[holder]
         elif weights and trains(place, holder[1]):
             name = holder[1] or place.names[-1]
-            yield Group(
+            yield TrainedLayer(
                 holder,
                 tuple(
-                    Trained(f"{name}/{each.name}", each.shape, value=each.value)
+                    TrainedVariable(f"{name}/{each.name}", each.shape, value=each.value)
                     for each in weights
                 ),
             )
 
 
 def _carried(
-    arrays: Arrays, layout: Layout, before: Sequence[Group], after: Sequence[Group]
+    arrays: Arrays,
+    layout: Layout,
+    before: Sequence[TrainedLayer],
+    after: Sequence[TrainedLayer],
 ) -> Iterator[tuple[str, tuple[int | New, ...]]]:
-    counters = {_VARIABLES: layout.header}
+    counters = {_VARIABLES: len(layout.counters)}
     if _is_scaled(arrays):
         counters[_VARIABLES] += SCALER_COUNTERS
-        counters[_INNER] = layout.header
+        counters[_INNER] = len(layout.counters)
     for name, count in counters.items():
         shapes = _listed(arrays, name)
-        if len(shapes) in (count, layout.header) and not any(shapes):
+        if len(shapes) in (count, len(layout.counters)) and not any(shapes):
             continue  # the optimizer was never built
         found = matched(layout, count, shapes, before)
         yield name, tuple(_order(layout, count, len(shapes), found, after))
@@ -190,8 +194,8 @@ def _order(
     layout: Layout,
     counters: int,
     count: int,
-    before: Sequence[Group],
-    after: Sequence[Group],
+    before: Sequence[TrainedLayer],
+    after: Sequence[TrainedLayer],
 ) -> Iterator[int | New]:
     """The old numbers in the new order, and new variables between them."""
     yield from range(counters)
@@ -210,12 +214,14 @@ def _order(
     yield from range(start, count)
 
 
-def _of(layout: Layout, block: tuple[str, ...], variable: Trained) -> list[Slot]:
+def _of(
+    layout: Layout, block: tuple[str, ...], variable: TrainedVariable
+) -> list[Slot]:
     return list(layout.slots_of(block, variable.path, variable.shape))
 
 
 def _made(
-    layout: Layout, block: tuple[str, ...], variables: Iterable[Trained]
+    layout: Layout, block: tuple[str, ...], variables: Iterable[TrainedVariable]
 ) -> Iterator[New]:
     """Slots as they are before the first step."""
     for each in variables:
@@ -235,7 +241,7 @@ def _is_scaled(arrays: Arrays) -> bool:
 
 
 def _fresh(
-    arrays: Arrays, compiled: Entry, layout: Layout, after: Sequence[Group]
+    arrays: Arrays, compiled: Entry, layout: Layout, after: Sequence[TrainedLayer]
 ) -> dict[str, tuple[int | New, ...]]:
     """An optimizer that has taken no step; nothing where its size is not known.
 
@@ -245,9 +251,7 @@ def _fresh(
     lying = any(each.array and not arrays[each.array].plain for each in variables)
     if lying or not all(group.sure for group in after):
         return {}
-    own = [New((), 0, "int64")]
-    if not layout.scheduled:
-        own.append(New((), layout.rate))
+    own = list(_first(layout.counters))
     for block in layout.blocks:
         for group in after:
             own += _made(layout, block, group.variables)
@@ -256,14 +260,13 @@ def _fresh(
     class_name, config = class_and_config(compiled.get("optimizer"))
     if class_name != SCALER and not _is_scaled(arrays):
         return {_VARIABLES: tuple(own)}
-    scale = number(config.get("initial_scale"), INITIAL_SCALE)
-    scaler = (
-        New((), 0, "int64"),
-        New((), 0.0),
-        New((), 0, "int64"),
-        New((), scale),
-    )
+    scaler = _first(scaler_counters(config))
     return {_VARIABLES: (*scaler, *own), _INNER: tuple(own)}
+
+
+def _first(counters: Iterable[Slot]) -> Iterator[New]:
+    """Counters as they are before the first step."""
+    return (New((), each.start, each.dtype) for each in counters)
 
 
 def _left(compiled: Entry, why: str) -> Repair:

@@ -27,8 +27,7 @@ AVERAGE = "average"
 ACCUMULATED = "gradient_accumulator"
 #: Class that scales the loss for an optimizer inside it.
 SCALER = "LossScaleOptimizer"
-#: How many counters it stores before the variables of the one inside: iteration,
-#: rate, step counter, scale.
+#: How many counters it stores before the variables of the one inside.
 SCALER_COUNTERS = 4
 #: The scale that it starts from.
 INITIAL_SCALE = 2.0**15
@@ -118,9 +117,12 @@ class Layout:
         return number(self.config.get("learning_rate"), default_rate(self.class_name))
 
     @property
-    def header(self) -> int:
-        """Counters before the blocks: iteration and, without a schedule, rate."""
-        return 1 if self.scheduled else 2
+    def counters(self) -> tuple[Slot, ...]:
+        """What is stored before the blocks: steps and, without a schedule, the rate."""
+        steps = Slot("iteration", (), 0, "int64")
+        if self.scheduled:
+            return (steps,)
+        return steps, Slot("learning_rate", (), self.rate)
 
     @property
     def product(self) -> bool:
@@ -180,6 +182,21 @@ class Layout:
             return False
         excluded = self.config.get("exclude_layers") or []
         return not any(part in path for part in excluded)
+
+
+def scaler_counters(config: Mapping[str, Any]) -> tuple[Slot, ...]:
+    """What an optimizer that scales the loss stores before the one inside it.
+
+    Args:
+        config: Its config.
+    """
+    scale = number(config.get("initial_scale"), INITIAL_SCALE)
+    return (
+        Slot("iteration", (), 0, "int64"),
+        Slot("learning_rate", (), 0.0),
+        Slot("step_counter", (), 0, "int64"),
+        Slot("dynamic_scale", (), scale),
+    )
 
 
 def number(value: Any, default: float) -> float:

@@ -210,8 +210,8 @@ class Plan:
         )
 
 
-class Source(Protocol):
-    """An open model: what a plan is made for."""
+class OpenModel(Protocol):
+    """A model, live or saved, as a plan is made for it."""
 
     @property
     def survey(self) -> Survey:
@@ -224,7 +224,7 @@ class Source(Protocol):
         """What is known of the layers inside a place."""
 
 
-def make_plan(source: Source, target: Target, selection: Selection) -> Plan:
+def make_plan(source: OpenModel, target: Target, selection: Selection) -> Plan:
     """Plan the conversion of an open model.
 
     Args:
@@ -254,7 +254,7 @@ def make_plan(source: Source, target: Target, selection: Selection) -> Plan:
     )
 
 
-def _step_for(found: Found, target: Target, source: Source) -> Step | Cannot:
+def _step_for(found: Found, target: Target, source: OpenModel) -> Step | Cannot:
     replacements: list[Replacement] = []
     note = ""
     first = {use: call for call, use in reversed(list(enumerate(found.uses)))}

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from keras_rectifiers.surgery.optimizer_layout import Block
 from keras_rectifiers.surgery.optimizer_layout import Layout
-from keras_rectifiers.surgery.trained import Group
-from keras_rectifiers.surgery.trained import Trained
+from keras_rectifiers.surgery.trained import TrainedLayer
+from keras_rectifiers.surgery.trained import TrainedVariable
 
 Shape = tuple[int, ...]
 
@@ -23,8 +23,11 @@ class Unfit(Exception):  # noqa: N818 (control flow: never leaves this package)
 
 
 def matched(
-    layout: Layout, counters: int, shapes: Sequence[Shape], groups: Sequence[Group]
-) -> list[Group]:
+    layout: Layout,
+    counters: int,
+    shapes: Sequence[Shape],
+    groups: Sequence[TrainedLayer],
+) -> list[TrainedLayer]:
     """The groups with exactly the variables that a state has slots for.
 
     Args:
@@ -64,7 +67,7 @@ def matched(
     )
 
 
-def size(layout: Layout, counters: int, groups: Sequence[Group]) -> int:
+def size(layout: Layout, counters: int, groups: Sequence[TrainedLayer]) -> int:
     """How many variables an optimizer has for the variables of some groups.
 
     Args:
@@ -82,15 +85,18 @@ def size(layout: Layout, counters: int, groups: Sequence[Group]) -> int:
 
 
 def _candidates(
-    layout: Layout, counters: int, shapes: Sequence[Shape], groups: Sequence[Group]
-) -> Iterator[list[Group]]:
+    layout: Layout,
+    counters: int,
+    shapes: Sequence[Shape],
+    groups: Sequence[TrainedLayer],
+) -> Iterator[list[TrainedLayer]]:
     """The ways in which the first block may belong to the groups."""
     if not layout.blocks or all(group.sure for group in groups):
         yield list(groups)
         return
     block = layout.blocks[0]
     tries = 0
-    pending: list[tuple[int, int, list[Group]]] = [(0, counters, [])]
+    pending: list[tuple[int, int, list[TrainedLayer]]] = [(0, counters, [])]
     while pending:
         number, start, taken = pending.pop()
         tries += 1
@@ -107,14 +113,18 @@ def _candidates(
 
 
 def _chosen(
-    layout: Layout, block: Block, shapes: Sequence[Shape], start: int, group: Group
-) -> Iterator[tuple[Trained, ...]]:
+    layout: Layout,
+    block: Block,
+    shapes: Sequence[Shape],
+    start: int,
+    group: TrainedLayer,
+) -> Iterator[tuple[TrainedVariable, ...]]:
     """The variables of a group whose slots may begin at a place."""
     if group.sure:
         if _same(shapes, start, _wanted(layout, block, group.variables)):
             yield group.variables
         return
-    pending: list[tuple[tuple[Trained, ...], int]] = [((), start)]
+    pending: list[tuple[tuple[TrainedVariable, ...], int]] = [((), start)]
     while pending:
         chosen, at = pending.pop()
         yield chosen
@@ -126,7 +136,10 @@ def _chosen(
 
 
 def _fits(
-    layout: Layout, counters: int, shapes: Sequence[Shape], groups: Sequence[Group]
+    layout: Layout,
+    counters: int,
+    shapes: Sequence[Shape],
+    groups: Sequence[TrainedLayer],
 ) -> bool:
     """Whether every block has the slots of the groups, and nothing is left over.
 
@@ -146,7 +159,7 @@ def _fits(
 
 
 def _wanted(
-    layout: Layout, block: Block, variables: Sequence[Trained]
+    layout: Layout, block: Block, variables: Sequence[TrainedVariable]
 ) -> list[tuple[int | str | None, ...]]:
     return [
         slot.shape

@@ -32,7 +32,7 @@ _MOST = 1 << 26
 
 
 @dataclasses.dataclass(frozen=True)
-class Array:
+class ArrayHeader:
     """An array of a weights file."""
 
     shape: tuple[int, ...]
@@ -43,11 +43,11 @@ class Array:
 
 
 #: The arrays of a weights file by their names.
-Arrays = Mapping[str, Array]
+Arrays = Mapping[str, ArrayHeader]
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainedVariable:
     """A variable that is trained.
 
     Attributes:
@@ -64,7 +64,7 @@ class Trained:
 
 
 @dataclasses.dataclass(frozen=True)
-class Group:
+class TrainedLayer:
     """What is trained of one layer, or of the rectifier in its slot.
 
     Attributes:
@@ -75,7 +75,7 @@ class Group:
     """
 
     holder: Holder
-    variables: tuple[Trained, ...]
+    variables: tuple[TrainedVariable, ...]
     sure: bool = True
 
     @property
@@ -84,7 +84,7 @@ class Group:
         return any(each.value is not None for each in self.variables)
 
 
-def trained(document: Entry, arrays: Arrays) -> list[Group]:
+def trained(document: Entry, arrays: Arrays) -> list[TrainedLayer]:
     """What Keras 3 trains of a model that it opens, layer by layer.
 
     Args:
@@ -155,7 +155,7 @@ def trains(place: Place, slot: str = "") -> bool:
 
 def _of_place(
     place: Place, arrays: Arrays, groups: set[tuple[str, ...]]
-) -> Iterator[Group]:
+) -> Iterator[TrainedLayer]:
     own, inner = _variables(place)
     yield _group(place, "", own, arrays, groups)
     yield _group(place, SLOT, inner, arrays, groups)
@@ -167,18 +167,18 @@ def _group(
     variables: list[Variable] | None,
     arrays: Arrays,
     groups: set[tuple[str, ...]],
-) -> Group:
+) -> TrainedLayer:
     holder = (place.path, slot)
     if not trains(place, slot):
-        return Group(holder, ())
+        return TrainedLayer(holder, ())
     if variables is not None:
         found = [_of_file(place, each, arrays) for each in variables]
         named = tuple(each for each in found if each is not None)
         if len(named) == len(found):
-            return Group(holder, _with_lora(place, slot, named))
+            return TrainedLayer(holder, _with_lora(place, slot, named))
     root = (*place.group, slot) if slot else place.group
     any_of_them = tuple(_below(place, slot, root, arrays, groups))
-    return Group(holder, any_of_them, sure=False)
+    return TrainedLayer(holder, any_of_them, sure=False)
 
 
 def _variables(place: Place) -> tuple[list[Variable] | None, list[Variable] | None]:
@@ -203,17 +203,19 @@ def _variables(place: Place) -> tuple[list[Variable] | None, list[Variable] | No
     return [each for each in wanted if each.group[0] != SLOT], inner
 
 
-def _of_file(place: Place, variable: Variable, arrays: Arrays) -> Trained | None:
+def _of_file(
+    place: Place, variable: Variable, arrays: Arrays
+) -> TrainedVariable | None:
     name = "/".join((*place.group, *variable.group))
     if name not in arrays:
         return None
     path = f"{place.names[-1]}/{variable.name}"
-    return Trained(path, arrays[name].shape, name)
+    return TrainedVariable(path, arrays[name].shape, name)
 
 
 def _with_lora(
-    place: Place, slot: str, found: tuple[Trained, ...]
-) -> tuple[Trained, ...]:
+    place: Place, slot: str, found: tuple[TrainedVariable, ...]
+) -> tuple[TrainedVariable, ...]:
     """What a layer with LoRA trains: two factors in place of its kernel."""
     rank = place.config.get("lora_rank")
     if slot or not isinstance(rank, int) or isinstance(rank, bool) or rank <= 0:
@@ -229,13 +231,13 @@ def _with_lora(
     return (
         *kept,
         *(
-            Trained(f"{layer}/{name}", shape)
+            TrainedVariable(f"{layer}/{name}", shape)
             for name, shape in zip(_LORA, shapes, strict=True)
         ),
     )
 
 
-def _is_kernel(variable: Trained) -> bool:
+def _is_kernel(variable: TrainedVariable) -> bool:
     return variable.path.endswith(("/kernel", "/embeddings"))
 
 
@@ -245,7 +247,7 @@ def _below(
     root: tuple[str, ...],
     arrays: Arrays,
     groups: set[tuple[str, ...]],
-) -> Iterator[Trained]:
+) -> Iterator[TrainedVariable]:
     """Every array of floats of one layer, other layers left out."""
     start = "/".join(root)
     inner = "" if slot else f"{start}/{SLOT}/"
@@ -260,4 +262,4 @@ def _below(
         )
         if mine and array.kind in "fV":
             path = f"{place.names[-1]}/{name[len(start) + 1 :]}"
-            yield Trained(path, array.shape, name)
+            yield TrainedVariable(path, array.shape, name)

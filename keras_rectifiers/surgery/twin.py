@@ -15,7 +15,7 @@ from keras.src.utils import python_utils
 from keras_rectifiers.errors import UnsupportedModelError
 
 
-class Made:
+class FromClass:
     """Builds layers of a class that a custom layer builds by itself.
 
     Args:

@@ -29,7 +29,7 @@ from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import optimizer_file
 from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.rewrite import Rewritten
-from keras_rectifiers.surgery.trained import Array
+from keras_rectifiers.surgery.trained import ArrayHeader
 from keras_rectifiers.surgery.trained import Arrays
 
 #: Group of a layer's own weights, and that of a seed generator, which is no layer.
@@ -54,7 +54,7 @@ def arrays_of(file: h5py.File) -> Arrays:
         file: The open weights file.
     """
     return {
-        str(each.name).lstrip("/"): Array(
+        str(each.name).lstrip("/"): ArrayHeader(
             each.shape or (), each.dtype.kind, each.id.get_storage_size() >= each.nbytes
         )
         for each in hdf5.datasets(file)

@@ -24,12 +24,12 @@ from keras_rectifiers.legacy.compile.weights import TrainedWeights
 from keras_rectifiers.legacy.compile.weights import path_of
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.surgery.optimizer_layout import INITIAL_SCALE
 from keras_rectifiers.surgery.optimizer_layout import OWN_VALUE
 from keras_rectifiers.surgery.optimizer_layout import SCALER
 from keras_rectifiers.surgery.optimizer_layout import Layout
 from keras_rectifiers.surgery.optimizer_layout import Slot
 from keras_rectifiers.surgery.optimizer_layout import layout_of
+from keras_rectifiers.surgery.optimizer_layout import scaler_counters
 from keras_rectifiers.surgery.training_state import dropped
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def carry(
     if layout is None:
         why = "how it stores its variables is not known"
         return None, () if slots is None else (_left(why, optimizer),)
-    around = _scaler(outer["config"]) if scaled else ()
+    around = [_filled(each) for each in scaler_counters(outer["config"]) if scaled]
     weights = TrainedWeights(placed)
     target = _Target(optimizer, layout, weights)
     if slots is None:
@@ -149,19 +149,6 @@ def _read(
 
 def _numbered(*variables: Iterable[Readable]) -> Carried:
     return list(enumerate(itertools.chain(*variables)))
-
-
-def _scaler(config: Mapping[str, Any]) -> tuple[Readable, ...]:
-    """What an optimizer that scales the loss keeps before the one inside it.
-
-    Older ones keep it nowhere, or where no file says it: it starts anew.
-    """
-    return (
-        Filled((), 0, "int64"),
-        Filled((), 0.0),
-        Filled((), 0, "int64"),
-        Filled((), config.get("initial_scale", INITIAL_SCALE)),
-    )
 
 
 class _Target:
@@ -217,14 +204,19 @@ class _Target:
     def _first(self, slot: Slot, weight: Placed) -> Readable:
         if slot.start == OWN_VALUE:
             return weight
-        shape = tuple(map(int, slot.shape))  # type: ignore[arg-type]
-        return Filled(shape, float(slot.start), slot.dtype)
+        return _filled(slot)
 
     def _product(self, steps: int) -> float:
         """The product that Nadam had after so many steps; not every file has it."""
         each = np.arange(1, min(steps, _PRODUCT_STEPS) + 1)
         beta = float(self._optimizer["config"].get("beta_1", 0.9))
         return float(np.prod(beta * (1.0 - 0.5 * 0.96**each)))
+
+
+def _filled(slot: Slot) -> Filled:
+    """A slot as it is before the first step."""
+    shape = tuple(map(int, slot.shape))  # type: ignore[arg-type]
+    return Filled(shape, float(slot.start), slot.dtype)
 
 
 def _state(slots: Slots, layout: Layout, before: Sequence[Trained]) -> State | None:
