@@ -67,7 +67,7 @@ class Cannot:
 
 
 @dataclasses.dataclass(frozen=True)
-class Weight:
+class NewWeight:
     """A weight that a replacement adds: its shape and the value it starts at."""
 
     name: str
@@ -95,7 +95,7 @@ class Replacement:
         default_factory=lambda: MappingProxyType({})
     )
     #: New weights in the order in which the layer creates them.
-    weights: tuple[Weight, ...] = ()
+    weights: tuple[NewWeight, ...] = ()
     #: Shape to build the layer with; None where it has no weights.
     build_shape: Shape | None = None
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from keras_rectifiers.finetuning.prescriptions import Prescription
-from keras_rectifiers.finetuning.result import Trial
+from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.finetuning.runs import Run
 
 #: Share of all epochs for which each treatment is tried.
@@ -40,7 +40,7 @@ def program(prescriptions: Sequence[Prescription], epochs: int) -> Program:
     return Program(tuple(prescriptions), left, trial)
 
 
-def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Trial, ...]]:
+def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Tried, ...]]:
     """Train the best of several runs to its end.
 
     Args:
@@ -62,7 +62,7 @@ def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Trial, ...]]:
             best = run
     best.train(best.epochs)
     return best, tuple(
-        Trial(
+        Tried(
             run.treated.prescription.treatment,
             run.treated.prescription.why,
             run.keeper.metric,

@@ -29,9 +29,9 @@ from keras_rectifiers.finetuning.prepare import treat
 from keras_rectifiers.finetuning.prescriptions import RESTART
 from keras_rectifiers.finetuning.prescriptions import prescribe
 from keras_rectifiers.finetuning.result import FinetuneResult
-from keras_rectifiers.finetuning.result import Trial
+from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.finetuning.runs import Run
-from keras_rectifiers.finetuning.runs import Training
+from keras_rectifiers.finetuning.runs import RunSettings
 from keras_rectifiers.finetuning.split import TEST
 from keras_rectifiers.finetuning.split import Parts
 from keras_rectifiers.finetuning.split import as_data
@@ -172,7 +172,7 @@ def finetune(
     order = Order(
         model, look.found, look.probe, program.epochs, seed, fold, conversion, compiling
     )
-    training = Training(
+    training = RunSettings(
         parts,
         program.epochs,
         look.start,
@@ -231,7 +231,7 @@ def _looked_at(
 
 def _result(
     run: Run,
-    tried: tuple[Trial, ...],
+    tried: tuple[Tried, ...],
     look: _Look,
     parts: Parts,
     start: Any,

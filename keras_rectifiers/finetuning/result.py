@@ -10,7 +10,7 @@ from keras_rectifiers.folding.result import FoldResult
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class Tried:
     """One treatment that was tried."""
 
     treatment: str
@@ -41,7 +41,7 @@ class FinetuneResult:
     #: What was done before the first step, one line each.
     done: tuple[str, ...]
     #: All treatments that were tried, the one that went on among them.
-    tried: tuple[Trial, ...]
+    tried: tuple[Tried, ...]
     #: How it was converted, None where it was not.
     plan: Any
     #: How much better the original's predictions were than the same ones dealt out

@@ -27,7 +27,7 @@ _ODD = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 @dataclasses.dataclass
-class State:
+class RunState:
     """All that a run must know to go on, beside what a new call finds again."""
 
     #: Plain numbers and words.
@@ -37,7 +37,7 @@ class State:
 
 
 @dataclasses.dataclass(frozen=True)
-class Slot:
+class RunFile:
     """Where the state of one run is kept.
 
     Args:
@@ -48,7 +48,7 @@ class Slot:
     path: Path
     mark: str
 
-    def write(self, state: State) -> None:
+    def write(self, state: RunState) -> None:
         """Write a state, whole or not at all.
 
         Raises:
@@ -66,7 +66,7 @@ class Slot:
         with replacing(self.path, overwrite=True, suffix=".npz") as temporary:
             np.savez(temporary, **named)
 
-    def read(self) -> State | None:
+    def read(self) -> RunState | None:
         """The state that was written, if there is one.
 
         Raises:
@@ -89,7 +89,7 @@ class Slot:
             raise self._refused("it is of another kind")
         if not same:
             raise self._refused("it is of another model, other data or options")
-        return State(facts, values)
+        return RunState(facts, values)
 
     def _refused(self, why: str) -> DataError:
         return DataError(
@@ -101,8 +101,8 @@ class Slot:
 
 def slots(
     folder: str | os.PathLike[str] | None, marks: Sequence[str]
-) -> list[Slot | None]:
-    """A slot for each run of a call; the folder is made where it is not there.
+) -> list[RunFile | None]:
+    """A file for each run of a call; the folder is made where it is not there.
 
     Args:
         folder: The folder; None where nothing is kept.
@@ -121,7 +121,7 @@ def slots(
             f"The state of a run needs a folder. Received: {str(path)!r}, which "
             f"cannot be made: {error.strerror}."
         ) from error
-    return [Slot(path / _NAME.format(i), mark) for i, mark in enumerate(marks)]
+    return [RunFile(path / _NAME.format(i), mark) for i, mark in enumerate(marks)]
 
 
 def remove(folder: str | os.PathLike[str]) -> None:

@@ -15,8 +15,8 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.finetuning.best_epoch import KeepBest
 from keras_rectifiers.finetuning.momentum import QuickStatistics
 from keras_rectifiers.finetuning.prepare import Treated
-from keras_rectifiers.finetuning.resume import Slot
-from keras_rectifiers.finetuning.resume import State
+from keras_rectifiers.finetuning.resume import RunFile
+from keras_rectifiers.finetuning.resume import RunState
 from keras_rectifiers.finetuning.schedule import COSINE
 from keras_rectifiers.finetuning.schedule import WarmupCosine
 from keras_rectifiers.finetuning.split import Parts
@@ -25,7 +25,7 @@ from keras_rectifiers.live.state import to_numpy
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Training:
+class RunSettings:
     """What the runs of one call have in common."""
 
     parts: Parts
@@ -50,7 +50,7 @@ class Run:
     Args:
         treated: The model.
         training: What to train it with.
-        slot: Where its state is kept after each epoch; what is there already is
+        file: Where its state is kept after each epoch; what is there already is
             gone on from. None keeps nothing.
 
     Attributes:
@@ -59,7 +59,7 @@ class Run:
     """
 
     def __init__(
-        self, treated: Treated, training: Training, slot: Slot | None = None
+        self, treated: Treated, training: RunSettings, file: RunFile | None = None
     ) -> None:
         self.treated = treated
         self.model = treated.model
@@ -87,9 +87,9 @@ class Run:
             _StopWhereNotFinite(),
             self.keeper,
             *training.callbacks,
-            _Record(self, slot),
+            _Record(self, file),
         ]
-        state = None if slot is None else slot.read()
+        state = None if file is None else file.read()
         if state is not None:
             self._go_on_from(state)
 
@@ -117,7 +117,7 @@ class Run:
         self.scores.append(self.keeper.latest)
         self._ended = bool(self.model.stop_training)
 
-    def state(self) -> State:
+    def state(self) -> RunState:
         """All that it takes to go on from here."""
         synchronize(self.model)
         facts = {
@@ -129,9 +129,9 @@ class Run:
         values = {
             name: list(map(to_numpy, each)) for name, each in self._variables().items()
         }
-        return State(facts, {**values, "kept": list(self.keeper.weights)})
+        return RunState(facts, {**values, "kept": list(self.keeper.weights)})
 
-    def _go_on_from(self, state: State) -> None:
+    def _go_on_from(self, state: RunState) -> None:
         self.logs, self.scores = state.facts["logs"], state.facts["scores"]
         self._ended = state.facts["ended"]
         self.keeper.set_facts(state.facts["keeper"], state.values["kept"])
@@ -173,15 +173,15 @@ def _monitors(probe: Any) -> list[Any]:
 class _Record(keras.callbacks.Callback):
     """Notes each epoch, after all others have had their say, and keeps the state."""
 
-    def __init__(self, run: Run, slot: Slot | None) -> None:
+    def __init__(self, run: Run, file: RunFile | None) -> None:
         super().__init__()
         self._run = run
-        self._slot = slot
+        self._file = file
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._run.record(logs or {})
-        if self._slot is not None:
-            self._slot.write(self._run.state())
+        if self._file is not None:
+            self._file.write(self._run.state())
 
 
 class _StopWhereNotFinite(keras.callbacks.Callback):

@@ -13,7 +13,7 @@ from keras import ops
 from keras_rectifiers import specs
 from keras_rectifiers.layers import arguments
 from keras_rectifiers.layers import kernels
-from keras_rectifiers.layers.scaling import Training
+from keras_rectifiers.layers.scaling import SlopeTraining
 
 _MIN_RANK = 2
 
@@ -136,8 +136,8 @@ class PReLU(keras.layers.Layer):
                 arguments.check_held(values, "alpha_initializer", name, dtype)
 
     @property
-    def _training(self) -> Training:
-        return Training(self.learning_rate_multiplier, self.trained_channels)
+    def _training(self) -> SlopeTraining:
+        return SlopeTraining(self.learning_rate_multiplier, self.trained_channels)
 
     @property
     def alpha(self) -> Any:

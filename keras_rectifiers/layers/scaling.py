@@ -41,7 +41,7 @@ def hold(alpha: Any, trained: tuple[int, ...]) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class SlopeTraining:
     """How slopes learn, and what that makes of the variable that holds them."""
 
     #: The variable holds `alpha / factor`.

@@ -46,17 +46,6 @@ UNREADABLE = (
 Members = tuple[zipfile.ZipInfo, ...]
 
 
-def is_hdf5(path: Path) -> bool:
-    """Whether a file begins as HDF5 files do, whatever its name."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(len(HDF5)) == HDF5
-    except OSError:
-        return False
-
-
 @contextlib.contextmanager
 def open_file(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file for reading.

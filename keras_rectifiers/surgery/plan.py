@@ -32,8 +32,8 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
 from keras_rectifiers.specs import Cannot
+from keras_rectifiers.specs import NewWeight
 from keras_rectifiers.specs import Replacement
-from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
 
@@ -353,7 +353,7 @@ def _site(data: dict[str, Any]) -> Site:
 
 def _replacement(data: dict[str, Any]) -> Replacement:
     weights = tuple(
-        Weight(weight["name"], tuple(weight["shape"]), weight["value"])
+        NewWeight(weight["name"], tuple(weight["shape"]), weight["value"])
         for weight in data["weights"]
     )
     build = data["build_shape"]

@@ -12,8 +12,8 @@ from keras_rectifiers import specs
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
+from keras_rectifiers.specs import NewWeight
 from keras_rectifiers.specs import Replacement
-from keras_rectifiers.specs import Weight
 
 #: Arguments that a template may give where its slopes are for some channels only.
 OPTIONS = ("alpha_regularizer", "alpha_constraint", "learning_rate_multiplier")
@@ -101,7 +101,7 @@ def ours(
         "PReLU",
         specs.PRELU_REGISTERED,
         config,
-        (Weight("alpha", sizes, _shaped(slopes.values(scale), sizes)),),
+        (NewWeight("alpha", sizes, _shaped(slopes.values(scale), sizes)),),
         _open(shape, site.channel_axis),
     )
 
@@ -139,7 +139,7 @@ def stock(
         "PReLU",
         None,
         config,
-        (Weight("alpha", sizes, values),),
+        (NewWeight("alpha", sizes, values),),
         _open(shape, site.channel_axis),
     )
 

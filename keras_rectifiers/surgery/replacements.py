@@ -15,8 +15,8 @@ import numpy as np
 from keras_rectifiers import specs
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
+from keras_rectifiers.specs import NewWeight
 from keras_rectifiers.specs import Replacement
-from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery import prelus
 from keras_rectifiers.surgery import relus
 from keras_rectifiers.surgery import slope_precision
@@ -247,7 +247,7 @@ def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
     if shape is not None:
         copy.build(shape)
     weights = tuple(
-        Weight(weight.name, tuple(weight.shape), np.array(weight))
+        NewWeight(weight.name, tuple(weight.shape), np.array(weight))
         for weight in copy.weights
     )
     replacement = Replacement(

@@ -32,8 +32,8 @@ from keras_rectifiers.graph.sites import OPERATION
 from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
+from keras_rectifiers.specs import NewWeight
 from keras_rectifiers.specs import Replacement
-from keras_rectifiers.specs import Weight
 from keras_rectifiers.surgery import relus
 from keras_rectifiers.surgery import slope_precision
 from keras_rectifiers.surgery.marks import MARK
@@ -54,7 +54,7 @@ class Rewritten:
 
     document: Entry
     #: Every layer (and slot) that is a replacement now, and the weights it needs.
-    replaced: dict[Holder, tuple[Weight, ...]]
+    replaced: dict[Holder, tuple[NewWeight, ...]]
     #: Rectifiers whose old weights are gone.
     removed: frozenset[Holder]
 
@@ -84,7 +84,7 @@ def rewrite(survey: Survey, plan: Plan) -> Rewritten:
     """
     jobs = list(_jobs(survey, plan))
     new = copy.deepcopy(survey.document)
-    replaced: dict[Holder, tuple[Weight, ...]] = {}
+    replaced: dict[Holder, tuple[NewWeight, ...]] = {}
     removed = {
         (job.place.path, job.found.slot)
         for job in jobs
@@ -152,7 +152,7 @@ def _slot(found: Found) -> str:
     return SLOT if found.site.form == FUSED else ""
 
 
-def _do(new: Entry, job: _Job) -> dict[Holder, tuple[Weight, ...]]:
+def _do(new: Entry, job: _Job) -> dict[Holder, tuple[NewWeight, ...]]:
     """Change one place; returns the weights that each holder needs."""
     place, site = job.place, job.found.site
     entry = at(new, place.address)

@@ -9,8 +9,8 @@ import pytest
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.finetuning.finetune import finetune
-from keras_rectifiers.finetuning.resume import Slot
-from keras_rectifiers.finetuning.resume import State
+from keras_rectifiers.finetuning.resume import RunFile
+from keras_rectifiers.finetuning.resume import RunState
 from keras_rectifiers.finetuning.resume import remove
 
 RNG = np.random.default_rng(0)
@@ -137,7 +137,7 @@ def test_a_header_without_a_mark_is_refused(tmp_path):
     np.savez(tmp_path / "run-0.npz", header=text)
 
     with pytest.raises(DataError, match="lacks 'mark'"):
-        Slot(tmp_path / "run-0.npz", "mark").read()
+        RunFile(tmp_path / "run-0.npz", "mark").read()
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
@@ -151,10 +151,10 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 def test_odd_numbers_and_types_survive(tmp_path):
     """Infinite and undefined numbers, and bfloat16."""
     odd = keras.ops.convert_to_numpy(keras.ops.cast([1.5, -2.0], "bfloat16"))
-    slot = Slot(tmp_path / "run-0.npz", "mark")
+    file = RunFile(tmp_path / "run-0.npz", "mark")
     facts = {"a": float("inf"), "b": [float("nan"), 1.0], "c": {"d": -float("inf")}}
-    slot.write(State(facts, {"model": [odd]}))
-    found = slot.read()
+    file.write(RunState(facts, {"model": [odd]}))
+    found = file.read()
 
     assert json.dumps(found.facts) == json.dumps(facts)
     np.testing.assert_array_equal(found.values["model"][0], [1.5, -2.0])

@@ -8,7 +8,7 @@ from rich.console import Console
 from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.finetuning.result import FinetuneResult
-from keras_rectifiers.finetuning.result import Trial
+from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.report.tables import comparison_table
 from keras_rectifiers.report.tables import diagnosis_tables
 from keras_rectifiers.report.tables import finetune_tables
@@ -136,7 +136,7 @@ def _result(**given):
             "treatment": "revive",
             "why": "3 of 8 units are dead",
             "done": ("3 units were given new weights.",),
-            "tried": (Trial("revive", "3 of 8 units are dead", "accuracy", None),),
+            "tried": (Tried("revive", "3 of 8 units are dead", "accuracy", None),),
             "plan": None,
             "skill": 0.5,
             "start_difference": 0.0,
@@ -168,8 +168,8 @@ def test_a_fine_tuning_run_has_before_and_after():
 def test_treatments_that_were_compared_are_told():
     """With the metric of each after its trial."""
     tried = (
-        Trial("revive", "why", "accuracy", 0.5),
-        Trial("restart", "why", "accuracy", 0.75),
+        Tried("revive", "why", "accuracy", 0.5),
+        Tried("restart", "why", "accuracy", 0.75),
     )
     result = _result(tried=tried, start_difference=2.0, best_epoch=0)
     lines = _lines(finetune_tables(result))
