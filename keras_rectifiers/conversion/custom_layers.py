@@ -23,13 +23,13 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import hdf5
+from keras_rectifiers.files import members
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import group_name
 from keras_rectifiers.legacy.weights import nested
 from keras_rectifiers.legacy.weights.names import may_be
 from keras_rectifiers.legacy.weights.shapes import listed
 from keras_rectifiers.legacy.weights.write import architecture_text
-from keras_rectifiers.surgery import archive
 
 
 @contextlib.contextmanager
@@ -76,7 +76,7 @@ def built(document: Entry, shares: Sequence[nested.Share]) -> list[list[nested.B
         path = Path(folder) / "model.keras"
         model.save(path)
         with zipfile.ZipFile(path) as zipped:
-            content = io.BytesIO(zipped.read(archive.WEIGHTS))
+            content = io.BytesIO(zipped.read(members.WEIGHTS))
     with h5py.File(content) as file:
         return [list(_stored(file, owner.place.group)) for owner, _ in shares]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.files import members
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import give_names
@@ -19,9 +20,7 @@ from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Handed
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.dialects.structure import lacks_input
-from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import marks
-from keras_rectifiers.surgery import members
 
 StrPath = str | os.PathLike[str]
 
@@ -59,11 +58,9 @@ def _looked_at(
     del stamp
     try:
         with members.open_file(path) as file, members.open_zip(file, path) as zipped:
-            infos = members.members_of(zipped, path)
-            document = members.read_json(zipped, infos, archive.CONFIG, path)
-            metadata = members.read_json(zipped, infos, archive.METADATA, path)
+            _, document, metadata = members.texts_of(zipped, path)
             bare = lacks_input(document) and _lacks_shapes(file, path, document)
-        with wellformed.reading(path, archive.CONFIG):
+        with wellformed.reading(path, members.CONFIG):
             compiled = document.pop(COMPILED, None)
             give_names(document)
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))

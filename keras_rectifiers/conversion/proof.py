@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from keras_rectifiers.files import hdf5
-from keras_rectifiers.surgery import archive
+from keras_rectifiers.files import members
 
 #: Where a weights file has an optimizer's state.
 _OPTIMIZER = "/optimizer/"
@@ -87,7 +87,7 @@ def _arrays(path: Path) -> dict[str, Any]:
     """Every array of a `.keras` file, those of its optimizer among them."""
     with (
         zipfile.ZipFile(path) as zipped,
-        h5py.File(io.BytesIO(zipped.read(archive.WEIGHTS))) as file,
+        h5py.File(io.BytesIO(zipped.read(members.WEIGHTS))) as file,
     ):
         return {str(each.name): each[()] for each in hdf5.datasets(file)}
 

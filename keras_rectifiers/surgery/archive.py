@@ -23,7 +23,10 @@ from typing import BinaryIO
 import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import members
 from keras_rectifiers.files import zipcopy
+from keras_rectifiers.files.members import CONFIG
+from keras_rectifiers.files.members import WEIGHTS
 from keras_rectifiers.files.writing import check_model_target
 from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph import wellformed
@@ -37,14 +40,9 @@ from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
-from keras_rectifiers.surgery import members
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.saved_source import SavedSource
 from keras_rectifiers.surgery.trained import may_touch_state
-
-CONFIG = "config.json"
-METADATA = "metadata.json"
-WEIGHTS = "model.weights.h5"
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -166,11 +164,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[Archive]:
     """
     path = Path(path)
     with members.open_file(path) as file, members.open_zip(file, path) as zipped:
-        infos = members.members_of(zipped, path)
-        document = members.read_json(zipped, infos, CONFIG, path)
-        metadata = {}
-        if any(info.filename == METADATA for info in infos):
-            metadata = members.read_json(zipped, infos, METADATA, path)
+        infos, document, metadata = members.texts_of(zipped, path)
         survey = _checked(document, metadata, path)
         if marks.complete(document):
             survey = Survey(document)

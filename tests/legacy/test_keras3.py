@@ -10,7 +10,7 @@ import pytest
 
 import keras_rectifiers
 from keras_rectifiers.conversion.modern import is_modern
-from keras_rectifiers.surgery.archive import CONFIG
+from keras_rectifiers.files.members import CONFIG
 from tests.legacy.zoo.opened import Specimen
 
 layers = keras.layers

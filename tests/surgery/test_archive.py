@@ -16,9 +16,9 @@ import keras_rectifiers
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.files import members
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.surgery import archive
-from keras_rectifiers.surgery import members
 from tests.surgery.archives import CONFIG
 from tests.surgery.archives import METADATA
 from tests.surgery.archives import WEIGHTS

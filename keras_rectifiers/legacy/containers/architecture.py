@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import members
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import MAX_DEPTH
 from keras_rectifiers.graph.document import Entry
@@ -17,7 +18,6 @@ from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.legacy.containers.saved import Saved
-from keras_rectifiers.surgery import members
 
 _WHAT = "the JSON of an architecture"
 #: What Keras 0 called its two kinds of models, without saying that it is a class.

@@ -14,7 +14,9 @@ from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import members
 from keras_rectifiers.files import zipcopy
+from keras_rectifiers.files.members import WEIGHTS
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
@@ -27,10 +29,6 @@ from keras_rectifiers.legacy.containers.hdf5_arrays import Reader
 from keras_rectifiers.legacy.containers.hdf5_arrays import open_hdf5
 from keras_rectifiers.legacy.containers.saved import MODERN
 from keras_rectifiers.legacy.containers.saved import Saved
-from keras_rectifiers.surgery import members
-from keras_rectifiers.surgery.archive import CONFIG
-from keras_rectifiers.surgery.archive import METADATA
-from keras_rectifiers.surgery.archive import WEIGHTS
 
 _EARLY = "early .keras"
 _CHUNK = 1 << 20
@@ -49,11 +47,7 @@ def read(file: BinaryIO, path: Path) -> Iterator[Saved]:
         UnsupportedModelError: It holds its weights in a way that is not read.
     """
     with members.open_zip(file, path) as zipped:
-        infos = members.members_of(zipped, path)
-        document = members.read_json(zipped, infos, CONFIG, path)
-        metadata = {}
-        if any(info.filename == METADATA for info in infos):
-            metadata = members.read_json(zipped, infos, METADATA, path)
+        infos, document, metadata = members.texts_of(zipped, path)
         with _reader(file, zipped, infos, path) as reader:
             weights = GroupedWeights(tree_of(reader), document)
             made = saved(weights, metadata, path)

@@ -20,8 +20,8 @@ import numpy as np
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import hdf5
+from keras_rectifiers.files import members
 from keras_rectifiers.graph import wellformed
-from keras_rectifiers.surgery import members
 
 #: Most names in one attribute; NASNetLarge has 1,041 layers.
 _MAX_NAMES = 100_000

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import members
+from keras_rectifiers.files.members import CONFIG
+from keras_rectifiers.files.members import METADATA
+from keras_rectifiers.files.members import WEIGHTS
 from keras_rectifiers.legacy.containers import architecture
 from keras_rectifiers.legacy.containers import archive
 from keras_rectifiers.legacy.containers import foreign
@@ -22,10 +26,6 @@ from keras_rectifiers.legacy.containers.groups import tree_of
 from keras_rectifiers.legacy.containers.hdf5_arrays import open_hdf5
 from keras_rectifiers.legacy.containers.saved import Saved
 from keras_rectifiers.legacy.containers.saved import Weights
-from keras_rectifiers.surgery import members
-from keras_rectifiers.surgery.archive import CONFIG
-from keras_rectifiers.surgery.archive import METADATA
-from keras_rectifiers.surgery.archive import WEIGHTS
 
 _ZIP = b"PK"
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb")

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import h5py
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import members
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.legacy.containers import architecture
 from keras_rectifiers.legacy.containers import hdf5_model
@@ -27,7 +28,6 @@ from keras_rectifiers.legacy.containers.hdf5_model import LayerWeights
 from keras_rectifiers.legacy.containers.saved import Array
 from keras_rectifiers.legacy.containers.saved import Weights
 from keras_rectifiers.legacy.weights.expected import Owner
-from keras_rectifiers.surgery import members
 
 _MAX_SHARDS = 10_000
 #: Groups in which Keras 0 stored a layer's weights, and a whole Graph's.

@@ -16,13 +16,13 @@ from typing import TypeVar
 import h5py
 import numpy as np
 
+from keras_rectifiers.files import members
 from keras_rectifiers.files import zipcopy
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.layout import stored
 from keras_rectifiers.legacy.weights.arrange import Placed
-from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
 from keras_rectifiers.surgery.rewrite import Rewritten
@@ -66,10 +66,10 @@ def write_archive(
     config = document if rewritten is None else rewritten.document
     metadata = {"keras_version": KERAS_VERSION}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
-        _write_text(new, archive.METADATA, json.dumps(metadata))
-        _write_text(new, archive.CONFIG, json.dumps(config))
+        _write_text(new, members.METADATA, json.dumps(metadata))
+        _write_text(new, members.CONFIG, json.dumps(config))
         with (
-            zipcopy.new_member(new, archive.WEIGHTS) as window,
+            zipcopy.new_member(new, members.WEIGHTS) as window,
             _hdf5(window) as file,
         ):
             _write_layers(file, document)

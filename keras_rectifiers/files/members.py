@@ -20,6 +20,11 @@ from typing import BinaryIO
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.files import zipcopy
 
+#: What Keras calls the members of a `.keras` file.
+CONFIG = "config.json"
+METADATA = "metadata.json"
+WEIGHTS = "model.weights.h5"
+
 #: The largest config that is read; ResNet152's has 0.5 MB.
 MAX_CONFIG_BYTES = 256 << 20
 #: Packed data does not expand further than this unless it is meant to.
@@ -141,6 +146,20 @@ def members_of(archive: zipfile.ZipFile, path: Path) -> Members:
             )
     _check_places(members, archive.start_dir, path)
     return members
+
+
+def texts_of(
+    archive: zipfile.ZipFile, path: Path
+) -> tuple[Members, dict[str, Any], dict[str, Any]]:
+    """The members of an archive, its config, and its metadata, empty where it has none.
+
+    Raises:
+        ArchiveError: As for `members_of` and `read_json`.
+    """
+    members = members_of(archive, path)
+    config = read_json(archive, members, CONFIG, path)
+    told = any(info.filename == METADATA for info in members)
+    return members, config, read_json(archive, members, METADATA, path) if told else {}
 
 
 def read_json(
