@@ -105,8 +105,12 @@ class Shapes(Forward[TensorSpec]):
             return _in_step(self._given[0], steps)
         config = config_of(entry)
         stated = config.get("batch_shape", config.get("batch_input_shape"))
-        whole = tuple(stated) if isinstance(stated, list) else built_shape(entry)
-        return _in_step(TensorSpec(whole), steps)
+        if stated is None and call.member.parent is not None:
+            stated = call.member.parent.config.get("build_input_shape")
+        built = built_shape(entry)
+        if built is None and isinstance(stated, list):
+            built = tuple(stated)
+        return _in_step(TensorSpec(built), steps)
 
     def at(self, tensor: Tensor, steps: int) -> TensorSpec:
         """A tensor on the axes that it has inside some `TimeDistributed` layers.
@@ -145,7 +149,7 @@ class Shapes(Forward[TensorSpec]):
         if loops:
             step = {"return_sequences": False, "return_state": False}
             entry = {**entry, "config": {**config_of(entry), **step}}
-        shape = None if call is None else self._inside(call, place)
+        shape = None if call is None else self.taken_inside(call, place)
         taken = TensorSpec(built_shape(place.entry) if shape is None else shape)
         made = outputs_of(entry, [taken], {})
         return self.guessed(entry, made[0].shape if made else None)
@@ -155,11 +159,21 @@ class Shapes(Forward[TensorSpec]):
         del entry
         return shape
 
-    def _inside(self, call: Call, place: Place) -> Shape | None:
-        """What a layer inside a wrapper takes, which is not opened."""
-        if place is call.place or place.parent is None:
+    def taken_inside(self, call: Call, place: Place) -> Shape | None:
+        """What a layer takes inside a wrapper that is not opened; None if unknown.
+
+        Args:
+            call: A call that was visited.
+            place: What runs in it, or a layer inside that.
+        """
+        wrapper = place.parent
+        if place is call.place or wrapper is None:
             return self.taken(call)
-        return taken_inside(place.parent.entry, self._inside(call, place.parent))
+        shape = self.taken_inside(call, wrapper)
+        if shape is not None and wrapper.entry["class_name"] == "RNN":
+            return (shape[0], *shape[2:])
+        same = wrapper.entry["class_name"] in ("Bidirectional", "SpectralNormalization")
+        return shape if same else None
 
     def _steps_of(self, call: Call) -> Shape:
         """Lengths of the axes after the batch that a call does not have."""
@@ -209,22 +223,6 @@ def _in_step(spec: TensorSpec, deeper: int) -> TensorSpec:
     batch, *rest = spec.shape or (None,)
     shape = (batch, *rest[deeper:]) if deeper < len(rest) else None
     return TensorSpec(shape, spec.dtype)
-
-
-def taken_inside(wrapper: Entry, shape: Shape | None) -> Shape | None:
-    """What the layer inside a wrapper takes; None where that is not known.
-
-    Args:
-        wrapper: A wrapper of Keras, or an `RNN`, whose layer is its cell.
-        shape: What the wrapper takes.
-    """
-    class_name = wrapper.get("class_name")
-    if shape is None or len(shape) < 2:  # noqa: PLR2004 (batch, and what it takes)
-        return None
-    if class_name in ("TimeDistributed", "RNN"):
-        return (shape[0], *shape[2:])
-    same = class_name in ("Bidirectional", "SpectralNormalization")
-    return shape if same else None
 
 
 def _filled(value: Any, specs: Mapping[Tensor, TensorSpec]) -> Any:

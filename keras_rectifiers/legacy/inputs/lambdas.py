@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from keras_rectifiers.graph.calls import Calls
+from keras_rectifiers.graph.calls import Tensor
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import built_shape
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.graph.document import is_functional
-from keras_rectifiers.graph.document import is_model
-from keras_rectifiers.graph.document import layers_of
-from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
-from keras_rectifiers.graph.graph import node_refs
-from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.inference.sizes import TensorSpec
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.functions import CODE
@@ -89,7 +86,7 @@ def _told(
         place: The Lambda.
         before: The identities of Lambdas before it whose shapes are not known yet.
     """
-    built = None if place.parent is None else _built_after(place.parent.entry, place)
+    built = _built_after(trials.calls, place)
     if built is not None:
         return built, True
     taken: list[Shape | None] = []
@@ -126,26 +123,12 @@ def _told(
     return (shape, False) if suits else (None, False)
 
 
-def _built_after(model: Entry, place: Place) -> Shape | None:
+def _built_after(calls: Calls, place: Place) -> Shape | None:
     """The shape that the layer after a Lambda was built for, where it says so."""
-    if not is_model(model):
-        return None
-    layers, name = layers_of(model), name_of(place.entry)
-    if is_functional(model):
-        after = [
-            entry
-            for entry in layers
-            for node in nodes_of(entry)
-            if [ref.name for ref in node_refs(node)] == [name]
-        ]
-    else:
-        position = next(i for i, each in enumerate(layers) if each is place.entry)
-        after = layers[position + 1 : position + 2]
-    for entry in after:
-        build = entry.get("build_config")
-        shape = build.get("input_shape") if isinstance(build, dict) else None
-        if isinstance(shape, list) and all(
-            each is None or type(each) is int for each in shape
-        ):
-            return tuple(shape)
+    for call in calls.of(place):
+        for taker, _ in calls.takers(Tensor(call.number, 0)):
+            if len(taker.takes) == 1 and taker.steps == call.steps == 0:
+                shape = built_shape(taker.member.entry)
+                if shape is not None:
+                    return shape
     return None

@@ -85,10 +85,13 @@ class Trials:
     Args:
         document: A modern document.
         placed: Every stored array.
+
+    Attributes:
+        calls: The calls of the document.
     """
 
     def __init__(self, document: Entry, placed: Iterable[Placed]) -> None:
-        self._calls = Survey(document).calls
+        self.calls = Survey(document).calls
         self._lengths = lengths_of(placed)
         self._asks: dict[int, Asks] = {}
         self._left = _MOST
@@ -107,10 +110,10 @@ class Trials:
         """
         if self._left < 0:
             raise TooManyTrialsError
-        shapes = _Trial(self._calls, given, instead)
+        shapes = _Trial(self.calls, given, instead)
         met = [
             self._met(place.entry, shapes.first(call, steps))
-            for call in self._calls
+            for call in self.calls
             if call.number not in shapes.replaced
             for place, steps in self._opened(call)
         ]
@@ -123,7 +126,7 @@ class Trials:
         steps = call.around[-1].steps if call.around else 0
         while place is not None and steps <= call.steps:
             yield place, steps
-            place, steps = self._calls.view.below(place), steps + 1
+            place, steps = self.calls.view.below(place), steps + 1
 
     def _met(self, entry: Entry, taken: TensorSpec | None) -> Met:
         shape = None if taken is None else taken.shape

@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Entry
@@ -22,15 +21,9 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.graph import refs
-from keras_rectifiers.graph.inference.outputs import outputs_of
-from keras_rectifiers.graph.inference.shapes import taken_inside
-from keras_rectifiers.graph.inference.sizes import TensorSpec
-from keras_rectifiers.legacy.inferred import model_outputs
+from keras_rectifiers.graph.inference.shapes import Shapes
+from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.specs import Shape
-
-#: The layer before another in a Sequential, and the layer's inputs; at the
-#: beginning None, and what the Sequential takes.
-_Before = tuple[Entry | None, tuple[Shape | None, ...]]
 
 #: Arguments of a first layer by which a Sequential knows its input.
 _INPUT_KEYS = ("batch_shape", "batch_input_shape", "input_shape", "input_dim")
@@ -49,22 +42,19 @@ class Build:
     inputs: tuple[Shape | None, ...] = ()
 
 
-def builds(places: Iterable[Place]) -> dict[Address, Build]:
+def builds(document: Entry) -> dict[Address, Build]:
     """How Keras builds each place of a document, by its address.
 
     Args:
-        places: All places of a model as Keras 3 writes it, as `walk` gives them.
+        document: A model as Keras 3 writes it.
     """
-    found: dict[Address, Build] = {}
-    #: Address of a Sequential -> what stands before its next layer.
-    chains: dict[Address, _Before] = {}
-    for place in places:
-        made = _build(place, found, chains)
-        if is_model(place.entry) and not is_functional(place.entry):
-            made = _sequential(place.entry, made)
-            chains[place.address] = None, made.inputs
-        found[place.address] = made
-    return found
+    survey = Survey(document)
+    built = _built(survey.view.places)
+    shapes = survey.shapes
+    return {
+        place.address: Build(built[place.address], _inputs(place, shapes))
+        for place in survey.view.places
+    }
 
 
 def stated_inputs(entry: Entry) -> tuple[Shape | None, ...]:
@@ -83,85 +73,48 @@ def stated_inputs(entry: Entry) -> tuple[Shape | None, ...]:
     return (_shape(given),)
 
 
-def _build(
-    place: Place, found: dict[Address, Build], chains: dict[Address, _Before]
-) -> Build:
-    entry, parent = place.entry, place.parent
-    stated = stated_inputs(entry)
-    alone = bool(entry.get("build_config"))
-    if parent is None:
-        return Build(alone or is_functional(entry), stated)
-    around = found[parent.address]
-    if is_functional(parent.entry):
-        return Build(built=True, inputs=stated or _called(entry))
-    if not is_model(parent.entry):
-        inputs = stated or _inside(place, around.inputs)
-        return Build(alone or around.built, inputs)
-    inputs = stated or _following(*chains[parent.address])
-    chains[parent.address] = entry, inputs
-    return Build(alone or around.built, inputs)
-
-
-def _sequential(entry: Entry, made: Build) -> Build:
-    """A Sequential, which may also know its input by itself."""
-    if not forms.is_keras_module(entry.get("module")):
-        return Build(built=True)  # its class may do as it likes
-    given = config_of(entry).get("build_input_shape")
-    if isinstance(given, list):
-        return Build(built=True, inputs=(_shape(given),))
-    first, *rest = layers_of(entry) or [{}]
-    if rest and is_functional(first):
-        return Build(built=True, inputs=_input_of(first))
-    if rest and is_model(first):
-        inner = _sequential(first, Build(bool(first.get("build_config"))))
-        return inner if inner.built else made
-    config = config_of(first)
-    if any(config.get(key) is not None for key in _INPUT_KEYS):
-        return Build(built=True, inputs=(_shape(config.get("batch_shape")),))
-    return made
-
-
-def _input_of(model: Entry) -> tuple[Shape | None, ...]:
-    """What a Functional model takes."""
-    shapes = [
-        _shape(config_of(entry).get("batch_shape"))
-        for entry in layers_of(model)
-        if entry.get("class_name") == "InputLayer"
-    ]
-    return tuple(shapes) if len(shapes) == 1 else ()
-
-
-def _called(entry: Entry) -> tuple[Shape | None, ...]:
-    """Shapes of the tensors of a layer's first call, if their order is certain."""
-    for node in nodes_of(entry)[:1]:
-        if not any(True for _ in refs(node.get("kwargs", {}))):
-            return tuple(ref.shape for ref in refs(node.get("args", [])))
-    return ()
-
-
-def _inside(place: Place, inputs: tuple[Shape | None, ...]) -> tuple[Shape | None, ...]:
-    """The input of a layer inside a wrapper, by the wrapper's."""
-    if place.parent is None or not inputs:
-        return ()
-    shape = taken_inside(place.parent.entry, inputs[0])
-    return () if shape is None else (shape,)
-
-
-def _following(
-    entry: Entry | None, inputs: tuple[Shape | None, ...]
-) -> tuple[Shape | None, ...]:
-    """What a layer of a Sequential passes on, as far as it is known."""
-    if entry is None:
-        return inputs
-    tensors = [TensorSpec(each) for each in inputs]
-    try:
-        if is_model(entry):
-            made = model_outputs(entry, tensors)
+def _built(places: Iterable[Place]) -> dict[Address, bool]:
+    """Whether Keras builds each place."""
+    found: dict[Address, bool] = {}
+    for place in places:
+        entry, parent = place.entry, place.parent
+        made = bool(entry.get("build_config"))
+        if parent is None:
+            made = made or is_functional(entry)
         else:
-            made = outputs_of(entry, tensors, {})
-    except RectifierError:
-        return ()  # a graph of some other kind: nothing is known
-    return tuple(each.shape for each in made)
+            made = made or found[parent.address] or is_functional(parent.entry)
+        if is_model(entry) and not is_functional(entry):
+            made = made or _knows_input(entry)
+        found[place.address] = made
+    return found
+
+
+def _knows_input(sequential: Entry) -> bool:
+    """Whether a Sequential knows its input by itself."""
+    if not forms.is_keras_module(sequential.get("module")):
+        return True  # its class may do as it likes
+    if isinstance(config_of(sequential).get("build_input_shape"), list):
+        return True
+    first, *rest = layers_of(sequential) or [{}]
+    if rest and is_model(first):
+        built = bool(first.get("build_config"))
+        return is_functional(first) or built or _knows_input(first)
+    return any(config_of(first).get(key) is not None for key in _INPUT_KEYS)
+
+
+def _inputs(place: Place, shapes: Shapes) -> tuple[Shape | None, ...]:
+    """The shapes of what a place takes; none where their order is not certain."""
+    stated, calls = stated_inputs(place.entry), shapes.calls.of(place)
+    if stated or not calls:
+        return stated
+    call = calls[0]
+    if call.place is not place:
+        inside = shapes.taken_inside(call, place)
+        return () if inside is None else (inside,)
+    nodes = nodes_of(place.entry)[call.node :][:1]
+    if any(True for node in nodes for _ in refs(node.get("kwargs", {}))):
+        return ()
+    return tuple(each.shape for each in shapes.takes(call))
 
 
 def _shape(value: Any) -> Shape | None:

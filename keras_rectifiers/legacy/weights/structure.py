@@ -127,7 +127,7 @@ class _Check:
                 if mark is not None:
                     groups = self._shared.setdefault(mark, set())
                     groups.add((*place.group, *inside))
-        self._builds = builds(places)
+        self._builds = builds(document)
         self._places: dict[tuple[Any, ...], list[Place]] = {}
         for place in places:
             if (place.parent is None or place.group) and is_layer(place.entry):
