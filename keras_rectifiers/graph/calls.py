@@ -92,7 +92,7 @@ class Call:
     #: Operands by name.
     kwargs: Mapping[str, Any]
     #: Calls of the models around it, outermost first.
-    around: tuple[Call, ...]
+    around: tuple[Call, ...] = dataclasses.field(repr=False)
     #: Number of `TimeDistributed` layers around it. A tensor that was made with
     #: fewer of them around loses an axis after the batch for each one more.
     steps: int

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from keras_rectifiers.graph.calls import Call
 from keras_rectifiers.graph.calls import Calls
+from keras_rectifiers.graph.calls import Stated
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.inference.shapes import Shapes
 from keras_rectifiers.graph.inference.sizes import TensorSpec
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.legacy.inferred import InferredShapes
 from keras_rectifiers.legacy.inputs.asks import Asks
 from keras_rectifiers.legacy.inputs.asks import asks_of
 from keras_rectifiers.legacy.inputs.asks import lengths_of
@@ -52,8 +53,8 @@ class Met:
     shape: Shape | None
 
 
-class _Trial(InferredShapes):
-    """The shapes in a trial.
+class _Trial(Shapes):
+    """The shapes in a trial, which follow from what the model takes alone.
 
     Args:
         calls: The calls of a model.
@@ -68,6 +69,15 @@ class _Trial(InferredShapes):
         #: Numbers of the calls of which `instead` says what comes out.
         self.replaced: set[int] = set()
         super().__init__(calls, given)
+
+    def chosen(self, call: Call, stated: Sequence[Stated]) -> Sequence[TensorSpec]:
+        """What is inferred of the outputs of a call, and what is stated of others."""
+        found = self.inferred(call)
+        found += [TensorSpec()] * (len(stated) - len(found))
+        for index, each in enumerate(stated):
+            if found[index].shape is None:
+                found[index] = TensorSpec(each.shape, found[index].dtype)
+        return found
 
     def inferred(self, call: Call) -> list[TensorSpec]:
         """What a call puts out, or is said to."""

@@ -19,7 +19,6 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import snake_case
-from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import Node
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
@@ -46,10 +45,11 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import Several
 from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationError
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_symbolic
-from keras_rectifiers.legacy.inferred import model_outputs
 
 #: Operations whose operand is a list of tensors.
 _TAKE_LISTS = frozenset({"Concatenate", "Stack"})
+#: A model's entry, by its identity, and what it takes -> its outputs.
+_Known = dict[tuple[Any, ...], list[TensorSpec]]
 
 
 def rewrite(model: Entry, context: Context) -> None:
@@ -59,18 +59,16 @@ def rewrite(model: Entry, context: Context) -> None:
         model: Its entry, with modern calls; changed.
         context: Where repairs are noted.
     """
-    _Rewriter(model, context).rewrite()
+    _Rewriter(model, context, {}).rewrite()
 
 
-def restate(document: Entry) -> None:
-    """State the shapes of the tensors in a modern model again, as far as known.
+def restate(model: Entry) -> None:
+    """State the shapes of the tensors in a modern model anew, as far as known.
 
     Args:
-        document: Its entry; changed.
+        model: Its entry; changed.
     """
-    for place in walk(document):
-        if is_functional(place.entry):
-            _Rewriter(place.entry, Context(Origin())).follow()
+    _Rewriter(model, Context(Origin()), {}).inside(model, [])
 
 
 class _Rewriter:
@@ -79,13 +77,13 @@ class _Rewriter:
     Args:
         model: Its entry, with modern calls; changed by `rewrite`.
         context: Where repairs are noted.
+        known: Outputs of the models inside, as far as they were worked out.
     """
 
-    def __init__(self, model: Entry, context: Context) -> None:
+    def __init__(self, model: Entry, context: Context, known: _Known) -> None:
         self.entries = {name_of(entry): entry for entry in layers_of(model)}
         self._model = model
-        #: A model inside, by its identity, and what it takes -> its outputs.
-        self._known: dict[tuple[Any, ...], list[TensorSpec]] = {}
+        self._known = known
         self._context = context
         self._names = set(self.entries)
         self._outputs: dict[Node, list[TensorSpec]] = {}
@@ -128,16 +126,60 @@ class _Rewriter:
 
     def outputs(self, entry: Entry, args: Any, kwargs: Any) -> list[TensorSpec]:
         """Shape and dtype of each output of a call."""
-        if not is_model(entry) and entry["class_name"] != "TimeDistributed":
+        tensors = tensors_in([args, kwargs])
+        if is_model(entry):
+            return self.inside(entry, tensors)
+        if entry["class_name"] != "TimeDistributed" or not tensors:
             return outputs_of(entry, args, kwargs)
-        # A Functional model states what it takes.
-        given = [] if is_functional(entry) else tensors_in([args, kwargs])
-        key = (id(entry), *(each.shape for each in given))
+        try:
+            return self._each_step(config_of(entry)["layer"], tensors[0])
+        except (LookupError, TypeError, ValueError):
+            return []  # a config of some other kind: nothing is known
+
+    def inside(self, model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
+        """Shape and dtype of each output of a modern model.
+
+        Args:
+            model: Its entry, whose own models are modern as well.
+            given: What it takes; a Functional model, and a Sequential that begins
+                with an InputLayer, state that themselves.
+        """
+        takes = () if is_functional(model) else [each.shape for each in given]
+        key = (id(model), *takes)
         if key not in self._known:
-            chain = {"class_name": "Sequential", "config": {"layers": [entry]}}
-            model = entry if is_functional(entry) else chain
-            self._known[key] = model_outputs(model, given[:1])
+            self._known[key] = self._through(model, given)
         return self._known[key]
+
+    def _through(self, model: Entry, given: list[TensorSpec]) -> list[TensorSpec]:
+        rewriter = _Rewriter(model, self._context, self._known)
+        if is_functional(model):
+            rewriter.follow()
+            found: list[TensorSpec] = []
+            entries = rewriter.entries
+
+            def end(value: list[Any]) -> list[Any]:
+                name, node, index = value
+                made = rewriter.tensor(name, node - offset(entries, name), index)
+                found.append(made)
+                return value
+
+            map_ends(config_of(model)["output_layers"], end)
+            return found
+        outputs = given[:1]
+        for entry in layers_of(model):
+            outputs = rewriter.outputs(entry, outputs[:1], {})
+        return outputs
+
+    def _each_step(self, inner: Entry, taken: TensorSpec) -> list[TensorSpec]:
+        """The output of a layer that is called for each step of a sequence."""
+        if taken.shape is None:
+            return []
+        batch, steps, *rest = taken.shape
+        made = self.outputs(inner, [TensorSpec((batch, *rest), taken.dtype)], {})
+        if not made or made[0].shape is None:
+            return []
+        batch, *rest = made[0].shape
+        return [TensorSpec((batch, steps, *rest), made[0].dtype)]
 
     def _order(self) -> list[Node]:
         """All calls, each after those whose outputs it takes."""
