@@ -134,10 +134,8 @@ def averaged(call: BoundedCall) -> Bounds:
 
 
 LAYERS: dict[str, Rule] = {
-    **dict.fromkeys(
-        ("InputLayer", *traits.PASSING),
-        unchanged,
-    ),
+    "InputLayer": unchanged,
+    **{name: unchanged for name, row in traits.LAYERS.items() if row.passes},
     "Masking": masked,
     **dict.fromkeys(
         (f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)),

@@ -16,6 +16,7 @@ from typing import Any
 
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import hints
+from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.callables import LIBRARIES
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
@@ -30,8 +31,6 @@ CUSTOM = "custom"
 FUNCTION = "function"
 OPERATION = "operation"
 
-#: Classes of Keras that wrap a model of another library.
-_FOREIGN = frozenset({"TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"})
 #: Arguments that take a function of a value.
 _SLOTS = ("activation", "recurrent_activation")
 #: Packages whose functions are known by their names.
@@ -117,7 +116,7 @@ def _of(place: Place, view: View, look: Look, *, known: bool) -> Iterator[Unseen
         return
     if is_model(entry) or forms.is_ours(entry):
         return
-    if not forms.is_keras(entry) or class_name in _FOREIGN:
+    if not forms.is_keras(entry) or traits.of(class_name).foreign:
         inside = look(place)
         yield Unseen(place.path, class_name, CUSTOM, _custom(inside), inside.layers)
         return

@@ -54,7 +54,7 @@ def fresh(weight: Incoming, seed: int, initializer: Any = None) -> Values:
 
 def _initializer(weight: Incoming, initializer: Any) -> Any:
     name = _ARGUMENTS.get(weight.part.weight, "kernel_initializer")
-    if weight.part.class_name.startswith("Depthwise"):
+    if len(weight.part.axes) > 1:  # a depthwise kernel
         name = "depthwise_initializer"
     own = getattr(weight.layer, name, _VARIED) if initializer is None else initializer
     own = keras.initializers.get(own)

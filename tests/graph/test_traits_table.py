@@ -16,8 +16,7 @@ from keras_rectifiers.graph import traits
 
 _NO_ROW = {
     "they are made of other members, or of code": (
-        "Layer Wrapper TimeDistributed Lambda Pipeline FlaxLayer JaxLayer TFSMLayer "
-        "TorchModuleWrapper"
+        "Layer Wrapper TimeDistributed Lambda Pipeline"
     ),
     "no tensor comes in": "InputLayer",
     "it takes boxes beside images": "MaxNumBoundingBoxes",

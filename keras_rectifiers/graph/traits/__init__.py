@@ -27,22 +27,10 @@ from keras_rectifiers.graph.traits.table import function
 from keras_rectifiers.graph.traits.table import of
 from keras_rectifiers.graph.traits.table import of_entry
 
-# Names of classes, for those who ask by name still.
-NORMALIZATIONS = frozenset(name for name, row in LAYERS.items() if row.normalizes)
-PASSING = frozenset(name for name, row in LAYERS.items() if row.passes)
-POOLING = ("MaxPool", "AveragePool", "AvgPool", "Adaptive")
-RESIZING = ("ZeroPadding", "Cropping", "UpSampling")
-GLOBAL_POOLING = "Global"
-
 __all__ = [
-    "GLOBAL_POOLING",
     "LAST",
     "LAYERS",
-    "NORMALIZATIONS",
     "OPERATIONS",
-    "PASSING",
-    "POOLING",
-    "RESIZING",
     "UNKNOWN",
     "Argument",
     "Axis",

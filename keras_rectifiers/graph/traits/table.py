@@ -94,6 +94,8 @@ class Traits:
     needs_positive: bool = False
     #: The second operand is a divisor.
     divides: bool = False
+    #: A model of another library is inside, with whatever weights that has.
+    foreign: bool = False
     #: What becomes of the axis of the channels.
     channels: Channels = Channels.STAY
     #: The weights by which units are made ...
@@ -271,6 +273,7 @@ LAYERS = _rows(
         "Maximum Minimum": Traits(merges=True, keeps_zero=True, keeps_sign=True),
         "Concatenate": Traits(joins=True, keeps_zero=True, keeps_sign=True),
         "Dot": Traits(channels=Channels.LOST, keeps_zero=True, keeps_sign=True),
+        "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper": Traits(foreign=True),
         # Layers of text, categories, sound and images.
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup "
         "StringLookup TextVectorization": _LAST,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers.graph import forms
+from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.variables import attention
 from keras_rectifiers.graph.variables.quantized import is_quantized
 from keras_rectifiers.graph.variables.quantized import quantized
@@ -26,9 +27,6 @@ Table = Callable[[Config], tuple[Variable, ...]]
 
 #: Class -> its variables. What is Keras' own and not here has none.
 VARIABLES: dict[str, Table] = {}
-
-#: Classes of Keras whose weights are those of whatever they wrap.
-_OPAQUE = frozenset(["FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"])
 
 _EINSUM = re.compile(r"^[^,]*,([^->]*)->(.*)$")
 
@@ -64,7 +62,7 @@ def is_known(entry: Mapping[str, Any]) -> bool:
     Args:
         entry: A layer, as Keras 3 writes it.
     """
-    if entry.get("class_name") in _OPAQUE:
+    if traits.of(str(entry.get("class_name"))).foreign:
         return False
     if forms.is_ours(entry):
         return True
