@@ -36,19 +36,19 @@ class Absorber:
     path: str
     layer: Any
     #: Whether it is a BatchNormalization.
-    normalises: bool
+    normalizes: bool
     #: Axis of the channels.
     channel_axis: int
 
     @property
     def attribute(self) -> str:
         """What of the layer the output passes through: its activation or its call."""
-        return "call" if self.normalises else SLOT
+        return "call" if self.normalizes else SLOT
 
     @property
     def weights(self) -> tuple[Any, ...]:
         """The variables that absorbing changes."""
-        if self.normalises:
+        if self.normalizes:
             return self.layer.moving_mean, self.layer.moving_variance
         return (self.layer.bias,)
 
@@ -64,14 +64,14 @@ class Absorber:
                 BatchNormalization only, as is the next.
             spread: The variance that it shall have.
         """
-        if self.normalises:
-            self._normalise(mean, wanted, variance, spread)
+        if self.normalizes:
+            self._normalize(mean, wanted, variance, spread)
             return
         bias = to_numpy(self.layer.bias, np.float64)
         change = (wanted - mean).reshape(bias.shape)
         self.layer.bias.assign((bias + change).astype("float32"))
 
-    def _normalise(
+    def _normalize(
         self, mean: Values, wanted: Values, variance: Values, spread: Values
     ) -> None:
         """Moving statistics under which the output has this mean and spread.
@@ -132,9 +132,9 @@ def _absorber(path: str, layer: Any) -> Absorber | None:
     row = traits.of(type(layer).__name__)
     if row.normalizes and row.stateful:
         axis = layer.axis if isinstance(layer.axis, int) else -1
-        return Absorber(path, layer, normalises=True, channel_axis=axis)
+        return Absorber(path, layer, normalizes=True, channel_axis=axis)
     biased = traits.Weight("bias", (-1,)) in row.makes
     if not biased or getattr(layer, "bias", None) is None:
         return None
     axis = traits.format_axis(getattr(layer, "data_format", None))
-    return Absorber(path, layer, normalises=False, channel_axis=axis)
+    return Absorber(path, layer, normalizes=False, channel_axis=axis)

@@ -152,7 +152,7 @@ def _seen(
     original = getattr(absorber.layer, absorber.attribute)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if absorber.normalises:
+        if absorber.normalizes:
             return see(absorber, original(*args, **kwargs))
         return original(see(absorber, args[0]), *args[1:], **kwargs)
 
@@ -195,7 +195,7 @@ def _corrected(
     def spread(values: Any) -> Any:
         return ops.cast(ops.reshape(values, shape), output.dtype)
 
-    if not absorber.normalises:
+    if not absorber.normalizes:
         return output + spread(wanted[0] - mean)
     root = ops.sqrt(absorber.ratio(variance, wanted[1], ops))
     return (output - spread(mean)) / spread(root) + spread(wanted[0])

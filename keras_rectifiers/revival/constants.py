@@ -1,6 +1,6 @@
 """What a silent unit adds to its consumers, where that is not zero.
 
-Between a rectifier and its consumer a batch normalisation makes a constant of the
+Between a rectifier and its consumer a batch normalization makes a constant of the
 zeros of a silent unit: c = beta - gamma * mean / sqrt(variance + epsilon). Taking
 the unit out means to add what c adds to the consumer's bias.
 """
@@ -32,7 +32,7 @@ def constants(outgoing: Outgoing) -> Values:
     for step, layer in zip(outgoing.part.through, outgoing.through, strict=True):
         row = traits.of(step.class_name, operation=not is_layer(layer))
         if row.normalizes:
-            value = _normalised(value, step.indices, layer)
+            value = _normalized(value, step.indices, layer)
         elif not _keeps_constants(row):
             value = np.where(value == 0, value, np.nan)
     return value
@@ -79,8 +79,8 @@ def _keeps_constants(row: traits.Traits) -> bool:
     return moves or row.reorders or row.joins or (row.passes and row.keeps_zero)
 
 
-def _normalised(value: Values, indices: Values, layer: Any) -> Values:
-    """The output of a batch normalisation for one input of each unit."""
+def _normalized(value: Values, indices: Values, layer: Any) -> Values:
+    """The output of a batch normalization for one input of each unit."""
     mean, variance = copy_of(layer.moving_mean), copy_of(layer.moving_variance)
     scale = 1 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
     if layer.scale:

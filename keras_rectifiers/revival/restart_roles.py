@@ -24,9 +24,9 @@ PASSED = "passed"
 MIRRORED = "mirrored"
 #: Makes an output of the model.
 OUTPUT = "output"
-#: Makes rectified units in another way: its own initialiser, and no bias.
+#: Makes rectified units in another way: its own initializer, and no bias.
 UNITS = "units"
-#: Everything else: the layer's own initialisers.
+#: Everything else: the layer's own initializers.
 OWN = "own"
 
 #: What may follow a layer.

@@ -205,16 +205,25 @@ def test_bounded_states_are_used():
     assert keras_rectifiers.estimate(model).layer("h").dead.tolist() == [True]
 
 
-def test_training_mode_ends_the_proof():
+@pytest.mark.parametrize(
+    "kind",
+    [
+        layers.BatchNormalization,
+        lambda **name: layers.Dropout(0.5, **name),
+        lambda **name: layers.AlphaDropout(0.5, **name),
+        lambda **name: layers.SpatialDropout1D(0.5, **name),
+        lambda **name: layers.GaussianNoise(0.9, **name),
+    ],
+)
+def test_training_mode_ends_the_proof(kind):
     """A layer that is called with training=True does not do what is estimated."""
-    inputs = keras.Input((3,))
-    x = layers.BatchNormalization(name="norm")(inputs, training=True)
-    model = keras.Model(inputs, layers.ReLU(name="r")(x))
+    inputs, trained = keras.Input((2, 3)), kind(name="it")
+    model = keras.Model(inputs, layers.ReLU(name="r")(trained(inputs, training=True)))
 
     layer = keras_rectifiers.estimate(model, input_range=(5, 6)).layer("r")
 
     assert layer.p_active is None
-    assert layer.blocked == "BatchNormalization 'norm'"
+    assert layer.blocked == f"{type(trained).__name__} 'it'"
 
 
 def test_calls_of_a_shared_rectifier_are_taken_together():
