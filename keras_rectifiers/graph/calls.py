@@ -199,6 +199,17 @@ class Calls(Sequence[Call]):
             steps = self._calls[tensor.call].steps
         return self._stated.get(tensor, Stated(None, None, 0)).at(steps)
 
+    def producer(self, operand: Any) -> tuple[str, Sequence[Any]] | None:
+        """Class and operands of the call that made an operand; None for a number.
+
+        Args:
+            operand: One of `Call.args`.
+        """
+        if not isinstance(operand, Tensor):
+            return None
+        made = self._calls[operand.call]
+        return made.class_name, made.args
+
     def depends(self, call: Call, source: Call) -> bool:
         """Whether a call takes what another made, or anything that was made from it.
 
@@ -365,3 +376,8 @@ class _Model:
         if isinstance(value, dict):
             return {key: self._read(each) for key, each in value.items()}
         return list(map(self._read, value)) if isinstance(value, list) else value
+
+
+def same(operand: Any, other: Any) -> bool:
+    """Whether two operands are the same tensor."""
+    return isinstance(operand, Tensor) and operand == other

@@ -42,71 +42,46 @@ class Ref:
 
 
 class Graph:
-    """Edges of one model, by name and call.
+    """The calls of one model's members, and what each of them takes.
 
     Args:
         model: A model's entry in a document (Functional or Sequential).
+
+    Attributes:
+        functional: Whether the model states its edges; else it is a chain.
+        entries: The members, by name.
+        nodes: The calls of each member as they are written; none in a chain.
+        outputs: The calls that make the outputs of the model.
+        begins: The calls that are inputs of the model.
     """
 
     def __init__(self, model: Entry) -> None:
         self.functional = is_functional(model)
-        self.entries: dict[str, Entry] = {}
-        self._consumers: dict[Node, list[Node]] = {}
-        self._shapes: dict[Node, Ref] = {}
-        self._inputs: dict[Node, list[Ref]] = {}
-        self.chain = [] if self.functional else layers_of(model)
-        for entry in layers_of(model):
-            self.entries[name_of(entry)] = entry
-        #: The calls of each entry as they are written.
+        self.entries = {name_of(entry): entry for entry in layers_of(model)}
         self.nodes = {name: nodes_of(each) for name, each in self.entries.items()}
-        self._positions = {name: index for index, name in enumerate(self.entries)}
+        self._inputs: dict[Node, list[Ref]] = {}
+        self.outputs: list[Node] = []
+        self.begins: dict[Node, None] = {}
         if self.functional:
-            self._connect()
             self.outputs = [ref.source for ref in end_refs(model, "output_layers")]
             begins = (ref.source for ref in end_refs(model, "input_layers"))
-            self.begins: dict[Node, None] = dict.fromkeys(begins)
-        else:
-            names = [name_of(entry) for entry in self.chain]
-            for name, following in itertools.pairwise(names):
-                self._consumers[name, 0] = [(following, 0)]
-            self.outputs = [(names[-1], 0)] if names else []
-            self.begins = {}
-
-    def position(self, name: str) -> int:
-        """Where a layer stands in a chain, counted from 0."""
-        return self._positions[name]
+            self.begins = dict.fromkeys(begins)
+            for name, nodes in self.nodes.items():
+                for index, node in enumerate(nodes):
+                    self._inputs[name, index] = list(node_refs(node))
+            return
+        names = list(self.entries)
+        for name, following in itertools.pairwise(names):
+            self._inputs[following, 0] = [Ref(name, 0, 0)]
+        self.outputs = [(names[-1], 0)] if names else []
 
     def calls(self, name: str) -> int:
-        """How often a layer is called."""
-        if not self.functional:
-            return 1
-        return max(1, len(self.nodes[name]))
-
-    def consumers(self, name: str, node: int) -> list[Node]:
-        """The calls that take the output of one call."""
-        return self._consumers.get((name, node), [])
-
-    def arguments(self, name: str, node: int) -> list[Any]:
-        """Positional operands of one call: `Ref`s and plain values."""
-        if not self.functional:
-            position = self.position(name)
-            if position == 0:
-                return []
-            return [Ref(name_of(self.chain[position - 1]), 0, 0)]
-        nodes = self.nodes[name]
-        if node >= len(nodes):
-            return []
-        return [as_ref(value) or value for value in nodes[node].get("args", [])]
+        """How often a member is called."""
+        return max(1, len(self.nodes[name])) if self.functional else 1
 
     def inputs(self, name: str, node: int) -> list[Ref]:
         """All tensors that one call takes, in Keras' order."""
-        if not self.functional:
-            return list(self.arguments(name, node))
         return self._inputs.get((name, node), [])
-
-    def output(self, name: str, node: int) -> Ref | None:
-        """What consumers say of the shape and dtype of one call's output."""
-        return self._shapes.get((name, node))
 
     @functools.cached_property
     def order(self) -> dict[Node, int]:
@@ -126,15 +101,6 @@ class Graph:
     def _takes(self, node: Node) -> list[Node]:
         begins = node in self.begins  # an intermediate tensor may be used as input
         return [] if begins else [ref.source for ref in self.inputs(*node)]
-
-    def _connect(self) -> None:
-        for name, nodes in self.nodes.items():
-            for index, node in enumerate(nodes):
-                taken = self._inputs[name, index] = list(node_refs(node))
-                for ref in taken:
-                    self._consumers.setdefault(ref.source, []).append((name, index))
-                    if ref.tensor == 0:
-                        self._shapes.setdefault(ref.source, ref)
 
 
 def nodes_of(entry: Entry) -> list[dict[str, Any]]:

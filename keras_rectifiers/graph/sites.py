@@ -8,15 +8,16 @@ from typing import Any
 
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.axes import Axes
+from keras_rectifiers.graph.calls import Calls
+from keras_rectifiers.graph.calls import Tensor
+from keras_rectifiers.graph.calls import same
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.graph.graph import Ref
 from keras_rectifiers.graph.inference.shapes import Shapes
 from keras_rectifiers.graph.policies import policy_for
 from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.roles import Roles
-from keras_rectifiers.graph.view import View
 from keras_rectifiers.specs import Rectifier
 from keras_rectifiers.specs import Shape
 
@@ -161,11 +162,11 @@ def holds_layer(entry: Entry) -> bool:
     )
 
 
-def find(view: View, axes: Axes, roles: Roles, shapes: Shapes) -> tuple[Found, ...]:
+def find(calls: Calls, axes: Axes, roles: Roles, shapes: Shapes) -> tuple[Found, ...]:
     """Every rectifier of a model, in the order of its layers.
 
     Args:
-        view: The document.
+        calls: The calls of the model.
         axes: The axes of its channels.
         roles: What the outputs of its calls are there for.
         shapes: The shapes of its tensors.
@@ -176,28 +177,28 @@ def find(view: View, axes: Axes, roles: Roles, shapes: Shapes) -> tuple[Found, .
     """
     shared: dict[tuple[Any, ...], list[Place]] = {}
     recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
-    for place in view.places[1:]:
-        known = recognise(place, view)
+    for place in calls.view.places[1:]:
+        known = recognise(place, calls)
         if known is not None:
             recognised.setdefault(place.identity, known)
             shared.setdefault(place.identity, []).append(place)
     return tuple(
-        _found(places, *recognised[identity], view, axes, roles, shapes)
+        _found(places, *recognised[identity], calls, axes, roles, shapes)
         for identity, places in shared.items()
     )
 
 
-def recognise(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
+def recognise(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
     """Form, function and operand of the rectifier at a place, if one is there.
 
     Args:
         place: A layer or an operation.
-        view: The document around it.
+        calls: The calls of the model.
     """
     entry, config = place.entry, place.config
     class_name, module = str(entry["class_name"]), entry.get("module")
     if forms.is_operation(module):
-        return _recognise_operation(place, view)
+        return _recognise_operation(place, calls)
     known = forms.recognise_layer(
         class_name, module, entry.get("registered_name"), config
     )
@@ -210,28 +211,23 @@ def recognise(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
     return None
 
 
-def _recognise_operation(place: Place, view: View) -> tuple[str, Rectifier, int] | None:
-    graph = view.graph_around(place)
-
-    def producer(tensor: Any) -> tuple[str, Sequence[Any]] | None:
-        if not isinstance(tensor, Ref) or tensor.name not in graph.entries:
-            return None
-        source = graph.entries[tensor.name]
-        return str(source["class_name"]), graph.arguments(tensor.name, tensor.node)
-
+def _recognise_operation(
+    place: Place, calls: Calls
+) -> tuple[str, Rectifier, int] | None:
     known = forms.recognise_operation(
         str(place.entry["class_name"]),
         place.entry.get("module"),
         place.config,
-        graph.arguments(place.names[-1], 0),
-        producer,
-        lambda a, b: _tensor(a) == _tensor(b) is not None,
+        _operands(place, calls),
+        calls.producer,
+        same,
     )
     return None if known is None else (OPERATION, *known)
 
 
-def _tensor(value: Any) -> tuple[str, int, int] | None:
-    return (value.name, value.node, value.tensor) if isinstance(value, Ref) else None
+def _operands(place: Place, calls: Calls) -> Sequence[Any]:
+    """The operands at the first call."""
+    return next((call.args for call in calls.of(place)), ())
 
 
 def _found(
@@ -239,7 +235,7 @@ def _found(
     form: str,
     known: Rectifier,
     operand: int,
-    view: View,
+    calls: Calls,
     axes: Axes,
     roles: Roles,
     shapes: Shapes,
@@ -261,18 +257,18 @@ def _found(
         evidence=evidence,
         shapes=tuple(shape for each in called for shape in each),
         channel_axis=axis,
-        dtype=_policy(place, view, operand, place.config.get(SLOT) if fused else None),
+        dtype=_policy(place, calls, operand, place.config.get(SLOT) if fused else None),
     )
-    calls = tuple(len(each) for each in called)
-    return Found(site, tuple(places), calls, operand, one_axis)
+    counts = tuple(len(each) for each in called)
+    return Found(site, tuple(places), counts, operand, one_axis)
 
 
-def _policy(place: Place, view: View, operand: int, slot: Any) -> str:
+def _policy(place: Place, calls: Calls, operand: int, slot: Any) -> str:
     """Name of the dtype policy that a rectifier in a place must have.
 
     Args:
         place: The layer or operation.
-        view: The document around it.
+        calls: The calls of the model.
         operand: Which operand an operation rectifies.
         slot: The value of the slot, for a fused one; a layer there has its own.
     """
@@ -280,9 +276,9 @@ def _policy(place: Place, view: View, operand: int, slot: Any) -> str:
     dtype = place.config.get("dtype") if own is None else own
     if dtype is not None:
         return policy_name(dtype)
-    arguments = view.graph_around(place).arguments(place.names[-1], 0)
-    tensor = arguments[operand] if operand < len(arguments) else None
-    return policy_for(tensor.dtype if isinstance(tensor, Ref) else None)
+    tensor = next(iter(_operands(place, calls)[operand:]), None)
+    known = calls.stated(tensor).dtype if isinstance(tensor, Tensor) else None
+    return policy_for(known)
 
 
 def _function_text(value: dict[str, Any]) -> str:

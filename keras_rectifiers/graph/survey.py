@@ -61,4 +61,4 @@ class Survey:
     @functools.cached_property
     def found(self) -> tuple[Found, ...]:
         """Every rectifier, in the order of the layers."""
-        return sites.find(self.view, self.axes, self.roles, self.guessed_shapes)
+        return sites.find(self.calls, self.axes, self.roles, self.guessed_shapes)

@@ -18,12 +18,11 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import hints
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.callables import LIBRARIES
+from keras_rectifiers.graph.calls import Calls
+from keras_rectifiers.graph.calls import same
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
-from keras_rectifiers.graph.graph import Ref
-from keras_rectifiers.graph.graph import refs
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.graph.view import View
 
 #: Reasons: a class that is not one of Keras, and a Python function or an operation
 #: that may compute a rectifier.
@@ -81,7 +80,7 @@ def unseen(survey: Survey, look: Look) -> tuple[Unseen, ...]:
     known = {place.address for each in survey.found for place in each.places}
     found: dict[tuple[Any, ...], Unseen] = {}
     for place in survey.view.places[1:]:
-        for each in _of(place, survey.view, look, known=place.address in known):
+        for each in _of(place, survey.calls, look, known=place.address in known):
             found.setdefault((*place.identity, each.reason, each.detail), each)
     return tuple(found.values())
 
@@ -106,10 +105,10 @@ def counted(found: Sequence[Unseen]) -> str:
     return text
 
 
-def _of(place: Place, view: View, look: Look, *, known: bool) -> Iterator[Unseen]:
+def _of(place: Place, calls: Calls, look: Look, *, known: bool) -> Iterator[Unseen]:
     entry, class_name = place.entry, str(place.entry["class_name"])
     if forms.is_operation(entry.get("module")) or hints.is_merge(entry):
-        spelled = "" if known else _operation(place, view)
+        spelled = "" if known else _operation(place, calls)
         if spelled:
             detail = f"{spelled} may be a rectifier"
             yield Unseen(place.path, class_name, OPERATION, detail, 0)
@@ -158,32 +157,11 @@ def _function(value: Any) -> str:
     return "" if known else f"{class_name}()"
 
 
-def _operation(place: Place, view: View) -> str:
+def _operation(place: Place, calls: Calls) -> str:
     """How an operation looks like a rectifier; empty where it is none, or known."""
-    if view.member(place) is not place:
+    if calls.view.member(place) is not place:
         return ""  # a wrapper calls it, with one tensor
-    graph = view.graph_around(place)
-    operands = list(graph.arguments(place.names[-1], 0))
+    operands = next((list(call.args) for call in calls.of(place)), [])
     if len(operands) == 1 and isinstance(operands[0], list):
         operands = operands[0]  # a layer takes its tensors in a list
-    operands = [_with_refs(each) for each in operands]
-
-    def producer(value: Any) -> tuple[str, Sequence[Any]] | None:
-        if not isinstance(value, Ref) or value.name not in graph.entries:
-            return None
-        class_name = str(graph.entries[value.name]["class_name"])
-        return class_name, graph.arguments(value.name, value.node)
-
-    def same(a: Any, b: Any) -> bool:
-        both = isinstance(a, Ref) and isinstance(b, Ref)
-        return both and (a.source, a.tensor) == (b.source, b.tensor)
-
-    return hints.hint(str(place.entry["class_name"]), operands, producer, same)
-
-
-def _with_refs(value: Any) -> Any:
-    """A tensor, or a list of them, as references."""
-    found = list(refs(value))
-    if isinstance(value, list):
-        return found
-    return found[0] if found else value
+    return hints.hint(str(place.entry["class_name"]), operands, calls.producer, same)

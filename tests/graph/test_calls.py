@@ -175,6 +175,25 @@ def test_operands_have_tensors_in_place_of_references():
     assert calls[2].takes == (Tensor(0, 0), Tensor(1, 0))
 
 
+def test_plain_values_stay_among_the_operands():
+    """Numbers are operands too: `maximum(0, x)`."""
+    calls = _calls(functional(start(), operation("Maximum", "m", call(0, "x"))))
+
+    assert calls[1].args == (0, Tensor(0, 0))
+    assert calls.producer(0) is None
+    assert calls.producer(Tensor(1, 0)) == ("Maximum", (0, Tensor(0, 0)))
+
+
+def test_shapes_are_those_that_takers_state():
+    """Each output has its own, and one that nobody takes has none."""
+    taken = call(tensor("a", 0, 1, shape=(9,)), tensor("a", shape=(2, 3)))
+    calls = _calls(functional(start(), dense("a", call("x")), layer("Own", "b", taken)))
+
+    assert calls.stated(Tensor(1, 0)).shape == (2, 3)
+    assert calls.stated(Tensor(1, 1)).shape == (9,)
+    assert calls.stated(Tensor(2, 0)).shape is None
+
+
 def test_several_outputs_of_one_call():
     """The states of an LSTM are outputs of the same call, with their own shapes."""
     sequence, state = (
