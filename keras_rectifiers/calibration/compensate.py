@@ -34,7 +34,7 @@ def compensate(
     reference: Passed,
     correcting: Forward,
     plain: Forward,
-) -> int:
+) -> None:
     """Change biases and moving statistics of a model until its means are as before.
 
     Args:
@@ -43,17 +43,12 @@ def compensate(
         reference: The pass of the original on these batches.
         correcting: A correcting pass of the model.
         plain: A plain one.
-
-    Returns:
-        Number of passes that it took.
     """
     seen = [each for each in absorbers if each.path in reference.moments]
     _absorb(seen, correcting.run(batches, reference), reference)
-    for number in range(1, ROUNDS + 1):
-        found = plain.run(batches)
-        if _absorb(seen, found, reference) <= TOLERANCE:
-            return number + 1
-    return ROUNDS + 1
+    for _ in range(ROUNDS):
+        if _absorb(seen, plain.run(batches), reference) <= TOLERANCE:
+            return
 
 
 def _absorb(absorbers: Iterable[Absorber], found: Passed, reference: Passed) -> float:

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -116,7 +115,9 @@ class Forward(Probe):
                 return output
             return _corrected(absorber, output, mean, variance, wanted)
 
-        with seeing(self._absorbers, see):
+        with contextlib.ExitStack() as stack:
+            for absorber in self._absorbers:
+                stack.enter_context(_seen(absorber, see))
             output = forward(x)
         value = ops.zeros(())
         if self._loss:
@@ -129,26 +130,10 @@ class Forward(Probe):
         }
 
 
-@contextlib.contextmanager
-def seeing(
-    absorbers: Iterable[Absorber], see: Callable[[Absorber, Any], Any]
-) -> Iterator[None]:
-    """Pass the output of each absorber, before its activation, through a function.
-
-    Args:
-        absorbers: The absorbers; they are as before after the context.
-        see: Takes an absorber and its output, and gives what stands for the output.
-    """
-    with contextlib.ExitStack() as stack:
-        for absorber in absorbers:
-            stack.enter_context(_seen(absorber, see))
-        yield
-
-
 def _seen(
     absorber: Absorber, see: Callable[[Absorber, Any], Any]
 ) -> AbstractContextManager[None]:
-    """Stand before one attribute."""
+    """Pass the output of an absorber, before its activation, through a function."""
     original = getattr(absorber.layer, absorber.attribute)
 
     def call(*args: Any, **kwargs: Any) -> Any:
