@@ -72,6 +72,8 @@ def _shapes(
     if class_name in ("Attention", "AdditiveAttention"):
         value = taken[1] if len(taken) > 1 else None
         return [None if value is None else (*before[:-1], value[-1])]
+    if row.pools or row.global_pool:
+        return [(_global if row.global_pool else _pooled)(config, before)]
     if class_name in _SEVERAL:
         return _SEVERAL[class_name](class_name, config, before)
     rule = _RULES.get(class_name)
@@ -149,8 +151,10 @@ def _global(config: Config, before: Shape) -> Shape:
     )
 
 
-def _adapted(config: Config, before: Shape) -> Shape:
-    """Adaptive pooling makes the same lengths of whatever it takes."""
+def _pooled(config: Config, before: Shape) -> Shape:
+    if "output_size" not in config:
+        return pooling(config, before)
+    # Adaptive pooling makes the same lengths of whatever it takes.
     after, axis = list(before), channel_axis(config, len(before))
     for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
         after[index] = item(config["output_size"], place)
@@ -260,7 +264,6 @@ _SEVERAL: dict[str, Callable[[str, Config, Shape], Sequence[Shape | None]]] = {
     "Bidirectional": _both_ways,
     **dict.fromkeys(("TimeDistributed", "SpectralNormalization"), _wrapped),
 }
-_KINDS = ("Max", "Average")
 _RULES: dict[str, _Rule] = {
     "Dense": lambda config, before: (*before[:-1], config["units"]),
     "Embedding": lambda config, before: (*before, config["output_dim"]),
@@ -288,17 +291,6 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(["Resizing", "CenterCrop", "RandomCrop"], _resized),
     **dict.fromkeys(
         ["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], _transposed
-    ),
-    **dict.fromkeys(
-        [f"{kind}Pooling{n}D" for kind in _KINDS for n in (1, 2, 3)],
-        pooling,
-    ),
-    **dict.fromkeys(
-        [f"Global{kind}Pooling{n}D" for kind in _KINDS for n in (1, 2, 3)],
-        _global,
-    ),
-    **dict.fromkeys(
-        [f"Adaptive{kind}Pooling{n}D" for kind in _KINDS for n in (1, 2, 3)], _adapted
     ),
     **dict.fromkeys(
         ["UpSampling1D", "UpSampling2D", "UpSampling3D"],

@@ -119,9 +119,10 @@ def _static(class_name: str, config: dict[str, Any]) -> tuple[int, ...]:
     axes = [0] if config.get("stateful") else []
     if config.get("unroll"):
         axes.append(1)
-    if class_name.startswith("ConvLSTM"):
-        first = 2 if _channel_axis(class_name, config) == -1 else 3
-        axes += range(first, first + _rank(class_name, config)[1] - 3)
+    row = traits.of(class_name)
+    if row.recurrent and row.spatial:
+        first = 2 if _channel_axis(class_name, config) == traits.LAST else 3
+        axes += range(first, first + row.spatial)
     return tuple(axes)
 
 
@@ -149,9 +150,9 @@ def _axes(
 
 
 def _channel_axis(class_name: str, config: dict[str, Any]) -> int:
-    if config.get("data_format") != "channels_first":
-        return -1
-    return 2 if class_name.startswith("ConvLSTM") else 1
+    axis = traits.format_axis(config.get("data_format"))
+    steps = axis != traits.LAST and traits.of(class_name).recurrent
+    return axis + 1 if steps else axis
 
 
 def _channels(config: dict[str, Any], lengths: Lengths) -> int:
