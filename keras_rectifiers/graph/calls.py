@@ -256,9 +256,7 @@ class Calls(Sequence[Call]):
             for tensor in takes:
                 self._state(tensor, built)
         if place.entry["class_name"] == "InputLayer" and takes:
-            shape = place.config.get("batch_shape")
-            whole = tuple(shape) if isinstance(shape, list) else None
-            self._state(takes[0], Stated(whole, None, model.steps))
+            self._state_input(takes[0], place, model.steps)
             return takes
         inside = self.view.is_model(place)
         number = -1 if inside else len(self._calls)
@@ -276,6 +274,8 @@ class Calls(Sequence[Call]):
             traits.of_entry(place.entry),
         )
         self._add(call)
+        if place.entry["class_name"] == "InputLayer":
+            self._state_input(Tensor(number, 0), place, model.steps)
         if inside:
             opened = _Model(self.view, place, takes, (*model.around, call), steps)
             return self._open(opened)
@@ -295,6 +295,12 @@ class Calls(Sequence[Call]):
         self._calls.append(call)
         for position, tensor in enumerate(call.takes):
             self._takers.setdefault(tensor, []).append((call, position))
+
+    def _state_input(self, tensor: Tensor, place: Place, steps: int) -> None:
+        """Note what an InputLayer says about what it hands on."""
+        shape = place.config.get("batch_shape")
+        whole = tuple(shape) if isinstance(shape, list) else None
+        self._state(tensor, Stated(whole, None, steps))
 
     def _state(self, tensor: Tensor, said: Stated) -> None:
         """Note what a call says; who sees most axes is believed, then the first."""

@@ -15,6 +15,7 @@ from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.inference.outputs import outputs_of
 from keras_rectifiers.graph.inference.sizes import TensorSpec
+from keras_rectifiers.graph.survey import Survey
 
 _FORMATS = ("channels_last", "channels_first")
 
@@ -449,3 +450,44 @@ def test_every_layer_of_keras_is_compared_or_left_out_for_a_reason():
 
     assert not compared & left_out
     assert exported - compared == left_out
+
+
+def test_shapes_that_a_document_does_not_state_are_inferred_alike():
+    """Through models inside models, steps of sequences, and states."""
+    inner_in = keras.Input((8, 6, 3))
+    made = layers.Conv2D(4, 3, activation="relu")(inner_in)
+    inner = keras.Model(inner_in, [layers.GlobalAveragePooling2D()(made), made])
+    chain = keras.Sequential([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(7)])
+    inputs = keras.Input((5, 8, 6, 3))
+    steps = layers.TimeDistributed(chain)(inputs)
+    deep = layers.TimeDistributed(layers.TimeDistributed(layers.Dense(3)))(inputs)
+    whole, state, _ = layers.LSTM(4, return_sequences=True, return_state=True)(steps)
+    first = inner(inputs[:, 0])
+    second = inner(ops.relu(inputs[:, 1]))
+    joined = layers.Concatenate()([first[0], second[0], state, whole[:, -1]])
+    outputs = [layers.Dense(2)(joined), deep, first[1]]
+    document = json.loads(keras.Model(inputs, outputs).to_json())
+    bare = _without_shapes(document)
+
+    shapes, stated = Survey(bare).shapes, Survey(document).calls
+
+    assert len(stated) == len(shapes.calls)
+    for call in stated:
+        for tensor in stated.outputs(call):
+            wanted = stated.stated(tensor).shape
+            if wanted is not None:
+                assert shapes.of(tensor).shape == wanted, call.place.path
+    found = [shapes.at(tensor, 0).shape for tensor in shapes.calls.ends]
+    assert found == [(None, 2), (None, 5, 8, 6, 3), (None, 6, 4, 4)]
+
+
+def _without_shapes(value):
+    """A document that states shapes of inputs only."""
+    if isinstance(value, list):
+        return [_without_shapes(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    gone = {"build_config", "shape"}
+    return {
+        key: _without_shapes(each) for key, each in value.items() if key not in gone
+    }
