@@ -66,6 +66,19 @@ class Cannot:
     detail: str
 
 
+class CannotError(ValueError):
+    """Ends a walk that has found why something cannot be done; it carries the answer.
+
+    Args:
+        detail: As for `Cannot`.
+        reason: As for `Cannot`.
+    """
+
+    def __init__(self, detail: str, reason: str = "units") -> None:
+        super().__init__(detail)
+        self.cannot = Cannot(reason, detail)
+
+
 @dataclasses.dataclass(frozen=True)
 class NewWeight:
     """A weight that a replacement adds: its shape and the value it starts at."""

@@ -14,9 +14,9 @@ import numpy as np
 from keras_rectifiers.graph import traits
 from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.state import copy_of
-from keras_rectifiers.revival.live_units import CannotReviveError
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values
+from keras_rectifiers.specs import CannotError
 
 
 def constants(outgoing: Outgoing) -> Values:
@@ -51,19 +51,19 @@ def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
         Array of the bias' shape.
 
     Raises:
-        CannotReviveError: If no bias can take them over.
+        CannotError: If no bias can take them over.
     """
     part, config = outgoing.part, outgoing.part.config
     plain = traits.of(part.class_name).plain_kernel
     padded = config.get("padding", "valid") != "valid"
     bias = getattr(outgoing.layer, "bias", None)
     if not plain or padded or len(part.axes) != 1 or bias is None:
-        raise CannotReviveError(
+        raise CannotError(
             "between it and its consumer a normalisation makes a constant of zeros, "
             f"which no bias of {part.path!r} ({part.class_name}) can take over"
         )
     if not bias.trainable or not np.isfinite(constant[units]).all():
-        raise CannotReviveError(
+        raise CannotError(
             f"what reaches {part.path!r} from a silent unit is no constant"
         )
     weight = copy_of(outgoing.variable).astype(np.float64)

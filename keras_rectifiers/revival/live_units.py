@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.graph.units.wire import Cannot
 from keras_rectifiers.graph.units.wire import Consumer
 from keras_rectifiers.graph.units.wire import Part
 from keras_rectifiers.graph.units.wire import Producer
@@ -21,13 +20,11 @@ from keras_rectifiers.graph.units.wire import wire
 from keras_rectifiers.live.layers import by_path
 from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.live.state import copy_of
+from keras_rectifiers.specs import Cannot
+from keras_rectifiers.specs import CannotError
 from keras_rectifiers.surgery.live import LiveModel
 
 Values = npt.NDArray[Any]
-
-
-class CannotReviveError(ValueError):
-    """A site has no safe answer; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,25 +101,25 @@ class LiveWiring:
         for path, wiring in wire(LiveModel(model).survey).items():
             try:
                 self.sites[path] = self._bound(wiring)
-            except CannotReviveError as error:
+            except CannotError as error:
                 self.left[path] = str(error)
 
     def site(self, path: str) -> LiveUnits:
         """The units of a rectifier.
 
         Raises:
-            CannotReviveError: If they are left alone; it says why.
+            CannotError: If they are left alone; it says why.
         """
         if path in self.left:
-            raise CannotReviveError(self.left[path])
+            raise CannotError(self.left[path])
         return self.sites[path]
 
     def _bound(self, wiring: UnitWiring) -> LiveUnits:
         incoming, outgoing = wiring.producers, wiring.consumers
         if isinstance(incoming, Cannot):
-            raise CannotReviveError(incoming.reason)
+            raise CannotError(incoming.detail)
         if isinstance(outgoing, Cannot):
-            raise CannotReviveError(outgoing.reason)
+            raise CannotError(outgoing.detail)
         return LiveUnits(
             wiring.path,
             wiring.units or 0,
@@ -140,19 +137,19 @@ class LiveWiring:
     def _variable(self, part: Part) -> tuple[Any, Any]:
         layer = self._layers.get(part.path)
         if layer is None:
-            raise CannotReviveError(f"the layer {part.path!r} is not found")
+            raise CannotError(f"the layer {part.path!r} is not found")
         if getattr(layer, "quantization_mode", None) or getattr(
             layer, "lora_enabled", False
         ):
-            raise CannotReviveError(f"{part.path!r} is quantized or has LoRA weights")
+            raise CannotError(f"{part.path!r} is quantized or has LoRA weights")
         variable = operator.attrgetter(part.weight)(layer)
         if variable is None or id(variable) in self._tied:
-            raise CannotReviveError(
+            raise CannotError(
                 f"{part.weight} of {part.path!r} is tied to another layer's"
             )
         moving = isinstance(part, Producer) and part.role.startswith("moving")
         if not moving and not variable.trainable:
-            raise CannotReviveError(f"{part.weight} of {part.path!r} is frozen")
+            raise CannotError(f"{part.weight} of {part.path!r} is frozen")
         _check_inside(part, variable.shape)
         return layer, variable
 
@@ -160,6 +157,6 @@ class LiveWiring:
 def _check_inside(part: Part, shape: Sequence[int]) -> None:
     for axis, indices in zip(part.axes, part.indices, strict=True):
         if len(shape) < -axis or indices.max(initial=0) >= shape[axis]:
-            raise CannotReviveError(
+            raise CannotError(
                 f"{part.weight} of {part.path!r} has not the shape that was expected"
             )

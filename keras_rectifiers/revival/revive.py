@@ -21,11 +21,11 @@ from keras_rectifiers.revival import slots
 from keras_rectifiers.revival.constants import bias_shift
 from keras_rectifiers.revival.constants import constants
 from keras_rectifiers.revival.fresh import fresh
-from keras_rectifiers.revival.live_units import CannotReviveError
 from keras_rectifiers.revival.live_units import LiveUnits
 from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values
+from keras_rectifiers.specs import CannotError
 
 #: What a normalisation behind a new unit starts with.
 _AFTER = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
@@ -106,7 +106,7 @@ def revive(
             site = wiring.site(path)
             folds[path] = _shifts(site, chosen, fold=fold)
             work.append((site, chosen))
-        except CannotReviveError as error:
+        except CannotError as error:
             left[path] = str(error)
     for shifts in folds.values():
         for outgoing, shift in shifts:
@@ -187,7 +187,7 @@ def _shifts(
         if (constant[chosen] == 0).all():
             continue
         if not fold:
-            raise CannotReviveError(
+            raise CannotError(
                 "between it and its consumer a normalisation makes a constant of "
                 "zeros, and fold=False"
             )

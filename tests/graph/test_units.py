@@ -6,8 +6,8 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_rectifiers.graph.units.wire import Cannot
 from keras_rectifiers.graph.units.wire import wire
+from keras_rectifiers.specs import Cannot
 from keras_rectifiers.surgery.live import LiveModel
 
 
@@ -150,7 +150,7 @@ def test_no_safe_consumers(build, reason):
     answer = _wiring(model, "c").consumers
 
     assert isinstance(answer, Cannot)
-    assert reason in answer.reason
+    assert reason in answer.detail
 
 
 def test_shared_consumer_is_refused():
@@ -162,7 +162,7 @@ def test_shared_consumer_is_refused():
 
     wiring = _wiring(_model(build, (3,)), "a")
 
-    assert "shared" in wiring.consumers.reason
+    assert "shared" in wiring.consumers.detail
 
 
 def test_branching_producer_is_refused():
@@ -174,7 +174,7 @@ def test_branching_producer_is_refused():
 
     wiring = _wiring(_model(build, (3,)), "r")
 
-    assert "used elsewhere" in wiring.producers.reason
+    assert "used elsewhere" in wiring.producers.detail
 
 
 def test_normalisation_alone_makes_units_after_a_sum():

@@ -19,8 +19,8 @@ from keras_rectifiers.graph.units import rules
 from keras_rectifiers.graph.units.parts import Consumer
 from keras_rectifiers.graph.units.parts import Passed
 from keras_rectifiers.graph.units.state import State
-from keras_rectifiers.graph.units.state import UnsafeError
 from keras_rectifiers.graph.units.state import start
+from keras_rectifiers.specs import CannotError
 
 #: Most ways that are followed from one rectifier.
 _MOST = 5_000
@@ -43,7 +43,7 @@ class Consumers(Forward[Sequence[State]]):
         found: The rectifier.
 
     Raises:
-        UnsafeError: If there is no safe answer.
+        CannotError: If there is no safe answer.
     """
 
     def __init__(self, shapes: Shapes, found: Found) -> None:
@@ -59,10 +59,10 @@ class Consumers(Forward[Sequence[State]]):
         """Every weight that the units' outputs are multiplied with.
 
         Raises:
-            UnsafeError: If there is no safe answer.
+            CannotError: If there is no safe answer.
         """
         if not self._takers:
-            raise UnsafeError("its output is not used")
+            raise CannotError("its output is not used")
         return tuple(
             part for taker in self._takers.values() for part in self._of(taker)
         )
@@ -84,9 +84,9 @@ class Consumers(Forward[Sequence[State]]):
             states.append(self._start)
         self._ways += len(states)
         if self._ways > _MOST:
-            raise UnsafeError("its output goes further than can be followed")
+            raise CannotError("its output goes further than can be followed")
         if states and Tensor(call.number, 0) in self.calls.ends:
-            raise UnsafeError("it is an output of the model")
+            raise CannotError("it is an output of the model")
         return [states] if states else []
 
     def _after(self, call: Call, position: int, state: State) -> State | None:
@@ -97,13 +97,13 @@ class Consumers(Forward[Sequence[State]]):
             shapes = [self._shapes.taken(call, each) for each in range(position + 1)]
             after: State | None = rules.concatenated(entry, state, position, shapes)
         elif len(call.takes) != 1 or call.class_name == "Bidirectional":
-            raise UnsafeError(_why(call))
+            raise CannotError(_why(call))
         else:
             after = rules.keeps_apart(entry, state, shape)
         if after is None:
             pieces = rules.taken_up(entry, state, shape)
             if not pieces:
-                raise UnsafeError(_why(call))
+                raise CannotError(_why(call))
             taker = self._takers.setdefault(
                 place.identity, _Taker(place, state.through, {})
             )
@@ -121,7 +121,7 @@ class Consumers(Forward[Sequence[State]]):
     def _of(self, taker: _Taker) -> list[Consumer]:
         place = taker.place
         if taker.reached.keys() != {call.number for call in self.calls.of_layer(place)}:
-            raise UnsafeError(
+            raise CannotError(
                 f"{place.path!r} is shared and takes other values by the same weights"
             )
         per_call = [_united(pieces) for pieces in taker.reached.values()]
@@ -129,7 +129,7 @@ class Consumers(Forward[Sequence[State]]):
         for other in per_call[1:]:
             for (_, _, mine), (_, _, theirs) in zip(first, other, strict=True):
                 if not all(map(np.array_equal, mine, theirs)):
-                    raise UnsafeError(
+                    raise CannotError(
                         f"{place.path!r} is shared and takes units at other positions"
                     )
         return [
@@ -153,7 +153,7 @@ def _united(arrivals: list[list[rules.Piece]]) -> list[rules.Piece]:
         joined: list[rules.Piece] = []
         for (weight, axes, mine), (_, _, theirs) in zip(first, other, strict=True):
             if len(axes) != 1:
-                raise UnsafeError("it reaches a grouped convolution twice")
+                raise CannotError("it reaches a grouped convolution twice")
             joined.append((weight, axes, (np.hstack([mine[0], theirs[0]]),)))
         first = joined
     return first

@@ -13,15 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.specs import Cannot
+
 Indices = npt.NDArray[np.int64]
-
-
-@dataclasses.dataclass(frozen=True)
-class Cannot:
-    """There is no safe answer, and why."""
-
-    #: What stands in the way, and where.
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

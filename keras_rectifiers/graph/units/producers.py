@@ -16,8 +16,8 @@ from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units import rules
 from keras_rectifiers.graph.units.parts import Producer
 from keras_rectifiers.graph.units.state import State
-from keras_rectifiers.graph.units.state import UnsafeError
 from keras_rectifiers.graph.units.state import start
+from keras_rectifiers.specs import CannotError
 
 
 @dataclasses.dataclass(eq=False)
@@ -51,13 +51,13 @@ class Producers:
         """Every weight that makes the units.
 
         Raises:
-            UnsafeError: If there is no safe answer.
+            CannotError: If there is no safe answer.
         """
         own, state = start(self._calls, self._found)
         try:
             self._walk(own, state)
             self._check(self._makers)
-        except UnsafeError:
+        except CannotError:
             # A normalisation has weights for each unit, whatever comes before it.
             self._check(self._norms)
             if not self._norms:
@@ -72,14 +72,14 @@ class Producers:
         )
 
     def _walk(self, own: list[Call], state: State) -> None:
-        failed: UnsafeError | None = None
+        failed: CannotError | None = None
         for call in own:
             try:
                 if self._found.site.form == FUSED:
                     self._make(call, state)
                 else:
                     self._back(call, state)
-            except UnsafeError as error:
+            except CannotError as error:
                 failed = error
         if failed is not None:
             # Every call has been seen, so that the norms are known at all of them.
@@ -89,7 +89,7 @@ class Producers:
         for maker in makers.values():
             calls = self._calls.of_layer(maker.place)
             if maker.met != {call.number for call in calls}:
-                raise UnsafeError(
+                raise CannotError(
                     f"{maker.place.path!r} is shared and makes other values by the "
                     "same weights"
                 )
@@ -103,7 +103,7 @@ class Producers:
             if row.normalizes:
                 self._norm(before, state)
                 if row.mixes:
-                    raise UnsafeError(
+                    raise CannotError(
                         f"{before.place.path!r} mixes units with each other"
                     )
             elif row.pools or (row.resizes and row.spatial):
@@ -117,12 +117,12 @@ class Producers:
     def _maker(self, call: Call, operand: int = 0) -> Call:
         """The call that made an operand of another, and that nobody else takes."""
         if not call.takes:
-            raise UnsafeError("it rectifies an input of the model")
+            raise CannotError("it rectifies an input of the model")
         tensors = [value for value in call.args if isinstance(value, Tensor)]
         taken = call.args[operand] if operand < len(call.args) else None
         if not isinstance(taken, Tensor):
             if len(tensors) != 1:
-                raise UnsafeError(f"what {call.member.path!r} takes cannot be read")
+                raise CannotError(f"what {call.member.path!r} takes cannot be read")
             taken = tensors[0]
         maker = self._calls[taken.call]
         takers = [taker for taker, _ in self._calls.takers(taken)]
@@ -130,7 +130,7 @@ class Producers:
             inside = (
                 each for each in (*maker.around, maker) if each not in call.around
             )
-            raise UnsafeError(
+            raise CannotError(
                 f"what {next(inside).member.path!r} puts out is used elsewhere, too"
             )
         return maker
@@ -139,11 +139,11 @@ class Producers:
         config, place = call.config, call.place
         shape = self._shapes.taken(call)
         if shape is None:
-            raise UnsafeError(f"the shape that {place.path!r} takes is unknown")
+            raise CannotError(f"the shape that {place.path!r} takes is unknown")
         axis = config.get("axis", -1)
         axes = axis if isinstance(axis, list) else [axis]
         if [each % len(shape) for each in axes] != [state.axis]:
-            raise UnsafeError(
+            raise CannotError(
                 f"{place.path!r} works on another axis than that of the units"
             )
         switched = {
@@ -160,10 +160,10 @@ class Producers:
     def _make(self, call: Call, state: State) -> None:
         place = call.place
         if rules.mixes_output(place.entry):
-            raise UnsafeError(f"the activation of {place.path!r} mixes units")
+            raise CannotError(f"the activation of {place.path!r} mixes units")
         found = rules.made_by(place.entry, state, self._shapes.taken(call))
         if not found:
-            raise UnsafeError(
+            raise CannotError(
                 f"{place.path!r} ({call.class_name}) has no weights of "
                 "which some make one unit alone"
             )
@@ -182,7 +182,7 @@ class Producers:
         maker = makers.setdefault(place.identity, _Maker(place, pieces, set()))
         for (_, mine), (_, theirs) in zip(maker.pieces, pieces, strict=True):
             if not all(map(np.array_equal, mine[2], theirs[2])):
-                raise UnsafeError(
+                raise CannotError(
                     f"{place.path!r} is shared and makes units at other positions"
                 )
         maker.met.add(call.number)

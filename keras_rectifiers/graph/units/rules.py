@@ -19,7 +19,7 @@ from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.units.parts import Indices
 from keras_rectifiers.graph.units.state import State
-from keras_rectifiers.graph.units.state import UnsafeError
+from keras_rectifiers.specs import CannotError
 from keras_rectifiers.specs import Shape
 
 #: (weight, axes from the end, positions of each unit on them)
@@ -47,7 +47,7 @@ def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None
         no such layer.
 
     Raises:
-        UnsafeError: If it is one, and cannot be followed.
+        CannotError: If it is one, and cannot be followed.
     """
     row, config = traits.of_entry(entry), config_of(entry)
     class_name = str(entry["class_name"])
@@ -86,7 +86,7 @@ def taken_up(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
         shape: Shape of its input.
 
     Raises:
-        UnsafeError: If the weights are shared between units.
+        CannotError: If the weights are shared between units.
     """
     config = config_of(entry)
     for weight in traits.of_entry(entry).reads:
@@ -110,7 +110,7 @@ def made_by(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
         shape: Shape of its input.
 
     Raises:
-        UnsafeError: If the weights are shared between units.
+        CannotError: If the weights are shared between units.
     """
     config, weights = config_of(entry), traits.of_entry(entry).makes
     if not weights:
@@ -143,15 +143,15 @@ def concatenated(
         inputs: Shapes of all.
 
     Raises:
-        UnsafeError: If the shapes are unknown.
+        CannotError: If the shapes are unknown.
     """
     own = inputs[position]
     axis = int(config_of(entry).get("axis", -1)) % _rank(entry, own)
     if axis != state.axis:
-        raise UnsafeError(f"{name_of(entry)!r} joins other axes than the channels")
+        raise CannotError(f"{name_of(entry)!r} joins other axes than the channels")
     sizes = [None if shape is None else shape[axis] for shape in inputs[:position]]
     if any(size is None for size in sizes):
-        raise UnsafeError(f"the shapes that {name_of(entry)!r} takes are unknown")
+        raise CannotError(f"the shapes that {name_of(entry)!r} takes are unknown")
     offset = sum(size or 0 for size in sizes)
     return dataclasses.replace(state, indices=state.indices + offset)
 
@@ -165,10 +165,10 @@ def _reshaped(entry: Entry, state: State, shape: Shape | None) -> State:
     """Follow each value of one sample through a Flatten or Reshape."""
     name = name_of(entry)
     if shape is None or any(size is None for size in shape[1:]):
-        raise UnsafeError(f"the shape that {name!r} takes is unknown")
+        raise CannotError(f"the shape that {name!r} takes is unknown")
     inner = [size or 0 for size in shape[1:]]
     if math.prod(inner) > _LARGEST:
-        raise UnsafeError(f"{name!r} takes a tensor too large to follow")
+        raise CannotError(f"{name!r} takes a tensor too large to follow")
     units, count = state.indices.shape
     owners = np.full(inner, -1, np.int64)
     rows = np.moveaxis(owners, state.axis - 1, 0)
@@ -190,18 +190,18 @@ def _reshaped(entry: Entry, state: State, shape: Shape | None) -> State:
             if len(found) % units == 0:
                 indices = found.reshape(units, -1)
                 return dataclasses.replace(state, axis=axis + 1, indices=indices)
-    raise UnsafeError(f"{name!r} spreads one unit over several axes")
+    raise CannotError(f"{name!r} spreads one unit over several axes")
 
 
 def _grouped(entry: Entry, state: State, shape: Shape | None, groups: int) -> Piece:
     size = None if shape is None else shape[state.axis]
     if size is None:
-        raise UnsafeError(f"the shape that {name_of(entry)!r} takes is unknown")
+        raise CannotError(f"the shape that {name_of(entry)!r} takes is unknown")
     inside = size // groups
     width = int(config_of(entry)["filters"]) // groups
     group = state.indices // inside
     if (group != group[:, :1]).any():
-        raise UnsafeError(f"one unit reaches several groups of {name_of(entry)!r}")
+        raise CannotError(f"one unit reaches several groups of {name_of(entry)!r}")
     outputs = group[:, :1] * width + np.arange(width)
     return "kernel", (-2, -1), (state.indices % inside, outputs)
 
@@ -221,7 +221,7 @@ def _einsum(
     given, kernel, output = _terms(entry, _rank(entry, shape))
     term = given if side == "input" else output
     if state.axis >= len(term) or term[state.axis] not in kernel:
-        raise UnsafeError(f"{name_of(entry)!r} has the same weights for every unit")
+        raise CannotError(f"{name_of(entry)!r} has the same weights for every unit")
     return (kernel.index(term[state.axis]) - len(kernel),), (state.indices,)
 
 
@@ -239,7 +239,7 @@ def _made_by_einsum(entry: Entry, state: State, shape: Shape | None) -> list[Pie
 
 def _rank(entry: Entry, shape: Shape | None) -> int:
     if shape is None:
-        raise UnsafeError(f"the shape that {name_of(entry)!r} takes is unknown")
+        raise CannotError(f"the shape that {name_of(entry)!r} takes is unknown")
     return len(shape)
 
 
@@ -247,6 +247,6 @@ def _check_axis(entry: Entry, state: State, rank: int, axis: Any) -> None:
     if isinstance(axis, list) and len(axis) == 1:
         axis = axis[0]
     if not isinstance(axis, int) or axis % rank != state.axis:
-        raise UnsafeError(
+        raise CannotError(
             f"{name_of(entry)!r} works on another axis than that of the units"
         )

@@ -13,10 +13,7 @@ from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units.parts import Indices
 from keras_rectifiers.graph.units.parts import Passed
-
-
-class UnsafeError(ValueError):
-    """No safe answer; the message says why. It never leaves this part."""
+from keras_rectifiers.specs import CannotError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,13 +35,13 @@ class State:
             target: The other one; there may be other `TimeDistributed` around it.
 
         Raises:
-            UnsafeError: It runs over the axis of the units.
+            CannotError: It runs over the axis of the units.
         """
         axis = self.axis + source.steps - target.steps
         if axis < 1:
             calls = (*target.around, target)
             outer = next(call for call in calls if call.steps > source.steps)
-            raise UnsafeError(f"{outer.member.path!r} runs over the axis of the units")
+            raise CannotError(f"{outer.member.path!r} runs over the axis of the units")
         return dataclasses.replace(self, axis=axis)
 
 
@@ -59,13 +56,13 @@ def start(calls: Calls, found: Found) -> tuple[list[Call], State]:
         The calls of the rectifier, and where the units are at each of them.
 
     Raises:
-        UnsafeError: If its channels are not known, or it is in a wrapper.
+        CannotError: If its channels are not known, or it is in a wrapper.
     """
     known = [shape for shape in found.site.shapes if shape is not None]
     units = found.site.channels
     ranks = {len(shape) for shape in known}
     if units is None or len(ranks) != 1:
-        raise UnsafeError(
+        raise CannotError(
             f"the channels of {found.site.path!r} are unknown or not the same "
             "at each call"
         )
@@ -75,7 +72,7 @@ def start(calls: Calls, found: Found) -> tuple[list[Call], State]:
     own = [call for each in found.places for call in calls.of(each)]
     for call in own:
         if call.place not in found.places:
-            raise UnsafeError(
+            raise CannotError(
                 f"it stands inside {call.member.path!r}, which is no plain layer"
             )
     axis = found.site.channel_axis % rank

@@ -12,17 +12,16 @@ from keras_rectifiers.graph.inference.shapes import Shapes
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.units.consumers import Consumers
-from keras_rectifiers.graph.units.parts import Cannot
 from keras_rectifiers.graph.units.parts import Consumer
 from keras_rectifiers.graph.units.parts import Part
 from keras_rectifiers.graph.units.parts import Passed
 from keras_rectifiers.graph.units.parts import Producer
 from keras_rectifiers.graph.units.parts import UnitWiring
 from keras_rectifiers.graph.units.producers import Producers
-from keras_rectifiers.graph.units.state import UnsafeError
+from keras_rectifiers.specs import Cannot
+from keras_rectifiers.specs import CannotError
 
 __all__ = [
-    "Cannot",
     "Consumer",
     "Part",
     "Passed",
@@ -67,8 +66,8 @@ def producers(shapes: Shapes, found: Found) -> tuple[Producer, ...] | Cannot:
     """
     try:
         return Producers(shapes, found).parts()
-    except UnsafeError as error:
-        return Cannot(str(error))
+    except CannotError as error:
+        return error.cannot
 
 
 def consumers(shapes: Shapes, found: Found) -> tuple[Consumer, ...] | Cannot:
@@ -83,5 +82,5 @@ def consumers(shapes: Shapes, found: Found) -> tuple[Consumer, ...] | Cannot:
     """
     try:
         return Consumers(shapes, found).parts()
-    except UnsafeError as error:
-        return Cannot(str(error))
+    except CannotError as error:
+        return error.cannot
