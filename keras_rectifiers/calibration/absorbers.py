@@ -16,7 +16,7 @@ import numpy.typing as npt
 from keras_rectifiers.graph import traits
 from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.layers import walk
-from keras_rectifiers.live.rectifiers import SLOT
+from keras_rectifiers.live.rectifiers import ATTRIBUTE
 from keras_rectifiers.live.state import to_numpy
 
 Values = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ class Absorber:
     @property
     def attribute(self) -> str:
         """What of the layer the output passes through: its activation or its call."""
-        return "call" if self.normalizes else SLOT
+        return "call" if self.normalizes else ATTRIBUTE
 
     @property
     def weights(self) -> tuple[Any, ...]:

@@ -164,8 +164,8 @@ def _edit(
     document = rewritten.document
     weights = file[hdf5_model.WEIGHTS]
     values = {
-        (path, (*([slot] if slot else []), "vars", str(index))): weight
-        for (path, slot), made in rewritten.replaced.items()
+        (path, (*([attribute] if attribute else []), "vars", str(index))): weight
+        for (path, attribute), made in rewritten.replaced.items()
         for index, weight in enumerate(made)
     }
     gone = set(names.values())

@@ -27,8 +27,8 @@ from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.inference.sizes import TensorSpec
 from keras_rectifiers.graph.passes import Forward
 from keras_rectifiers.graph.policies import policy_name
+from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.graph.sites import FUSED
-from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.variables.quantized import is_quantized
@@ -75,7 +75,7 @@ class Engine(Forward[Bounds]):
         """Slopes of the negative part: a number, or an array as it is stored."""
         if found.site.kind != PRELU:
             return found.site.negative_slope
-        (alpha,) = self._read(found.places[0], ["alpha"], found.slot)
+        (alpha,) = self._read(found.places[0], ["alpha"], found.attribute)
         stored = np.asarray(alpha)
         slopes = (stored * stored.dtype.type(found.slope_scale)).astype(np.float64)
         # Ours keeps one slope per channel as a vector, wherever the channels stand.
@@ -148,7 +148,7 @@ class Engine(Forward[Bounds]):
             return behind if follows else before
         if not follows:
             return before
-        made = activated(before, call.config.get(SLOT), call.precision)
+        made = activated(before, call.config.get(ATTRIBUTE), call.precision)
         return made or call.unknown()
 
     def _rectify(self, place: Place, found: Found, before: Bounds) -> Bounds:

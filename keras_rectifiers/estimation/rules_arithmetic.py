@@ -22,7 +22,7 @@ from keras_rectifiers.estimation.call import Rule
 from keras_rectifiers.estimation.functions import activated
 from keras_rectifiers.estimation.moments import Moments
 from keras_rectifiers.estimation.moments import summed
-from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import ATTRIBUTE
 
 #: Roundings of a normalisation, with some room for fast square roots.
 _STEPS = 64
@@ -214,7 +214,7 @@ def function(name: str) -> Rule:
 
 def activation(call: BoundedCall) -> Bounds:
     """`Activation`."""
-    found = activated(call.x, call.config.get(SLOT), call.precision)
+    found = activated(call.x, call.config.get(ATTRIBUTE), call.precision)
     return found or call.unknown()
 
 

@@ -19,7 +19,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.layout import stored
-from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.legacy.weights.arrange import Placed
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class LiveSource:
         import keras
 
         layer = self._layers[place.identity]
-        holder = getattr(layer, SLOT) if slot else layer
+        holder = getattr(layer, ATTRIBUTE) if slot else layer
         values = []
         for name in names:
             known = _ALIASES.get(name, (name,))

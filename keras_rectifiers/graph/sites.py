@@ -26,7 +26,7 @@ FUSED = "fused"
 OPERATION = "op"
 
 #: The config key of a fused rectifier, and the attribute it becomes.
-SLOT = "activation"
+ATTRIBUTE = "activation"
 #: The argument of a PReLU by which its slopes are stored divided.
 SCALE = "learning_rate_multiplier"
 
@@ -125,18 +125,18 @@ class Found:
         return tuple(first.values())
 
     @property
-    def slot(self) -> str:
+    def attribute(self) -> str:
         """Attribute of the layer here that holds the rectifier; empty if it is one.
 
         An `Activation` holds one too, where it was given a layer.
         """
         held = holds_layer(self.places[0].entry)
-        return SLOT if self.site.form == FUSED or held else ""
+        return ATTRIBUTE if self.site.form == FUSED or held else ""
 
     @property
     def group(self) -> tuple[str, ...]:
         """Group of the rectifier's weights in the weights file."""
-        return (*self.places[0].group, *filter(None, (self.slot,)))
+        return (*self.places[0].group, *filter(None, (self.attribute,)))
 
     @property
     def slope_scale(self) -> float:
@@ -145,16 +145,16 @@ class Found:
         It is the layer's `learning_rate_multiplier`, 1 where there is none.
         """
         config: Any = self.places[0].config
-        if self.slot:
-            slot = config.get(SLOT)
-            config = slot.get("config") if isinstance(slot, dict) else None
+        if self.attribute:
+            held = config.get(ATTRIBUTE)
+            config = held.get("config") if isinstance(held, dict) else None
         scale = config.get(SCALE) if isinstance(config, dict) else None
         return float(scale) if isinstance(scale, int | float) else 1.0
 
 
 def holds_layer(entry: Entry) -> bool:
     """Whether an entry is an `Activation` that was given a layer."""
-    value = config_of(entry).get(SLOT)
+    value = config_of(entry).get(ATTRIBUTE)
     return (
         entry.get("class_name") == "Activation"
         and isinstance(value, dict)
@@ -205,7 +205,7 @@ def recognise(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
     if known is not None:
         return LAYER, known, 0
     if class_name != "Activation":
-        known = forms.recognise_activation(config.get(SLOT))
+        known = forms.recognise_activation(config.get(ATTRIBUTE))
         if known is not None:
             return FUSED, known, 0
     return None
@@ -257,22 +257,24 @@ def _found(
         evidence=evidence,
         shapes=tuple(shape for each in called for shape in each),
         channel_axis=axis,
-        dtype=_policy(place, calls, operand, place.config.get(SLOT) if fused else None),
+        dtype=_policy(
+            place, calls, operand, place.config.get(ATTRIBUTE) if fused else None
+        ),
     )
     counts = tuple(len(each) for each in called)
     return Found(site, tuple(places), counts, operand, one_axis)
 
 
-def _policy(place: Place, calls: Calls, operand: int, slot: Any) -> str:
+def _policy(place: Place, calls: Calls, operand: int, held: Any) -> str:
     """Name of the dtype policy that a rectifier in a place must have.
 
     Args:
         place: The layer or operation.
         calls: The calls of the model.
         operand: Which operand an operation rectifies.
-        slot: The value of the slot, for a fused one; a layer there has its own.
+        held: The value of the attribute, for a fused one; a layer there has its own.
     """
-    own = config_of(slot).get("dtype") if isinstance(slot, dict) else None
+    own = config_of(held).get("dtype") if isinstance(held, dict) else None
     dtype = place.config.get("dtype") if own is None else own
     if dtype is not None:
         return policy_name(dtype)
@@ -292,14 +294,14 @@ def _function_text(value: dict[str, Any]) -> str:
 
 def _spelling(place: Place, form: str, known: Rectifier) -> str:
     class_name = str(place.entry["class_name"])
-    value = place.config.get(SLOT)
+    value = place.config.get(ATTRIBUTE)
     if form == FUSED or class_name == "Activation":
         if isinstance(value, dict):
             inner = value.get("class_name")
             text = f"{inner}()" if inner != "function" else _function_text(value)
         else:
             text = repr(value)
-        shown = text if class_name == "Activation" else f"{SLOT}={text}"
+        shown = text if class_name == "Activation" else f"{ATTRIBUTE}={text}"
         return f"{class_name}({shown})"
     extra = {
         "max_value": known.max_value,

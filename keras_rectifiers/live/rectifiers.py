@@ -37,7 +37,7 @@ FUSED = "fused"
 OPERATION = "op"
 
 #: The attribute in which a layer keeps its fused rectifier.
-SLOT = "activation"
+ATTRIBUTE = "activation"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class LiveRectifier:
         """The layer that rectifies; None for functions and operations."""
         if self.form == OPERATION:
             return None
-        inner = getattr(self.owner, SLOT, None)
+        inner = getattr(self.owner, ATTRIBUTE, None)
         if isinstance(inner, keras.layers.Layer):
             return inner
         return self.owner if self.form == LAYER else None
@@ -111,7 +111,7 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
         if known is None:
             continue
         # What rectifies is this place: not a second one below it.
-        slots.add(id(getattr(member, SLOT, None)))
+        slots.add(id(getattr(member, ATTRIBUTE, None)))
         used[path] += 1
         name = path if used[path] == 1 else f"{path}#{used[path]}"
         found.append(LiveRectifier(name, known[0], member, *known[1:], axis))
@@ -136,7 +136,7 @@ def _recognise(member: Any) -> tuple[str, Rectifier, int] | None:
             member.get_config(),
         )
         return None if function is None else (LAYER, function, 0)
-    value = getattr(member, SLOT, None)
+    value = getattr(member, ATTRIBUTE, None)
     if value is None or not callable(value):
         return None
     function = _recognise_drawn(value)

@@ -15,8 +15,8 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.live.rectifiers import ATTRIBUTE
 from keras_rectifiers.live.rectifiers import FUSED
-from keras_rectifiers.live.rectifiers import SLOT
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.shadow import shadowed
 
@@ -56,7 +56,7 @@ def _target(rectifier: LiveRectifier) -> tuple[Any, str]:
         return rectifier.owner, "call"
     if rectifier.layer is not None:
         return rectifier.layer, "call"
-    return rectifier.owner, SLOT
+    return rectifier.owner, ATTRIBUTE
 
 
 def _watched(

@@ -72,7 +72,7 @@ class LiveModel:
             UnsupportedModelError: It is not built.
         """
         layer = self.layers[found.site.path]
-        rectifier = getattr(layer, found.slot) if found.slot else layer
+        rectifier = getattr(layer, found.attribute) if found.attribute else layer
         try:
             alpha = rectifier.alpha
         except AttributeError as error:

@@ -14,7 +14,7 @@ import keras
 
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
-from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.layers import members
 from keras_rectifiers.live.layers import own_variables
@@ -145,8 +145,8 @@ class _Walker:
         if self._is_known(path, old, new):
             return
         self.layers.append((path, old, new))
-        before, slot = getattr(old, SLOT, None), getattr(new, SLOT, None)
-        if self._is_replaced(path, SLOT, before, slot):
+        before, slot = getattr(old, ATTRIBUTE, None), getattr(new, ATTRIBUTE, None)
+        if self._is_replaced(path, ATTRIBUTE, before, slot):
             self._replace(path, before, slot)
             aside |= {id(before), id(slot)}
         self.weights += _match(path, own_variables(old), own_variables(new))

@@ -1,6 +1,6 @@
 """Rewrite a document by a plan: each planned site replaced exactly once.
 
-A fused rectifier is replaced in its slot, so that no edge of the graph moves; a
+A fused rectifier is replaced in its attribute, so that no edge of the graph moves; a
 layer keeps its name; an operation becomes a layer of the same name. The document
 that comes in is not changed.
 """
@@ -27,9 +27,9 @@ from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import layer_order
 from keras_rectifiers.graph.graph import nodes_of
+from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import OPERATION
-from keras_rectifiers.graph.sites import SLOT
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.specs import NewWeight
@@ -44,7 +44,7 @@ from keras_rectifiers.surgery.unshare import split_calls
 #: What a layer of any class may have in its config, beside name, dtype and trainable.
 _REGULARIZER = "activity_regularizer"
 
-#: Path of a layer, and the slot of it that holds a rectifier (or `""`).
+#: Path of a layer, and the attribute of it that holds a rectifier (or `""`).
 Holder = tuple[str, str]
 
 
@@ -53,7 +53,7 @@ class Rewritten:
     """A new document and what became of the weights around it."""
 
     document: Entry
-    #: Every layer (and slot) that is a replacement now, and the weights it needs.
+    #: Every layer (and attribute) that is a replacement now, and the weights it needs.
     replaced: dict[Holder, tuple[NewWeight, ...]]
     #: Rectifiers whose old weights are gone.
     removed: frozenset[Holder]
@@ -86,7 +86,7 @@ def rewrite(survey: Survey, plan: Plan) -> Rewritten:
     new = copy.deepcopy(survey.document)
     replaced: dict[Holder, tuple[NewWeight, ...]] = {}
     removed = {
-        (job.place.path, job.found.slot)
+        (job.place.path, job.found.attribute)
         for job in jobs
         if job.found.site.kind == specs.PRELU
     }
@@ -148,8 +148,8 @@ def _key(found: Found) -> tuple[str, str, tuple[int | None, ...]]:
     return found.site.form, found.site.kind, found.site.widths
 
 
-def _slot(found: Found) -> str:
-    return SLOT if found.site.form == FUSED else ""
+def _attribute(found: Found) -> str:
+    return ATTRIBUTE if found.site.form == FUSED else ""
 
 
 def _do(new: Entry, job: _Job) -> dict[Holder, tuple[NewWeight, ...]]:
@@ -159,10 +159,10 @@ def _do(new: Entry, job: _Job) -> dict[Holder, tuple[NewWeight, ...]]:
     replacements = [job.step.replacements[index] for index in job.which]
     if site.form == FUSED:
         _fill(entry, replacements[0], site.dtype)
-        return {(place.path, SLOT): replacements[0].weights}
+        return {(place.path, ATTRIBUTE): replacements[0].weights}
     if site.form == OPERATION:
         _keep_operand(entry, job.found.operand)
-    # What shared the old object, in a slot or in another model, has not got the new.
+    # What shared the old object, in a layer or in another model, has not got the new.
     entry.pop(MARK, None)
     entries = [entry]
     if len(set(job.which)) > 1 and place.parent is not None:
@@ -178,14 +178,14 @@ def _do(new: Entry, job: _Job) -> dict[Holder, tuple[NewWeight, ...]]:
 
 
 def _fill(host: Entry, replacement: Replacement, dtype: str) -> None:
-    """Put the replacement into a layer's slot, with what a layer there was given."""
-    slot, trainable = host["config"][SLOT], host["config"].get("trainable", True)
-    before = config_of(slot) if isinstance(slot, dict) else {}
+    """Put the replacement into a layer, with what a layer there was given."""
+    old, trainable = host["config"][ATTRIBUTE], host["config"].get("trainable", True)
+    before = config_of(old) if isinstance(old, dict) else {}
     regularizer = before.get(_REGULARIZER)
     name = None if regularizer else relus.activation(replacement)
-    host["config"][SLOT] = name or _layer(
+    host["config"][ATTRIBUTE] = name or _layer(
         replacement,
-        before.get("name", SLOT),
+        before.get("name", ATTRIBUTE),
         dtype,
         trainable=trainable and before.get("trainable", True),
         regularizer=regularizer,
@@ -262,8 +262,8 @@ def _check(new: Entry, jobs: list[_Job]) -> None:
         place = places.get(job.place.path)
         entry: Any = place.entry if place is not None else {}
         wanted = {replacement.class_name for replacement in job.step.replacements}
-        if _slot(job.found):
-            entry = entry.get("config", {}).get(SLOT, {})
+        if _attribute(job.found):
+            entry = entry.get("config", {}).get(ATTRIBUTE, {})
             wanted |= {relus.activation(each) or "" for each in job.step.replacements}
         there = entry if isinstance(entry, str) else entry.get("class_name")
         if there not in wanted:

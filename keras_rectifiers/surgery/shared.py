@@ -2,7 +2,7 @@
 
 Keras marks an object that it meets a second time, but loses the mark at its first
 place, and it counts the calls of a layer within each model alone. From such a
-config a layer in two models, or an activation in two slots, comes back as several
+config a layer in two models, or an activation in two attributes, comes back as several
 layers with weights of their own. Here all places are marked, and calls are counted
 over all models.
 """

@@ -12,7 +12,7 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.layout import stored
-from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.graph.variables.table import is_known
 from keras_rectifiers.graph.variables.table import variables_of
 from keras_rectifiers.graph.variables.variable import Variable
@@ -65,10 +65,10 @@ class TrainedVariable:
 
 @dataclasses.dataclass(frozen=True)
 class TrainedLayer:
-    """What is trained of one layer, or of the rectifier in its slot.
+    """What is trained of one layer, or of the rectifier in its attribute.
 
     Attributes:
-        holder: Path of the layer, and the slot in it or `""`.
+        holder: Path of the layer, and the attribute in it or `""`.
         variables: Its variables in Keras' order.
         sure: Whether its class says what it trains. Of another class any of its
             arrays may be trained.
@@ -107,7 +107,7 @@ def holders(document: Entry) -> Iterator[tuple[Holder, Place]]:
     for place in stored(document):
         if place.group:
             yield (place.path, ""), place
-            yield (place.path, SLOT), place
+            yield (place.path, ATTRIBUTE), place
 
 
 def may_touch_state(old: Entry, rewritten: Rewritten) -> bool:
@@ -129,23 +129,23 @@ def may_touch_state(old: Entry, rewritten: Rewritten) -> bool:
     ]
 
 
-def trains(place: Place, slot: str = "") -> bool:
+def trains(place: Place, attribute: str = "") -> bool:
     """Whether Keras 3 trains a layer's own variables when it opens a file.
 
     It goes by the flag of the whole model and by that of the layer; those of models
-    and wrappers between them do not count, and a rectifier in a slot has its own.
+    and wrappers between them do not count, and a rectifier in an attribute has its own.
 
     Args:
         place: The layer.
-        slot: The slot of it that holds a rectifier, or `""`.
+        attribute: The attribute of it that holds a rectifier, or `""`.
     """
     top = place
     while top.parent is not None:
         top = top.parent
     if top.config.get("trainable") is False:
         return False
-    if slot:
-        inner = place.config.get(slot)
+    if attribute:
+        inner = place.config.get(attribute)
         return not isinstance(inner, dict) or (
             config_of(inner).get("trainable") is not False
         )
@@ -158,35 +158,35 @@ def _of_place(
 ) -> Iterator[TrainedLayer]:
     own, inner = _variables(place)
     yield _group(place, "", own, arrays, groups)
-    yield _group(place, SLOT, inner, arrays, groups)
+    yield _group(place, ATTRIBUTE, inner, arrays, groups)
 
 
 def _group(
     place: Place,
-    slot: str,
+    attribute: str,
     variables: list[Variable] | None,
     arrays: Arrays,
     groups: set[tuple[str, ...]],
 ) -> TrainedLayer:
-    holder = (place.path, slot)
-    if not trains(place, slot):
+    holder = (place.path, attribute)
+    if not trains(place, attribute):
         return TrainedLayer(holder, ())
     if variables is not None:
         found = [_of_file(place, each, arrays) for each in variables]
         named = tuple(each for each in found if each is not None)
         if len(named) == len(found):
-            return TrainedLayer(holder, _with_lora(place, slot, named))
-    root = (*place.group, slot) if slot else place.group
-    any_of_them = tuple(_below(place, slot, root, arrays, groups))
+            return TrainedLayer(holder, _with_lora(place, attribute, named))
+    root = (*place.group, attribute) if attribute else place.group
+    any_of_them = tuple(_below(place, attribute, root, arrays, groups))
     return TrainedLayer(holder, any_of_them, sure=False)
 
 
 def _variables(place: Place) -> tuple[list[Variable] | None, list[Variable] | None]:
-    """What a layer trains itself and in its slot; None where its class is not known."""
-    entry, slot = place.entry, place.config.get(SLOT)
+    """What a layer, and one in its attribute, train; None for a class not known."""
+    entry, held = place.entry, place.config.get(ATTRIBUTE)
     inner: list[Variable] | None = []
-    if isinstance(slot, dict) and isinstance(slot.get("class_name"), str):
-        inner = [] if is_known(slot) else None
+    if isinstance(held, dict) and isinstance(held.get("class_name"), str):
+        inner = [] if is_known(held) else None
     try:
         found = variables_of(entry)
     except MALFORMED:
@@ -199,8 +199,8 @@ def _variables(place: Place) -> tuple[list[Variable] | None, list[Variable] | No
         if each.trainable and not (each.twin or each.in_config or each.overwritten)
     ]
     if inner is not None:
-        inner = [each for each in wanted if each.group[0] == SLOT]
-    return [each for each in wanted if each.group[0] != SLOT], inner
+        inner = [each for each in wanted if each.group[0] == ATTRIBUTE]
+    return [each for each in wanted if each.group[0] != ATTRIBUTE], inner
 
 
 def _of_file(
@@ -214,11 +214,11 @@ def _of_file(
 
 
 def _with_lora(
-    place: Place, slot: str, found: tuple[TrainedVariable, ...]
+    place: Place, attribute: str, found: tuple[TrainedVariable, ...]
 ) -> tuple[TrainedVariable, ...]:
     """What a layer with LoRA trains: two factors in place of its kernel."""
     rank = place.config.get("lora_rank")
-    if slot or not isinstance(rank, int) or isinstance(rank, bool) or rank <= 0:
+    if attribute or not isinstance(rank, int) or isinstance(rank, bool) or rank <= 0:
         return found
     kept = [each for each in found if not _is_kernel(each)]
     kernel = next((each for each in found if _is_kernel(each)), None)
@@ -243,14 +243,14 @@ def _is_kernel(variable: TrainedVariable) -> bool:
 
 def _below(
     place: Place,
-    slot: str,
+    attribute: str,
     root: tuple[str, ...],
     arrays: Arrays,
     groups: set[tuple[str, ...]],
 ) -> Iterator[TrainedVariable]:
     """Every array of floats of one layer, other layers left out."""
     start = "/".join(root)
-    inner = "" if slot else f"{start}/{SLOT}/"
+    inner = "" if attribute else f"{start}/{ATTRIBUTE}/"
     others = tuple(
         f"{'/'.join(group)}/"
         for group in groups

@@ -22,7 +22,7 @@ from keras_rectifiers.graph.layout import Move
 from keras_rectifiers.graph.layout import moves
 from keras_rectifiers.graph.layout import stored
 from keras_rectifiers.graph.policies import policy_name
-from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.graph.sites import holds_layer
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
@@ -155,10 +155,10 @@ def _check_removed(old: Entry, rewritten: Rewritten) -> None:
     """Slopes that go must not be those of a place that stays."""
     count = marks.places_of(old)
     for place in walk(old) if rewritten.removed else ():
-        for slot in ("", SLOT):
-            entry = place.config.get(slot) if slot else place.entry
+        for attribute in ("", ATTRIBUTE):
+            entry = place.config.get(attribute) if attribute else place.entry
             mark = entry.get(marks.MARK) if isinstance(entry, dict) else None
-            if (place.path, slot) in rewritten.removed and count[mark] > 1:
+            if (place.path, attribute) in rewritten.removed and count[mark] > 1:
                 raise UnsupportedModelError(
                     "The slopes of a PReLU must belong to one place to be replaced "
                     f"in a file. Received: those at {place.path!r}, which "
@@ -168,11 +168,11 @@ def _check_removed(old: Entry, rewritten: Rewritten) -> None:
 
 
 def _drop(file: h5py.File, old: Entry, holder: Holder) -> None:
-    path, slot = holder
+    path, attribute = holder
     for place in stored(old):
         if place.path == path:
-            name = "/".join((*place.group, slot) if slot else place.group)
-            if slot and name in file:
+            name = "/".join((*place.group, attribute) if attribute else place.group)
+            if attribute and name in file:
                 del file[name]
             elif f"{name}/vars/0" in file:
                 del file[f"{name}/vars/0"]
@@ -224,12 +224,12 @@ def _missing(group: str, place: Place) -> str:
 
 def _add(file: h5py.File, rewritten: Rewritten) -> None:
     groups = {place.path: place for place in stored(rewritten.document)}
-    for (path, slot), weights in rewritten.replaced.items():
+    for (path, attribute), weights in rewritten.replaced.items():
         if not weights:
             continue
         place = groups[path]
-        entry = place.config[SLOT] if slot else place.entry
-        around = (*place.group, slot) if slot else place.group
+        entry = place.config[ATTRIBUTE] if attribute else place.entry
+        around = (*place.group, attribute) if attribute else place.group
         variables = file.require_group("/".join((*around, "vars")))
         variables.attrs["name"] = config_of(entry).get("name", path)
         policy = policy_name(config_of(entry).get("dtype", "float32"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_frozen
-from keras_rectifiers.graph.sites import SLOT
+from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.surgery.optimizer_layout import Pattern
 from keras_rectifiers.surgery.trained import trains
 
@@ -132,7 +132,7 @@ def _is_trainable(placed: Placed) -> bool:
 def _slot(placed: Placed) -> str:
     """The slot of its layer that a weight is in, or `""`."""
     variable = placed.variable
-    return SLOT if variable is not None and variable.group[0] == SLOT else ""
+    return ATTRIBUTE if variable is not None and variable.group[0] == ATTRIBUTE else ""
 
 
 def _frozen_alone(place: Place) -> bool:
