@@ -58,7 +58,7 @@ def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
         ArchiveError: The source is no `.h5`, or the target cannot be written.
         UnsupportedModelError: Its arrays have to change, so it must become `.keras`.
     """
-    source = opened.saved.path
+    source = opened.path
     _check(opened)
     opened.check_weights()
     rewritten = opened.rewritten(plan)
@@ -100,7 +100,7 @@ def state_left(opened: Opened, rewritten: Rewritten) -> tuple[Repair, ...]:
 
 
 def _check(opened: Opened) -> None:
-    source = str(opened.saved.path)
+    source = str(opened.path)
     if opened.saved.container != hdf5_model.CONTAINER:
         raise ArchiveError(
             "A .h5 is made from a whole-model .h5 only. Received: "
@@ -150,7 +150,7 @@ def _custom_lists(opened: Opened) -> dict[str, list[str]]:
         if inside:
             raise UnsupportedModelError(
                 "A .h5 lists the arrays of a nested model together. Received: "
-                f"{str(opened.saved.path)!r}, whose layer {owner.place.path!r} is of a "
+                f"{str(opened.path)!r}, whose layer {owner.place.path!r} is of a "
                 "custom class, so that their order is not known. Name a target that "
                 "ends in .keras."
             )

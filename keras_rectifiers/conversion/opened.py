@@ -122,7 +122,7 @@ class Opened(SavedSource):
         # Most models state it, and need none of this.
         from keras_rectifiers.legacy.inputs.state import state_input  # noqa: PLC0415
 
-        weights, path = self.saved.weights, self.saved.path
+        weights, path = self.saved.weights, self.path
         placed = None if weights is None else lambda: arrange(self._modern, weights)
         with wellformed.reading(path, "config.json"):
             return tuple(state_input(self.document, placed, shape, path))
@@ -134,7 +134,7 @@ class Opened(SavedSource):
         if self.saved.weights is None:
             return ()
         placed = arrange(self._modern, self.saved.weights)
-        with wellformed.reading(self.saved.path, "config.json"):
+        with wellformed.reading(self.path, "config.json"):
             return tuple(state_outputs(self.document, placed))
 
     @property
@@ -152,7 +152,7 @@ class Opened(SavedSource):
         if self.saved.weights is None:
             raise ArchiveError(
                 "A model's weights must be there. Received: "
-                f"{str(self.saved.path)!r}, an architecture alone. Give the file of "
+                f"{str(self.path)!r}, an architecture alone. Give the file of "
                 "its weights (--weights FILE), or name a target that ends in .json."
             )
         placed = arrange(self._modern, self.saved.weights)
@@ -223,7 +223,7 @@ class Opened(SavedSource):
         if stored is None:
             raise ArchiveError(
                 "A PReLU must have its slopes in the weights. Received: none for "
-                f"{found.site.path!r} in {str(self.saved.path)!r}."
+                f"{found.site.path!r} in {str(self.path)!r}."
             )
         return np.asarray(stored.read()) * found.slope_scale
 
@@ -267,7 +267,7 @@ class Opened(SavedSource):
         if self.saved.assets:
             raise UnsupportedModelError(
                 "A model that needs repair must be config and weights only. Received: "
-                f"{self.saved.assets[0]!r} in {str(self.saved.path)!r}, which a layer "
+                f"{self.saved.assets[0]!r} in {str(self.path)!r}, which a layer "
                 "of another class than Keras' needs besides. Take that layer out of "
                 "the model, and put it before the converted one."
             )
@@ -275,7 +275,7 @@ class Opened(SavedSource):
         made = None if plan is None else self.rewritten(plan)
         write_archive(target, self.document, placed, slots, made)
         document = self.document if made is None else made.document
-        check_written(target, document, self.saved.path)
+        check_written(target, document, self.path)
 
 
 def _scaled(
