@@ -24,8 +24,14 @@ def model():
 
 @pytest.fixture
 def counts(monkeypatch):
-    """How often a document is read into a view, searched, and rewritten."""
+    """How often one document is read into a view; searches, and rewrites."""
     made = {"view": 0, "find": 0, "rewrite": 0}
+    read = []
+
+    def reading(self, document, view=View.__init__):
+        read.append(document)
+        made["view"] = max(sum(each is one for one in read) for each in read)
+        view(self, document)
 
     def counting(name, function):
         def counted(*args, **kwargs):
@@ -34,7 +40,7 @@ def counts(monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(View, "__init__", counting("view", View.__init__))
+    monkeypatch.setattr(View, "__init__", reading)
     monkeypatch.setattr(sites, "find", counting("find", sites.find))
     monkeypatch.setattr(rewrite, "_jobs", counting("rewrite", rewrite._jobs))
     return made
