@@ -19,11 +19,11 @@ from keras_rectifiers.callbacks.counters import HostCounters
 from keras_rectifiers.callbacks.packing import Layout
 from keras_rectifiers.callbacks.packing import Vectors
 from keras_rectifiers.callbacks.packing import pack
-from keras_rectifiers.callbacks.step_tap import StepTap
-from keras_rectifiers.callbacks.step_tap import inputs_of
+from keras_rectifiers.diagnosis.collect import Collector
 from keras_rectifiers.diagnosis.statistics import Measured
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.shadow import Shadow
+from keras_rectifiers.live.tap import SharedTap
 
 
 class ExactCounter:
@@ -36,7 +36,7 @@ class ExactCounter:
 
     def __init__(self, model: Any, rectifiers: tuple[LiveRectifier, ...]) -> None:
         self.model = model
-        self._tap = StepTap(rectifiers)
+        self._tap = SharedTap(rectifiers)
         self._counters = (
             GraphCounters()
             if keras.backend.backend() == "tensorflow"
@@ -78,7 +78,8 @@ class ExactCounter:
 
     def _counted_step(self, data: Any) -> Any:
         """A training step of TensorFlow or torch."""
-        with self._tap.collecting(inputs_of(data)) as collector:
+        collector = _collector(keras.utils.unpack_x_y_sample_weight(data)[0])
+        with self._tap.watching(collector.receive):
             logs = self._original["train_step"](data)
         raw = collector.reduced()
         if raw:
@@ -103,7 +104,8 @@ class ExactCounter:
         import jax  # noqa: PLC0415 - only the backend in use is there
 
         x = keras.tree.map_structure(jax.lax.stop_gradient, args[:1] or kwargs)
-        with self._tap.collecting(x) as collector:
+        collector = _collector(x)
+        with self._tap.watching(collector.receive):
             outputs = call(trainable, others, *args, **kwargs)
         raw = collector.reduced()
         if raw:
@@ -120,3 +122,8 @@ class ExactCounter:
             import jax  # noqa: PLC0415 - only the backend in use is there
 
             jax.effects_barrier()
+
+
+def _collector(x: Any) -> Collector:
+    # The squares of every sample would cost as much as a third of the rest.
+    return Collector(x, squares=False)

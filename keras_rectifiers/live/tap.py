@@ -8,6 +8,7 @@ weights or its compiled functions.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -48,6 +49,52 @@ def tap(
             watched = _watched(original, rectifier, receive, before)
             stack.enter_context(shadowed(instance, **{attribute: watched}))
         yield
+
+
+class SharedTap:
+    """A tap for several threads at a time, each with a receiver of its own.
+
+    TensorFlow's strategies trace replicas in threads that take turns in the midst
+    of a step. The layers are tapped once, from the first thread that enters to the
+    last that leaves; never between steps, so that a model that is saved meanwhile is
+    as it was.
+
+    Args:
+        rectifiers: The rectifiers to watch.
+    """
+
+    def __init__(self, rectifiers: Iterable[LiveRectifier]) -> None:
+        self._rectifiers = tuple(rectifiers)
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._open = contextlib.ExitStack()
+        self._local = threading.local()
+
+    @contextlib.contextmanager
+    def watching(self, receive: Receiver) -> Iterator[None]:
+        """Hand the calls that this thread makes inside the context to a function.
+
+        Args:
+            receive: As for `tap`.
+        """
+        with self._lock:
+            if not self._inside:
+                self._open.enter_context(tap(self._rectifiers, self._receive))
+            self._inside += 1
+        self._local.receive = receive
+        try:
+            yield
+        finally:
+            self._local.receive = None
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._open.close()
+
+    def _receive(self, rectifier: LiveRectifier, pre: Any, post: Any) -> None:
+        receive = getattr(self._local, "receive", None)
+        if receive is not None:
+            receive(rectifier, pre, post)
 
 
 def _target(rectifier: LiveRectifier) -> tuple[Any, str]:
