@@ -8,10 +8,10 @@ no weight, no file and no parameter count. A PReLU's slopes are a variable alrea
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import functools
 from typing import Any
-from typing import Protocol
 
 import keras
 import numpy as np
@@ -25,20 +25,21 @@ from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
 
 
-class Target(Protocol):
+class Target(abc.ABC):
     """One layer whose slope can be set while it trains."""
 
-    def start(self, model: Any) -> None:
-        """Have the layer read its slope anew at each step."""
+    def start(self, model: Any) -> None:  # noqa: B027 - of a variable nothing is to do
+        """Have the layer read its slope at each step."""
 
+    @abc.abstractmethod
     def set(self, slope: float) -> None:
         """Set the slope, from the next step on."""
 
-    def stop(self) -> None:
+    def stop(self) -> None:  # noqa: B027 - as above
         """Leave the layer with the slope that it has, and nothing else."""
 
 
-class NumberTarget:
+class NumberTarget(Target):
     """A layer whose slope is a number: a Leaky ReLU.
 
     Args:
@@ -76,7 +77,7 @@ class NumberTarget:
         self._state = None
 
 
-class WeightTarget:
+class WeightTarget(Target):
     """A layer whose slopes are a variable that does not learn: a frozen PReLU.
 
     Where some of its slopes are 0 and others are not, those that are 0 stay so.
@@ -92,15 +93,9 @@ class WeightTarget:
         # The variable of a layer with a multiplier holds alpha / multiplier.
         self._factor = chosen / getattr(layer, "learning_rate_multiplier", 1.0)
 
-    def start(self, model: Any) -> None:
-        """Nothing to do: the step reads the variable."""
-
     def set(self, slope: float) -> None:
         """Set the variable."""
         self._weight.assign(self._factor * slope)
-
-    def stop(self) -> None:
-        """Nothing to do."""
 
 
 class _State:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any
-from typing import Protocol
 
 from keras_rectifiers.callbacks import sampling
 from keras_rectifiers.callbacks.exact import ExactCounter
@@ -14,34 +14,38 @@ from keras_rectifiers.diagnosis.statistics import merged
 from keras_rectifiers.live.rectifiers import LiveRectifier
 
 
-class Source(Protocol):
-    """One way to measure a model that trains."""
+class Source(abc.ABC):
+    """One way to measure a model that trains; one that counts nothing meanwhile."""
 
     #: Whether there is something to measure before the first step.
-    at_start: bool
-    #: Exact counts up to the end of the last window.
-    total: Measured
+    at_start = True
 
-    def start(self) -> None:
+    def __init__(self) -> None:
+        #: Exact counts up to the end of the last window.
+        self.total: Measured = {}
+
+    def start(self) -> None:  # noqa: B027 - nothing is to be done
         """Training begins."""
 
-    def stop(self) -> None:
+    def stop(self) -> None:  # noqa: B027 - nothing is to be done
         """Training has ended."""
 
+    @abc.abstractmethod
     def measure(self) -> Diagnosis:
         """The diagnosis of now."""
 
     def window(self) -> Measured:
         """Exact counts since the last window ended."""
+        return {}
 
-    def end_window(self) -> None:
+    def end_window(self) -> None:  # noqa: B027 - each measurement is by itself
         """Begin a window: what was counted goes into `total`."""
 
-    def resume(self, window: Measured, total: Measured) -> None:
-        """Go on from counts that an earlier run left."""
+    def resume(self, window: Measured, total: Measured) -> None:  # noqa: B027 - as above
+        """Resume from counts that an earlier run left."""
 
 
-class ProbeSource:
+class ProbeSource(Source):
     """Runs a probe set through the model, in inference mode.
 
     Args:
@@ -49,30 +53,13 @@ class ProbeSource:
         probe: Data as `diagnose` takes it.
     """
 
-    at_start = True
-
     def __init__(self, observer: Diagnostician, probe: Any) -> None:
+        super().__init__()
         self._observer = observer
         self._probe = probe
-        self.total: Measured = {}
-
-    def start(self) -> None:
-        """Nothing is to be done: the model is not changed."""
-
-    def stop(self) -> None:
-        """Nothing is to be done."""
 
     def measure(self) -> Diagnosis:
         return self._observer.diagnose(self._probe)
-
-    def window(self) -> Measured:
-        return {}
-
-    def end_window(self) -> None:
-        """Each measurement stands for itself."""
-
-    def resume(self, window: Measured, total: Measured) -> None:
-        """Each measurement stands for itself."""
 
 
 def source_of(
@@ -98,7 +85,7 @@ def source_of(
     return ProbeSource(observer, data)
 
 
-class ExactSource:
+class ExactSource(Source):
     """Counts what every training sample does.
 
     Args:
@@ -111,12 +98,12 @@ class ExactSource:
     def __init__(
         self, observer: Diagnostician, rectifiers: tuple[LiveRectifier, ...]
     ) -> None:
+        super().__init__()
         self._observer = observer
         self._rectifiers = rectifiers
         self._counter = ExactCounter(observer.model, rectifiers)
         #: Counts of this window that an earlier run left.
         self._before: Measured = {}
-        self.total: Measured = {}
 
     def start(self) -> None:
         self._counter.start()

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.live.optimizers import inner_of
 from keras_rectifiers.live.state import synchronize
 
 COSINE = "cosine"
@@ -85,8 +86,3 @@ def has_schedule(optimizer: Any) -> bool:
     """Whether an optimizer's learning rate follows a schedule of its own."""
     own = getattr(inner_of(optimizer), "_learning_rate", None)
     return isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
-
-
-def inner_of(optimizer: Any) -> Any:
-    """The optimizer inside one that scales the loss, or itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)

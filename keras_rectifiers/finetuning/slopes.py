@@ -9,10 +9,10 @@ from typing import Any
 import keras
 
 from keras_rectifiers import specs
-from keras_rectifiers.finetuning.schedule import inner_of
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.layers import SlopeRange
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.optimizers import inner_of
 from keras_rectifiers.surgery import optimizer_state
 
 #: Bounds of slopes by name. `"non_negative"`: 0 or more, so that the rectifier is

@@ -15,9 +15,11 @@ from typing import Any
 import keras
 
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live.optimizers import AVERAGE
+from keras_rectifiers.live.optimizers import held
+from keras_rectifiers.live.optimizers import inner_of
+from keras_rectifiers.live.optimizers import is_slots
 
-#: The moving averages of the weights themselves (`use_ema=True`).
-_AVERAGES = "_model_variables_moving_average"
 #: What an attribute may be to be carried as it is.
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -31,7 +33,7 @@ def anew(optimizer: Any, pairs: _Pairs | None = None) -> Any:
         optimizer: Any `keras.optimizers.Optimizer`.
         pairs: (old, new) variables, where the new optimizer is for another model.
     """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_of(optimizer)
     schedule = getattr(inner, "_learning_rate", None)
     known = {type(each).__name__: type(each) for each in (optimizer, inner, schedule)}
     with keras.saving.custom_object_scope(known):
@@ -105,20 +107,18 @@ def counterparts(
         at where there is no old one; None for what the optimizer itself begins with.
     """
     sources = {id(twin): variable for variable, twin in pairs}
-    for name, value in vars(new).items():
+    for name, value in held(new):
         before = getattr(old, name, None)
-        if name in ("_variables", "_trainable_variables") or name.startswith("_self_"):
-            continue  # lists of what the other attributes hold
         if isinstance(value, keras.Variable):
             if isinstance(before, keras.Variable):
                 yield before, value, None
         elif isinstance(value, keras.optimizers.Optimizer):
             yield from counterparts(before, value, pairs)
-        elif _is_slots(value, new) and _is_slots(before, old):
+        elif is_slots(value, new) and is_slots(before, old):
             slots = zip(new._trainable_variables, value, strict=True)
             for variable, slot in slots:
                 source = sources.get(id(variable))
-                start = variable if name == _AVERAGES else None
+                start = variable if name == AVERAGE else None
                 if isinstance(slot, keras.Variable):
                     yield _slot(old, before, source), slot, start
 
@@ -128,12 +128,3 @@ def _slot(optimizer: Any, slots: Any, variable: Any | None) -> Any | None:
     indices = optimizer._trainable_variables_indices
     index = None if variable is None else indices.get(optimizer._var_key(variable))
     return None if index is None else slots[index]
-
-
-def _is_slots(value: Any, optimizer: Any) -> bool:
-    variables = optimizer._trainable_variables
-    return (
-        isinstance(value, list)
-        and len(value) == len(variables)
-        and any(isinstance(slot, keras.Variable) for slot in value)
-    )

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 
 from keras_rectifiers.diagnosis.evidence.data import Training
+from keras_rectifiers.live.optimizers import inner_of
+from keras_rectifiers.live.optimizers import slots
 from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.live.upstream import kernel_name
 
@@ -34,13 +36,16 @@ def training(model: Any, layers: Mapping[str, Any]) -> Training | None:
         layers: The layer with the kernel before each rectifier (or None), by the
             rectifier's path.
     """
-    optimizer = getattr(model, "optimizer", None)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = inner_of(getattr(model, "optimizer", None))
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         return None
+    kept: dict[int, dict[str, Any]] = {}
+    for slot in slots(optimizer):
+        kept.setdefault(id(slot.weight), {})[slot.name] = slot.variable
     ratios = {}
     for path, layer in layers.items():
-        ratio = _step_ratio(optimizer, layer)
+        kernel = getattr(layer, kernel_name(layer) or "", None)
+        ratio = _step_ratio(optimizer, kernel, kept.get(id(kernel), {}))
         if ratio is not None:
             ratios[path] = ratio
     kind = type(optimizer).__name__
@@ -54,31 +59,17 @@ def training(model: Any, layers: Mapping[str, Any]) -> Training | None:
     )
 
 
-def _step_ratio(optimizer: Any, layer: Any) -> float | None:
-    """Norm of a step over that of the kernel, as the moments have it."""
-    name = kernel_name(layer)
-    if name is None or not optimizer.built:
-        return None
-    kernel = getattr(layer, name)
-    known = optimizer._trainable_variables_indices  # noqa: SLF001 - no public way
-    place = known.get(optimizer._var_key(kernel))  # noqa: SLF001
-    if place is None:
-        return None
-    step = _step(optimizer, place)
-    size = np.linalg.norm(to_numpy(kernel))
-    return None if step is None or size == 0 else float(np.linalg.norm(step) / size)
-
-
-def _step(optimizer: Any, place: int) -> Any:
-    """The step that the moments alone would take, weight by weight."""
-    rate = float(to_numpy(optimizer.learning_rate))
-    if getattr(optimizer, "momentums", None):  # SGD keeps the step itself
-        return to_numpy(optimizer.momentums[place])
-    first = getattr(optimizer, "_momentums", None)
-    second = getattr(optimizer, "_velocities", None)
+def _step_ratio(optimizer: Any, kernel: Any, kept: Mapping[str, Any]) -> float | None:
+    """Norm of the step that the moments alone would take over that of the kernel."""
     count = int(to_numpy(optimizer.iterations))
-    if not first or not second or count == 0:
+    if "momentums" in kept:  # SGD keeps the step itself
+        step = to_numpy(kept["momentums"])
+    elif count and {"_momentums", "_velocities"} <= kept.keys():
+        mean = to_numpy(kept["_momentums"]) / (1 - optimizer.beta_1**count)
+        square = to_numpy(kept["_velocities"]) / (1 - optimizer.beta_2**count)
+        rate = float(to_numpy(optimizer.learning_rate))
+        step = rate * mean / (np.sqrt(square) + optimizer.epsilon)
+    else:
         return None
-    mean = to_numpy(first[place]) / (1 - optimizer.beta_1**count)
-    square = to_numpy(second[place]) / (1 - optimizer.beta_2**count)
-    return rate * mean / (np.sqrt(square) + optimizer.epsilon)
+    size = np.linalg.norm(to_numpy(kernel))
+    return None if size == 0 else float(np.linalg.norm(step) / size)
