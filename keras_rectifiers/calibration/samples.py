@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_rectifiers.diagnosis import data as data_sets
+from keras_rectifiers.diagnosis.finite import broken_samples
 from keras_rectifiers.errors import DataError
 
 
@@ -53,7 +52,7 @@ def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Samples:
     if isinstance(data, Iterator):
         taken = _upto(data, samples)
         data = [each if isinstance(each, tuple) else (each,) for each in taken]
-    data = _spaced(data, samples)
+    data = data_sets.evenly_spaced(data, samples)
     try:
         found = list(_upto(_labelled(data, samples, batch_size), samples))
     except DataError:
@@ -92,28 +91,9 @@ def _length(batch: Any) -> int:
     return int(leaves[0].shape[0])
 
 
-def _spaced(data: Any, samples: int) -> Any:
-    """Arrays with at most so many rows; a file is often sorted by class."""
-    leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
-    if not all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves):
-        return data
-    lengths = {len(leaf) for leaf in leaves}
-    if len(lengths) != 1 or (rows := lengths.pop()) <= samples:
-        return data
-    index = np.linspace(0, rows - 1, samples).astype(int)
-    return keras.tree.map_structure(
-        lambda leaf: None if leaf is None else leaf[index], data
-    )
-
-
 def _check_finite(x: Any) -> None:
-    for leaf in itertools.filterfalse(_is_text, keras.tree.flatten(x)):
-        if not np.isfinite(keras.ops.convert_to_numpy(leaf)).all():
-            raise DataError(
-                "The data must be finite. Received: inputs with NaN or infinite "
-                "values. Remove or replace them."
-            )
-
-
-def _is_text(leaf: Any) -> bool:
-    return not keras.ops.is_tensor(leaf) or str(leaf.dtype) in ("string", "object")
+    if broken_samples(x):
+        raise DataError(
+            "The data must be finite. Received: inputs with NaN or infinite values. "
+            "Remove or replace them."
+        )

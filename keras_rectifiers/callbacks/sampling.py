@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_rectifiers.diagnosis import data as data_sets
 
@@ -45,32 +44,15 @@ def sampled(probe: Any, size: int, *, batch_size: int, steps: int | None) -> Any
     Returns:
         Batches, kept in memory; the probe set itself if it has none.
     """
+    given = probe
+    if not (isinstance(probe, list) and isinstance(next(iter(probe), None), tuple)):
+        given = data_sets.evenly_spaced(probe, size)  # no list of batches
     batches: list[tuple[Any]] = []
     left = size
-    for batch in data_sets.batches(
-        _spread(probe, size), batch_size=batch_size, steps=steps
-    ):
-        few = _first(batch, left)
+    for batch in data_sets.batches(given, batch_size=batch_size, steps=steps):
+        few = data_sets.first_samples(batch, left)
         batches.append((few,))
         left -= int(keras.tree.flatten(few)[0].shape[0])
         if left <= 0:
             break
     return batches or probe
-
-
-def _first(batch: Any, count: int) -> Any:
-    return keras.tree.map_structure(lambda leaf: leaf[:count], batch)
-
-
-def _spread(probe: Any, size: int) -> Any:
-    """Evenly spread rows where the probe is made of arrays; else all of it."""
-    leaves = keras.tree.flatten(probe)
-    if isinstance(probe, list) and isinstance(next(iter(probe), None), tuple):
-        return probe  # batches
-    if not all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves):
-        return probe
-    lengths = {len(leaf) for leaf in leaves}
-    if len(lengths) != 1 or max(lengths) <= size:
-        return probe
-    rows = np.linspace(0, lengths.pop() - 1, size).astype(int)
-    return keras.tree.map_structure(lambda leaf: leaf[rows], probe)

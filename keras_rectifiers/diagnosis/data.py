@@ -60,6 +60,38 @@ def can_be_repeated(data: Any) -> bool:
     return not isinstance(data, Iterator)
 
 
+def first_samples(batch: Any, count: int) -> Any:
+    """The first samples of a batch.
+
+    Args:
+        batch: A tensor or a structure of tensors; what has no samples stays whole.
+        count: Most samples to take.
+    """
+    return keras.tree.map_structure(
+        lambda leaf: leaf[:count] if getattr(leaf, "shape", None) else leaf, batch
+    )
+
+
+def evenly_spaced(data: Any, count: int) -> Any:
+    """Evenly spaced samples where data are arrays of numpy; else all of them.
+
+    Args:
+        data: An array or a structure of arrays, where some may be None.
+        count: Most samples to take. A file is often sorted by class, so that its
+            first samples would not do.
+    """
+    leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+    if not all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves):
+        return data
+    lengths = {len(leaf) for leaf in leaves}
+    if len(lengths) != 1 or max(lengths) <= count:
+        return data
+    rows = np.linspace(0, lengths.pop() - 1, count).astype(int)
+    return keras.tree.map_structure(
+        lambda leaf: None if leaf is None else leaf[rows], data
+    )
+
+
 def check_fits(model: Any, x: Any) -> None:
     """Compare a batch with what a model declares as its inputs.
 

@@ -213,7 +213,7 @@ class Diagnostician:
         """The compiled probe, made when the model is first seen with data."""
         if self._probe is None:
             if not all(layer.built for layer in flat(self.model)):
-                self.model(keras.tree.map_structure(lambda leaf: leaf[:1], first))
+                self.model(data_sets.first_samples(first, 1))
             self._probe = Probe(
                 self.model,
                 live.find(self.model),

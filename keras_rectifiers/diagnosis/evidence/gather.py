@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.diagnosis.data import first_samples
 from keras_rectifiers.diagnosis.evidence.data import Evidence
 from keras_rectifiers.diagnosis.evidence.data import ModelInput
 from keras_rectifiers.diagnosis.evidence.data import Normalisation
@@ -64,7 +65,7 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
     layers = {
         upstream.path(layer): layer for layer, _ in fed.values() if layer is not None
     }
-    few = keras.tree.map_structure(_first_samples, x)
+    few = first_samples(x, SAMPLES)
     seen, problem = look(model, found, layers, few)
     kernels = {path: made for path, each in layers.items() if (made := kernel(each))}
     known = births_known(kernels)
@@ -151,10 +152,6 @@ def _normalisation(layer: Any, upstream: Upstream, units: int) -> Normalisation 
     return Normalisation(
         upstream.path(layer), type(layer).__name__, **values, moving=moving
     )
-
-
-def _first_samples(leaf: Any) -> Any:
-    return leaf[:SAMPLES] if getattr(leaf, "shape", None) else leaf
 
 
 def _inputs(model: Any, x: Any) -> tuple[ModelInput, ...]:
