@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.callbacks.anneal_targets import Target
+from keras_rectifiers.callbacks.anneal_targets import SlopeTarget
 from keras_rectifiers.callbacks.anneal_targets import target_of
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.live.state import synchronize
@@ -117,7 +117,7 @@ class AnnealSlope(keras.callbacks.Callback):
         self.layers = (layers,) if isinstance(layers, str) else layers
         self.every_steps = int(every_steps)
         self.slope: float | None = None
-        self._targets: tuple[Target, ...] = ()
+        self._targets: tuple[SlopeTarget, ...] = ()
         self._epoch = 0
         self._batches: int | None = None
         self._done = 0
@@ -208,10 +208,10 @@ class AnnealSlope(keras.callbacks.Callback):
         for target in self._targets:
             target.set(slope)
 
-    def _found(self) -> tuple[Target, ...]:
+    def _found(self) -> tuple[SlopeTarget, ...]:
         """What sets the slopes of the rectifiers that were asked for."""
         learned = {id(variable) for variable in self.model.trainable_variables}
-        wanted: dict[str, Target | str] = {
+        wanted: dict[str, SlopeTarget | str] = {
             each.path: target_of(each, learned)
             for each in rectifiers.find(self.model)
             if self.layers is None or any(_fits(each.path, at) for at in self.layers)

@@ -25,7 +25,7 @@ from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
 
 
-class Target(abc.ABC):
+class SlopeTarget(abc.ABC):
     """One layer whose slope can be set while it trains."""
 
     def start(self, model: Any) -> None:  # noqa: B027 - of a variable nothing is to do
@@ -39,7 +39,7 @@ class Target(abc.ABC):
         """Leave the layer with the slope that it has, and nothing else."""
 
 
-class NumberTarget(Target):
+class NumberTarget(SlopeTarget):
     """A layer whose slope is a number: a Leaky ReLU.
 
     Args:
@@ -77,7 +77,7 @@ class NumberTarget(Target):
         self._state = None
 
 
-class WeightTarget(Target):
+class WeightTarget(SlopeTarget):
     """A layer whose slopes are a variable that does not learn: a frozen PReLU.
 
     Where some of its slopes are 0 and others are not, those that are 0 stay so.
@@ -121,7 +121,7 @@ def _call(layer: Any, variable: Any, inputs: Any) -> Any:
     return kernels.prelu(x, slope, getattr(layer, "max_value", None))
 
 
-def target_of(rectifier: LiveRectifier, learned: set[int]) -> Target | str:
+def target_of(rectifier: LiveRectifier, learned: set[int]) -> SlopeTarget | str:
     """What sets the slopes of a rectifier, or why nothing can.
 
     Args:

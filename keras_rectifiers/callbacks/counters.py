@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_rectifiers.callbacks.packing import Layout
+from keras_rectifiers.callbacks.packing import VectorLayout
 from keras_rectifiers.callbacks.packing import Vectors
 from keras_rectifiers.callbacks.packing import unpack
 from keras_rectifiers.diagnosis.statistics import Measured
@@ -23,10 +23,10 @@ class HostCounters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # JAX calls from threads of its own
-        self._pending: list[tuple[Layout, Vectors]] = []
-        self._totals: dict[Layout, Vectors] = {}
+        self._pending: list[tuple[VectorLayout, Vectors]] = []
+        self._totals: dict[VectorLayout, Vectors] = {}
 
-    def add(self, layout: Layout, vectors: Vectors) -> None:
+    def add(self, layout: VectorLayout, vectors: Vectors) -> None:
         """Add the vectors of one step, now or when they are read.
 
         Args:
@@ -65,10 +65,10 @@ class GraphCounters:
     """
 
     def __init__(self) -> None:
-        self._totals: dict[Layout, Vectors] = {}
+        self._totals: dict[VectorLayout, Vectors] = {}
         self._strategy: Any = None
 
-    def add(self, layout: Layout, vectors: Vectors) -> None:
+    def add(self, layout: VectorLayout, vectors: Vectors) -> None:
         """Add the vectors of one step, inside the step.
 
         Args:

@@ -16,7 +16,7 @@ import keras
 
 from keras_rectifiers.callbacks.counters import GraphCounters
 from keras_rectifiers.callbacks.counters import HostCounters
-from keras_rectifiers.callbacks.packing import Layout
+from keras_rectifiers.callbacks.packing import VectorLayout
 from keras_rectifiers.callbacks.packing import Vectors
 from keras_rectifiers.callbacks.packing import pack
 from keras_rectifiers.diagnosis.collect import Collector
@@ -113,7 +113,7 @@ class ExactCounter:
             jax.debug.callback(functools.partial(self._receive, layout), *vectors)
         return outputs
 
-    def _receive(self, layout: Layout, *vectors: Any) -> None:
+    def _receive(self, layout: VectorLayout, *vectors: Any) -> None:
         self._counters.add(layout, Vectors(*vectors))
 
     def _settle(self) -> None:

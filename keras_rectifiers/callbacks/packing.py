@@ -29,7 +29,7 @@ _MAXIMUM = reduce.FLOATS.index("maximum")
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class VectorLayout:
     """What stands where in the vectors: one entry for each call of a rectifier."""
 
     #: Path of the rectifier, its number of units, and the shapes of its integers.
@@ -51,7 +51,7 @@ class Vectors:
         return iter((self.integers, self.sums, self.maxima))
 
 
-def pack(raw: Raw) -> tuple[Layout, Vectors]:
+def pack(raw: Raw) -> tuple[VectorLayout, Vectors]:
     """The reductions of a step as vectors.
 
     Args:
@@ -72,10 +72,10 @@ def pack(raw: Raw) -> tuple[Layout, Vectors]:
         sums.append(_flat(floats[:_MAXIMUM]))
         maxima.append(floats[_MAXIMUM])
     vectors = Vectors(*map(ops.concatenate, (integers, sums, maxima)))
-    return Layout(tuple(calls)), vectors
+    return VectorLayout(tuple(calls)), vectors
 
 
-def unpack(layout: Layout, totals: Vectors) -> Measured:
+def unpack(layout: VectorLayout, totals: Vectors) -> Measured:
     """The statistics of each rectifier.
 
     Args:
@@ -89,7 +89,7 @@ def unpack(layout: Layout, totals: Vectors) -> Measured:
 
 
 def _calls(
-    layout: Layout, readers: Iterable[_Reader]
+    layout: VectorLayout, readers: Iterable[_Reader]
 ) -> Iterator[tuple[str, UnitStatistics]]:
     integers, sums, maxima = readers
     for path, units, shapes in layout.calls:

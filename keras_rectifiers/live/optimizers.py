@@ -12,7 +12,7 @@ import keras
 AVERAGE = "_model_variables_moving_average"
 
 
-class Slot(NamedTuple):
+class LiveSlot(NamedTuple):
     """One variable that an optimizer keeps for one weight."""
 
     #: The attribute of the optimizer that holds it, such as `"_momentums"`.
@@ -49,7 +49,7 @@ def is_slots(value: Any, optimizer: Any) -> bool:
     )
 
 
-def slots(optimizer: Any) -> Iterator[Slot]:
+def slots(optimizer: Any) -> Iterator[LiveSlot]:
     """The slots of an optimizer, and of those inside it.
 
     Args:
@@ -64,4 +64,4 @@ def slots(optimizer: Any) -> Iterator[Slot]:
         elif is_slots(value, optimizer):
             for weight, slot in zip(optimizer._trainable_variables, value, strict=True):  # noqa: SLF001 - Keras has no public way
                 if isinstance(slot, keras.Variable):
-                    yield Slot(name, weight, slot, optimizer)
+                    yield LiveSlot(name, weight, slot, optimizer)

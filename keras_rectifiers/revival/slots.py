@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.live.optimizers import AVERAGE
-from keras_rectifiers.live.optimizers import Slot
+from keras_rectifiers.live.optimizers import LiveSlot
 from keras_rectifiers.live.optimizers import slots
 from keras_rectifiers.live.state import copy_of
 from keras_rectifiers.revival.live_units import Values
@@ -39,7 +39,7 @@ def clear(
     return changed
 
 
-def _start(slot: Slot, value: Values) -> Any:
+def _start(slot: LiveSlot, value: Values) -> Any:
     if slot.name == AVERAGE:
         return value
     kind = type(slot.optimizer).__name__

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.diagnosis.evidence.data import Evidence
-from keras_rectifiers.diagnosis.evidence.data import Producer
+from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import RectifierEvidence
 from keras_rectifiers.diagnosis.evidence.data import Spread
 from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
@@ -37,7 +37,7 @@ class Case:
         return self.layer.layer
 
     @property
-    def producer(self) -> Producer | None:
+    def producer(self) -> ProducerEvidence | None:
         """The layer whose kernel makes the pre-activations."""
         return self.known.producer
 
@@ -92,7 +92,7 @@ class Setting:
         )
 
     @functools.cached_property
-    def producers(self) -> tuple[Producer, ...]:
+    def producers(self) -> tuple[ProducerEvidence, ...]:
         """The layers with kernels before rectifiers, each once."""
         found = {each.path: each for case in self.cases if (each := case.producer)}
         return tuple(found.values())

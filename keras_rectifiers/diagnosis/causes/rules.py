@@ -17,8 +17,8 @@ import numpy as np
 from keras_rectifiers.diagnosis.causes.case import Case
 from keras_rectifiers.diagnosis.causes.case import Setting
 from keras_rectifiers.diagnosis.causes.case import ramp
-from keras_rectifiers.diagnosis.evidence.data import Normalisation
-from keras_rectifiers.diagnosis.evidence.data import Producer
+from keras_rectifiers.diagnosis.evidence.data import NormalizationEvidence
+from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import Spread
 from keras_rectifiers.diagnosis.statistics import Values
 
@@ -112,7 +112,7 @@ def initialisation(case: Case, setting: Setting) -> Finding:
     )
 
 
-def _unmoved(producer: Producer, setting: Setting) -> np.ndarray:
+def _unmoved(producer: ProducerEvidence, setting: Setting) -> np.ndarray:
     """Units whose weights are those at birth."""
     if producer.moved is not None:
         return producer.moved <= UNMOVED
@@ -124,7 +124,7 @@ def _unmoved(producer: Producer, setting: Setting) -> np.ndarray:
     return np.full(len(producer.norm), untrained)
 
 
-def _birth(producer: Producer) -> tuple[float, float]:
+def _birth(producer: ProducerEvidence) -> tuple[float, float]:
     """Norm of a unit at birth over He's, and the weight of the mean in its sum."""
     norm, mean = producer.birth_norm, producer.birth_mean
     if norm is None or mean is None:
@@ -172,13 +172,13 @@ def _curvature(setting: Setting) -> float:
     return training.effective_rate * max(squares[:1], default=0.0)
 
 
-def _thrown(producer: Producer) -> Values:
+def _thrown(producer: ProducerEvidence) -> Values:
     if producer.moved is not None:
         return ramp(producer.moved, *MOVED)
     return ramp(_grown(producer), *GROWN)
 
 
-def _grown(producer: Producer) -> Values:
+def _grown(producer: ProducerEvidence) -> Values:
     """Norm of each unit over what it is at birth, as far as that is known."""
     if producer.birth_norm is None:
         return producer.norm / producer.he_norm
@@ -227,12 +227,14 @@ def _longest_in_history(setting: Setting) -> float:
     return max(found)
 
 
-def _rms(producer: Producer) -> float:
+def _rms(producer: ProducerEvidence) -> float:
     norm = producer.norm if producer.birth_norm is None else producer.birth_norm
     return max(float(np.sqrt(np.mean(np.square(norm)) / producer.fan_in)), 1e-30)
 
 
-def _learning_rate_sentence(producer: Producer, setting: Setting, step: float) -> str:
+def _learning_rate_sentence(
+    producer: ProducerEvidence, setting: Setting, step: float
+) -> str:
     way = "its weights' way from birth is not known"
     if producer.moved is not None:
         way = (
@@ -257,7 +259,7 @@ def _learning_rate_sentence(producer: Producer, setting: Setting, step: float) -
 
 
 def batch_norm(case: Case, _: Setting) -> Finding:
-    """Normalisation shifts the units below 0, or its moving statistics are off."""
+    """The normalization shifts the units below 0, or its moving statistics are off."""
     found = case.known.normalisation
     if found is None:
         return _none(case)
@@ -268,7 +270,9 @@ def batch_norm(case: Case, _: Setting) -> Finding:
     return Finding(scores, _batch_norm_sentence(case, found, gamma))
 
 
-def _batch_norm_sentence(case: Case, found: Normalisation, gamma: Values) -> str:
+def _batch_norm_sentence(
+    case: Case, found: NormalizationEvidence, gamma: Values
+) -> str:
     silent = case.silent
     ratio = float(np.median((found.beta / gamma)[silent]))
     off = float(np.median(((case.known.mean - found.beta) / gamma)[silent]))

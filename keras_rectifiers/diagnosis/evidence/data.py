@@ -52,7 +52,7 @@ class ModelInput:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Producer:
+class ProducerEvidence:
     """The layer whose kernel makes the pre-activations of a rectifier."""
 
     #: Path of the layer in the model.
@@ -97,7 +97,7 @@ class Producer:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Normalisation:
+class NormalizationEvidence:
     """The normalisation between a producer and its rectifier."""
 
     #: Path of the layer in the model.
@@ -128,9 +128,9 @@ class RectifierEvidence:
     #: unit takes the same values from every sample.
     std_over_samples: Values
     #: Whose kernel makes them; None where that is not known.
-    producer: Producer | None = None
+    producer: ProducerEvidence | None = None
     #: What normalises them; None without.
-    normalisation: Normalisation | None = None
+    normalisation: NormalizationEvidence | None = None
     #: Paths of the rectifiers before it; None where the wiring cannot be read.
     upstream: tuple[str, ...] | None = None
 

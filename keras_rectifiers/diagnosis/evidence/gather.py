@@ -20,12 +20,12 @@ import numpy.typing as npt
 from keras_rectifiers.diagnosis.data import first_samples
 from keras_rectifiers.diagnosis.evidence.data import Evidence
 from keras_rectifiers.diagnosis.evidence.data import ModelInput
-from keras_rectifiers.diagnosis.evidence.data import Normalisation
-from keras_rectifiers.diagnosis.evidence.data import Producer
+from keras_rectifiers.diagnosis.evidence.data import NormalizationEvidence
+from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import RectifierEvidence
 from keras_rectifiers.diagnosis.evidence.data import WeightChange
 from keras_rectifiers.diagnosis.evidence.optimizer import training
-from keras_rectifiers.diagnosis.evidence.passes import Calls
+from keras_rectifiers.diagnosis.evidence.passes import Observed
 from keras_rectifiers.diagnosis.evidence.passes import look
 from keras_rectifiers.diagnosis.evidence.passes import spread
 from keras_rectifiers.diagnosis.evidence.weights import WeightWatch
@@ -88,7 +88,7 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
 
 
 def _places(
-    found: Iterable[LiveRectifier], seen: Calls
+    found: Iterable[LiveRectifier], seen: Observed
 ) -> Iterator[tuple[LiveRectifier, bool]]:
     """What was seen, by the names of a diagnosis, and whether its wiring is known.
 
@@ -104,8 +104,8 @@ def _places(
 def _entry(
     rectifier: LiveRectifier,
     upstream: Upstream | None,
-    producers: Mapping[str, Producer],
-    seen: Calls,
+    producers: Mapping[str, ProducerEvidence],
+    seen: Observed,
     owners: Mapping[str, int],
 ) -> RectifierEvidence:
     units = seen.rectifiers[rectifier.path]
@@ -134,7 +134,9 @@ def _entry(
     )
 
 
-def _normalisation(layer: Any, upstream: Upstream, units: int) -> Normalisation | None:
+def _normalisation(
+    layer: Any, upstream: Upstream, units: int
+) -> NormalizationEvidence | None:
     if layer is None:
         return None
     values: dict[str, npt.NDArray[np.float64]] = {}
@@ -149,7 +151,7 @@ def _normalisation(layer: Any, upstream: Upstream, units: int) -> Normalisation 
             return None
         values[name] = np.asarray(value, np.float64)
     moving = getattr(layer, "moving_variance", None) is not None
-    return Normalisation(
+    return NormalizationEvidence(
         upstream.path(layer), type(layer).__name__, **values, moving=moving
     )
 

@@ -57,7 +57,7 @@ class UnitSpread:
 
 
 @dataclasses.dataclass(frozen=True)
-class Calls:
+class Observed:
     """What one pass showed."""
 
     #: Pre-activations by path and number of units, in the order of the first calls.
@@ -76,7 +76,7 @@ def look(
     rectifiers: Iterable[LiveRectifier],
     layers: Mapping[str, Any],
     x: Any,
-) -> tuple[Calls, str]:
+) -> tuple[Observed, str]:
     """Run a batch through a model and keep what the tap shows.
 
     Args:
@@ -88,7 +88,7 @@ def look(
     Returns:
         What was seen, and why the pass was not finished (empty if it was).
     """
-    calls = Calls()
+    calls = Observed()
     rectifiers = tuple(rectifiers)
     samples = int(keras.tree.flatten(x)[0].shape[0])
     inputs = [

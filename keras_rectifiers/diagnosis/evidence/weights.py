@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_rectifiers.diagnosis.evidence.data import Producer
+from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import WeightChange
 from keras_rectifiers.diagnosis.statistics import Values
 from keras_rectifiers.graph import traits
@@ -136,7 +136,7 @@ def kernel(layer: Any) -> Kernel | None:
 
 def producer(
     layer: Any, path: str, columns: Kernel, *, birth_is_known: bool
-) -> Producer:
+) -> ProducerEvidence:
     """What the weights of a layer tell.
 
     Args:
@@ -156,7 +156,7 @@ def producer(
     name = str(kernel_name(layer))
     initializer = _initializer(layer, name)
     bias = getattr(layer, "bias", None)
-    return Producer(
+    return ProducerEvidence(
         path=path,
         kind=type(layer).__name__,
         fan_in=len(now),

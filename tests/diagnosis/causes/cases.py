@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_rectifiers.diagnosis.evidence.data import Evidence
 from keras_rectifiers.diagnosis.evidence.data import ModelInput
-from keras_rectifiers.diagnosis.evidence.data import Normalisation
-from keras_rectifiers.diagnosis.evidence.data import Producer
+from keras_rectifiers.diagnosis.evidence.data import NormalizationEvidence
+from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import RectifierEvidence
 from keras_rectifiers.diagnosis.evidence.data import Spread
 from keras_rectifiers.diagnosis.evidence.data import Training
@@ -40,13 +40,13 @@ def producer(path="dense", **changes):
         "initializer": "HeNormal",
         **changes,
     }
-    return Producer(path, "Dense", FAN_IN, **values)
+    return ProducerEvidence(path, "Dense", FAN_IN, **values)
 
 
 def normalisation(**changes):
     """A batch normalisation that does nothing."""
     values = {"gamma": full(1.0), "beta": full(0.0), "moving": True, **changes}
-    return Normalisation("bn", "BatchNormalization", **values)
+    return NormalizationEvidence("bn", "BatchNormalization", **values)
 
 
 def rectifier(path, maximum=-1.0, **changes):

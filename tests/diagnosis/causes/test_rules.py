@@ -198,7 +198,7 @@ def test_the_bias_is_blamed_where_the_unit_would_fire_without_it():
 
 
 def test_a_bias_before_a_normalisation_is_not_what_is_added_last():
-    """Normalisation would take it away again."""
+    """The normalization would take it away again."""
     found = cases.rectifier(
         "a",
         producer=cases.producer("a", bias=cases.full(-3.0)),
