@@ -6,10 +6,8 @@ python docs/make_rules.py
 import re
 from pathlib import Path
 
-from keras_rectifiers.legacy.dialects import rules  # noqa: F401 (registers them)
 from keras_rectifiers.legacy.dialects.registry import ENTRY_RULES
 from keras_rectifiers.legacy.dialects.registry import MODEL_RULES
-from keras_rectifiers.legacy.weights import arrange  # noqa: F401 (registers the rest)
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
 
 _PAGE = Path(__file__).with_name("upgrade.md")

@@ -30,7 +30,7 @@ from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.legacy.containers import hdf5_model
 from keras_rectifiers.legacy.weights import lora
 from keras_rectifiers.legacy.weights import structure
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
 from keras_rectifiers.surgery.plan import Plan

@@ -13,7 +13,7 @@ from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import give_names
 from keras_rectifiers.legacy.compile import moved
-from keras_rectifiers.legacy.dialects import left_open
+from keras_rectifiers.legacy.dialects import keras3
 from keras_rectifiers.legacy.dialects.modernise import modernise
 from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.legacy.dialects.registry import Functions
@@ -69,7 +69,7 @@ def _looked_at(
             marks.complete(document)
             if bare or modernise(document, origin, dict(functions)).repairs:
                 return False
-            if left_open.any_open(document) or moved.may_be_scaled(compiled, document):
+            if keras3.any_open(document) or moved.may_be_scaled(compiled, document):
                 return _says_all(path)
             return True
     except (RectifierError, OSError):
@@ -89,7 +89,7 @@ def _says_all(path: Path) -> bool:
     from keras_rectifiers.legacy.containers import archive as container  # noqa: PLC0415
 
     with members.open_file(path) as file, container.read(file, path) as saved:
-        told = any(each.rule == left_open.RMS_SCALING for each in saved.repairs)
+        told = any(each.rule == keras3.RMS_SCALING for each in saved.repairs)
         return not told and not getattr(saved.slots, "scaled", False)
 
 

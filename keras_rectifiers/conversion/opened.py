@@ -42,11 +42,11 @@ from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.dialects.structure import lacks_input
 from keras_rectifiers.legacy.weights.arrange import Placed
 from keras_rectifiers.legacy.weights.arrange import arrange
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.owners import owners
+from keras_rectifiers.legacy.weights.write import check_written
 from keras_rectifiers.legacy.weights.write import named_slots
 from keras_rectifiers.legacy.weights.write import write_archive
-from keras_rectifiers.legacy.weights.written import check_written
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery.plan import Plan

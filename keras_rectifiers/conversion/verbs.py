@@ -253,7 +253,7 @@ def write(
     """
     target = Path(target)
     if isinstance(opened, archive.Archive):
-        from keras_rectifiers.legacy.weights.written import check_converted  # noqa: PLC0415 (h5py)
+        from keras_rectifiers.legacy.weights.write import check_converted  # noqa: PLC0415 (h5py)
 
         made = _with_repairs(made, opened.repairs_for(made))
         if keep_training_state:

@@ -29,13 +29,8 @@ _CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
 #: Deepest nesting of models inside models that is walked.
 MAX_DEPTH = 64
 
-#: Config key of a wrapped layer -> the attribute under which Keras stores it.
-_WRAPPED = {
-    "layer": "layer",
-    "forward_layer": "forward_layer",
-    "backward_layer": "backward_layer",
-    "cell": "cell",
-}
+#: Config keys of wrapped layers, and the attributes under which Keras stores them.
+WRAPPED = ("layer", "forward_layer", "backward_layer", "cell")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +147,23 @@ def layers_of(entry: Mapping[str, Any]) -> list[Entry]:
     return list(layers)
 
 
+def wrapped(entry: Mapping[str, Any]) -> Iterator[tuple[str, Entry]]:
+    """The layers and cells in the config of a wrapper, each with its key there."""
+    config = config_of(entry)
+    cells = config.get("cells")
+    found = [(key, config.get(key)) for key in WRAPPED]
+    found += [("cells", each) for each in cells] if isinstance(cells, list) else []
+    for key, child in found:
+        if isinstance(child, dict) and "class_name" in child:
+            yield key, child
+
+
+def attribute_of(entry: Mapping[str, Any], key: str) -> str:
+    """The attribute under which Keras stores what a wrapper has at a key."""
+    both = key == "layer" and entry.get("class_name") == "Bidirectional"
+    return "forward_layer" if both else key
+
+
 def tracked_layers(entry: Mapping[str, Any]) -> list[Entry]:
     """The entries that Keras stores in a weights file, in its order."""
     layers = [layer for layer in layers_of(entry) if is_layer(layer)]
@@ -217,12 +229,10 @@ def _children(place: Place) -> Iterator[Place]:
         return
     if not forms.is_keras(entry):
         return  # a custom class: what its config means is its own affair
-    bidirectional = entry.get("class_name") == "Bidirectional"
-    for key, attribute in _WRAPPED.items():
-        child = config.get(key)
-        if isinstance(child, dict) and "class_name" in child:
-            stored = "forward_layer" if bidirectional and key == "layer" else attribute
-            yield _place(place, child, ("config", key), (*place.group, stored))
+    for key, child in wrapped(entry):
+        if key != "cells":
+            group = (*place.group, attribute_of(entry, key))
+            yield _place(place, child, ("config", key), group)
     if isinstance(config.get("cells"), list):
         yield from _members(place, ("config", "cells"), (*place.group, "cells"))
 

@@ -198,11 +198,16 @@ def _require(condition: bool, place: Place, received: str) -> None:
 
 
 def _malformed(path: Path, what: str, error: Exception) -> str:
-    told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     return (
         f"{what} must be built as Keras builds it. Received: {str(path)!r}, whose "
-        f"{what} is not ({told}). The file is damaged, or not one that Keras wrote."
+        f"{what} is not ({reason(error)}). The file is damaged, or not one that Keras "
+        "wrote."
     )
+
+
+def reason(error: Exception) -> str:
+    """What an error of malformed data says, in one short line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
 def _short(value: Any) -> str:

@@ -1,15 +1,27 @@
-"""The two ways to stand for an array of a file: around another, or by its values."""
+"""The ways to stand for an array of a file: around another, or by its values."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.containers.saved import Array
+
+
+class Readable(Protocol):
+    """Whatever has values: an array of a file, or one made of others."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Their shape."""
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """The values."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,3 +70,16 @@ class InMemory:
     def read(self) -> np.ndarray[Any, Any]:
         """Its values."""
         return self.values
+
+
+@dataclasses.dataclass(frozen=True)
+class Filled:
+    """An array of one value."""
+
+    shape: tuple[int, ...]
+    value: float
+    dtype: str = "float32"
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """Its values."""
+        return np.full(self.shape, self.value, self.dtype)

@@ -237,6 +237,13 @@ def layout_of(optimizer: Any) -> Layout | None:
     return Layout(class_name, config, tuple(blocks))
 
 
+def inner_of(optimizer: Any) -> dict[str, Any] | None:
+    """The optimizer inside a serialized one that scales the loss; None for others."""
+    config = optimizer.get("config") if isinstance(optimizer, Mapping) else None
+    inner = config.get("inner_optimizer") if isinstance(config, Mapping) else None
+    return inner if isinstance(inner, dict) else None
+
+
 def _is_plain(patterns: Any) -> bool:
     """Whether the patterns of Muon are plain text: no other one in a file is run."""
     return patterns is None or (

@@ -13,12 +13,12 @@ from keras_rectifiers.conversion.opened import open_model
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.legacy.compile.slots import carry
-from keras_rectifiers.legacy.containers.saved import ListedSlots
+from keras_rectifiers.legacy.containers.saved import Slots
 from keras_rectifiers.legacy.dialects.registry import serialized
 from keras_rectifiers.legacy.weights.arrange import Placed
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
 from keras_rectifiers.legacy.weights.conversions import Conversion
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 
 MODELS = Path(__file__).parents[3] / "shared" / "models"
 
@@ -61,8 +61,8 @@ def _layer(
     owner = Owner(place, variables, stored, (name,), class_name, conversion)
     return [
         Placed(
-            (*place.group, *variable.group),
             _Array(f"{name}/{name}/{variable.name}:0", np.ones(variable.shape)),  # type: ignore[arg-type]
+            (*place.group, *variable.group),
             owner,
             variable,
         )
@@ -79,9 +79,9 @@ def _compiled(class_name: str, **config: Any) -> dict[str, Any]:
     return {"optimizer": serialized(class_name, "keras.optimizers", config)}
 
 
-def _stored(*named: tuple[str, Any], kind: str = "named") -> ListedSlots:
+def _stored(*named: tuple[str, Any], kind: str = "named") -> Slots:
     arrays = [_Array(name, np.asarray(values)) for name, values in named]
-    return ListedSlots(kind, tuple(arrays))
+    return Slots(kind, tuple(arrays))
 
 
 def _carried(
@@ -252,7 +252,7 @@ def conversion() -> Any:
     del CONVERSIONS["moved"], CONVERSIONS["summed"]
 
 
-def _transposed(name: str) -> tuple[ListedSlots, list[Placed]]:
+def _transposed(name: str) -> tuple[Slots, list[Placed]]:
     slots = _stored(
         ("iteration:0", np.int64(7)),
         ("SGD/m/d/kernel:0", np.arange(6, dtype="float32").reshape(2, 3)),

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.legacy.weights import recurrent  # noqa: F401 (registers them)
 from keras_rectifiers.legacy.weights import shapes
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
 

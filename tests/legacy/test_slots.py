@@ -15,7 +15,7 @@ from keras_rectifiers import upgrade
 from keras_rectifiers.conversion.opened import open_model
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.legacy.compile.slots import carry
-from keras_rectifiers.legacy.containers.saved import ListedSlots
+from keras_rectifiers.legacy.containers.saved import Slots
 
 old = pytest.importorskip("tf_keras")
 
@@ -246,7 +246,7 @@ def test_a_state_of_other_weights_is_left_behind(tmp_path: Path) -> None:
     with open_model(path) as opened:
         slots = opened.saved.slots
         assert slots is not None
-        fewer = ListedSlots("named", slots.arrays[:-1])
+        fewer = Slots("named", slots.arrays[:-1])
         carried, repairs = carry(
             fewer, opened.document["compile_config"], opened.placed
         )

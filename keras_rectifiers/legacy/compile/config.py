@@ -145,9 +145,9 @@ class _Outputs:
         for name, mine in zip(names, metrics, strict=False):
             for each in _leaves(mine):
                 config = settings_of(each)
-                told = config.get("name")
-                if isinstance(told, str) and told.startswith(f"{name}_"):
-                    each["config"] = {**config, "name": told[len(name) + 1 :]}
+                named_for = config.get("name")
+                if isinstance(named_for, str) and named_for.startswith(f"{name}_"):
+                    each["config"] = {**config, "name": named_for[len(name) + 1 :]}
 
     def _by_output(self, values: Any) -> Any:
         names = self._names or ()

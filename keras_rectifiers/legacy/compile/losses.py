@@ -84,10 +84,10 @@ def modern_metric(entry: Any, loss: Any, notes: Notes) -> str | Entry | None:
         if class_name != name:
             notes.repaired("metric", f"{_function(name, config)} → {class_name}")
         return serialized(class_name, "keras.metrics", kept)
-    told = config.get("name") if name == "MeanMetricWrapper" else None
+    own_name = config.get("name") if name == "MeanMetricWrapper" else None
     notes.caution(
         "metric",
-        f"metric {named(told or entry)}, which Keras 3 does not have: left out",
+        f"metric {named(own_name or entry)}, which Keras 3 does not have: left out",
     )
     return None
 

@@ -11,16 +11,16 @@ from typing import TypeVar
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.legacy.compile.optimizers import scaler
 from keras_rectifiers.legacy.dialects.registry import serialized
-from keras_rectifiers.surgery.optimizer_layout import INITIAL_SCALE
 from keras_rectifiers.surgery.optimizer_layout import SCALER
 from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
+from keras_rectifiers.surgery.optimizer_layout import inner_of
 from keras_rectifiers.surgery.optimizer_layout import layout_of
 
 #: Until then Nadam's product stands before the slots of the weights.
 _PRODUCT_LAST = (3, 10)
-_MODULE = "keras.optimizers"
 _FLOAT16 = "mixed_float16"
 
 
@@ -56,14 +56,8 @@ def scaling(compiled: Mapping[str, Any]) -> dict[str, Any]:
     if class_name == SCALER or layout_of(inner) is None:
         return dict(compiled)
     if isinstance(inner, str):
-        inner = serialized(class_name, _MODULE, dict(settings))
-    config = {
-        "name": "loss_scale_optimizer",
-        "inner_optimizer": inner,
-        "initial_scale": INITIAL_SCALE,
-        "dynamic_growth_steps": 2000,
-    }
-    return {**compiled, "optimizer": serialized(SCALER, _MODULE, config)}
+        inner = serialized(class_name, "keras.optimizers", dict(settings))
+    return {**compiled, "optimizer": scaler(inner)}
 
 
 def is_moved(compiled: Any, version: tuple[int, ...]) -> bool:
@@ -100,7 +94,5 @@ def _inner(compiled: Any) -> tuple[Mapping[str, Any], int]:
     optimizer = compiled.get("optimizer") if isinstance(compiled, Mapping) else None
     if not isinstance(optimizer, Mapping):
         return {}, 0
-    inner = config_of(optimizer).get("inner_optimizer")
-    if isinstance(inner, Mapping):
-        return inner, SCALER_COUNTERS
-    return optimizer, 0
+    inner = inner_of(optimizer)
+    return (optimizer, 0) if inner is None else (inner, SCALER_COUNTERS)

@@ -14,6 +14,8 @@ from keras_rectifiers.legacy.compile.notes import class_name_of
 from keras_rectifiers.legacy.compile.notes import named
 from keras_rectifiers.legacy.compile.notes import settings_of
 from keras_rectifiers.legacy.dialects.registry import serialized
+from keras_rectifiers.surgery.optimizer_layout import INITIAL_SCALE
+from keras_rectifiers.surgery.optimizer_layout import SCALER
 from keras_rectifiers.surgery.optimizer_layout import default_rate
 
 _RULE = "optimizer"
@@ -223,16 +225,25 @@ def _scaled(config: dict[str, Any], notes: Notes) -> Entry:
         inner["config"]["loss_scale_factor"] = float(start)
         notes.repaired(_RULE, "fixed loss scale → loss_scale_factor")
         return inner
-    return serialized(
-        "LossScaleOptimizer",
-        _MODULE,
-        {
-            "name": "loss_scale_optimizer",
-            "inner_optimizer": inner,
-            "initial_scale": float(start) if _is_number(start) else 2.0**15,
-            "dynamic_growth_steps": int(steps) if _is_number(steps) else 2000,
-        },
-    )
+    return scaler(inner, start, steps)
+
+
+def scaler(inner: Any, scale: Any = None, steps: Any = None) -> Entry:
+    """An optimizer that scales the loss for another one, as Keras 3 writes it.
+
+    Args:
+        inner: The other one.
+        scale: The scale that it starts from; default, and where it is no number:
+            that of Keras.
+        steps: After how many it scales more; as for `scale`.
+    """
+    config = {
+        "name": "loss_scale_optimizer",
+        "inner_optimizer": inner,
+        "initial_scale": float(scale) if _is_number(scale) else INITIAL_SCALE,
+        "dynamic_growth_steps": int(steps) if _is_number(steps) else 2000,
+    }
+    return serialized(SCALER, _MODULE, config)
 
 
 def _schedule(entry: Mapping[str, Any]) -> Entry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -10,11 +9,13 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Protocol
 
 import numpy as np
 
-from keras_rectifiers.legacy.compile.rearranged import rearranged
+from keras_rectifiers.graph.wellformed import MALFORMED
+from keras_rectifiers.legacy.array_views import Filled
+from keras_rectifiers.legacy.array_views import InMemory
+from keras_rectifiers.legacy.array_views import Readable
 from keras_rectifiers.legacy.compile.state import State
 from keras_rectifiers.legacy.compile.state import listed_state
 from keras_rectifiers.legacy.compile.state import nameless
@@ -22,6 +23,7 @@ from keras_rectifiers.legacy.compile.state import variable_state
 from keras_rectifiers.legacy.compile.weights import Trained
 from keras_rectifiers.legacy.compile.weights import TrainedWeights
 from keras_rectifiers.legacy.compile.weights import path_of
+from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.optimizer_layout import OWN_VALUE
@@ -38,46 +40,6 @@ if TYPE_CHECKING:
 
 #: After so many steps Nadam's product is 0 in float32.
 _PRODUCT_STEPS = 5000
-
-
-class Readable(Protocol):
-    """Whatever has values."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Their shape."""
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Filled:
-    """An array of one value."""
-
-    shape: tuple[int, ...]
-    value: float
-    dtype: str = "float32"
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
-        return np.full(self.shape, self.value, self.dtype)
-
-
-@dataclasses.dataclass(frozen=True)
-class Made:
-    """An array that was made of others."""
-
-    values: np.ndarray[Any, Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape."""
-        return self.values.shape
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
-        return self.values
 
 
 #: Slot, number of the layer, number of the weight in it -> values.
@@ -111,17 +73,15 @@ def carry(
     around = [_filled(each) for each in scaler_counters(outer["config"]) if scaled]
     weights = TrainedWeights(placed)
     target = _Target(optimizer, layout, weights)
-    if slots is None:
-        return _numbered(around, target.variables(State({}), {})), ()
-    understood = _understood(slots, layout, weights)
-    if understood is not None:
-        state, shares = understood
-        return _numbered(around, target.variables(state, shares)), target.missing(
-            shares
-        )
     fresh = _numbered(around, target.variables(State({}), {}))
-    why = "its arrays do not fit the weights that are trained"
-    return fresh, (_left(why, optimizer),)
+    if slots is None:
+        return fresh, ()
+    understood = _understood(slots, layout, weights)
+    if understood is None:
+        why = "its arrays do not fit the weights that are trained"
+        return fresh, (_left(why, optimizer),)
+    carried = _numbered(around, target.variables(*understood))
+    return carried, target.missing(understood[1])
 
 
 def _understood(
@@ -222,17 +182,12 @@ def _filled(slot: Slot) -> Filled:
 def _state(slots: Slots, layout: Layout, before: Sequence[Trained]) -> State | None:
     if slots.kind == "slots":
         by_name = {each.name: number for number, each in enumerate(before)}
-        return variable_state(
-            getattr(slots, "slots", ()), getattr(slots, "numbers", {}), by_name
-        )
+        return variable_state(slots, by_name)
     return listed_state(slots, layout, before, named=slots.kind == "named")
 
 
 def _shares(
-    state: State,
-    layout: Layout,
-    weights: TrainedWeights,
-    before: Sequence[Trained],
+    state: State, layout: Layout, weights: TrainedWeights, before: Sequence[Trained]
 ) -> _Shares | None:
     """The slots by the weights of Keras 3, None where one cannot be told."""
     shares: _Shares = {}
@@ -253,13 +208,10 @@ def _shares(
                 held = made
             for index, array in held.items():
                 weight = weights.layers[layer][index]
-                if array.shape != layout.slot_shape(
-                    slot, path_of(weight), weight.shape
-                ):
+                shape = layout.slot_shape(slot, path_of(weight), weight.shape)
+                if array.shape != shape:
                     return None
-            shares.update(
-                ((slot, layer, index), array) for index, array in held.items()
-            )
+                shares[slot, layer, index] = array
     return shares
 
 
@@ -281,8 +233,11 @@ def _converted(
             return None
         else:
             values.append(np.zeros(shape, "float32"))
-    made = rearranged(owner, values)
-    return None if made is None else {i: Made(each) for i, each in enumerate(made)}
+    try:
+        made = CONVERSIONS[owner.conversion].moved(values, owner.place.config)
+    except MALFORMED:
+        return None
+    return None if made is None else {i: InMemory("", a) for i, a in enumerate(made)}
 
 
 def _left(why: str, optimizer: Mapping[str, Any]) -> Repair:

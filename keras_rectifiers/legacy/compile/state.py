@@ -8,14 +8,11 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.legacy.compile.slot_names import ALIASES
-from keras_rectifiers.legacy.compile.slot_names import DUMMY
-from keras_rectifiers.legacy.compile.slot_names import NAMES
 from keras_rectifiers.legacy.weights.shapes import fits
+from keras_rectifiers.surgery.optimizer_layout import ACCUMULATED
 from keras_rectifiers.surgery.optimizer_layout import AVERAGE
 from keras_rectifiers.surgery.optimizer_layout import Layout
 from keras_rectifiers.surgery.optimizer_layout import Pattern
@@ -31,6 +28,39 @@ _MAX_COUNTERS = 3
 #: What TensorFlow, and Keras on Theano, call a variable without a name.
 _NAMELESS = ("variable", "param")
 _COPY = re.compile(r"_\d+$")
+
+#: A slot that Keras 2.1 to 2.3 kept for `amsgrad` where it was off.
+_DUMMY = "dummy"
+
+#: Slot in Keras 3 -> what older optimizers call it.
+_ALIASES: dict[str, frozenset[str]] = {
+    AVERAGE: frozenset({"average"}),
+    ACCUMULATED: frozenset({"gradient_accumulator"}),
+    "momentum": frozenset({"m", "momentum", "moment", "moments"}),
+    "velocity": frozenset({"v", "velocity", "rms", "accumulator"}),
+    "velocity_hat": frozenset({"vhat", "velocity_hat"}),
+    "norm": frozenset({"u", "v", "norm"}),
+    "average_gradient": frozenset({"mg", "average_gradient"}),
+    "accumulator": frozenset({"accumulator"}),
+    "accumulated_grad": frozenset({"accum_grad", "accumulated_grad", "accumulator"}),
+    "accumulated_delta_var": frozenset(
+        {"accum_var", "accumulated_delta_var", "delta_accumulator"}
+    ),
+    "linear": frozenset({"linear"}),
+    _DUMMY: frozenset({"vhat"}),
+    "r": frozenset({"r"}),
+    "c": frozenset({"c"}),
+}
+#: Every name of a slot.
+_NAMES = frozenset(name for names in _ALIASES.values() for name in names)
+#: What a counter is called -> the attribute of `State` that it is.
+_NUMBERS = {
+    "iter": "iterations",
+    "_iterations": "iterations",
+    "learning_rate": "rate",
+    "momentum_cache": "product",
+    "_m_cache": "product",
+}
 
 #: One array that is expected: its slot, and the number of the weight.
 _Expected = tuple[str, int]
@@ -67,23 +97,23 @@ def listed_state(
     if any(each.shape is None for each in weights):
         return None
     for expected in _orders(layout, len(weights), named=named):
-        wanted = [
+        shaped = [
             (slot, number, shape)
             for slot, number in expected
             if (shape := _shape(layout, slot, weights[number])) is not None
         ]
-        parts = _parted(stored.arrays, len(wanted), layout)
+        parts = _parted(stored.arrays, len(shaped), layout)
         if parts is None:
             continue
         counters, arrays = parts
         agree = all(
             fits(shape, array.shape) and (not named or _may_be(array.name, slot))
-            for array, (slot, _, shape) in zip(arrays, wanted, strict=True)
+            for array, (slot, _, shape) in zip(arrays, shaped, strict=True)
         )
         if agree:
             found = {
                 (slot, number): array
-                for array, (slot, number, _) in zip(arrays, wanted, strict=True)
+                for array, (slot, number, _) in zip(arrays, shaped, strict=True)
             }
             return _counted(State(found), counters)
     return None
@@ -99,25 +129,22 @@ def nameless(stored: Slots) -> bool:
     )
 
 
-def variable_state(
-    slots: Sequence[Any], numbers: Mapping[str, Array], weights: Mapping[str, int]
-) -> State | None:
+def variable_state(stored: Slots, weights: Mapping[str, int]) -> State | None:
     """The state in slots that say which weight they are for.
 
     Args:
-        slots: Each with `slot`, `variable` (the weight's name) and `array`.
-        numbers: Single numbers by their names.
+        stored: The slots.
         weights: Name of each weight's array -> its number.
     """
     found: dict[tuple[str, int], Array] = {}
-    for each in slots:
+    for each in stored.slots:
         number = weights.get(each.variable)
         if number is None:
             return None  # the slot of a weight that is stored otherwise
-        for slot, names in ALIASES.items():
+        for slot, names in _ALIASES.items():
             if each.slot in names:
                 found[slot, number] = each.array
-    return _counted(State(found), dict(numbers))
+    return _counted(State(found), stored.numbers)
 
 
 def _parted(
@@ -158,7 +185,7 @@ def _orders(layout: Layout, count: int, *, named: bool) -> Iterator[list[_Expect
         # SGD keeps its moments where its momentum is 0.
         yield _by_slot((*layout.slots, "momentum"), count)
     if layout.slots == ("momentum", "velocity"):
-        yield _by_slot((*layout.slots, DUMMY), count)
+        yield _by_slot((*layout.slots, _DUMMY), count)
 
 
 def _by_slot(slots: Sequence[str], count: int) -> list[_Expected]:
@@ -166,7 +193,7 @@ def _by_slot(slots: Sequence[str], count: int) -> list[_Expected]:
 
 
 def _shape(layout: Layout, slot: str, weight: Trained) -> Pattern | None:
-    if slot == DUMMY or weight.shape is None:
+    if slot == _DUMMY or weight.shape is None:
         return (1,)
     return layout.slot_shape(slot, weight.path, weight.shape)
 
@@ -181,12 +208,12 @@ def _may_be(name: str, slot: str) -> bool:
     """
     parts = name.partition(":")[0].split("/")
     last = _COPY.sub("", parts[-1])
-    if last in NAMES:
-        return last in ALIASES.get(slot, ())
+    if last in _NAMES:
+        return last in _ALIASES.get(slot, ())
     for part in parts[: max(0, min(len(parts) - 2, 2))]:
-        if part in NAMES:
-            return part in ALIASES.get(slot, ())
-    said = [each for each in ALIASES if last.endswith(f"_{each}")]
+        if part in _NAMES:
+            return part in _ALIASES.get(slot, ())
+    said = [each for each in _ALIASES if last.endswith(f"_{each}")]
     return not said or slot in said
 
 
@@ -209,13 +236,7 @@ def _counters(arrays: Sequence[Array], layout: Layout) -> dict[str, Array]:
 
 
 def _counted(state: State, numbers: Mapping[str, Array]) -> State:
-    for key, attribute in {
-        "iter": "iterations",
-        "_iterations": "iterations",
-        "learning_rate": "rate",
-        "momentum_cache": "product",
-        "_m_cache": "product",
-    }.items():
+    for key, attribute in _NUMBERS.items():
         if key not in numbers or numbers[key].shape not in ((), (1,)):
             continue
         value = float(np.ravel(numbers[key].read())[0])

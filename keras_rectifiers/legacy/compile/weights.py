@@ -16,7 +16,7 @@ from keras_rectifiers.surgery.trained import trains
 if TYPE_CHECKING:
     from keras_rectifiers.graph.variables.variable import Variable
     from keras_rectifiers.legacy.weights.arrange import Placed
-    from keras_rectifiers.legacy.weights.expected import Owner
+    from keras_rectifiers.legacy.weights.owners import Owner
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import BinaryIO
@@ -12,11 +12,9 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import members
 from keras_rectifiers.graph import wellformed
-from keras_rectifiers.graph.document import MAX_DEPTH
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.graph.document import is_model
-from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.document import walk
 from keras_rectifiers.legacy.containers.saved import Saved
 
 _WHAT = "the JSON of an architecture"
@@ -103,22 +101,15 @@ def _told_by(document: Entry) -> str:
     Keras 3 writes none into an architecture. Its first releases write dtypes as Keras
     2 does, as strings, but the shape of an input as only Keras 3 does.
     """
-    entries = list(_entries(document))
+    entries: list[Entry] = []
+    with contextlib.suppress(*wellformed.MALFORMED):  # the rules say what is wrong
+        entries = [place.entry for place in walk(document)][1:]
     inputs = any(
         each["class_name"] == "InputLayer" and "batch_shape" in config_of(each)
         for each in entries
     )
     policies = any(isinstance(config_of(each).get("dtype"), dict) for each in entries)
     return "3" if inputs and not policies else ""
-
-
-def _entries(model: Entry, depth: int = 0) -> Iterator[Entry]:
-    """The layers of a model, and of the models in it."""
-    if depth > MAX_DEPTH or not is_model(model):
-        return
-    for entry in layers_of(model):
-        yield entry
-        yield from _entries(entry, depth + 1)
 
 
 def _has_no_classes(value: Entry) -> bool:

@@ -21,7 +21,6 @@ from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.layout import stored
-from keras_rectifiers.legacy.containers import missing_config
 from keras_rectifiers.legacy.containers import vocabularies
 from keras_rectifiers.legacy.containers.groups import GroupedWeights
 from keras_rectifiers.legacy.containers.groups import tree_of
@@ -71,7 +70,7 @@ def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
         infos = members.members_of(zipped, path)
         with _reader(file, zipped, infos, path) as reader:
             weights = GroupedWeights(tree_of(reader), made.document)
-            made = missing_config.filled(made, weights)
+            made = weights.filled(made)
             yield _with_vocabularies(made, weights, zipped, infos)
 
 
@@ -129,7 +128,7 @@ def saved(weights: GroupedWeights, metadata: dict[str, Any], path: Path) -> Save
         weights=weights,
         slots=weights.tree.slots(),
     )
-    return missing_config.filled(made, weights)
+    return weights.filled(made)
 
 
 def _with_vocabularies(

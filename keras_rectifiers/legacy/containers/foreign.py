@@ -10,6 +10,8 @@ _YAML = re.compile(r"(^|\n)\s*(backend|class_name|config|keras_version)\s*:|!!py
 _TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 _HEAD = 4096
 
+_COPY = "Take another copy of it"
+_CONVERTED = "Take the Keras model that it was converted from"
 _LOAD = "Load it into its model with the Keras that wrote it, and save the whole model"
 
 #: First bytes -> what the file is, and what to do.
@@ -53,54 +55,56 @@ def describe(file: BinaryIO, path: Path, size: int) -> str:
 
 
 def _what(head: bytes, tail: bytes, path: Path) -> tuple[str, str]:
-    if not head:
-        return "empty", "Take another copy of it"
-    for magic, what, remedy in _MAGIC:
-        if head.startswith(magic):
-            return what, remedy
-    if head[4:8] == b"TFL3":
-        return "a TFLite model", "Take the Keras model that it was converted from"
-    if tail == _TABLE:
-        return (
-            "the index of a TensorFlow checkpoint",
-            _LOAD,
-        )
-    if _PICKLE.match(head) or b"joblib" in head[:64]:
-        return (
+    text = _text(head)
+    kinds = (
+        (not head, "empty", _COPY),
+        *((head.startswith(magic), what, remedy) for magic, what, remedy in _MAGIC),
+        (head[4:8] == b"TFL3", "a TFLite model", _CONVERTED),
+        (tail == _TABLE, "the index of a TensorFlow checkpoint", _LOAD),
+        (
+            _PICKLE.match(head) or b"joblib" in head[:64],
             "a pickle, which can run code when it is opened",
             "Open it where you trust it, and save the model with model.save()",
-        )
-    if b"saved_model_schema_version" in head or path.name == "saved_model.pb":
-        return "one file of a SavedModel", "Name the folder that it stands in"
-    if path.suffix == ".onnx" or (head[:1] == b"\x08" and b"onnx" in head.lower()):
-        return "an ONNX model", "Take the Keras model that it was converted from"
-    if path.suffix == ".pb":
-        return (
+        ),
+        (
+            b"saved_model_schema_version" in head or path.name == "saved_model.pb",
+            "one file of a SavedModel",
+            "Name the folder that it stands in",
+        ),
+        (
+            path.suffix == ".onnx" or (head[:1] == b"\x08" and b"onnx" in head.lower()),
+            "an ONNX model",
+            _CONVERTED,
+        ),
+        (
+            path.suffix == ".pb",
             "a frozen TensorFlow graph, without the model's layers",
             "Take the Keras model that it was made of",
-        )
-    return _text(head)
-
-
-def _text(head: bytes) -> tuple[str, str]:
-    if not _is_text(head):
-        return "something else", "Take another copy of it"
-    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    if text.lower().startswith(("<!doctype", "<html", "<?xml")):
-        return "a web page", "Download the file itself"
-    if _YAML.search(text):
-        return (
+        ),
+        (text is None, "something else", _COPY),
+        (
+            str(text).lower().startswith(("<!doctype", "<html", "<?xml")),
+            "a web page",
+            "Download the file itself",
+        ),
+        (
+            _YAML.search(str(text)),
             "YAML, which Keras dropped since it can run code",
             "Save the architecture with model.to_json()",
-        )
-    return "a text", "Name the file that model.save() or model.to_json() made"
+        ),
+    )
+    known = ((what, remedy) for is_kind, what, remedy in kinds if is_kind)
+    return next(
+        known, ("a text", "Name the file that model.save() or model.to_json() made")
+    )
 
 
-def _is_text(head: bytes) -> bool:
-    if b"\0" in head:
-        return False
+def _text(head: bytes) -> str | None:
+    """The text that a file begins with; None for other bytes."""
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:  # the last character may be cut
-        return error.start > len(head) - 4
-    return True
+        if error.start <= len(head) - 4:
+            return None
+    text = head.decode("utf-8", "replace")
+    return None if "\0" in text else text.lstrip("\ufeff \t\r\n")

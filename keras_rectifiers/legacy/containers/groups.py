@@ -6,6 +6,7 @@ versions do, and on Windows some wrote backslashes between them.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -18,18 +19,26 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph.document import MAX_DEPTH
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
-from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import attribute_of
 from keras_rectifiers.graph.document import group_name
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import snake_case
 from keras_rectifiers.graph.document import tracked_layers
+from keras_rectifiers.graph.document import wrapped
 from keras_rectifiers.graph.variables.variable import Variable
+from keras_rectifiers.graph.wellformed import MALFORMED
 from keras_rectifiers.legacy.array_views import Around
 from keras_rectifiers.legacy.containers.hdf5_arrays import Reader
 from keras_rectifiers.legacy.containers.saved import Array
-from keras_rectifiers.legacy.containers.saved import ListedSlots
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.containers.saved import Saved
+from keras_rectifiers.legacy.containers.saved import Slots
+from keras_rectifiers.legacy.dialects.keras3 import RMS_SCALING
+from keras_rectifiers.legacy.dialects.keras3 import leaves_open
+from keras_rectifiers.legacy.weights.owners import Owner
+from keras_rectifiers.legacy.weights.structure import OUTSIDE
+from keras_rectifiers.legacy.weights.structure import RANDOM
+from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.marks import MARK
 
 Group = tuple[str, ...]
@@ -37,12 +46,8 @@ OldPath = tuple[str, ...]
 
 #: What Keras 2.12 and 2.13 called `layers`.
 EARLY = "_layer_checkpoint_dependencies"
-#: Groups at the root that belong to no layer.
-_OTHERS = ("optimizer", "metrics", "_metrics", "loss", "_loss_tracker")
 #: Where an optimizer that scales the loss has the one inside it.
 _SCALED = ("optimizer", "inner_optimizer")
-#: States of random numbers: each layer makes its own anew.
-_RANDOM = ("seed_generator", "_random_generator", "random_generator")
 _NUMBERED = re.compile(r"(.*?)(?:_([1-9][0-9]*))?")
 
 
@@ -87,7 +92,7 @@ class Tree:
                 )
             self.arrays[group] = reader.array(dataset, "/".join(group))
 
-    def slots(self) -> ListedSlots | None:
+    def slots(self) -> Slots | None:
         """The optimizer's variables by their numbers; None where there are none."""
         found = {
             int(group[-1]): array
@@ -97,14 +102,13 @@ class Tree:
         if not found:
             return None
         arrays = tuple(found[each] for each in sorted(found))
-        return ListedSlots("listed", arrays, _SCALED in self.groups)
+        return Slots("listed", arrays, _SCALED in self.groups)
 
 
-def tree_of(*readers: Reader) -> Tree:
-    """What is in a weights file, or in its shards together."""
-    tree = Tree(readers[0].path, {}, {})
-    for reader in readers:
-        tree.add(reader)
+def tree_of(reader: Reader) -> Tree:
+    """What is in a weights file."""
+    tree = Tree(reader.path, {}, {})
+    tree.add(reader)
     return tree
 
 
@@ -133,7 +137,7 @@ class GroupedWeights:
         return {
             group: array
             for group, array in self.tree.arrays.items()
-            if group[0] not in _OTHERS and not set(group) & set(_RANDOM)
+            if group[0] not in OUTSIDE and not set(group) & set(RANDOM)
         }
 
     def find(self, owners: Sequence[Owner]) -> list[list[Array]]:
@@ -142,7 +146,7 @@ class GroupedWeights:
         Raises:
             ArchiveError: A layer's array is missing, or one is nobody's.
         """
-        places = dict(_places(self.document, self.tree))
+        places = {path: group for _, path, group in self.layers()} | {(): ()}
         left = self.of_layers
         found: dict[int, list[Array]] = {}
         stated = [self._place(owner, places) for owner in owners]
@@ -178,6 +182,25 @@ class GroupedWeights:
     def layers(self) -> Iterator[tuple[Entry, OldPath, Group]]:
         """Every layer of the document, its path, and its group."""
         return _layers(self.document, self.tree)
+
+    def filled(self, saved: Saved) -> Saved:
+        """A saved model whose layers say what these weights tell of them.
+
+        Keras 3.0 to 3.3 did not write `rms_scaling` of a LayerNormalization, without
+        which Keras wants a second array.
+
+        Args:
+            saved: The model; its document is changed.
+        """
+        repairs: list[Repair] = []
+        with contextlib.suppress(*MALFORMED):  # the rules say what is wrong, and where
+            for entry, path, group in self.layers():
+                single = self.tree.groups.get((*group, "vars")) == {"0"}
+                if single and leaves_open(entry):
+                    entry["config"][RMS_SCALING] = True
+                    text = "rms_scaling → True, since the layer has a single array"
+                    repairs.append(Repair(RMS_SCALING, "/".join(path), text))
+        return dataclasses.replace(saved, repairs=(*saved.repairs, *repairs))
 
     def _place(self, owner: Owner, places: dict[OldPath, Group]) -> Group:
         """A shared layer is stored once, in whichever of its places."""
@@ -233,13 +256,6 @@ def _below(place: Group, left: dict[Group, Array]) -> list[Array]:
     return [BelowLayer(left.pop(name), name[len(place) :]) for name in names]
 
 
-def _places(document: Entry, tree: Tree) -> Iterator[tuple[OldPath, Group]]:
-    """Old path of every layer -> its group."""
-    yield (), ()
-    for _, path, group in _layers(document, tree):
-        yield path, group
-
-
 def _layers(document: Entry, tree: Tree) -> Iterator[tuple[Entry, OldPath, Group]]:
     """Every layer, its old path, and its group."""
     pending: list[tuple[Entry, OldPath, Group]] = [(document, (), ())]
@@ -254,7 +270,6 @@ def _layers(document: Entry, tree: Tree) -> Iterator[tuple[Entry, OldPath, Group
 
 
 def _children(entry: Entry, group: Group, tree: Tree) -> Iterator[tuple[Entry, Group]]:
-    config = config_of(entry)
     if is_model(entry):
         yield from _members(tracked_layers(entry), (*group, "layers"), tree)
         return
@@ -262,22 +277,13 @@ def _children(entry: Entry, group: Group, tree: Tree) -> Iterator[tuple[Entry, G
         members = [each for each in entry["config"] if isinstance(each, dict)]
         yield from _members(members, (*group, "layers"), tree)
         return
-    wrapped = {
-        "layer": "layer",
-        "forward_layer": "forward_layer",
-        "backward_layer": "backward_layer",
-        "cell": "cell",
-    }
-    if entry.get("class_name") == "Bidirectional":
-        wrapped["layer"] = "forward_layer"
-    for key, attribute in wrapped.items():
-        child = config.get(key)
-        if isinstance(child, dict) and "class_name" in child:
-            yield child, (*group, attribute)
-    cells = config.get("cells")
-    if isinstance(cells, list):
-        members = [each for each in cells if isinstance(each, dict)]
-        yield from _members(members, (*group, "cells"), tree)
+    cells = []
+    for key, child in wrapped(entry):
+        if key == "cells":
+            cells.append(child)
+        else:
+            yield child, (*group, attribute_of(entry, key))
+    yield from _members(cells, (*group, "cells"), tree)
 
 
 def _members(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -117,12 +118,7 @@ class Reader:
             name: Its name.
         """
         with self.reading():
-            if name in holder.attrs:
-                return self._text(holder, name)
-            parts: list[str] = []
-            while f"{name}{len(parts)}" in holder.attrs:
-                parts.append(self._text(holder, f"{name}{len(parts)}"))
-            return "".join(parts)
+            return "".join(self._text(holder, part) for part in _parts(holder, name))
 
     def object(self, holder: Any, name: str) -> dict[str, Any] | None:
         """The JSON object in a text attribute; None where there is none.
@@ -146,15 +142,9 @@ class Reader:
             holder: The group that has it.
             name: The attribute's name.
         """
-        found: list[str] = []
         with self.reading():
-            if name in holder.attrs:
-                return self._names(holder, name)
-            chunk = 0
-            while f"{name}{chunk}" in holder.attrs:
-                found += self._names(holder, f"{name}{chunk}")
-                chunk += 1
-        return found
+            parts = [self._names(holder, part) for part in _parts(holder, name)]
+            return list(itertools.chain(*parts))
 
     def listed(self, group: h5py.Group, prefix: str = "") -> list[StoredArray]:
         """The arrays that a group's `weight_names` lists, in that order.
@@ -282,10 +272,21 @@ def open_hdf5(file: Any, path: Path, size: int) -> Iterator[Reader]:
         yield reader
 
 
+def _parts(holder: Any, name: str) -> Iterator[str]:
+    """The attributes in which one of this name is, whole or in chunks."""
+    if name in holder.attrs:
+        yield name
+        return
+    for chunk in itertools.count():
+        if f"{name}{chunk}" not in holder.attrs:
+            return
+        yield f"{name}{chunk}"
+
+
 def _unreadable(path: Path, error: Exception, name: str) -> str:
-    told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     what = f"array {name!r}" if name else "content"
     return (
         f"A saved model must be a whole HDF5 file. Received: {str(path)!r}, whose "
-        f"{what} cannot be read ({told}). The file is damaged; take another copy of it."
+        f"{what} cannot be read ({wellformed.reason(error)}). The file is damaged; "
+        "take another copy of it."
     )

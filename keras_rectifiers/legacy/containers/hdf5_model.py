@@ -13,10 +13,10 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.legacy.containers.hdf5_arrays import Reader
 from keras_rectifiers.legacy.containers.hdf5_arrays import StoredArray
 from keras_rectifiers.legacy.containers.saved import Array
-from keras_rectifiers.legacy.containers.saved import ListedSlots
 from keras_rectifiers.legacy.containers.saved import Saved
+from keras_rectifiers.legacy.containers.saved import Slots
 from keras_rectifiers.legacy.weights import lora
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 
 #: What such a file is called.
 CONTAINER = "whole-model .h5"
@@ -148,10 +148,10 @@ def by_layer(reader: Reader, weights: h5py.Group) -> dict[str, list[Array]]:
     return found
 
 
-def _slots(reader: Reader) -> ListedSlots | None:
+def _slots(reader: Reader) -> Slots | None:
     group: Any = reader.file.get(_OPTIMIZER)
     if not isinstance(group, h5py.Group):
         return None
     arrays = reader.listed(group)
     reader.check_all_listed(group, arrays)
-    return ListedSlots("named", tuple(arrays))
+    return Slots("named", tuple(arrays))

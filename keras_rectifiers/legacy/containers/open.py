@@ -18,14 +18,12 @@ from keras_rectifiers.legacy.containers import architecture
 from keras_rectifiers.legacy.containers import archive
 from keras_rectifiers.legacy.containers import foreign
 from keras_rectifiers.legacy.containers import hdf5_model
-from keras_rectifiers.legacy.containers import missing_config
 from keras_rectifiers.legacy.containers import vocabularies
 from keras_rectifiers.legacy.containers import weights_only
 from keras_rectifiers.legacy.containers.groups import GroupedWeights
 from keras_rectifiers.legacy.containers.groups import tree_of
 from keras_rectifiers.legacy.containers.hdf5_arrays import open_hdf5
 from keras_rectifiers.legacy.containers.saved import Saved
-from keras_rectifiers.legacy.containers.saved import Weights
 
 _ZIP = b"PK"
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb")
@@ -44,7 +42,7 @@ def open_saved(path: Path, weights: Path | None = None) -> Iterator[Saved]:
         UnsupportedModelError: It is of a kind that has no form in Keras 3.
     """
     with contextlib.ExitStack() as stack:
-        saved = stack.enter_context(_open(path))
+        saved = _open(path, stack)
         if weights is None:
             yield saved
             return
@@ -54,43 +52,39 @@ def open_saved(path: Path, weights: Path | None = None) -> Iterator[Saved]:
                 f"{str(path)!r}, which has its own, and {str(weights)!r}. Name one of "
                 "them."
             )
-        found = stack.enter_context(_open_weights(weights, saved))
+        found = _open_weights(weights, saved, stack)
         yield dataclasses.replace(found, container=f"{saved.container} with weights")
 
 
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[Saved]:
+def _open(path: Path, stack: contextlib.ExitStack) -> Saved:
     if os.path.isdir(path):  # noqa: PTH112 (which raises nothing)
-        with _open_folder(path) as saved:
-            yield saved
-        return
-    with members.open_file(path) as file:
-        size = path.stat().st_size
-        match _kind(file):
-            case "zip":
-                with archive.read(file, path) as saved:
-                    yield saved
-            case "hdf5":
-                with open_hdf5(file, path, size) as reader:
-                    if not hdf5_model.is_whole(reader):
-                        if weights_only.is_weights(reader):
-                            raise ArchiveError(architecture.without_architecture(path))
-                        raise ArchiveError(_no_model(path))
-                    yield hdf5_model.read(reader, path)
-            case "json":
-                yield architecture.read(file, path)
-            case _:
-                raise ArchiveError(foreign.describe(file, path, size))
+        return _open_folder(path, stack)
+    file = stack.enter_context(members.open_file(path))
+    size = path.stat().st_size
+    match _kind(file):
+        case "zip":
+            return stack.enter_context(archive.read(file, path))
+        case "hdf5":
+            reader = stack.enter_context(open_hdf5(file, path, size))
+            if hdf5_model.is_whole(reader):
+                return hdf5_model.read(reader, path)
+            if weights_only.is_weights(reader):
+                raise ArchiveError(architecture.without_architecture(path))
+            raise ArchiveError(
+                "A model file must hold the model's config and its weights. Received: "
+                f"{str(path)!r}, an HDF5 file that Keras did not write. Name the model."
+            )
+        case "json":
+            return architecture.read(file, path)
+        case _:
+            raise ArchiveError(foreign.describe(file, path, size))
 
 
-@contextlib.contextmanager
-def _open_folder(path: Path) -> Iterator[Saved]:
+def _open_folder(path: Path, stack: contextlib.ExitStack) -> Saved:
     if any((path / name).is_file() for name in _GRAPHS):
         from keras_rectifiers.legacy.containers.savedmodel.read import read  # noqa: PLC0415
 
-        with read(path) as saved:
-            yield saved
-        return
+        return stack.enter_context(read(path))
     config, weights = path / CONFIG, path / WEIGHTS
     if not (config.is_file() and weights.is_file()):
         raise ArchiveError(
@@ -100,22 +94,19 @@ def _open_folder(path: Path) -> Iterator[Saved]:
         )
     with members.open_file(config) as file:
         document = architecture.read(file, config)
-    metadata = {}
+    metadata = None
     if (path / METADATA).is_file():
         with members.open_file(path / METADATA) as file:
             metadata = architecture.read_json(file, path / METADATA)
-    if not isinstance(metadata, dict):
-        metadata = {}
-    with (
-        members.open_file(weights) as file,
-        open_hdf5(file, weights, weights.stat().st_size) as reader,
-    ):
-        found = GroupedWeights(tree_of(reader), document.document)
-        whole = archive.saved(found, metadata, path)
-        whole = dataclasses.replace(
-            whole, container=f"unpacked {whole.container}", training=document.training
-        )
-        yield _with_vocabularies(whole, found)
+    file = stack.enter_context(members.open_file(weights))
+    size = weights.stat().st_size
+    reader = stack.enter_context(open_hdf5(file, weights, size))
+    found = GroupedWeights(tree_of(reader), document.document)
+    whole = archive.saved(found, metadata if isinstance(metadata, dict) else {}, path)
+    whole = dataclasses.replace(
+        whole, container=f"unpacked {whole.container}", training=document.training
+    )
+    return _with_vocabularies(whole, found)
 
 
 def _with_vocabularies(saved: Saved, weights: GroupedWeights) -> Saved:
@@ -142,29 +133,22 @@ def _with_vocabularies(saved: Saved, weights: GroupedWeights) -> Saved:
     return vocabularies.filled(saved, weights, names, read_file)
 
 
-@contextlib.contextmanager
-def _open_weights(path: Path, saved: Saved) -> Iterator[Saved]:
-    with members.open_file(path) as file:
-        size = path.stat().st_size
-        match _kind(file):
-            case "zip":
-                with archive.read_weights(file, path, saved) as whole:
-                    yield whole
-            case "hdf5":
-                with open_hdf5(file, path, size) as reader:
-                    yield _whole(saved, weights_only.read(reader, saved.document))
-            case "json":
-                with weights_only.read_shards(file, path, saved.document) as found:
-                    yield _whole(saved, found)
-            case _:
-                raise ArchiveError(foreign.describe(file, path, size))
-
-
-def _whole(saved: Saved, weights: Weights) -> Saved:
-    whole = dataclasses.replace(saved, weights=weights)
-    if isinstance(weights, GroupedWeights):
-        return missing_config.filled(whole, weights)
-    return whole
+def _open_weights(path: Path, saved: Saved, stack: contextlib.ExitStack) -> Saved:
+    file = stack.enter_context(members.open_file(path))
+    size = path.stat().st_size
+    match _kind(file):
+        case "zip":
+            return stack.enter_context(archive.read_weights(file, path, saved))
+        case "hdf5":
+            reader = stack.enter_context(open_hdf5(file, path, size))
+            found = weights_only.read(reader, saved.document)
+        case "json":
+            shards = weights_only.read_shards(file, path, saved.document)
+            found = stack.enter_context(shards)
+        case _:
+            raise ArchiveError(foreign.describe(file, path, size))
+    whole = dataclasses.replace(saved, weights=found)
+    return found.filled(whole) if isinstance(found, GroupedWeights) else whole
 
 
 def _kind(file: BinaryIO) -> str:
@@ -177,10 +161,3 @@ def _kind(file: BinaryIO) -> str:
         return "zip"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     return "json" if text[:1] in (b"{", b"[", b'"') else ""
-
-
-def _no_model(path: Path) -> str:
-    return (
-        "A model file must hold the model's config and its weights. Received: "
-        f"{str(path)!r}, an HDF5 file that Keras did not write. Name the model."
-    )

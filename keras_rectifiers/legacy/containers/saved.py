@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from keras_rectifiers.graph.document import Entry
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.repairs import Repair
 
 #: Ending of a file of Keras 3, and the container's name.
@@ -48,20 +49,39 @@ class Weights(Protocol):
         """
 
 
-class Slots(Protocol):
-    """The optimizer's state in a container, as it was stored.
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """One array that an optimizer keeps for a weight.
 
-    The three containers know different things: `.h5` has names, a SavedModel
-    has slots by variable, a `.keras` of Keras 2 has a list.
+    Attributes:
+        slot: What it is: `"m"`, `"v"`, `"momentum"`, `"rms"`, ...
+        variable: Name of the weight's array, as the container's weights have it.
+        array: Its values.
     """
 
-    @property
-    def kind(self) -> str:
-        """`"named"` (`.h5`) or `"listed"` (`.keras`, SavedModel of Keras 2.11 on)."""
+    slot: str
+    variable: str
+    array: Array
 
-    @property
-    def arrays(self) -> tuple[Array, ...]:
-        """In stored order; names as the container has them."""
+
+@dataclasses.dataclass(frozen=True)
+class Slots:
+    """The optimizer's state in a container, as it was stored.
+
+    Attributes:
+        kind: `"named"` (`.h5`), `"listed"` (`.keras`, SavedModel of Keras 2.11 on) or
+            `"slots"` (SavedModel before: by weight).
+        arrays: In stored order; names as the container has them.
+        scaled: Whether they are of an optimizer that scales the loss.
+        slots: For `"slots"`: each with its weight.
+        numbers: For `"slots"`: single numbers by their names, such as `"iter"`.
+    """
+
+    kind: str
+    arrays: tuple[Array, ...]
+    scaled: bool = False
+    slots: tuple[Slot, ...] = ()
+    numbers: Mapping[str, Array] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,18 +113,3 @@ class Saved:
     slots: Slots | None = None
     assets: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class ListedSlots:
-    """Slots whose arrays are known at once; see `Slots`.
-
-    Attributes:
-        kind: What they are known by.
-        arrays: In stored order.
-        scaled: Whether they are of an optimizer that scales the loss.
-    """
-
-    kind: str
-    arrays: tuple[Array, ...]
-    scaled: bool = False

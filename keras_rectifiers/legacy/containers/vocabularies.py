@@ -110,8 +110,8 @@ def _words(entry: Entry, data: bytes, where: str, path: Path) -> list[Any]:
         raise _damaged(f"it cannot be read ({error})", where, path) from error
     size = config_of(entry).get("vocabulary_size")
     if isinstance(size, int) and size != len(words):
-        told = f"it has {len(words):,} words, where the config says {size:,}"
-        raise _damaged(told, where, path)
+        problem = f"it has {len(words):,} words, where the config says {size:,}"
+        raise _damaged(problem, where, path)
     return words
 
 
@@ -123,9 +123,9 @@ def _number(word: str) -> int:
     return number
 
 
-def _damaged(told: str, where: str, path: Path) -> ArchiveError:
+def _damaged(problem: str, where: str, path: Path) -> ArchiveError:
     return ArchiveError(
         f"A vocabulary must be as its layer wrote it. Received: that of {where!r} in "
-        f"{str(path)!r}, but {told}. The file is damaged, or a word holds a line "
+        f"{str(path)!r}, but {problem}. The file is damaged, or a word holds a line "
         "break; build the layer again with its vocabulary."
     )

@@ -27,7 +27,7 @@ from keras_rectifiers.legacy.containers.hdf5_arrays import open_hdf5
 from keras_rectifiers.legacy.containers.hdf5_model import LayerWeights
 from keras_rectifiers.legacy.containers.saved import Array
 from keras_rectifiers.legacy.containers.saved import Weights
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 
 _MAX_SHARDS = 10_000
 #: Groups in which Keras 0 stored a layer's weights, and a whole Graph's.
@@ -49,12 +49,12 @@ class NamedWeights:
 
     def find(self, owners: Sequence[Owner]) -> list[list[Array]]:
         """The stored arrays of each layer, in the order of its old variables."""
-        wanted = list(dict.fromkeys(owner.was[0] for owner in owners if owner.stored))
+        expected = list(dict.fromkeys(owner.was[0] for owner in owners if owner.stored))
         filled = [name for name, arrays in self.stored.items() if arrays]
         stored = self.stored
-        if set(filled) != set(wanted) and len(filled) == len(wanted):
+        if set(filled) != set(expected) and len(filled) == len(expected):
             stored = {
-                new: self.stored[old] for new, old in zip(wanted, filled, strict=True)
+                new: self.stored[old] for new, old in zip(expected, filled, strict=True)
             }
         return LayerWeights(stored).find(owners)
 
@@ -73,12 +73,12 @@ class NumberedWeights:
 
     def find(self, owners: Sequence[Owner]) -> list[list[Array]]:
         """The stored arrays of each layer, in the order of its old variables."""
-        wanted = sum(len(owner.stored) for owner in owners)
-        if wanted != len(self.stored):
+        expected = sum(len(owner.stored) for owner in owners)
+        if expected != len(self.stored):
             raise ArchiveError(
                 "Weights must be of as many arrays as the model has. Received: "
                 f"{len(self.stored)} arrays in {str(self.path)!r} for a model of "
-                f"{wanted}. The weights may be of another model."
+                f"{expected}. The weights may be of another model."
             )
         left = iter(self.stored)
         return [[next(left) for _ in owner.stored] for owner in owners]

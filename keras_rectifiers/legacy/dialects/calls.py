@@ -8,7 +8,7 @@ are, with `__keras_tensor__` objects for tensors.
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Container
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
@@ -19,16 +19,10 @@ from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import model_rule
 
-#: Classes of TF-Keras that stand for one call of a TensorFlow function.
-OPERATIONS = frozenset(
-    {
-        *("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"),
-        *("ClassMethod", "InstanceProperty", "InstanceMethod"),
-    }
-)
 #: What stands in a call where a constant is the first argument.
 CONSTANT = "_CONSTANT_VALUE"
 #: ... and where it is ragged or sparse.
@@ -116,13 +110,7 @@ def is_end(value: Any) -> bool:
 
 def map_ends(value: Any, function: Callable[[list[Any]], Any]) -> Any:
     """Apply a function to every tensor in `input_layers` or `output_layers`."""
-    if is_end(value):
-        return function(value)
-    if isinstance(value, dict):
-        return {key: map_ends(each, function) for key, each in value.items()}
-    if not isinstance(value, list):
-        raise _malformed("an end of the model", value)
-    return [map_ends(each, function) for each in value]
+    return _mapped(value, is_end, function, "an end of the model")
 
 
 def offset(entries: dict[str, Entry], name: str) -> int:
@@ -165,17 +153,32 @@ def _is_leaf(value: Any) -> bool:
     return len(value) == _TENSOR or isinstance(value[3], dict)
 
 
-def _leaves(value: Any) -> Iterator[list[Any]]:
-    if _is_leaf(value):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _leaves(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _leaves(each)
-    else:
-        raise _malformed("a call", value)
+def _leaves(value: Any) -> list[list[Any]]:
+    found: list[list[Any]] = []
+    _mapped(value, _is_leaf, found.append, "a call")
+    return found
+
+
+def _mapped(
+    value: Any,
+    is_leaf: Callable[[Any], bool],
+    function: Callable[[list[Any]], Any],
+    what: str = "",
+) -> Any:
+    """A nest of the same form, of what a function makes of each leaf.
+
+    Where `what` names the whole, nothing else may be in it.
+    """
+    if is_leaf(value):
+        return function(value)
+    if isinstance(value, dict):
+        found = ((key, _mapped(v, is_leaf, function, what)) for key, v in value.items())
+        return dict(found)
+    if isinstance(value, list):
+        return [_mapped(each, is_leaf, function, what) for each in value]
+    if what:
+        raise _malformed(what, value)
+    return value
 
 
 def _first_calls(model: Entry, entries: dict[str, Entry]) -> _First:
@@ -214,23 +217,14 @@ def _first_call(entry: Entry, numbers: set[int]) -> int:
 
 
 def _map_tensors(
-    value: Any, entries: dict[str, Entry], function: Callable[[list[Any]], Any]
+    value: Any, names: Container[str], function: Callable[[list[Any]], Any]
 ) -> Any:
     """Apply a function to every tensor in the other arguments of a call."""
-    if is_end(value) and value[0] in entries:
-        return function(value)
-    if isinstance(value, dict):
-        return {
-            key: _map_tensors(each, entries, function) for key, each in value.items()
-        }
-    if isinstance(value, list):
-        return [_map_tensors(each, entries, function) for each in value]
-    return value
+    return _mapped(value, lambda each: is_end(each) and each[0] in names, function)
 
 
 def _call(entry: Entry, node: Any, first: _First, context: Context) -> Entry:
     """One call in Keras 3's form."""
-    known: dict[str, Entry] = dict.fromkeys(first, entry)
 
     def made(reference: list[Any]) -> Entry:
         name, number, index = reference[:_TENSOR]
@@ -240,12 +234,14 @@ def _call(entry: Entry, node: Any, first: _First, context: Context) -> Entry:
     for leaf in _leaves(node):
         keywords.update(leaf[3] if len(leaf) == _WITH_KEYWORDS else {})
     class_name = str(entry["class_name"])
-    argument = _first_argument(node, made)
-    operation = class_name in OPERATIONS
+    argument = _mapped(
+        node, _is_leaf, lambda leaf: leaf[2] if leaf[0] == CONSTANT else made(leaf)
+    )
+    operation = class_name in known.CALLS
     if not operation and isinstance(argument, list) and len(argument) == 1:
         argument = argument[0]
     kwargs = {
-        key: _map_tensors(value, known, made)
+        key: _map_tensors(value, first, made)
         for key, value in keywords.items()
         if value is not None
     }
@@ -259,30 +255,23 @@ def _call(entry: Entry, node: Any, first: _First, context: Context) -> Entry:
     return {"args": args, "kwargs": kwargs}
 
 
-def _first_argument(node: Any, made: Callable[[list[Any]], Entry]) -> Any:
-    if _is_leaf(node):
-        return node[2] if node[0] == CONSTANT else made(node)
-    if isinstance(node, dict):
-        return {key: _first_argument(each, made) for key, each in node.items()}
-    return [_first_argument(each, made) for each in node]
-
-
 def _constant(key: str, value: Any) -> Any:
     """An argument of Keras' own layers, with arrays where tensors are due."""
     if key not in _TENSOR_ARGUMENTS:
         return value
     if key == "initial_state" and isinstance(value, list):
-        return [array(each, "float32") if is_numeric(each) else each for each in value]
+        return [_array(each) for each in value]
+    return _array(value)
+
+
+def _array(value: Any) -> Any:
     return array(value, "float32") if is_numeric(value) else value
 
 
 def _split_states(argument: list[Any], kwargs: dict[str, Any]) -> list[Any]:
     """Arguments of a recurrent layer; its states go where Keras 3 wants them."""
     sequence, *states = argument
-    kwargs.setdefault(
-        "initial_state",
-        [array(each, "float32") if is_numeric(each) else each for each in states],
-    )
+    kwargs.setdefault("initial_state", [_array(each) for each in states])
     return [sequence]
 
 

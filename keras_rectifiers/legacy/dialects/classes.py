@@ -21,17 +21,6 @@ from keras_rectifiers.legacy.dialects.tensorflow.known import OPERATIONS
 CUSTOM = "custom"
 _NEWEST = (3,)
 _FUNCTIONAL = "keras.src.models.functional"
-#: Classes of Keras 2 that call a function; rules for operations know them.
-_CALLS = frozenset(
-    (
-        "TFOpLambda",
-        "SlicingOpLambda",
-        "TensorFlowOpLayer",
-        "ClassMethod",
-        "InstanceMethod",
-        "InstanceProperty",
-    )
-)
 #: Layers that ended with Keras 2 -> what to do instead.
 _REMOVED = {
     "LocallyConnected1D": "Write it as a custom layer, and save the model again",
@@ -62,7 +51,7 @@ def name_class(entry: Entry, context: Context) -> None:
     class_name, module = entry.get("class_name"), entry.get("module")
     if not isinstance(class_name, str) or forms.is_operation(module):
         return
-    if class_name in _CALLS:
+    if class_name in known.CALLS:
         return
     if _is_operation_without_module(entry):
         entry["module"] = OPERATIONS[class_name]
@@ -104,7 +93,7 @@ def was_keras(entry: Entry, context: Context) -> bool:
     class_name, module = entry.get("class_name"), entry.get("module")
     own = module == CUSTOM or known.is_keras(module)
     registered = entry.get("registered_name") not in (None, class_name)
-    return own and not registered and known.is_old(entry, context.origin.version)
+    return own and not registered and context.is_old(entry)
 
 
 def _name_model(entry: Entry, context: Context) -> bool:

@@ -6,10 +6,11 @@ variable, and so each layer must say for itself that it is frozen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import layers_of
+from keras_rectifiers.graph.document import wrapped
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
@@ -25,26 +26,16 @@ def freeze_inside(entry: Entry, context: Context) -> None:
     config = config_of(entry)
     if config.get("trainable") is not False:
         return
-    if not known.is_old(entry, context.origin.version):
+    if not context.is_old(entry):
         return
     if entry.get("class_name") in _THAWED and known.is_own_layer(entry):
         text = "frozen, which Keras 3 forgets: set trainable = False after opening it"
         context.repaired(entry, text, caution=True)
-    for inner in _inside(entry):
+    members = layers_of(entry) if is_model(entry) else ()
+    for inner in (*members, *(each for _, each in wrapped(entry))):
+        if inner.get("class_name") == "InputLayer":
+            continue
         found = inner.get("config")
         if isinstance(found, dict) and found.get("trainable", True) is True:
             found["trainable"] = False
             context.repaired(entry, "frozen → frozen with the layers in it")
-
-
-def _inside(entry: Entry) -> Iterator[Entry]:
-    config = config_of(entry)
-    found = [
-        config.get(key) for key in ("layer", "forward_layer", "backward_layer", "cell")
-    ]
-    for key in ("layers", "cells"):
-        several = config.get(key)
-        found.extend(several if isinstance(several, list) else ())
-    for inner in found:
-        if isinstance(inner, dict) and inner.get("class_name") != "InputLayer":
-            yield inner

@@ -1,5 +1,7 @@
 """Python functions as arguments of layers: handed over by the user, or lost.
 
+The code of a Lambda layer is carried over and never looked into.
+
 Keras names a function where it has a name; of a lambda it writes the code, or nothing
 but `<lambda>`. Keras 3 opens a name that somebody registered, and runs no code but
 that of a Lambda layer.
@@ -18,6 +20,8 @@ from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import Handed
 from keras_rectifiers.legacy.dialects.registry import entry_rule
+from keras_rectifiers.legacy.dialects.registry import function
+from keras_rectifiers.legacy.dialects.registry import layer_rule
 
 #: What Keras calls a function without a name, and its code.
 NAMELESS = "<lambda>"
@@ -28,6 +32,11 @@ _LAYERS = frozenset({"layer", "forward_layer", "backward_layer", "cell", "cells"
 _BY_NAME = frozenset({"standardize", "split"})
 #: Ends of the names of arguments whose code Keras 3 never runs.
 _NEVER_RUN = ("activation", "_initializer", "_regularizer", "_constraint")
+_FORGOTTEN = (
+    *("module", "function_type", "output_shape_type", "output_shape_module"),
+    *("mask_type", "mask_module"),
+)
+_PARTS = ("code", "defaults", "closure")
 
 
 @entry_rule("functions", "Python functions that the user hands over, or that are lost")
@@ -50,13 +59,74 @@ def name_functions(entry: Entry, context: Context) -> None:
         alone = name is None and nameless == 1
         handed = find(entry, key, name, context, alone=alone)
         if handed is not None:
-            config[key] = reference(handed)
-            context.repaired(entry, told(key, handed), caution=not handed.registered)
+            config[key] = function(handed.name)
+            context.repaired(entry, outcome(key, handed), caution=not handed.registered)
         elif _is_lost(key, value):
             raise lost(entry, key, context, alone=alone)
-        elif name is None and known.is_old(entry, context.origin.version):
+        elif name is None and context.is_old(entry):
             text = f"{key} is Python code; Keras opens it with safe_mode=False only"
             context.repaired(entry, text, caution=True)
+
+
+@layer_rule(
+    "lambda", "Lambda: its code or its function's name, as Keras 3 states it", "Lambda"
+)
+def state_function(entry: Entry, context: Context) -> None:
+    """Bring a Lambda to the form of Keras 3; what it holds stays as it is."""
+    config = entry.get("config")
+    if not isinstance(config, dict):
+        return
+    old = context.is_old(entry)
+    if old:
+        _modernise(entry, config, context)
+    handed = _take_over(entry, config, context)
+    if handed is not None:
+        text = outcome("function", handed)
+        context.repaired(entry, text, caution=not handed.registered)
+    elif old:
+        if _is_code(config.get("function")) or _is_code(config.get("output_shape")):
+            text = "holds Python code; Keras opens it with safe_mode=False only"
+        else:
+            text = "calls a function, which Keras must be given as a custom object"
+        context.repaired(entry, text, caution=True)
+
+
+def _modernise(entry: Entry, config: dict[str, Any], context: Context) -> None:
+    module = config.get("module")
+    config["function"] = _stated(
+        config.get("function"), config.get("function_type"), module
+    )
+    kind = config.get("output_shape_type")
+    if kind in ("lambda", "function"):
+        config["output_shape"] = _stated(
+            config.get("output_shape"), kind, config.get("output_shape_module")
+        )
+    if config.get("mask") is not None and config.get("mask_type"):
+        raise context.refuse(
+            entry,
+            "a Lambda with a function for its mask, which Keras 3 does not read back",
+            "Write the Lambda as a layer of your own, and save the model again",
+        )
+    for key in _FORGOTTEN:
+        config.pop(key, None)
+
+
+def _take_over(entry: Entry, config: dict[str, Any], context: Context) -> Handed | None:
+    """Refer to the function that is handed over in place of what the file holds."""
+    handed = find(
+        entry, "function", _written_name(config.get("function")), context, alone=True
+    )
+    if handed is None:
+        return None
+    config["function"] = function(handed.name)
+    shape = config.get("output_shape")
+    if isinstance(shape, dict):
+        other = find(entry, "output_shape", _written_name(shape), context, alone=False)
+        if other is not None:
+            config["output_shape"] = function(other.name)
+        elif _is_code(shape):
+            del config["output_shape"]  # Keras works it out by calling the function
+    return handed
 
 
 def find(
@@ -79,17 +149,7 @@ def find(
     return None
 
 
-def reference(handed: Handed) -> Entry:
-    """A function as Keras 3 writes it."""
-    return {
-        "module": "builtins",
-        "class_name": "function",
-        "config": handed.name,
-        "registered_name": handed.name,
-    }
-
-
-def told(key: str, handed: Handed) -> str:
+def outcome(key: str, handed: Handed) -> str:
     """What became of a function, for people."""
     text = f"{key} → the function {handed.name!r}, as handed over"
     if handed.registered:
@@ -149,3 +209,29 @@ def _is_lost(key: str, value: Any) -> bool:
         return key in _BY_NAME and isinstance(value, str)
     runs = isinstance(value, dict) and value.get("class_name") == CODE
     return not runs or key.endswith(_NEVER_RUN)
+
+
+def _written_name(value: Any) -> str | None:
+    name = value.get("config") if isinstance(value, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _stated(value: Any, kind: Any, module: Any) -> Any:
+    code = kind == "lambda" or (kind is None and isinstance(value, list))
+    if code and isinstance(value, list):
+        parts = [*value, None, None, None][: len(_PARTS)]
+        if parts[1]:
+            # Keras 3 wants a tuple, which JSON lacks; it makes one only of a triple.
+            parts = [parts, None, None]
+        return {
+            "class_name": CODE,
+            "config": dict(zip(_PARTS, parts, strict=True)),
+        }
+    if not isinstance(value, str):
+        return value
+    foreign = isinstance(module, str) and not known.is_keras(module)
+    return function(value, module if foreign else "builtins")
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == CODE

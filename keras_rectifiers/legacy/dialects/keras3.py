@@ -14,6 +14,7 @@ from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.legacy.dialects import known
@@ -25,6 +26,8 @@ from keras_rectifiers.legacy.dialects.registry import model_rule
 _OUTPUTS = "output_layers"
 #: Release that did not write which call of a layer is meant.
 _LOST = (3, 2)
+#: What Keras 3.0 to 3.3 left out of a LayerNormalization's config.
+RMS_SCALING = "rms_scaling"
 
 
 @entry_rule(
@@ -90,3 +93,24 @@ def say_calls_are_lost(model: Entry, context: Context) -> None:
                 "save it again from its code"
             )
             context.repaired(entry, text, caution=True)
+
+
+def leaves_open(entry: Entry) -> bool:
+    """Whether a layer does not say how it scales; its weights tell.
+
+    Args:
+        entry: A layer, as Keras 3 wrote it.
+    """
+    config = config_of(entry)
+    return (
+        entry.get("class_name") == "LayerNormalization"
+        and known.is_own_layer(entry)
+        and RMS_SCALING not in config
+        and config.get("scale") is True
+        and config.get("center") is True
+    )
+
+
+def any_open(document: Entry) -> bool:
+    """Whether a model has a layer of which only its weights tell how it scales."""
+    return any(leaves_open(place.entry) for place in walk(document))

@@ -50,6 +50,13 @@ _SHARED = {
 }
 #: Arguments that every layer takes, unless it is closed.
 _EVERY = frozenset(("name", "trainable", "dtype", "activity_regularizer", "autocast"))
+#: Classes of Keras 2 that stand for one call of a TensorFlow function.
+CALLS = frozenset(
+    {
+        *("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"),
+        *("ClassMethod", "InstanceProperty", "InstanceMethod"),
+    }
+)
 _RANKS = ("1D", "2D", "3D")
 #: Layers that take their own arguments only.
 _CLOSED = {"Discretization", "InputLayer", *(f"SpatialDropout{r}" for r in _RANKS)}
@@ -272,19 +279,9 @@ def is_own_layer(entry: dict[str, Any]) -> bool:
     )
 
 
-def is_old(entry: dict[str, Any], version: tuple[int, ...]) -> bool:
-    """Whether a layer's entry was written before Keras 3.
-
-    Args:
-        entry: The entry.
-        version: Of the Keras that wrote it; `()` where it is not known. Then its
-            dtype tells: Keras 3 writes a policy where Keras 2 writes a string.
-    """
-    if version:
-        return version < (3,)
-    config = entry.get("config")
-    dtype = config.get("dtype") if isinstance(config, dict) else None
-    return not (isinstance(dtype, dict) and dtype.get("module") == "keras")
+def is_named_layer(entry: dict[str, Any]) -> bool:
+    """Whether an entry is a layer of Keras' own that is named as Keras 3 does."""
+    return entry.get("module") == LAYERS and not entry.get("registered_name")
 
 
 def taken(class_name: str) -> frozenset[str] | None:

@@ -9,8 +9,9 @@ from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.classes import CUSTOM
+from keras_rectifiers.legacy.dialects.classes import become
 from keras_rectifiers.legacy.dialects.registry import Context
-from keras_rectifiers.legacy.dialects.registry import entry_rule
+from keras_rectifiers.legacy.dialects.registry import layer_rule
 
 #: Class -> (old argument -> new argument).
 _ARGUMENTS = {
@@ -39,60 +40,59 @@ _DID_NOTHING: dict[str, tuple[Any, ...]] = {
     "num_constants": (0, None),
 }
 #: Arguments that Keras 3 lacks, and that never changed what a layer computes.
-_SAYS_NOTHING = frozenset(
-    (
-        "adjustment",
-        "batch_input_shape",
-        "batch_shape",
-        "batch_size",
-        "dynamic",
-        "filters",
-        "fused",
-        "has_input_vocabulary",
-        "implementation",
-        "input_dim",
-        "input_dtype",
-        "input_length",
-        "input_shape",
-        "kernel_constraint",
-        "kernel_initializer",
-        "kernel_regularizer",
-        "key_shape",
-        "query_shape",
-        "rng_type",
-        "robust_masking",
-        "softmax_robust_masking",
-        "sparse",
-        "trainable",
-        "value_shape",
-        "virtual_batch_size",
-    )
+_SAYS_NOTHING = (
+    "adjustment batch_input_shape batch_shape batch_size dynamic filters fused "
+    "has_input_vocabulary implementation input_dim input_dtype input_length "
+    "input_shape kernel_constraint kernel_initializer kernel_regularizer key_shape "
+    "query_shape rng_type robust_masking softmax_robust_masking sparse trainable "
+    "value_shape virtual_batch_size"
 )
 #: Classes whose names people gave to layers of their own before Keras had them.
-_HOMEMADE = frozenset(
-    (
-        "AdditiveAttention",
-        "Attention",
-        "EinsumDense",
-        "GroupNormalization",
-        "LayerNormalization",
-        "MultiHeadAttention",
-        "SpectralNormalization",
-        "UnitNormalization",
-    )
+_HOMEMADE = (
+    "AdditiveAttention Attention EinsumDense GroupNormalization LayerNormalization "
+    "MultiHeadAttention SpectralNormalization UnitNormalization"
 )
+#: Release that no longer resizes where it does not train.
+_CROPS = (3, 6)
+_KEPT = ("name", "trainable", "dtype", "height", "width", "data_format")
 
 
-@entry_rule("arguments", "Arguments that Keras 3 calls otherwise, or no longer takes")
+@layer_rule(
+    "random_crop", "RandomCrop → Resizing, which it was outside training", "RandomCrop"
+)
+def resize_instead(entry: Entry, context: Context) -> None:
+    """Keep what a RandomCrop makes of an image at inference, up to Keras 3.5.
+
+    It crops to the stated proportions and resizes; that of Keras 3.8 on leaves the
+    image as it is, so that the layers behind it get another shape.
+    """
+    if not context.is_old(entry) and not (3,) <= context.origin.version < _CROPS:
+        return
+    become(entry, "Resizing")
+    config = config_of(entry)
+    kept = {key: config[key] for key in _KEPT if key in config}
+    entry["config"] = {
+        **kept,
+        "interpolation": "bilinear",
+        "crop_to_aspect_ratio": True,
+    }
+    text = (
+        "RandomCrop → Resizing, which does at inference what it did; in training "
+        "it no longer crops at random"
+    )
+    context.repaired(entry, text, caution=True)
+
+
+@layer_rule(
+    "arguments", "Arguments that Keras 3 calls otherwise, or no longer takes", old=True
+)
 def name_arguments(entry: Entry, context: Context) -> None:
     """Bring a layer's config to the arguments of its class in Keras 3."""
-    if not _is_old_layer(entry, context):
-        return
     class_name, config = str(entry["class_name"]), config_of(entry)
     taken = known.taken(class_name)
     if taken is None:
         return
-    if class_name in _HOMEMADE and not _is_keras_own(set(config) - taken):
+    if class_name in _HOMEMADE.split() and not _is_keras_own(set(config) - taken):
         _leave(entry, context)
         return
     for key in [key for key in config if class_name != "Lambda"]:
@@ -112,13 +112,8 @@ def name_arguments(entry: Entry, context: Context) -> None:
     _leave_out(entry, context, [key for key in config if key not in taken])
 
 
-def _is_old_layer(entry: Entry, context: Context) -> bool:
-    own = entry.get("module") == known.LAYERS and not entry.get("registered_name")
-    return own and known.is_old(entry, context.origin.version)
-
-
 def _is_keras_own(strange: set[str]) -> bool:
-    return strange <= _SAYS_NOTHING | set(_DID_NOTHING)
+    return strange <= {*_SAYS_NOTHING.split(), *_DID_NOTHING}
 
 
 def _leave(entry: Entry, context: Context) -> None:
@@ -144,7 +139,7 @@ def _leave_out(entry: Entry, context: Context, keys: list[str]) -> None:
                 f"{key}={value!r} of a {entry['class_name']}, which Keras 3 lacks",
                 "Build that part otherwise, and save the model again",
             )
-        if nothing is not None or key in _SAYS_NOTHING:
+        if nothing is not None or key in _SAYS_NOTHING.split():
             quiet.append(key)
         else:
             text = f"{key}={_short(value)} left out, which Keras 3 does not know"
@@ -153,16 +148,14 @@ def _leave_out(entry: Entry, context: Context, keys: list[str]) -> None:
         context.repaired(entry, f"{', '.join(quiet)} left out")
 
 
-@entry_rule("axis", "BatchNormalization: a list with one axis → the axis")
+@layer_rule(
+    "axis", "BatchNormalization: a list with one axis → the axis", "BatchNormalization"
+)
 def one_axis(entry: Entry, context: Context) -> None:
     """Take the axis of a BatchNormalization out of its list."""
     config = config_of(entry)
     axis = config.get("axis")
-    if (
-        entry.get("class_name") != "BatchNormalization"
-        or entry.get("module") != known.LAYERS
-        or not isinstance(axis, list)
-    ):
+    if not isinstance(axis, list):
         return
     if len(axis) != 1:
         raise context.refuse(
@@ -174,11 +167,13 @@ def one_axis(entry: Entry, context: Context) -> None:
     context.repaired(entry, f"axis {axis} → {axis[0]}")
 
 
-@entry_rule("build_config", "Shapes with which Keras 3 could not build a layer")
-def build_shapes(entry: Entry, context: Context) -> None:
+@layer_rule(
+    "build_config", "Shapes with which Keras 3 could not build a layer", old=True
+)
+def build_shapes(entry: Entry, _: Context) -> None:
     """Leave out what Keras 2 wrote to build a layer that Keras 3 builds by calls."""
     build = entry.get("build_config")
-    if build is None or is_model(entry) or not _is_old_layer(entry, context):
+    if build is None or is_model(entry):
         return
     shape = build.get("input_shape") if isinstance(build, dict) else None
     plain = isinstance(shape, list) and all(

@@ -10,14 +10,13 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import MAX_DEPTH
 from keras_rectifiers.graph.document import Entry
-from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.document import wrapped
 from keras_rectifiers.graph.graph import layer_order
-from keras_rectifiers.legacy.dialects import rules  # noqa: F401 (registers them)
 from keras_rectifiers.legacy.dialects.registry import ENTRY_RULES
 from keras_rectifiers.legacy.dialects.registry import MODEL_RULES
 from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
@@ -136,11 +135,4 @@ def _children(entry: Entry) -> Iterator[Entry]:
         return
     if not forms.is_keras(entry):
         return  # a custom class: what its config means is its own affair
-    config = config_of(entry)
-    for key in ("layer", "forward_layer", "backward_layer", "cell"):
-        child = config.get(key)
-        if isinstance(child, dict) and "class_name" in child:
-            yield child
-    for child in config.get("cells") or ():
-        if isinstance(child, dict) and "class_name" in child:
-            yield child
+    yield from (child for _, child in wrapped(entry))

@@ -7,9 +7,9 @@ from typing import Any
 
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
-from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import wrapped
 from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import model_rule
@@ -76,13 +76,9 @@ def _wrapped(entry: Entry) -> Iterator[Entry]:
     """The layers and cells inside a wrapper of Keras' own, however deep."""
     if not forms.is_keras(entry):
         return
-    config = config_of(entry)
-    cells = config.get("cells")
-    inside = [config.get(key) for key in ("layer", "backward_layer", "cell")]
-    for child in [*inside, *(cells if isinstance(cells, list) else ())]:
-        if isinstance(child, dict) and "class_name" in child:
-            yield child
-            yield from _wrapped(child)
+    for _, child in wrapped(entry):
+        yield child
+        yield from _wrapped(child)
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:

@@ -11,6 +11,8 @@ from keras_rectifiers.legacy.dialects import layers
 from keras_rectifiers.legacy.dialects.classes import CUSTOM
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
+from keras_rectifiers.legacy.dialects.registry import function
+from keras_rectifiers.legacy.dialects.registry import layer_rule
 from keras_rectifiers.legacy.dialects.registry import serialized
 
 #: End of an argument's name -> where its classes stand.
@@ -33,11 +35,11 @@ _FUNCTIONS = {"softmax_v2": "softmax", "swish_v2": "swish", "hard_swish_v2": "si
 _NO_CONSTRAINTS = frozenset(("RadialConstraint", "radial_constraint"))
 
 
-@entry_rule("objects", "Initializers, regularizers and constraints of Keras 2")
+@layer_rule(
+    "objects", "Initializers, regularizers and constraints of Keras 2", old=True
+)
 def name_objects(entry: Entry, context: Context) -> None:
     """Bring the objects in a layer's config to the form of Keras 3."""
-    if not _is_old_layer(entry, context):
-        return
     config = config_of(entry)
     for key, value in config.items():
         module = next((m for end, m in _KINDS.items() if key.endswith(end)), None)
@@ -100,19 +102,15 @@ def _custom(value: Entry) -> Entry:
     if "registered_name" in value:
         return value
     name = str(value["class_name"])
-    return {
-        "module": value.get("module") or CUSTOM,
-        "class_name": name.rpartition(">")[2],
-        "config": value.get("config", {}),
-        "registered_name": name,
-    }
+    module, config = value.get("module") or CUSTOM, value.get("config", {})
+    return serialized(name.rpartition(">")[2], module, config, name)
 
 
-@entry_rule("activation", "Activations: functions, layers and names of Keras 2")
+@layer_rule(
+    "activation", "Activations: functions, layers and names of Keras 2", old=True
+)
 def name_activations(entry: Entry, context: Context) -> None:
     """Bring the activations of a layer to the form of Keras 3."""
-    if not _is_old_layer(entry, context):
-        return
     config = config_of(entry)
     for key in ("activation", "recurrent_activation"):
         value = config.get(key)
@@ -127,7 +125,7 @@ def name_activations(entry: Entry, context: Context) -> None:
         if isinstance(new, dict) and new.get("class_name") == "function":
             _tell_function(entry, key, new["config"], context)
         elif new != value:
-            context.repaired(entry, f"{key} {_told(value)} → the form of Keras 3")
+            context.repaired(entry, f"{key} {_shown(value)} → the form of Keras 3")
 
 
 def _function(name: Any, module: str) -> Any:
@@ -137,13 +135,7 @@ def _function(name: Any, module: str) -> Any:
     own = module == "builtins" or known.is_keras(module)
     if name in known.ACTIVATIONS and (own or module.startswith("tensorflow")):
         return name
-    # Keras looks such a function up among the custom objects.
-    return {
-        "module": "builtins" if own else module,
-        "class_name": "function",
-        "config": name,
-        "registered_name": name,
-    }
+    return function(name, "builtins" if own else module)
 
 
 def _layer(value: Entry, context: Context) -> Entry:
@@ -157,7 +149,7 @@ def _layer(value: Entry, context: Context) -> Entry:
     return new
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     return str(value.get("class_name")) if isinstance(value, dict) else str(value)
 
 
@@ -166,18 +158,11 @@ def name_policy(entry: Entry, context: Context) -> None:
     """Write a policy of mixed precision as Keras 3 does."""
     config = config_of(entry)
     dtype = config.get("dtype")
-    if not isinstance(dtype, dict) or dtype.get("class_name") not in (
-        "Policy",
-        "PolicyV1",
-    ):
+    old = ("Policy", "PolicyV1")
+    if not isinstance(dtype, dict) or dtype.get("class_name") not in old:
         return
     name = config_of(dtype).get("name")
     if isinstance(name, str) and name in ("_infer", "infer"):
         name = "float32"
     config["dtype"] = serialized("DTypePolicy", "keras", {"name": name})
     context.repaired(entry, f"Policy {name} → DTypePolicy")
-
-
-def _is_old_layer(entry: Entry, context: Context) -> bool:
-    own = entry.get("module") == known.LAYERS and not entry.get("registered_name")
-    return own and known.is_old(entry, context.origin.version)

@@ -13,6 +13,7 @@ from keras_rectifiers.legacy.dialects.classes import become
 from keras_rectifiers.legacy.dialects.classes import was_keras
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
+from keras_rectifiers.legacy.dialects.registry import layer_rule
 from keras_rectifiers.legacy.dialects.registry import serialized
 
 #: CuDNN's layers -> the layer that does the same, what it fixes, and how its
@@ -43,14 +44,12 @@ def replace_cudnn(entry: Entry, context: Context) -> None:
     context.repaired(entry, f"class {class_name} → {new}, its weights transposed")
 
 
-@entry_rule("recurrent_defaults", "LSTM, GRU: defaults that old versions left unsaid")
+@layer_rule(
+    "recurrent_defaults", "LSTM, GRU: defaults that old versions left unsaid", *_GATED
+)
 def state_defaults(entry: Entry, context: Context) -> None:
     """State what a config of early Keras 2 left to defaults that have changed."""
-    config, class_name = entry.get("config"), entry.get("class_name")
-    if entry.get("module") != known.LAYERS or class_name not in _GATED:
-        return
-    if not isinstance(config, dict):
-        return
+    config, class_name = config_of(entry), entry.get("class_name")
     defaults: dict[str, Any] = {"recurrent_activation": _HARD_SIGMOID}
     if class_name in ("GRU", "GRUCell"):
         defaults["reset_after"] = False
@@ -60,15 +59,16 @@ def state_defaults(entry: Entry, context: Context) -> None:
             context.repaired(entry, f"{key}={value}, as it was by default")
 
 
-@entry_rule("bidirectional", "Bidirectional: both directions are stated, and named")
+@layer_rule(
+    "bidirectional",
+    "Bidirectional: both directions are stated, and named",
+    "Bidirectional",
+)
 def state_directions(entry: Entry, context: Context) -> None:
     """State the backward layer as well, and name both as Keras 3 does."""
-    config = entry.get("config")
-    if entry.get("class_name") != "Bidirectional" or not isinstance(config, dict):
-        return
+    config = config_of(entry)
     forward, backward = config.get("layer"), config.get("backward_layer")
-    own = entry.get("module") == known.LAYERS
-    if not own or not isinstance(forward, dict) or "class_name" not in forward:
+    if not isinstance(forward, dict) or "class_name" not in forward:
         return
     if not isinstance(backward, dict):
         backward = _of_its_own(copy.deepcopy(forward))
@@ -78,7 +78,7 @@ def state_directions(entry: Entry, context: Context) -> None:
         context.repaired(entry, "its backward layer stated")
     for layer, prefix in ((forward, "forward_"), (backward, "backward_")):
         name = name_of(layer)
-        if not name.startswith(prefix) and known.is_old(entry, context.origin.version):
+        if not name.startswith(prefix) and context.is_old(entry):
             layer["config"] = {**config_of(layer), "name": f"{prefix}{name}"}
 
 
@@ -95,19 +95,16 @@ def _of_its_own(value: Any) -> Any:
     }
 
 
-@entry_rule("hard_sigmoid", "hard_sigmoid as Keras 2 computes it: 0.2 x + 0.5, cut")
+@layer_rule(
+    "hard_sigmoid", "hard_sigmoid as Keras 2 computes it: 0.2 x + 0.5, cut", old=True
+)
 def keep_hard_sigmoid(entry: Entry, context: Context) -> None:
     """Carry over the hard sigmoid of Keras 1 and 2.
 
     Keras 3 has another function of this name, with slope 1/6. What the old one
     computes is stated with layers that Keras 3 has.
     """
-    config = entry.get("config")
-    own = entry.get("module") == known.LAYERS and not entry.get("registered_name")
-    if not own or not isinstance(config, dict):
-        return
-    if not known.is_old(entry, context.origin.version):
-        return
+    config = config_of(entry)
     for key in ("activation", "recurrent_activation"):
         value = config.get(key)
         if isinstance(value, dict) and value.get("class_name") == "function":

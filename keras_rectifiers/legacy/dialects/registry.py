@@ -16,8 +16,11 @@ from typing import Any
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.wellformed import MALFORMED
+from keras_rectifiers.graph.wellformed import reason
+from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.repairs import Repair
 
 #: Key under which an entry remembers what it was, until it is collected.
@@ -94,6 +97,17 @@ class Context:
         self.around: tuple[str, ...] = ()
         self._rule = ""
 
+    def is_old(self, entry: Entry) -> bool:
+        """Whether a layer's entry was written before Keras 3.
+
+        Where the version is not known its dtype tells: Keras 3 writes a policy where
+        Keras 2 writes a string.
+        """
+        if self.origin.version:
+            return self.origin.version < (3,)
+        dtype = config_of(entry).get("dtype")
+        return not (isinstance(dtype, dict) and dtype.get("module") == "keras")
+
     def path(self, entry: Entry) -> str:
         """Path of an entry, for people."""
         return "/".join((*self.around, name_of(entry)))
@@ -142,11 +156,10 @@ class Context:
         try:
             rule(entry, self)
         except MALFORMED as error:
-            told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             raise ArchiveError(
                 "A layer must be described as Keras does. Received: "
-                f"{self.path(entry) or 'the model'!r}, whose config is not ({told}). "
-                "The file is damaged, or not one that Keras wrote."
+                f"{self.path(entry) or 'the model'!r}, whose config is not "
+                f"({reason(error)}). The file is damaged, or not one that Keras wrote."
             ) from error
 
 
@@ -177,27 +190,60 @@ def entry_rule(name: str, about: str) -> Callable[[Rule], Rule]:
         name: Its name, as users see it.
         about: What it repairs, in one line for the documentation.
     """
-    return _into(ENTRY_RULES, name, about)
 
-
-def model_rule(name: str, about: str) -> Callable[[Rule], Rule]:
-    """Register a rule for every model, after those registered before."""
-    return _into(MODEL_RULES, name, about)
-
-
-def _into(rules: list[Registered], name: str, about: str) -> Callable[[Rule], Rule]:
     def register(function: Rule) -> Rule:
-        rules.append(Registered(name, about, function))
+        ENTRY_RULES.append(Registered(name, about, function))
         return function
 
     return register
 
 
-def serialized(class_name: str, module: str, config: dict[str, Any]) -> Entry:
+def layer_rule(
+    name: str, about: str, *classes: str, old: bool = False
+) -> Callable[[Rule], Rule]:
+    """Register a rule for layers of Keras' own, as the rule of classes names them.
+
+    Args:
+        name: As for `entry_rule`.
+        about: As for `entry_rule`.
+        classes: Classes of the layers; default: all.
+        old: Whether it is only for those that were written before Keras 3.
+    """
+
+    def register(function: Rule) -> Rule:
+        def rule(entry: Entry, context: Context) -> None:
+            if classes and entry.get("class_name") not in classes:
+                return
+            if known.is_named_layer(entry) and (not old or context.is_old(entry)):
+                function(entry, context)
+
+        return entry_rule(name, about)(rule)
+
+    return register
+
+
+def model_rule(name: str, about: str) -> Callable[[Rule], Rule]:
+    """Register a rule for every model, after those registered before."""
+
+    def register(function: Rule) -> Rule:
+        MODEL_RULES.append(Registered(name, about, function))
+        return function
+
+    return register
+
+
+def serialized(
+    class_name: str, module: str, config: Any, registered_name: str | None = None
+) -> Entry:
     """An object in the form in which Keras 3 writes it."""
     return {
         "module": module,
         "class_name": class_name,
         "config": config,
-        "registered_name": None,
+        "registered_name": registered_name,
     }
+
+
+def function(name: str, module: str = "builtins") -> Entry:
+    """A function that Keras 3 looks up by its name among the custom objects."""
+    return serialized("function", module, name, name)

@@ -23,7 +23,6 @@ from keras_rectifiers.graph.graph import end_refs
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
 from keras_rectifiers.graph.variables.table import variables_of
-from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import TWINS
 from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Context
@@ -47,7 +46,7 @@ def give_each_its_own(entry: Entry, context: Context) -> None:
     if context.origin.version >= _KERAS_3:
         _divide(entry, context)
         return
-    if not known.is_old(entry, context.origin.version):
+    if not context.is_old(entry):
         return
     for places in _members(walk(entry)).values():
         if len(_models(places)) > 1:

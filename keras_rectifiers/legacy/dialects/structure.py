@@ -67,7 +67,7 @@ def name_input_shape(entry: Entry, context: Context) -> None:
     config = entry.get("config")
     if entry.get("class_name") != "InputLayer" or not isinstance(config, dict):
         return
-    if not known.is_own_layer(entry) or not known.is_old(entry, context.origin.version):
+    if not known.is_own_layer(entry) or not context.is_old(entry):
         return
     shape = config.pop("batch_input_shape", None)
     if shape is not None:

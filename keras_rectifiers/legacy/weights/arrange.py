@@ -6,19 +6,18 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from typing import Any
-
-import numpy as np
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.graph.wellformed import MALFORMED
+from keras_rectifiers.graph.wellformed import reason
+from keras_rectifiers.legacy.array_views import Around
 from keras_rectifiers.legacy.array_views import InMemory
 from keras_rectifiers.legacy.weights import nested
 from keras_rectifiers.legacy.weights.config_from_weights import complete
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
-from keras_rectifiers.legacy.weights.expected import Owner
 from keras_rectifiers.legacy.weights.order import by_order
+from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.owners import owners
 from keras_rectifiers.legacy.weights.shapes import check_shapes
 from keras_rectifiers.legacy.weights.shapes import listed
@@ -32,19 +31,17 @@ __all__ = ["Placed", "arrange", "by_order"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Placed:
-    """An array, and where it goes.
+class Placed(Around):
+    """An array as stored, or as a conversion made it, and where it goes.
 
     Attributes:
         group: Its place in a Keras 3 weights file, from the root:
             `("layers", "dense", "vars", "0")`.
-        array: Its values: as stored, or as a conversion made them.
         owner: The layer that it belongs to.
         variable: The layer's variable; None for a layer of a custom class.
     """
 
     group: tuple[str, ...]
-    array: Array
     owner: Owner
     variable: Variable | None
 
@@ -54,23 +51,9 @@ class Placed:
         return self.owner.place.path
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape."""
-        return self.array.shape
-
-    @property
     def size(self) -> int:
         """How many numbers are in it."""
-        return math.prod(self.array.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Its type."""
-        return self.array.dtype
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
-        return self.array.read()
+        return math.prod(self.shape)
 
 
 def arrange(modern: Modern, weights: Weights) -> list[Placed]:
@@ -87,11 +70,11 @@ def arrange(modern: Modern, weights: Weights) -> list[Placed]:
             another shape than its layer wants; says which layer.
         UnsupportedModelError: A custom layer has weights of layers inside it.
     """
-    wanted = owners(modern)
-    found = weights.find(wanted)
+    expected = owners(modern)
+    found = weights.find(expected)
     placed: list[Placed] = []
     used: dict[int, Owner] = {}
-    for owner, arrays in zip(wanted, found, strict=True):
+    for owner, arrays in zip(expected, found, strict=True):
         for array in arrays:
             other = used.get(id(array))
             if other is not None and not (owner.twins or other.twins):
@@ -101,11 +84,11 @@ def arrange(modern: Modern, weights: Weights) -> list[Placed]:
                     f"{owner.place.path!r}. The file is not one that Keras wrote."
                 )
             used[id(array)] = owner
-    custom = [pair for pair in zip(wanted, found, strict=True) if _is_open(pair[0])]
+    custom = [pair for pair in zip(expected, found, strict=True) if _is_open(pair[0])]
     places = iter(nested.placed(modern.document, custom))
-    for owner, arrays in zip(wanted, found, strict=True):
+    for owner, arrays in zip(expected, found, strict=True):
         placed += _placed(owner, next(places) if _is_open(owner) else arrays)
-    return [*placed, *_twins(wanted, placed)]
+    return [*placed, *_twins(expected, placed)]
 
 
 def _is_open(owner: Owner) -> bool:
@@ -118,17 +101,17 @@ def _placed(owner: Owner, arrays: list[Array]) -> Iterator[Placed]:
     if _is_open(owner):
         for number, array in enumerate(arrays):
             below = getattr(array, "group", ("vars", str(number)))  # if it is known
-            yield Placed((*root, *below), array, owner, None)
+            yield Placed(array, (*root, *below), owner, None)
         return
     check_shapes(owner, owner.stored, arrays)
-    wanted = tuple(each for each in owner.variables if not each.twin)
+    expected = tuple(each for each in owner.variables if not each.twin)
     if owner.conversion:
         arrays = _converted(owner, arrays)
-        check_shapes(owner, wanted, arrays)
-    for variable, array in zip(wanted, arrays, strict=True):
+        check_shapes(owner, expected, arrays)
+    for variable, array in zip(expected, arrays, strict=True):
         complete(owner, variable, array)
         if not variable.in_config:
-            yield Placed((*root, *variable.group), array, owner, variable)
+            yield Placed(array, (*root, *variable.group), owner, variable)
 
 
 def _converted(owner: Owner, arrays: list[Array]) -> list[Array]:
@@ -136,20 +119,20 @@ def _converted(owner: Owner, arrays: list[Array]) -> list[Array]:
     try:
         made = CONVERSIONS[owner.conversion].apply(values, owner.place.config)
     except MALFORMED as error:
-        told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise ArchiveError(
             "Weights must have the form that their layer's class gave them. Received: "
             f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), which "
-            f"has not ({told}). The file is damaged, or not one that Keras wrote."
+            f"has not ({reason(error)}). The file is damaged, or not one that Keras "
+            "wrote."
         ) from error
     name = f"{owner.place.path} ({owner.conversion})"
     return [InMemory(name, each) for each in made]
 
 
-def _twins(wanted: list[Owner], placed: list[Placed]) -> Iterator[Placed]:
+def _twins(expected: list[Owner], placed: list[Placed]) -> Iterator[Placed]:
     """The variables that Keras 3 writes twice, again."""
     by_group = {each.group: each for each in placed}
-    for owner in wanted:
+    for owner in expected:
         root = owner.place.group
         for variable in owner.variables:
             if not variable.twin:
@@ -162,4 +145,4 @@ def _twins(wanted: list[Owner], placed: list[Placed]) -> Iterator[Placed]:
                     "The file is damaged."
                 )
             group = (*root, *variable.group)
-            yield Placed(group, first.array, owner, variable)
+            yield Placed(first.array, group, owner, variable)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.graph.variables.variable import Variable
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.containers.saved import Array

@@ -55,7 +55,7 @@ def slopes_shape(
         return None
     rank = len(shape)
     if shared == _SPATIAL and entry.get("registered_name") == PRELU_REGISTERED:
-        return (shape[1 if config.get("data_format") == "channels_first" else -1],)
+        return (shape[_axis(config)],)
     if isinstance(shared, int):
         shared = [shared]
     if entry.get("registered_name") == PRELU_REGISTERED:
@@ -67,47 +67,36 @@ def slopes_shape(
     return tuple(slopes)
 
 
-def _channels(config: Config, shape: Shape) -> int | None:
-    return shape[1 if config.get("data_format") == "channels_first" else -1]
+def _axis(config: Config, first: int = 1) -> int:
+    """The axis of the channels, which is `first` where they come first."""
+    return first if config.get("data_format") == "channels_first" else -1
 
 
-def _last(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
-    del config
-    return {"in": shapes[0][-1]}
+def _listed(config: Config) -> list[Any]:
+    axis = config.get("axis", -1)
+    return list(axis) if isinstance(axis, list | tuple) else [axis]
 
 
 def _convolution(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
-    channels = _channels(config, shapes[0])
+    channels = shapes[0][_axis(config)]
     groups = int(config.get("groups") or 1)
     return {"in": None if channels is None else channels // groups}
 
 
 def _depthwise(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
-    channels = _channels(config, shapes[0])
+    channels = shapes[0][_axis(config)]
     wider = None if channels is None else channels * int(config["depth_multiplier"])
     return {"in": channels, "between": wider}
 
 
-def _conv_lstm(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
-    first = config.get("data_format") == "channels_first"
-    return {"in": shapes[0][2 if first else -1]}
-
-
-def _one_axis(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
-    axis = config.get("axis", -1)
-    return {"channels": shapes[0][axis[0] if isinstance(axis, list) else axis]}
-
-
 def _axes(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
-    axis = config.get("axis", -1)
-    axes = sorted(axis) if isinstance(axis, list | tuple) else [axis]
-    return {f"axis {number}": shapes[0][each] for number, each in enumerate(axes)}
+    axes = enumerate(sorted(_listed(config)))
+    return {f"axis {number}": shapes[0][axis] for number, axis in axes}
 
 
 def _kept_axes(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
-    axis, rank = config.get("axis", -1), len(shapes[0])
-    axes = axis if isinstance(axis, list | tuple) else [axis]
-    kept = sorted(each % rank for each in axes if each is not None)
+    rank = len(shapes[0])
+    kept = sorted(each % rank for each in _listed(config) if each is not None)
     return {f"axis {number}": shapes[0][each] for number, each in enumerate(kept)}
 
 
@@ -149,18 +138,23 @@ _RULES: dict[str, _Rule] = {
                 for cell in ("", "Cell")
             ),
         ],
-        _last,
+        lambda _, shapes: {"in": shapes[0][-1]},
     ),
     **{f"Conv{rank}D": _convolution for rank in (1, 2, 3)},
     **{f"Conv{rank}DTranspose": _convolution for rank in (1, 2, 3)},
-    **{f"ConvLSTM{rank}D": _conv_lstm for rank in (1, 2, 3)},
+    **{
+        f"ConvLSTM{rank}D": lambda config, shapes: {"in": shapes[0][_axis(config, 2)]}
+        for rank in (1, 2, 3)
+    },
     **{
         f"{each}Conv{rank}D": _depthwise
         for rank in (1, 2)
         for each in ("Depthwise", "Separable")
     },
-    "BatchNormalization": _one_axis,
-    "GroupNormalization": _one_axis,
+    **dict.fromkeys(
+        ["BatchNormalization", "GroupNormalization"],
+        lambda config, shapes: {"channels": shapes[0][_listed(config)[0]]},
+    ),
     "LayerNormalization": _axes,
     "RMSNormalization": _axes,
     "Normalization": _kept_axes,

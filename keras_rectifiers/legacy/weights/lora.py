@@ -16,7 +16,7 @@ import numpy as np
 from keras_rectifiers.graph.variables.quantized import is_quantized
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.legacy.array_views import Around
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.shapes import check_shapes
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.legacy.array_views import Around
 from keras_rectifiers.legacy.array_views import InMemory
 from keras_rectifiers.legacy.dialects import known
-from keras_rectifiers.legacy.weights.expected import Owner
+from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.shapes import listed
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ layers inside it. The names of the arrays are held against that.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.legacy.weights import names
-from keras_rectifiers.legacy.weights.expected import Owner
-from keras_rectifiers.legacy.weights.expected import Spot
+from keras_rectifiers.legacy.weights.owners import Owner
+from keras_rectifiers.legacy.weights.owners import Spot
 from keras_rectifiers.legacy.weights.shapes import described
 from keras_rectifiers.legacy.weights.shapes import fits
 from keras_rectifiers.legacy.weights.shapes import listed
@@ -46,10 +47,22 @@ class _Member:
         """Its own old name."""
         return self.spot.was[-1]
 
+    @functools.cached_property
+    def chain(self) -> list[Place]:
+        """The places from the layer whose list it is in down to its own."""
+        chain = []
+        place: Place | None = self.spot.place
+        while place is not None and place.parent is not None:
+            chain.append(place)
+            place = place.parent
+        chain.reverse()
+        same = len(chain) == len(self.spot.was)
+        return chain[self.depth :] if same else chain
+
 
 @dataclasses.dataclass(frozen=True)
 class _Want:
-    """One array that is wanted: of which layer, and which of its variables."""
+    """One array that is expected: of which layer, and which of its variables."""
 
     member: _Member
     index: int
@@ -148,11 +161,11 @@ def _matched(name: str, arrays: list[Array], members: list[_Member]) -> _Shares:
         # The shapes are wrong: whoever checks them says which.
         if _agree(order, arrays):
             return _shares(order, arrays)
-    wanted = described(want.variable for want in orders[0])
+    variables = described(want.variable for want in orders[0])
     raise ArchiveError(
         "A layer must have the weights that its class has. Received: "
-        f"{listed(arrays)} for {name!r}, where {wanted} are expected. The weights are "
-        "another model's, or the file is damaged."
+        f"{listed(arrays)} for {name!r}, where {variables} are expected. The weights "
+        "are another model's, or the file is damaged."
     )
 
 
@@ -171,7 +184,7 @@ def _shaped(order: list[_Want], arrays: list[Array]) -> bool:
 
 
 def _by_name(order: list[_Want], arrays: list[Array]) -> list[Array] | None:
-    """The arrays in the order wanted, where each one's name says whose it is."""
+    """The arrays in the order expected, where each one's name says whose it is."""
     if len(order) != len(arrays):
         return None
     found: list[Array] = []
@@ -227,15 +240,6 @@ def _unequal(owner: Owner) -> str:
     )
 
 
-@dataclasses.dataclass
-class _Node:
-    """A layer inside a layer of the top model, and what it holds."""
-
-    place: Place
-    members: list[_Member] = dataclasses.field(default_factory=list)
-    inside: dict[Address, _Node] = dataclasses.field(default_factory=dict)
-
-
 def _orders(members: list[_Member]) -> Iterator[list[_Want]]:
     """The orders in which Keras may have listed some layers' weights.
 
@@ -245,50 +249,36 @@ def _orders(members: list[_Member]) -> Iterator[list[_Want]]:
     once = list({member.number: member for member in reversed(members)}.values())[::-1]
     variants = [once] if len(once) == len(members) else [once, members]
     for variant in variants:
-        roots = _roots(variant)
         for flags in (True, False):
-            trainable, fixed = _both([_split(root, flags=flags) for root in roots])
+            trainable, fixed = _both(_splits(variant, 0, flags=flags))
             yield trainable + fixed
         yield [want for member in variant for want in _wants(member)]
-
-
-def _roots(members: list[_Member]) -> list[_Node]:
-    roots: dict[Address, _Node] = {}
-    for member in members:
-        level, node = roots, None
-        for place in _chain(member):
-            node = level.setdefault(place.address, _Node(place))
-            level = node.inside
-        if node is not None:
-            node.members.append(member)
-    return list(roots.values())
-
-
-def _chain(member: _Member) -> list[Place]:
-    """The places from the layer of the top model down to a layer inside it."""
-    chain = []
-    place: Place | None = member.spot.place
-    while place is not None and place.parent is not None:
-        chain.append(place)
-        place = place.parent
-    chain.reverse()
-    same = len(chain) == len(member.spot.was)
-    return chain[member.depth :] if same else chain
 
 
 _Split = tuple[list[_Want], list[_Want]]
 
 
-def _split(node: _Node, *, flags: bool) -> _Split:
-    """Trainable weights and others, of a layer and all inside it."""
-    own = [want for member in node.members for want in _wants(member)]
+def _splits(members: list[_Member], depth: int, *, flags: bool) -> list[_Split]:
+    """Trainable weights and others, of each layer at a depth and all inside it."""
+    layers: dict[Address, list[_Member]] = {}
+    for member in members:
+        if len(member.chain) > depth:
+            layers.setdefault(member.chain[depth].address, []).append(member)
+    return [_split(each, depth, flags=flags) for each in layers.values()]
+
+
+def _split(members: list[_Member], depth: int, *, flags: bool) -> _Split:
+    """Trainable weights and others, of one layer and all inside it."""
+    place = members[0].chain[depth]
+    own = [member for member in members if len(member.chain) == depth + 1]
+    wants = [want for member in own for want in _wants(member)]
     mine: _Split = (
-        [want for want in own if want.variable.trainable],
-        [want for want in own if not want.variable.trainable],
+        [want for want in wants if want.variable.trainable],
+        [want for want in wants if not want.variable.trainable],
     )
-    inside = [_split(child, flags=flags) for child in node.inside.values()]
-    frozen = flags and node.place.config.get("trainable") is False
-    if frozen and not is_model(node.place.entry):
+    inside = _splits(members, depth + 1, flags=flags)
+    frozen = flags and place.config.get("trainable") is False
+    if frozen and not is_model(place.entry):
         # Keras takes the layers inside one by one.
         return [], [want for each in (mine, *inside) for half in each for want in half]
     trainable, fixed = _both([mine, *inside])

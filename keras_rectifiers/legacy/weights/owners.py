@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from keras_rectifiers.errors import ArchiveError
@@ -13,14 +14,54 @@ from keras_rectifiers.graph.layout import stored
 from keras_rectifiers.graph.variables.table import variables_of
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.graph.wellformed import MALFORMED
+from keras_rectifiers.graph.wellformed import reason
 from keras_rectifiers.legacy.dialects.registry import Was
-from keras_rectifiers.legacy.weights import recurrent  # noqa: F401 (registers its own)
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
-from keras_rectifiers.legacy.weights.expected import Owner
-from keras_rectifiers.legacy.weights.expected import Spot
 
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.dialects.modernise import Modern
+
+
+@dataclasses.dataclass(frozen=True)
+class Spot:
+    """One of the places where a shared layer stands.
+
+    Attributes:
+        place: The place in the modern document.
+        was: Its path in the old one.
+    """
+
+    place: Place
+    was: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    """A layer that has weights, in the modern document and in the old file.
+
+    Attributes:
+        place: The layer in the modern document.
+        variables: What it wants, in Keras 3's order.
+        stored: What the old file has for it, in the old order: the same, unless a
+            conversion stands between.
+        was: Its path in the old document.
+        class_name: Its class in the old document.
+        conversion: Name of the conversion from `stored` to `variables`, or `""`.
+        custom: Whether it is of a class that is not Keras' own: whatever the file
+            has for it is its own, in the order of the file.
+        also: Where else the same layer stands, as far as it is shared.
+        twins: Old paths of the one layer that it is a copy of.
+    """
+
+    place: Place
+    variables: tuple[Variable, ...]
+    stored: tuple[Variable, ...]
+    was: tuple[str, ...]
+    class_name: str
+    conversion: str = ""
+    custom: bool = False
+    also: tuple[Spot, ...] = ()
+    twins: tuple[tuple[str, ...], ...] = ()
 
 
 def owners(modern: Modern) -> list[Owner]:
@@ -77,10 +118,9 @@ def _variables(
         if was.conversion:
             return variables, CONVERSIONS[was.conversion].stored(place.config)
     except MALFORMED as error:
-        told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise ArchiveError(
             "A layer's config must say which weights it has. Received: "
-            f"{place.path!r} ({was.class_name}), whose config does not ({told}). The "
-            "file is damaged, or not one that Keras wrote."
+            f"{place.path!r} ({was.class_name}), whose config does not "
+            f"({reason(error)}). The file is damaged, or not one that Keras wrote."
         ) from error
     return variables, tuple(each for each in variables or () if not each.twin)

@@ -13,29 +13,29 @@ from keras_rectifiers.graph.variables.variable import Variable
 
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.containers.saved import Array
-    from keras_rectifiers.legacy.weights.expected import Owner
+    from keras_rectifiers.legacy.weights.owners import Owner
 
 _MOST = 8
 
 
 def fits(
-    wanted: tuple[int | str | None, ...] | None,
+    expected: tuple[int | str | None, ...] | None,
     shape: tuple[int, ...],
     lengths: dict[str, int] | None = None,
 ) -> bool:
-    """Whether a shape is what is wanted.
+    """Whether a shape is what is expected.
 
     Args:
-        wanted: As in `Variable.shape`.
+        expected: As in `Variable.shape`.
         shape: The shape of an array.
         lengths: Axes known by name, from other arrays of the layer; updated.
     """
-    if wanted is None:
+    if expected is None:
         return True
-    if len(wanted) != len(shape):
+    if len(expected) != len(shape):
         return False
     known = {} if lengths is None else lengths
-    for axis, length in zip(wanted, shape, strict=True):
+    for axis, length in zip(expected, shape, strict=True):
         if isinstance(axis, str):
             if known.setdefault(axis, length) != length:
                 return False
@@ -45,28 +45,28 @@ def fits(
 
 
 def check_shapes(
-    owner: Owner, wanted: Sequence[Variable], arrays: Sequence[Array]
+    owner: Owner, expected: Sequence[Variable], arrays: Sequence[Array]
 ) -> None:
     """Hold arrays to the variables that a layer has.
 
     Args:
         owner: The layer.
-        wanted: Its variables.
+        expected: Its variables.
         arrays: As many arrays, in the same order.
 
     Raises:
         ArchiveError: They are others; says of which layer.
     """
     lengths: dict[str, int] = {}
-    if len(wanted) == len(arrays) and all(
+    if len(expected) == len(arrays) and all(
         fits(variable.shape, array.shape, lengths)
-        for variable, array in zip(wanted, arrays, strict=True)
+        for variable, array in zip(expected, arrays, strict=True)
     ):
         return
     raise ArchiveError(
         "A layer must have the weights that its class has. Received: "
         f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), where "
-        f"{described(wanted)} are expected. The weights are another model's, or the "
+        f"{described(expected)} are expected. The weights are another model's, or the "
         "file is damaged."
     )
 
@@ -78,9 +78,9 @@ def described(variables: Iterable[Variable]) -> str:
 
 def listed(arrays: Sequence[Array]) -> str:
     """Arrays for people: `2 arrays (kernel:0 (3, 8), bias:0 (8))`."""
-    told = _some([f"{each.name!r} {_shape(each.shape).strip()}" for each in arrays])
+    texts = _some([f"{each.name!r} {_shape(each.shape).strip()}" for each in arrays])
     count = "1 array" if len(arrays) == 1 else f"{len(arrays)} arrays"
-    return f"{count} ({told})" if arrays else "no arrays"
+    return f"{count} ({texts})" if arrays else "no arrays"
 
 
 def shape_text(
@@ -101,7 +101,7 @@ def _shape(shape: Sequence[int | str | None] | None) -> str:
     return "" if shape is None else f" {shape_text(shape)}"
 
 
-def _some(told: list[str]) -> str:
-    few = ", ".join(itertools.islice(told, _MOST))
-    more = len(told) - _MOST
+def _some(texts: list[str]) -> str:
+    few = ", ".join(itertools.islice(texts, _MOST))
+    more = len(texts) - _MOST
     return f"{few} and {more} more" if more > 0 else few or "none"

@@ -75,7 +75,7 @@ def faults(document: Entry, arrays: Arrays) -> list[Fault]:
 def check(
     document: Entry,
     arrays: Arrays,
-    told: str,
+    source: str,
     before: Callable[[], tuple[Entry, Arrays]] | None = None,
 ) -> None:
     """Refuse a file that Keras would not open, or of which it would lose something.
@@ -83,7 +83,7 @@ def check(
     Args:
         document: As for `faults`.
         arrays: As for `faults`.
-        told: What the file was made from, for the message.
+        source: What the file was made from, for the message.
         before: Gives the same of what it was made from; arrays that belonged to no
             layer there may be there still.
 
@@ -98,7 +98,7 @@ def check(
         who = f"the layer {fault.layer!r}" if fault.layer else "the weights file"
         raise ArchiveError(
             "Every variable of a model must have its array in the file, and every "
-            f"array its variable. Received: {told!r}, where {who} {fault.what}. "
+            f"array its variable. Received: {source!r}, where {who} {fault.what}. "
             "Nothing was written, since Keras would not open the result. Check that "
             "the config and the weights are of one model."
         )
@@ -188,13 +188,13 @@ class _Check:
         if shape is None:
             yield Fault(place.path, f"has no array for its {variable.name}")
             return
-        wanted = variable.shape
+        expected = variable.shape
         if variable.twin:
-            wanted = self._arrays.get((*place.group, *variable.twin), wanted)
-        if not fits(wanted, shape, lengths):
+            expected = self._arrays.get((*place.group, *variable.twin), expected)
+        if not fits(expected, shape, lengths):
             what = (
                 f"has an array of shape {shape_text(shape)} for its {variable.name}, "
-                f"whose shape is {shape_text(wanted, lengths)}"
+                f"whose shape is {shape_text(expected, lengths)}"
             )
             yield Fault(place.path, what)
 

@@ -1,4 +1,7 @@
-"""Write a `.keras` file as Keras 3 does, without Keras, one array at a time."""
+"""Write a `.keras` file as Keras 3 does, without Keras, one array at a time.
+
+What was written is checked before it is put in place.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from typing import Protocol
 from typing import TypeVar
 
 import h5py
@@ -18,13 +20,17 @@ import numpy as np
 
 from keras_rectifiers.files import members
 from keras_rectifiers.files import zipcopy
+from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
-from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.layout import stored
+from keras_rectifiers.legacy.array_views import Readable
+from keras_rectifiers.legacy.weights import structure
 from keras_rectifiers.legacy.weights.arrange import Placed
+from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
+from keras_rectifiers.surgery.optimizer_layout import inner_of
 from keras_rectifiers.surgery.rewrite import Rewritten
 
 #: The version of Keras whose form the files have.
@@ -35,14 +41,7 @@ _OPTIMIZER = "optimizer"
 _INNER = ("inner_optimizer", "vars")
 
 
-Slot = TypeVar("Slot", bound="Readable")
-
-
-class Readable(Protocol):
-    """Whatever has values: an array of a file, or one made of others."""
-
-    def read(self) -> np.ndarray[Any, Any]:
-        """Its values."""
+Slot = TypeVar("Slot", bound=Readable)
 
 
 def write_archive(
@@ -81,6 +80,42 @@ def write_archive(
                 weights_file.edit(file, document, rewritten)
 
 
+def check_written(
+    written: Path,
+    document: Entry,
+    made_from: Path,
+    source: archive.Archive | None = None,
+) -> None:
+    """Refuse a `.keras` file that Keras would not open; see `structure.check`.
+
+    Args:
+        written: The file, where it is until it is put in place.
+        document: Its config.
+        made_from: What it was made from, for messages.
+        source: The file of Keras 3 that it was made from: arrays that belonged to no
+            layer there may be there still.
+
+    Raises:
+        ArchiveError: Names the first layer, and what is wrong there.
+    """
+    before = None
+    if source is not None:
+        before = lambda: (source.document, _arrays(source.path))  # noqa: E731
+    with wellformed.reading(made_from, "config.json"):
+        structure.check(document, _arrays(written), str(made_from), before)
+
+
+def check_converted(written: Path, source: archive.Archive, document: Entry) -> None:
+    """The same for the conversion of a file of Keras 3, as `archive.apply` asks it."""
+    check_written(written, document, source.path, source)
+
+
+def _arrays(path: Path) -> structure.Arrays:
+    """The shape of each array of a `.keras` file, by its group."""
+    shapes = archive.weights_shapes(path)
+    return {tuple(name.split("/")): shape for name, shape in shapes.items()}
+
+
 def architecture_text(document: Entry) -> str:
     """An architecture as `model.to_json()` of Keras 3 writes it."""
     return json.dumps(
@@ -115,7 +150,7 @@ def _write_slots(
     if isinstance(optimizer, dict):
         group = file.require_group(f"{_OPTIMIZER}/vars")
         group.attrs["name"] = name_of(optimizer)
-    inner = _inner(document)
+    inner = inner_of(optimizer)
     if inner is not None:
         inside = file.require_group("/".join((_OPTIMIZER, *_INNER)))
         inside.attrs["name"] = name_of(inner)
@@ -132,21 +167,12 @@ def named_slots(
         document: The model, with its compile config.
         slots: Number and values of each variable.
     """
-    inner = _inner(document)
+    inner = inner_of((document.get("compile_config") or {}).get("optimizer"))
     for number, slot in slots:
         yield f"{_OPTIMIZER}/vars/{number}", slot
         if inner is not None and number >= SCALER_COUNTERS:
             within = str(number - SCALER_COUNTERS)
             yield "/".join((_OPTIMIZER, *_INNER, within)), slot
-
-
-def _inner(document: Entry) -> Entry | None:
-    """The optimizer inside one that scales the loss."""
-    optimizer = (document.get("compile_config") or {}).get("optimizer")
-    if not isinstance(optimizer, dict):
-        return None
-    inner = config_of(optimizer).get("inner_optimizer")
-    return inner if isinstance(inner, dict) else None
 
 
 def _put(file: h5py.File, name: tuple[str, ...], values: np.ndarray[Any, Any]) -> None:

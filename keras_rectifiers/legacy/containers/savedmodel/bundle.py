@@ -62,13 +62,11 @@ class StoredArray:
         name: Its name in the checkpoint, without what all names end with.
         shape: Its shape.
         dtype: The type that its values are read as (float32 for bfloat16).
-        key: Its whole name in the checkpoint.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    key: str
     _read: Callable[[], np.ndarray[Any, Any]] = dataclasses.field(repr=False)
 
     def read(self) -> np.ndarray[Any, Any]:
@@ -167,7 +165,7 @@ class Bundle:
                 return (values.astype(np.uint32) << 16).view(np.float32)
             return values.astype(native)
 
-        return StoredArray(name, entry.shape, native, key, read)
+        return StoredArray(name, entry.shape, native, read)
 
     def text(self, key: str) -> bytes:
         """A single string by its name in the checkpoint.

@@ -26,10 +26,10 @@ def open_member(folder: Path, name: str) -> BinaryIO:
         if inside and stat.S_ISREG(path.stat().st_mode):
             return path.open("rb")
     except (OSError, RuntimeError) as error:
-        told = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise ArchiveError(
             f"A SavedModel must hold {name}. Received: {str(folder)!r}, where it "
-            f"cannot be read ({told}). Fetch the whole folder, with its subfolders."
+            f"cannot be read ({reason}). Fetch the whole folder, with its subfolders."
         ) from error
     raise ArchiveError(
         f"The files of a SavedModel must be plain files in its folder. Received: "

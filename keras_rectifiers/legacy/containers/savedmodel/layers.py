@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from keras_rectifiers.graph.document import WRAPPED
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import attribute_of
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.document import wrapped
 from keras_rectifiers.legacy.containers.savedmodel.metadata import METRIC
 from keras_rectifiers.legacy.containers.savedmodel.metadata import Metadata
 from keras_rectifiers.legacy.containers.savedmodel.objects import ObjectGraph
 
-#: Attributes under which a layer holds the layers that its config holds.
-_WRAPPED = ("layer", "forward_layer", "backward_layer", "cell")
 #: Under which a model holds its layers, before their numbers.
 _LAYER = "layer-"
 
@@ -97,12 +98,11 @@ class LayerObjects:
         """A layer inside a wrapper, or a cell inside a recurrent layer."""
         if key.isdecimal():
             return self._graph.follow(at, ("cells", key))
-        if entry.get("class_name") == "Bidirectional" and key == "layer":
-            key = "forward_layer"
+        key = attribute_of(entry, key)
         children = self._graph[at].children
         if key in children:
             return children[key]
-        inner = [children[each] for each in _WRAPPED if each in children]
+        inner = [children[each] for each in WRAPPED if each in children]
         if "cells" in children:
             inner += self._graph.listed(children["cells"])
         same = {each for each in inner if self.names.get(each) == name}
@@ -116,14 +116,7 @@ def _has_name(entry: Entry) -> bool:
 
 def _inner_entry(entry: Entry, name: str, key: str) -> Entry:
     """Config of what stands inside a wrapper; empty where the config has none."""
-    config = config_of(entry)
-    inner = config.get(key)
+    inner = config_of(entry).get(key)
     if isinstance(inner, dict):
         return inner
-    cells = config.get("cells")
-    candidates = [config.get(each) for each in _WRAPPED]
-    candidates += cells if isinstance(cells, list) else []
-    for each in candidates:
-        if isinstance(each, dict) and name_of(each) == name:
-            return each
-    return {}
+    return next((each for _, each in wrapped(entry) if name_of(each) == name), {})

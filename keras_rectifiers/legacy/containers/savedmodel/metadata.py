@@ -15,7 +15,7 @@ from typing import Any
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.wellformed import reading
 from keras_rectifiers.legacy.containers.savedmodel import files
-from keras_rectifiers.legacy.containers.savedmodel.objects import MAX_STEPS
+from keras_rectifiers.legacy.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.legacy.containers.savedmodel.wire import Message
 
 METADATA = "keras_metadata.pb"
@@ -77,7 +77,7 @@ def read(folder: Path) -> Metadata:
         with reading(folder, GRAPH):
             graphs = list(Message(data).messages(2))
             objects = [objects for each in graphs for objects in each.all_bytes(7)]
-            found = list(_inside(Message(objects[0]))) if objects else []
+            found = list(_inside(objects[0])) if objects else []
         if not objects:
             raise UnsupportedModelError(
                 "A SavedModel must hold a Keras model. Received: "
@@ -104,32 +104,13 @@ def _separate(message: Message) -> Iterator[Described]:
             yield _described(tuple(path), node.text(4), node.text(5))
 
 
-def _inside(message: Message) -> Iterator[Described]:
+def _inside(data: memoryview) -> Iterator[Described]:
     """The objects of Keras in the object graph of a `saved_model.pb`."""
-    nodes = [Message(each) for each in message.all_bytes(1)]
-    for number, path in _paths(nodes).items():
-        user = Message(nodes[number].bytes(4))
+    nodes = Message(data).all_bytes(1)
+    for number, path in ObjectGraph(data).reached([0]).items() if nodes else ():
+        user = Message(Message(nodes[number]).bytes(4))
         if user.text(1).startswith(_KERAS) and len(user.bytes(3)):
             yield _described(path, user.text(1), user.text(3))
-
-
-def _paths(nodes: list[Message]) -> dict[int, tuple[str, ...]]:
-    """Attributes that lead to each object, in the fewest steps."""
-    paths: dict[int, tuple[str, ...]] = {0: ()} if nodes else {}
-    pending = list(paths)
-    for at in pending:
-        for child in nodes[at].messages(1):
-            number = child.number(1)
-            if number not in paths:
-                if not 0 <= number < len(nodes):
-                    msg = "an object that refers to one that is not there"
-                    raise ValueError(msg)
-                paths[number] = (*paths[at], child.text(2))
-                if len(paths[number]) > MAX_STEPS:
-                    msg = f"an object more than {MAX_STEPS} steps away"
-                    raise ValueError(msg)
-                pending.append(number)
-    return paths
 
 
 def _described(path: tuple[str, ...], identifier: str, text: str) -> Described:

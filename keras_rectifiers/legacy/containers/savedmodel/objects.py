@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterable
 
+from keras_rectifiers.legacy.containers.savedmodel.wire import Bytes
 from keras_rectifiers.legacy.containers.savedmodel.wire import Message
 
 #: Name of the graph in a checkpoint.
@@ -65,7 +66,7 @@ class ObjectGraph:
         ValueError: It is malformed.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Bytes) -> None:
         self.objects: list[Object] = []
         for message in Message(data).messages(1):
             if len(self.objects) >= _MAX_OBJECTS:

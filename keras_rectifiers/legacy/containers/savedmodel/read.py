@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.wellformed import reading
+from keras_rectifiers.legacy.containers.saved import Array
 from keras_rectifiers.legacy.containers.saved import Saved
+from keras_rectifiers.legacy.containers.saved import Slot
+from keras_rectifiers.legacy.containers.saved import Slots
 from keras_rectifiers.legacy.containers.savedmodel import files
 from keras_rectifiers.legacy.containers.savedmodel import metadata
-from keras_rectifiers.legacy.containers.savedmodel import slots
 from keras_rectifiers.legacy.containers.savedmodel import vocabularies
 from keras_rectifiers.legacy.containers.savedmodel.bundle import Bundle
 from keras_rectifiers.legacy.containers.savedmodel.layers import LayerObjects
@@ -25,6 +28,11 @@ from keras_rectifiers.legacy.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.legacy.containers.savedmodel.weights import CheckpointWeights
 
 _INDEX = "variables/variables.index"
+_OPTIMIZER = "optimizer"
+#: Where an optimizer that scales the loss holds the one that trains.
+_INSIDE = ("inner_optimizer", "_optimizer", "base_optimizer")
+#: Where an optimizer of Keras 2.11 or later lists its variables.
+_LIST = "_variables"
 
 
 def is_savedmodel(path: Path) -> bool:
@@ -72,15 +80,20 @@ def read(path: Path) -> Iterator[Saved]:
             graph = ObjectGraph(text)
             layers = LayerObjects(document, described, graph)
             weights = CheckpointWeights(path, layers, graph, bundle)
-            state = slots.read(graph, weights.array)
+            state = _slots(graph, weights.array)
         document = vocabularies.filled(document, path, graph, layers)
+        training = root.get("training_config")
+        version, backend = (
+            each if isinstance(each, str) else ""
+            for each in (root.get("keras_version"), root.get("backend"))
+        )
         yield Saved(
             path=path,
             container="SavedModel",
             document=document,
-            training=_object(root.get("training_config")),
-            version=_text(root.get("keras_version")),
-            backend=_text(root.get("backend")) or "tensorflow",
+            training=training if isinstance(training, dict) else None,
+            version=version,
+            backend=backend or "tensorflow",
             weights=weights,
             slots=state,
         )
@@ -120,9 +133,37 @@ def _with_shape(document: Entry, root: dict[str, Any]) -> Entry:
     return {**document, "config": config} if isinstance(shape, list) else document
 
 
-def _object(value: Any) -> dict[str, Any] | None:
-    return value if isinstance(value, dict) else None
+def _slots(graph: ObjectGraph, array: Callable[[int], Array]) -> Slots | None:
+    """The optimizer's state; None where there is none."""
+    optimizers = _optimizers(graph)
+    for at in optimizers:
+        listed = graph[at].children.get(_LIST)
+        if listed is not None:
+            members = graph.listed(listed)
+            variables = [each for each in members if graph[each].key is not None]
+            return Slots("listed", tuple(map(array, variables)))
+    numbers = {
+        name: array(child)
+        for at in optimizers
+        for name, child in graph[at].children.items()
+        if graph[child].key is not None
+    }
+    slots = tuple(
+        Slot(name, graph[variable].name, array(slot))
+        for at in optimizers
+        for variable, name, slot in graph[at].slots
+        if graph[slot].key is not None
+    )
+    if not numbers and not slots:
+        return None
+    arrays = (*numbers.values(), *(slot.array for slot in slots))
+    return Slots("slots", arrays, slots=slots, numbers=numbers)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _optimizers(graph: ObjectGraph) -> list[int]:
+    """The model's optimizer, and those inside it."""
+    found = [graph[0].children[_OPTIMIZER]] if _OPTIMIZER in graph[0].children else []
+    for at in found:
+        inside = [graph[at].children.get(name) for name in _INSIDE]
+        found += [each for each in inside if each is not None and each not in found]
+    return found

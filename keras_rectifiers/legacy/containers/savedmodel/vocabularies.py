@@ -24,13 +24,10 @@ from keras_rectifiers.legacy.containers.savedmodel.metadata import GRAPH
 from keras_rectifiers.legacy.containers.savedmodel.metadata import MAX_GRAPH
 from keras_rectifiers.legacy.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.legacy.containers.savedmodel.wire import Message
+from keras_rectifiers.legacy.containers.vocabularies import LOOKUPS
 
-#: Layers that look words up -> attributes that lead to their tables.
-_LOOKUPS = {
-    "StringLookup": ("lookup_table",),
-    "IntegerLookup": ("lookup_table",),
-    "TextVectorization": ("_lookup_layer", "lookup_table"),
-}
+#: The attribute of a layer that looks words up, or of the one inside it.
+_TABLE = "lookup_table"
 #: What fills a table.
 _FILL = "_initialize"
 #: TensorFlow's numbers for text and for whole numbers.
@@ -58,7 +55,7 @@ def filled(
         lacking = [
             place.names
             for place in walk(document)
-            if place.entry["class_name"] in _LOOKUPS
+            if place.entry["class_name"] in LOOKUPS
             and place.config.get("vocabulary") is None
         ]
     if not lacking:
@@ -75,7 +72,7 @@ def filled(
             number = layers.find(place.names)
             words = None
             if number is not None:
-                table = (*paths[number], *_LOOKUPS[class_name])
+                table = (*paths[number], *LOOKUPS[class_name][0], _TABLE)
                 invert = bool(place.config.get("invert"))
                 words = constants.vocabulary(table, invert=invert)
             if words is None:
@@ -95,6 +92,7 @@ class _Constants:
         self._graph = next(Message(data).messages(2), Message(b""))
         self._objects = self._graph.message(7)
         self._nodes = self._objects.all_bytes(1)
+        self._tables = ObjectGraph(self._graph.bytes(7))
 
     def vocabulary(self, path: Iterable[str], *, invert: bool) -> Words | None:
         """The words of a table in the order of their numbers; None without any.
@@ -103,11 +101,11 @@ class _Constants:
             path: Attributes that lead to the table.
             invert: Whether the table leads from numbers to words.
         """
-        filling = self._follow((*path, _FILL))
-        if filling is None:
+        number = self._tables.follow(0, (*path, _FILL))
+        if number is None:
             return None
         # What fills a table is given the table, its keys and its values.
-        given = self._given(filling.message(6).text(1))
+        given = self._given(self._node(number).message(6).text(1))
         tensors = [
             self._tensor(self._node(each).message(9).text(1)) for each in given[1:]
         ]
@@ -127,15 +125,6 @@ class _Constants:
             msg = "an object that refers to one that is not there"
             raise ValueError(msg)
         return Message(self._nodes[number])
-
-    def _follow(self, path: Iterable[str]) -> Message | None:
-        at = self._node(0)
-        for name in path:
-            numbers = [e.number(1) for e in at.messages(1) if e.text(2) == name]
-            if not numbers:
-                return None
-            at = self._node(numbers[0])
-        return at
 
     def _given(self, function: str) -> list[int]:
         """Numbers of the objects that a function is given."""

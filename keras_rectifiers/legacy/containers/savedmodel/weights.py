@@ -14,9 +14,9 @@ from keras_rectifiers.legacy.containers.savedmodel.bundle import Bundle
 from keras_rectifiers.legacy.containers.savedmodel.layers import LayerObjects
 from keras_rectifiers.legacy.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.legacy.containers.savedmodel.objects import Steps
-from keras_rectifiers.legacy.weights.expected import Owner
 from keras_rectifiers.legacy.weights.names import may_be
 from keras_rectifiers.legacy.weights.nested import Inside
+from keras_rectifiers.legacy.weights.owners import Owner
 
 #: A layer's list of its weights, in Keras' order; and its other lists.
 _VARIABLES = "variables"
@@ -69,25 +69,6 @@ class CheckpointWeights:
             self._check_left(used)
             return found
 
-    def names_of(self, was: tuple[str, ...]) -> tuple[Variable, ...]:
-        """What the checkpoint has for a layer, in the order of the layer's weights.
-
-        Args:
-            was: The layer's path in the old document.
-        """
-        with reading(self._folder, "checkpoint"):
-            layer = self._layers.find(was)
-            if layer is None:
-                return ()
-            paths = self._paths(layer)
-            found = []
-            for index, number in enumerate(self._own(layer)):
-                path = paths.get(number, (str(index),))
-                group = (*path[:-1], "vars", str(index))
-                shape = self.array(number).shape
-                found.append(Variable("/".join(path), group, path, shape))
-            return tuple(found)
-
     def array(self, number: int) -> Array:
         """The array of a variable, by its number in the graph of objects."""
         variable = self._graph[number]
@@ -123,7 +104,7 @@ class CheckpointWeights:
         return [number for number in found if number is not None]
 
     def _may_be(self, numbers: list[int], variables: Sequence[Variable]) -> bool:
-        """Whether a layer's list is what is wanted, under attributes of other names."""
+        """Whether a layer's list is the expected one, under other attributes."""
         return len(numbers) == len(variables) and all(
             may_be(self._graph[number].full_name, variable.name)
             for number, variable in zip(numbers, variables, strict=True)
@@ -210,10 +191,10 @@ class CheckpointWeights:
             for count in range(1, len(path)):
                 at = self._graph.follow(0, path[:count])
                 owner = self._layers.names.get(0 if at is None else at, owner)
-            told = f"of the layer {owner!r}" if owner else "of the model itself"
+            holder = f"of the layer {owner!r}" if owner else "of the model itself"
             raise ArchiveError(
                 "Every stored array must belong to a layer as Keras 3 has it. "
-                f"Received: {'/'.join(path)!r} in {str(self._folder)!r}, {told}, "
+                f"Received: {'/'.join(path)!r} in {str(self._folder)!r}, {holder}, "
                 "which has no place there. Take it out of the model and save that."
             )
 

@@ -7,33 +7,30 @@ from typing import Any
 
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.legacy.dialects.keras1.names import RECURRENT
+from keras_rectifiers.legacy.dialects.keras1.names import SIDES
 from keras_rectifiers.legacy.dialects.keras1.names import Form
 from keras_rectifiers.legacy.dialects.keras1.names import as_list
 from keras_rectifiers.legacy.dialects.keras1.names import entries_in
 from keras_rectifiers.legacy.dialects.keras1.names import rename
+from keras_rectifiers.legacy.dialects.keras1.names import same
 from keras_rectifiers.legacy.dialects.keras1.names import written_by_keras_1
 from keras_rectifiers.legacy.dialects.keras1.rules import unit_forget_bias
 from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 
-_INPUTS = frozenset({"input_dim", "input_length", "input_shape"})
 _CONVOLUTION = Form(
     {
-        "Convolution1D": "Conv1D",
-        "Convolution2D": "Conv2D",
+        **dict.fromkeys(("Convolution1D", "AtrousConvolution1D"), "Conv1D"),
+        **dict.fromkeys(("Convolution2D", "AtrousConvolution2D"), "Conv2D"),
         "Convolution3D": "Conv3D",
-        "AtrousConvolution1D": "Conv1D",
-        "AtrousConvolution2D": "Conv2D",
-        "Deconvolution2D": "Conv2DTranspose",
+        **dict.fromkeys(("Deconvolution2D", "Deconv2D"), "Conv2DTranspose"),
         "SeparableConvolution2D": "SeparableConv2D",
-        **{name: name for name in ("Conv1D", "Conv2D", "Conv3D", "ConvLSTM2D")},
+        **same("Conv1D", "Conv2D", "Conv3D", "ConvLSTM2D", "SeparableConv2D"),
         "AtrousConv1D": "Conv1D",
         "AtrousConv2D": "Conv2D",
-        "Deconv2D": "Conv2DTranspose",
-        "SeparableConv2D": "SeparableConv2D",
-        "LocallyConnected1D": "LocallyConnected1D",
-        "LocallyConnected2D": "LocallyConnected2D",
+        **same("LocallyConnected1D", "LocallyConnected2D"),
     },
     {
         "nb_filter": "filters",
@@ -41,37 +38,32 @@ _CONVOLUTION = Form(
         "subsample": "strides",
         "subsample_length": "strides",
         "atrous_rate": "dilation_rate",
-        "inner_init": "recurrent_initializer",
-        "inner_activation": "recurrent_activation",
-        "U_regularizer": "recurrent_regularizer",
-        "dropout_W": "dropout",
-        "dropout_U": "recurrent_dropout",
+        **RECURRENT,
     },
     frozenset({"nb_filter", "border_mode", "dim_ordering", "nb_row"}),
-    _INPUTS,
 )
 _POOLING = Form(
-    {
-        f"{kind}Pooling{rank}D": f"{kind}Pooling{rank}D"
-        for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")
-        for rank in (1, 2, 3)
-    },
+    same(
+        *(
+            f"{kind}Pooling{rank}D"
+            for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")
+            for rank in (1, 2, 3)
+        )
+    ),
     {"pool_length": "pool_size", "stride": "strides"},
     frozenset({"border_mode", "dim_ordering", "pool_length"}),
-    _INPUTS,
 )
 _PADDING = Form(
-    {
-        f"{kind}{rank}D": f"{kind}{rank}D"
-        for kind in ("ZeroPadding", "Cropping", "UpSampling")
-        for rank in (1, 2, 3)
-    },
+    same(
+        *(
+            f"{kind}{rank}D"
+            for kind in ("ZeroPadding", "Cropping", "UpSampling")
+            for rank in (1, 2, 3)
+        )
+    ),
     {"length": "size"},
     frozenset({"length", "dim_ordering", "input_dtype"}),
-    _INPUTS,
 )
-#: Settings that together are the kernel's size.
-_SIDES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 #: Where Keras 1 did not write down which axis holds the channels.
 _SILENT = frozenset(
     f"{kind}{rank}D"
@@ -108,8 +100,8 @@ def data_format(entry: Entry, context: Context) -> None:
     ordering = "th" if "th" in stated else "tf"
     for each in silent:
         config_of(each)["dim_ordering"] = ordering
-        told = f"no ordering → {ordering}, as in the other layers"
-        context.repaired(each, told, caution=len(stated) > 1)
+        text = f"no ordering → {ordering}, as in the other layers"
+        context.repaired(each, text, caution=len(stated) > 1)
 
 
 @entry_rule("keras1_convolution", "Convolution…: `nb_filter`, `nb_row`, `subsample` …")
@@ -118,13 +110,13 @@ def convolution(entry: Entry, context: Context) -> None:
     if not _CONVOLUTION.has(entry, context):
         return
     config, old_class = config_of(entry), entry["class_name"]
-    for sides in _SIDES:
+    for sides in SIDES:
         if all(side in config for side in sides):
             config.setdefault("kernel_size", [config.pop(side) for side in sides])
     unit_forget_bias(config)
     if config.pop("output_shape", None) is not None:
-        told = "output_shape was left out: it follows from the other settings"
-        context.repaired(entry, told, caution=True)
+        text = "output_shape was left out: it follows from the other settings"
+        context.repaired(entry, text, caution=True)
     rename(entry, context, _CONVOLUTION)
     if entry["class_name"] == "SeparableConv2D" and "kernel_initializer" in config:
         initializer = config.pop("kernel_initializer")

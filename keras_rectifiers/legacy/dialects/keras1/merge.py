@@ -87,8 +87,8 @@ def merge(entry: Entry, context: Context) -> None:
     entry["config"] = new
     context.repaired(entry, f"Merge({mode!r}) → {entry['class_name']}")
     if mode == "cos":
-        told = "result (batch, 1, 1) → (batch, 1): Keras 1 added an axis"
-        context.repaired(entry, told, caution=True)
+        text = "result (batch, 1, 1) → (batch, 1): Keras 1 added an axis"
+        context.repaired(entry, text, caution=True)
 
 
 def sequential_layers(entry: Entry) -> list[Entry]:

@@ -11,6 +11,7 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.legacy.dialects.keras1.objects import modernise_objects
 from keras_rectifiers.legacy.dialects.registry import Context
+from keras_rectifiers.legacy.dialects.registry import entry_rule
 
 #: Settings that many layers have: name in Keras 1 -> name in Keras 3.
 COMMON: dict[str, str] = {
@@ -23,14 +24,23 @@ COMMON: dict[str, str] = {
     "border_mode": "padding",
     "dim_ordering": "data_format",
 }
+#: Settings of recurrent layers, in the same way.
+RECURRENT: dict[str, str] = {
+    "inner_init": "recurrent_initializer",
+    "inner_activation": "recurrent_activation",
+    "U_regularizer": "recurrent_regularizer",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+}
+#: Settings by which a layer stated the shape of its input.
+INPUTS = frozenset({"input_dim", "input_length", "input_shape"})
+#: Settings that together are a kernel's size.
+SIDES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 #: Settings that lay at the input, or steered only how a layer was computed.
 _LEFT = frozenset(
     {"cache_enabled", "consume_less", "input_dtype", "truncate_gradient", "weights"}
 )
 _ORDERINGS = {"th": "channels_first", "tf": "channels_last"}
-
-#: Version of Keras from which its documents are written in the modern way.
-MODERN = (2,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,13 +58,33 @@ class Form:
     classes: Mapping[str, str]
     names: Mapping[str, str]
     signs: frozenset[str]
-    left: frozenset[str] = frozenset()
+    left: frozenset[str] = INPUTS
 
     def has(self, entry: Entry, context: Context) -> bool:
         """Whether an entry is of this family, and Keras 1 wrote it."""
         if entry.get("class_name") not in self.classes:
             return False
         return written_by_keras_1(entry, context, self.signs)
+
+
+def rename_rule(name: str, about: str, form: Form) -> None:
+    """Register a rule that gives the layers of a family their modern names.
+
+    Args:
+        name: As for `entry_rule`.
+        about: As for `entry_rule`.
+        form: How Keras 1 wrote them.
+    """
+
+    @entry_rule(name, about)
+    def rule(entry: Entry, context: Context) -> None:
+        if form.has(entry, context):
+            rename(entry, context, form)
+
+
+def same(*classes: str) -> dict[str, str]:
+    """Classes that have kept their names."""
+    return {name: name for name in classes}
 
 
 def written_by_keras_1(entry: Entry, context: Context, signs: frozenset[str]) -> bool:
@@ -67,7 +97,7 @@ def written_by_keras_1(entry: Entry, context: Context, signs: frozenset[str]) ->
     """
     version = context.origin.version
     if version:
-        return version < MODERN
+        return version < (2,)
     return "module" not in entry and not signs.isdisjoint(config_of(entry))
 
 
@@ -80,15 +110,15 @@ def rename(entry: Entry, context: Context, form: Form) -> None:
         form: How Keras 1 wrote it.
     """
     config = config_of(entry)
-    told = []
+    changes = []
     old_class = str(entry["class_name"])
     if form.classes[old_class] != old_class:
         entry["class_name"] = form.classes[old_class]
-        told.append(f"{old_class} → {entry['class_name']}")
+        changes.append(f"{old_class} → {entry['class_name']}")
     for old, new in {**COMMON, **form.names}.items():
         if old in config:
             config.setdefault(new, config.pop(old))
-            told.append(f"{old} → {new}")
+            changes.append(f"{old} → {new}")
     for key in (_LEFT | form.left) & set(config):
         del config[key]
     ordering = config.get("data_format")
@@ -96,8 +126,8 @@ def rename(entry: Entry, context: Context, form: Form) -> None:
         config["data_format"] = _ORDERINGS[ordering]
     elif ordering == "default":
         del config["data_format"]
-    if told:
-        context.repaired(entry, ", ".join(told))
+    if changes:
+        context.repaired(entry, ", ".join(changes))
     modernise_objects(entry, context)
 
 

@@ -1,7 +1,7 @@
 """Initializers, regularizers and constraints of Keras 1, as Keras 3 writes them.
 
 They matter for training only. Where Keras 3 has none like it, the layer gets its
-default, and the user is told.
+default, and the user is informed.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def modernise_objects(entry: Entry, context: Context) -> None:
             new = _modern(key, value)
             if new is None:
                 del config[key]
-                told = f"{key} {_told(value)} is unknown and was left out (training)"
-                context.repaired(entry, told, caution=True)
+                text = f"{key} {_shown(value)} is unknown and was left out (training)"
+                context.repaired(entry, text, caution=True)
             else:
                 config[key] = new
 
@@ -114,6 +114,6 @@ def _constraint(value: dict[str, Any]) -> Entry | None:
     return serialized(class_name, "keras.constraints", settings)
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     name = value.get("name") if isinstance(value, dict) else value
     return repr(name)[:60]

@@ -8,30 +8,29 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.legacy.dialects.keras1.names import COMMON
+from keras_rectifiers.legacy.dialects.keras1.names import INPUTS
+from keras_rectifiers.legacy.dialects.keras1.names import RECURRENT
 from keras_rectifiers.legacy.dialects.keras1.names import Form
 from keras_rectifiers.legacy.dialects.keras1.names import rename
+from keras_rectifiers.legacy.dialects.keras1.names import rename_rule
+from keras_rectifiers.legacy.dialects.keras1.names import same
 from keras_rectifiers.legacy.dialects.keras1.names import written_by_keras_1
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
-from keras_rectifiers.legacy.weights import keras1 as _conversions  # noqa: F401
 
 #: The version from which the running deviation was stored as a variance.
 _VARIANCES = (1, 0, 6)
 
-_INPUTS = frozenset({"input_dim", "input_length", "input_shape"})
 _KERNEL = frozenset(set(COMMON) - {"bias"})
 
 _DENSE = Form(
-    {"Dense": "Dense", "TimeDistributedDense": "TimeDistributedDense"},
+    same("Dense", "TimeDistributedDense"),
     {"output_dim": "units"},
     _KERNEL | {"output_dim"},
-    _INPUTS,
 )
-_MAXOUT = Form(
-    {"MaxoutDense": "MaxoutDense"}, {"output_dim": "units"}, _DENSE.signs, _INPUTS
-)
+_MAXOUT = Form(same("MaxoutDense"), {"output_dim": "units"}, _DENSE.signs)
 _EMBEDDING = Form(
-    {"Embedding": "Embedding"},
+    same("Embedding"),
     {
         "init": "embeddings_initializer",
         "W_regularizer": "embeddings_regularizer",
@@ -41,57 +40,25 @@ _EMBEDDING = Form(
     frozenset({"input_length", "input_shape", "dropout"}),
 )
 _RECURRENT = Form(
-    {"SimpleRNN": "SimpleRNN", "GRU": "GRU", "LSTM": "LSTM"},
-    {
-        "output_dim": "units",
-        "inner_init": "recurrent_initializer",
-        "inner_activation": "recurrent_activation",
-        "U_regularizer": "recurrent_regularizer",
-        "dropout_W": "dropout",
-        "dropout_U": "recurrent_dropout",
-    },
+    same("SimpleRNN", "GRU", "LSTM"),
+    {"output_dim": "units", **RECURRENT},
     frozenset({"output_dim", "inner_init", "inner_activation", "consume_less"}),
-    _INPUTS,
-)
-_DROPOUT = Form(
-    {
-        **{name: name for name in ("Dropout", "GaussianDropout")},
-        **{f"SpatialDropout{n}D": f"SpatialDropout{n}D" for n in (1, 2, 3)},
-    },
-    {"p": "rate"},
-    frozenset({"p"}),
-    _INPUTS,
-)
-_NOISE = Form(
-    {"GaussianNoise": "GaussianNoise"},
-    {"sigma": "stddev"},
-    frozenset({"sigma"}),
-    _INPUTS,
 )
 _NORMALIZATION = Form(
-    {"BatchNormalization": "BatchNormalization"},
+    same("BatchNormalization"),
     {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
     frozenset({"mode", "beta_init", "gamma_init"}),
-    _INPUTS,
 )
-_PRELU = Form(
-    {"PReLU": "PReLU"}, {"init": "alpha_initializer"}, frozenset({"init"}), _INPUTS
-)
-_RESHAPE = Form(
-    {"Reshape": "Reshape", "Permute": "Permute"}, {}, frozenset({"dims"}), _INPUTS
-)
+_RESHAPE = Form(same("Reshape", "Permute"), {}, frozenset({"dims"}))
 _PLAIN = Form(
-    {
-        name: name
-        for name in (
-            *("Activation", "ActivityRegularization", "ELU", "Flatten", "LeakyReLU"),
-            *("Masking", "RepeatVector", "ThresholdedReLU"),
-            *("Bidirectional", "Lambda", "TimeDistributed"),
-        )
-    },
+    same(
+        *("Activation", "ActivityRegularization", "ELU", "Flatten", "LeakyReLU"),
+        *("Masking", "RepeatVector", "ThresholdedReLU"),
+        *("Bidirectional", "Lambda", "TimeDistributed"),
+    ),
     {},
     frozenset({"input_dtype"}),
-    _INPUTS | {"beta", "target"},
+    INPUTS | {"beta", "target"},
 )
 
 #: What Keras 1 had and no later Keras has -> what to build in its place.
@@ -224,18 +191,23 @@ def unit_forget_bias(config: dict[str, Any]) -> None:
         config["unit_forget_bias"] = config.pop("forget_bias_init") == "one"
 
 
-@entry_rule("keras1_dropout", "Dropout layers: `p` → `rate`")
-def dropout(entry: Entry, context: Context) -> None:
-    """Dropout, GaussianDropout and the dropout of whole maps."""
-    if _DROPOUT.has(entry, context):
-        rename(entry, context, _DROPOUT)
-
-
-@entry_rule("keras1_noise", "GaussianNoise: `sigma` → `stddev`")
-def noise(entry: Entry, context: Context) -> None:
-    """Gaussian noise."""
-    if _NOISE.has(entry, context):
-        rename(entry, context, _NOISE)
+rename_rule(
+    "keras1_dropout",
+    "Dropout layers: `p` → `rate`",
+    Form(
+        same(
+            *("Dropout", "GaussianDropout"),
+            *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+        ),
+        {"p": "rate"},
+        frozenset({"p"}),
+    ),
+)
+rename_rule(
+    "keras1_noise",
+    "GaussianNoise: `sigma` → `stddev`",
+    Form(same("GaussianNoise"), {"sigma": "stddev"}, frozenset({"sigma"})),
+)
 
 
 @entry_rule("keras1_batch_normalization", "BatchNormalization: `mode`, `running_std`")
@@ -258,17 +230,17 @@ def batch_normalization(entry: Entry, context: Context) -> None:
     if origin.version < _VARIANCES or late:
         context.convert_weights(entry, "keras1_batch_std")
         known = bool(origin.version) and not late
-        told = "running_std → moving_variance"
+        text = "running_std → moving_variance"
         if not known:
-            told += ", as Keras before 1.0.6 stored it"
-        context.repaired(entry, told, caution=not known)
+            text += ", as Keras before 1.0.6 stored it"
+        context.repaired(entry, text, caution=not known)
 
 
-@entry_rule("keras1_prelu", "PReLU: `init` → `alpha_initializer`")
-def prelu(entry: Entry, context: Context) -> None:
-    """PReLU."""
-    if _PRELU.has(entry, context):
-        rename(entry, context, _PRELU)
+rename_rule(
+    "keras1_prelu",
+    "PReLU: `init` → `alpha_initializer`",
+    Form(same("PReLU"), {"init": "alpha_initializer"}, frozenset({"init"})),
+)
 
 
 @entry_rule("keras1_reshape", "Reshape: `dims` → `target_shape`")

@@ -9,7 +9,6 @@ from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 from keras_rectifiers.legacy.dialects.registry import model_rule
-from keras_rectifiers.legacy.weights import kernels as _conversions  # noqa: F401
 
 #: What the names of convolutions began with in Keras 1.
 _OLD_CONVOLUTIONS = ("Convolution", "AtrousConvolution", "Deconvolution")
@@ -42,8 +41,8 @@ def tell_unknown(model: Entry, context: Context) -> None:
         return
     classes = {str(each.get(WAS, {}).get("class_name")) for each in layers_of(model)}
     if any(name.startswith(_OLD_CONVOLUTIONS) for name in classes):
-        told = (
+        text = (
             "kernels taken as they are: the file does not say whether Theano trained "
             "them, which mirrors kernels"
         )
-        context.repaired(model, told, caution=True)
+        context.repaired(model, text, caution=True)

@@ -7,6 +7,7 @@ from typing import Any
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.legacy.dialects.keras1.names import SIDES
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 
@@ -21,7 +22,6 @@ _PADDED = {
 _POOLS = frozenset(
     f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)
 )
-_SIDES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 
 def ran_on_theano(context: Context) -> bool:
@@ -45,8 +45,8 @@ def pad_as_theano(entry: Entry, context: Context) -> None:
     config, class_name = config_of(entry), str(entry.get("class_name"))
     mode = config.get("border_mode", config.get("padding"))
     if class_name in _POOLS and mode == "same" and ran_on_theano(context):
-        told = "pooling at the edges may differ: Theano pads it otherwise"
-        context.repaired(entry, told, caution=True)
+        text = "pooling at the edges may differ: Theano pads it otherwise"
+        context.repaired(entry, text, caution=True)
     if class_name not in _PADDED or mode not in ("same", "full"):
         return
     if mode == "same" and not ran_on_theano(context):
@@ -70,7 +70,7 @@ def pad_as_theano(entry: Entry, context: Context) -> None:
 
 
 def _size(config: dict[str, Any]) -> Any:
-    for sides in _SIDES:
+    for sides in SIDES:
         if all(side in config for side in sides):
             return [config[side] for side in sides]
     return config.get("kernel_size", config.get("filter_length"))

@@ -10,7 +10,7 @@ from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.graph import node_refs
 from keras_rectifiers.graph.graph import nodes_of
-from keras_rectifiers.legacy.dialects.calls import OPERATIONS
+from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import model_rule
 
@@ -28,11 +28,11 @@ def modernise_operations(model: Entry, context: Context) -> None:
     """Replace the function calls of a model, and state the shapes of tensors."""
     if not is_functional(model):
         for entry in layers_of(model):
-            if entry["class_name"] in OPERATIONS:
+            if entry["class_name"] in known.CALLS:
                 raise context.refuse(entry, "a TensorFlow function", REMEDY)
         return
     entries = layers_of(model)
-    found = any(entry["class_name"] in OPERATIONS | NOTES for entry in entries)
+    found = any(entry["class_name"] in known.CALLS | NOTES for entry in entries)
     bare = any(
         ref.shape == () for e in entries for n in nodes_of(e) for ref in node_refs(n)
     )

@@ -10,15 +10,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import struct
 from typing import Any
 
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import snake_case
+from keras_rectifiers.legacy.containers.savedmodel.wire import Message
 from keras_rectifiers.legacy.dialects.tensorflow import images  # noqa: F401
 from keras_rectifiers.legacy.dialects.tensorflow import shapes  # noqa: F401
 from keras_rectifiers.legacy.dialects.tensorflow import table  # noqa: F401
-from keras_rectifiers.legacy.dialects.tensorflow.binary import node_from_text
 from keras_rectifiers.legacy.dialects.tensorflow.values import RECIPES
 from keras_rectifiers.legacy.dialects.tensorflow.values import Arguments
 from keras_rectifiers.legacy.dialects.tensorflow.values import Recipe
@@ -97,6 +98,23 @@ _NUMBER_TYPES = {
     "DT_HALF": "float16",
     **{f"DT_{name.upper()}": name for name in _NAMED},
 }
+#: Fields of a NodeDef, of one entry in its map, and of an AttrValue.
+_NODE_OPERATION, _NODE_ATTRIBUTES = 2, 5
+_KEY, _VALUE = 1, 2
+_LIST, _TEXT, _INTEGER, _FLOAT, _FLAG, _TYPE = 1, 2, 3, 4, 5, 6
+#: Numbers of TensorFlow's types.
+_DT = {
+    1: "DT_FLOAT",
+    2: "DT_DOUBLE",
+    3: "DT_INT32",
+    4: "DT_UINT8",
+    5: "DT_INT16",
+    6: "DT_INT8",
+    9: "DT_INT64",
+    10: "DT_BOOL",
+    14: "DT_BFLOAT16",
+    19: "DT_HALF",
+}
 #: Attribute of a graph's node -> the argument of the function.
 _ATTRIBUTES = {
     "keep_dims": "keepdims",
@@ -147,7 +165,7 @@ def _graph_call(config: dict[str, Any], first: Any) -> tuple[str, Arguments]:
     """The call that a node of a TensorFlow graph makes."""
     node = config.get("node_def")
     if isinstance(node, str):
-        node = json.loads(node) if node.startswith("{") else node_from_text(node)
+        node = json.loads(node) if node.startswith("{") else _node_from_text(node)
     if not isinstance(node, dict):
         raise UnknownOperationError("without its node of the graph")
     operation = str(node.get("op"))
@@ -167,6 +185,34 @@ def _graph_call(config: dict[str, Any], first: Any) -> tuple[str, Arguments]:
     if operation == "StridedSlice":
         named["slice_spec"] = _slices(named)
     return function, Arguments(operands[0], named)
+
+
+def _node_from_text(text: str) -> dict[str, Any]:
+    """A node from its bytes, which TensorFlow 2.1 wrote as text, as JSON has it."""
+    node = Message(text.encode("utf-8"))
+    attributes = {
+        entry.text(_KEY): _attribute_of(entry.message(_VALUE))
+        for entry in node.messages(_NODE_ATTRIBUTES)
+    }
+    return {"op": node.text(_NODE_OPERATION), "attr": attributes}
+
+
+def _attribute_of(value: Message) -> dict[str, Any]:
+    """The one field of an attribute that is set; nothing for other kinds."""
+    number = value.fixed32(_FLOAT)
+    if number is not None:
+        return {"f": struct.unpack("<f", struct.pack("<I", number))[0]}
+    if value.numbers(_INTEGER):
+        return {"i": str(value.number(_INTEGER))}
+    if value.numbers(_FLAG):
+        return {"b": bool(value.number(_FLAG))}
+    if value.numbers(_TYPE):
+        return {"type": _DT.get(value.number(_TYPE))}
+    if value.all_bytes(_TEXT):
+        return {"s": base64.b64encode(value.bytes(_TEXT)).decode("ascii")}
+    if value.all_bytes(_LIST):
+        return {"list": {"i": value.message(_LIST).numbers(_INTEGER)}}
+    return {}
 
 
 def _operands(constants: Any, first: Any) -> list[Any]:

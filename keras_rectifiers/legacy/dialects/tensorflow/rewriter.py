@@ -26,7 +26,7 @@ from keras_rectifiers.graph.graph import refs
 from keras_rectifiers.graph.inference.outputs import outputs_of
 from keras_rectifiers.graph.inference.outputs import tensors_in
 from keras_rectifiers.graph.inference.sizes import TensorSpec
-from keras_rectifiers.legacy.dialects.calls import OPERATIONS
+from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.calls import array
 from keras_rectifiers.legacy.dialects.calls import is_numeric
 from keras_rectifiers.legacy.dialects.calls import map_ends
@@ -359,7 +359,7 @@ def _arguments(nodes: list[Entry]) -> list[Any]:
 
 
 def _is_function(entry: Entry) -> bool:
-    return entry.get("class_name") in OPERATIONS
+    return entry.get("class_name") in known.CALLS
 
 
 def _constant(value: Any, dtype: str) -> Any:

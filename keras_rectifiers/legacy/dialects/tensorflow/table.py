@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from functools import partial
 from operator import methodcaller
 from typing import Any
 
@@ -135,6 +136,26 @@ RECIPES.update(
     {each.lower(): _unary(each, "math") for each in ("Rsqrt", "Erf", "Erfc")}
 )
 
+recipe("identity", "ensure_shape", "convert_to_tensor", "keras.backend.identity")(
+    lambda call: call.first
+)
+recipe("identity_n")(lambda call: Several(call.first))
+recipe("graph_einsum")(
+    lambda call: Op(
+        "Einsum", tuple(call.first), {"subscripts": str(call.get("equation"))}
+    )
+)
+recipe("atan2")(lambda call: Op("Arctan2", (call.first, call.get("x", "y"))))
+recipe("scalar_mul")(lambda call: Op("Multiply", (call.first, call.get("x"))))
+recipe("squared_difference")(
+    lambda call: Op("Square", (Op("Subtract", (call.first, call.get("y"))),))
+)
+recipe("tensordot")(
+    lambda call: Op(
+        "Tensordot", (call.first, call.get("b")), {"axes": call.get("axes")}
+    )
+)
+
 _AXIS = {"axis": methodcaller("whole", "axis", "dim", default=-1)}
 _SLOPE = methodcaller("number", "alpha", default=0.2)
 _ALPHA = methodcaller("number", "alpha", default=1.0)
@@ -174,41 +195,11 @@ operation(
 )
 
 
-@recipe("identity", "ensure_shape", "convert_to_tensor", "keras.backend.identity")
-def _same(call: Arguments) -> Any:
-    return call.first
-
-
-@recipe("identity_n")
-def _identity_n(call: Arguments) -> Several:
-    return Several(call.first)
-
-
-@recipe("graph_einsum")
-def _einsum(call: Arguments) -> Op:
-    return Op("Einsum", tuple(call.first), {"subscripts": str(call.get("equation"))})
-
-
-@recipe("atan2")
-def _atan2(call: Arguments) -> Op:
-    return Op("Arctan2", (call.first, call.get("x", "y")))
-
-
-@recipe("scalar_mul")
-def _scalar_mul(call: Arguments) -> Op:
-    return Op("Multiply", (call.first, call.get("x")))
-
-
 @recipe("add_n", "accumulate_n")
 def _add_n(call: Arguments) -> Any:
     if not isinstance(call.first, list) or not call.first:
         return call.tensor()
     return chain("Add", call.first)
-
-
-@recipe("squared_difference")
-def _squared_difference(call: Arguments) -> Op:
-    return Op("Square", (Op("Subtract", (call.first, call.get("y"))),))
 
 
 @recipe(
@@ -306,23 +297,16 @@ def _swapped(value: Any) -> Op:
     return Op("Swapaxes", (value,), {"axis1": -1, "axis2": -2})
 
 
-@recipe("tensordot")
-def _tensordot(call: Arguments) -> Op:
-    return Op("Tensordot", (call.first, call.get("b")), {"axes": call.get("axes")})
+def _arg(class_name: str, call: Arguments) -> Op:
+    axis = call.whole("axis", "dimension", default=0)
+    found = Op(class_name, (call.tensor(),), {"axis": axis, "keepdims": False})
+    return Op(
+        "Cast", (found,), {"dtype": call.get("output_type", default="int64")}, "core"
+    )
 
 
-def _arg(class_name: str) -> Recipe:
-    def made(call: Arguments) -> Op:
-        axis = call.whole("axis", "dimension", default=0)
-        found = Op(class_name, (call.tensor(),), {"axis": axis, "keepdims": False})
-        dtype = call.get("output_type", default="int64")
-        return Op("Cast", (found,), {"dtype": dtype}, "core")
-
-    return made
-
-
-RECIPES["argmax"] = _arg("Argmax")
-RECIPES["argmin"] = _arg("Argmin")
+recipe("argmax")(partial(_arg, "Argmax"))
+recipe("argmin")(partial(_arg, "Argmin"))
 
 
 @recipe("cumsum")
