@@ -7,13 +7,12 @@ from keras import ops
 
 from keras_rectifiers.calibration import absorbers
 from keras_rectifiers.calibration.absorption import absorption
-from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.surgery import live
 
 
 def _found(model, site="site"):
     """Absorbers of a site, and why some of its shift stays."""
-    survey = Survey(live.document_of(model))
+    survey = live.LiveModel(model).survey
     paths = [each.path for each in absorbers.find(model)]
     found = absorption(survey, [site], paths)[site]
     return found.absorbers, found.stays

@@ -18,7 +18,7 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.passes import Backward
 from keras_rectifiers.graph.passes import Forward
 from keras_rectifiers.graph.view import View
-from keras_rectifiers.surgery.live import document_of
+from keras_rectifiers.surgery.live import LiveModel
 from tests import strategies
 from tests.surgery.documents import call
 from tests.surgery.documents import dense
@@ -397,7 +397,7 @@ def test_a_deep_model_costs_what_its_layers_cost():
 def test_random_models_are_opened_whole(recipe):
     """Each layer runs as often as Keras runs it, after all that it takes from."""
     model = strategies.build(recipe)
-    calls = _calls(document_of(model))
+    calls = _calls(LiveModel(model).survey.document)
 
     assert len(calls.ends) == len(model.outputs)
     for each in calls:
@@ -418,7 +418,8 @@ def test_states_of_a_live_model():
     inputs = keras.Input((5, 3))
     sequence, *states = layers.LSTM(4, return_state=True, return_sequences=True)(inputs)
     outputs = layers.LSTM(4, name="m")(sequence, initial_state=states)
-    calls = _calls(document_of(keras.Model(inputs, [outputs, states[1]])))
+    model = keras.Model(inputs, [outputs, states[1]])
+    calls = _calls(LiveModel(model).survey.document)
 
     (last,) = [each for each in calls if each.place.path == "m"]
     assert [source.index for source in last.takes] == [0, 1, 2]
