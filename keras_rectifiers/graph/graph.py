@@ -93,9 +93,12 @@ class Graph:
         nodes = [(name, i) for name in self.entries for i in range(self.calls(name))]
         if self.functional:
             # Ties are broken by the order of the document, which is Keras' own.
-            needed = set(running_order(self.outputs, self._takes)[0])
-            order, _ = running_order(filter(needed.__contains__, nodes), self._takes)
-            nodes = order
+            every, _ = running_order((*nodes, *self.outputs), self._takes)
+            needed = set(self.outputs)
+            for node in reversed(every):
+                if node in needed:
+                    needed.update(self._takes(node))
+            nodes = [node for node in every if node in needed]
         return {node: number for number, node in enumerate(nodes)}
 
     def _takes(self, node: Node) -> list[Node]:
