@@ -3,16 +3,16 @@
 import re
 import runpy
 import shutil
-import subprocess
-import sys
 from importlib import resources
 from pathlib import Path
 
 import keras
 import pytest
+from click.testing import CliRunner
+
+from keras_rectifiers.cli.main import main
 
 _ROOT = Path(__file__).resolve().parents[1]
-_COMMAND = "from keras_rectifiers.cli.main import main; main()"
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -32,14 +32,8 @@ def test_the_commands_of_the_readme_run(folder):
     assert len(commands) == 5
     keras.saving.load_model(folder / "model.keras").save(folder / "old.h5")
 
-    codes = [
-        subprocess.run(
-            [sys.executable, "-c", _COMMAND, *command.split()],
-            capture_output=True,
-            check=False,
-        ).returncode
-        for command in commands
-    ]
+    runner = CliRunner()
+    codes = [runner.invoke(main, command.split()).exit_code for command in commands]
 
     # The demo's model has more dead units than the threshold of `diagnose`.
     assert codes == [0, 0, 1, 0, 0]

@@ -1,5 +1,6 @@
 """What is loaded when: file surgery never loads Keras, and imports point down."""
 
+import functools
 import json
 import os
 import shutil
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import keras
 import pytest
+
+from keras_rectifiers.initializers import randomized_asymmetric
+from keras_rectifiers.layers import PReLU
 
 _ROOT = Path(__file__).parents[1]
 _FRAMEWORKS = {"keras", "tensorflow", "jax", "jaxlib", "torch"}
@@ -31,23 +35,24 @@ print(json.dumps(sorted(set(origins) - set(sys.stdlib_module_names))))
 """
 
 
+def _run(folder, code, *arguments):
+    """Run code in a fresh interpreter, in an empty folder; give its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.fixture
 def run(tmp_path):
     """Run code in a fresh interpreter, in an empty folder; give its last line."""
-
-    def call(code, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(_ROOT)},
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return call
+    return functools.partial(_run, tmp_path)
 
 
 @pytest.fixture
@@ -121,38 +126,61 @@ print(json.dumps(sorted(new - set(sys.stdlib_module_names))))
     assert run(code) == ["keras_rectifiers"]
 
 
-def test_every_public_name_can_be_imported(run):
-    """The table of lazy names holds no name that leads nowhere."""
+@pytest.fixture(scope="module")
+def keras_first(tmp_path_factory):
+    """What a fresh interpreter finds that loads Keras, then this package."""
+    keras.utils.set_random_seed(0)
+    dense = keras.layers.Dense(2, **randomized_asymmetric(3), name="dense")
+    made = [keras.saving.serialize_keras_object(each) for each in (PReLU(), dense)]
     code = """
-import json, keras_rectifiers as package
-print(json.dumps([name for name in dir(package) if not hasattr(package, name)]))
-"""
-
-    assert run(code) == []
-
-
-def test_layers_are_registered_where_keras_was_loaded_first(run):
-    """`load_model` finds them after the bare import of the package."""
-    code = """
-import json, keras, keras_rectifiers
+import json, sys, keras, keras_rectifiers
 names = ["keras_rectifiers>PReLU", "keras_rectifiers>LeakyReLU"]
-found = [keras.saving.get_registered_object(name) is not None for name in names]
-print(json.dumps(found))
+found = {
+    name: keras.saving.get_registered_object(name) is not None for name in names
+}
+made = map(keras.saving.deserialize_keras_object, json.loads(sys.argv[1]))
+print(json.dumps(found | {"made": [each.name for each in made]}))
 """
+    return made, _run(tmp_path_factory.mktemp("keras"), code, json.dumps(made))
 
-    assert run(code) == [True, True]
 
-
-def test_models_are_converted_whichever_was_imported_first(run):
-    """The package before Keras: the layers are registered when they are needed."""
+@pytest.fixture(scope="module")
+def package_first(tmp_path_factory):
+    """What a fresh interpreter finds that loads this package, then Keras."""
     code = """
-import json, keras_rectifiers, keras
+import json, keras_rectifiers as package, keras
 dense = keras.layers.Dense(3, activation="relu")
 model = keras.Sequential([keras.Input((4,)), dense, keras.layers.Dense(1)])
-print(json.dumps(keras_rectifiers.convert(model, "prelu").count_params()))
+parameters = package.convert(model, "prelu").count_params()
+missing = [name for name in dir(package) if not hasattr(package, name)]
+print(json.dumps({"parameters": parameters, "missing": missing}))
 """
+    return _run(tmp_path_factory.mktemp("package"), code)
 
-    assert run(code) == 15 + 3 + 4
+
+def test_every_public_name_can_be_imported(package_first):
+    """The table of lazy names holds no name that leads nowhere."""
+    assert package_first["missing"] == []
+
+
+def test_layers_are_registered_where_keras_was_loaded_first(keras_first):
+    """`load_model` finds them after the bare import of the package."""
+    _, found = keras_first
+
+    assert found["keras_rectifiers>PReLU"]
+    assert found["keras_rectifiers>LeakyReLU"]
+
+
+def test_what_a_file_holds_is_made_where_keras_was_loaded_first(keras_first):
+    """With Keras loaded, `import keras_rectifiers` is all that a file needs."""
+    made, found = keras_first
+
+    assert found["made"] == [each["config"]["name"] for each in made]
+
+
+def test_models_are_converted_whichever_was_imported_first(package_first):
+    """The package before Keras: the layers are registered when they are needed."""
+    assert package_first["parameters"] == 15 + 3 + 4
 
 
 def test_imports_point_down():

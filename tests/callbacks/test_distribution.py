@@ -1,5 +1,7 @@
-"""Several devices and several processes, each in an interpreter of its own."""
+"""Several devices and several processes, in interpreters of their own."""
 
+import contextlib
+import io
 import json
 import os
 import socket
@@ -118,6 +120,10 @@ def _start(code, *arguments, **environment):
 def _counts(process):
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error[-3000:]
+    return _printed(out)
+
+
+def _printed(out):
     (line,) = [each for each in out.splitlines() if each.startswith("COUNTS ")]
     return json.loads(line.removeprefix("COUNTS "))
 
@@ -142,7 +148,10 @@ def _only(backend):
 @pytest.fixture(scope="module")
 def one():
     """What one process on one device counts."""
-    return _counts(_start(_ONE))
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(_COMMON + _ONE, {})
+    return _printed(out.getvalue())
 
 
 @_only("tensorflow")

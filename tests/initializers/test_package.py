@@ -1,13 +1,9 @@
 """The package as a whole: names, examples, registration."""
 
 import doctest
-import json
 import re
-import subprocess
 import sys
 from pathlib import Path
-
-import keras
 
 from keras_rectifiers import initializers
 
@@ -23,26 +19,6 @@ def test_examples_in_the_docstrings():
 
     assert sum(result.attempted for result in results) >= 12
     assert sum(result.failed for result in results) == 0
-
-
-def test_importing_the_package_registers_them():
-    """With Keras loaded, `import keras_rectifiers` is all that a file needs."""
-    dense = keras.layers.Dense(2, **initializers.randomized_asymmetric(3), name="me")
-    document = json.dumps(keras.saving.serialize_keras_object(dense))
-    code = (
-        "import json, sys, keras, keras_rectifiers\n"
-        "document = json.loads(sys.argv[1])\n"
-        "print(keras.saving.deserialize_keras_object(document).name)\n"
-    )
-
-    run = subprocess.run(
-        [sys.executable, "-c", code, document],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert run.stdout.split() == ["me"]
 
 
 def test_the_page_of_the_family_runs():
