@@ -7,6 +7,8 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Each function is compiled once and run a few times: optimizing it would not pay.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # No test needs an accelerator, and rounding differs there.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
@@ -28,6 +30,25 @@ def _same_numbers_each_time():
 
     keras.utils.set_random_seed(7)
     keras.utils.disable_interactive_logging()
+
+
+@pytest.fixture(autouse=True)
+def _eager_where_it_is_enough(request):
+    """Let TensorFlow trace nothing in the tests of surgery but those marked `traced`.
+
+    They are about documents and weights; tracing takes seconds for each model.
+    """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    surgery = request.path.parent.name == "surgery"
+    tf.config.run_functions_eagerly(surgery and "traced" not in request.keywords)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ OPTIMIZERS = {
 }
 
 
-def small_model(optimizer=None):
+def small_model(optimizer=None, **options):
     """Convolution, normalization and dropout, fused and bare rectifiers."""
     keras.utils.set_random_seed(3)
     inputs = keras.Input((8, 8, 3), name="image")
@@ -47,6 +47,7 @@ def small_model(optimizer=None):
             optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
+            **options,
         )
     return model
 
