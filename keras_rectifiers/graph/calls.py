@@ -305,9 +305,11 @@ class Calls(Sequence[Call]):
     def _state(self, tensor: Tensor, said: Stated) -> None:
         """Note what a call says; who sees most axes is believed, then the first."""
         self._count_output(tensor)
-        known = self._stated.setdefault(tensor, said)
+        known = self._stated.get(tensor, said)
+        dtype = known.dtype or said.dtype
         if said.shape is not None and (known.shape is None or said.steps < known.steps):
-            self._stated[tensor] = said._replace(dtype=known.dtype or said.dtype)
+            known = said
+        self._stated[tensor] = known._replace(dtype=dtype)
 
     def _count_output(self, tensor: Tensor) -> None:
         known = self._outputs.get(tensor.call, 1)
