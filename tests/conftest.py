@@ -9,6 +9,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Each function is compiled once and run a few times: optimizing it would not pay.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# On some processors TensorFlow leaves it off, and then has no NCHW convolution.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # No test needs an accelerator, and rounding differs there.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 

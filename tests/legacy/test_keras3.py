@@ -26,8 +26,9 @@ ZOO = {
     ("3.10.0", "backbone_in_wrapper"): ({"listed_output"}, "refuses"),
     ("3.10.0", "compiled_mixed"): ({"optimizer"}, "forgets"),
 }
-#: Outputs are those of TensorFlow, which others compute in another order.
-_TOLERANCE = 0.0 if keras.backend.backend() == "tensorflow" else 1e-5
+#: The outputs were computed by TensorFlow on one processor; others, and other
+#: backends, add in another order.
+_TOLERANCE = 1e-6 if keras.backend.backend() == "tensorflow" else 1e-5
 #: What holds less than was saved.
 LOST = ("3.2.1", "shared_layer")
 _FOLDER = Path(__file__).with_name("zoo")
