@@ -14,8 +14,8 @@ from keras_rectifiers.calibration import objective
 from keras_rectifiers.calibration.absorbers import Absorber
 from keras_rectifiers.calibration.absorption import Absorption
 from keras_rectifiers.calibration.absorption import absorption
-from keras_rectifiers.calibration.forward import Forward
-from keras_rectifiers.calibration.forward import Passed
+from keras_rectifiers.calibration.forward import CalibrationPass
+from keras_rectifiers.calibration.forward import PassResult
 from keras_rectifiers.calibration.samples import Samples
 from keras_rectifiers.calibration.search import Choice
 from keras_rectifiers.calibration.search import search
@@ -128,9 +128,11 @@ class Bench:
         found = forward.run(self._samples.batches, self._reference)
         return objective.change(self.measure, self._reference, found)
 
-    def _forward(self, *, correct: bool) -> Forward:
+    def _forward(self, *, correct: bool) -> CalibrationPass:
         loss = self.measure == objective.LOSS
-        return Forward(self._trial.model, self._absorbers, correct=correct, loss=loss)
+        return CalibrationPass(
+            self._trial.model, self._absorbers, correct=correct, loss=loss
+        )
 
 
 def _measure(model: Any, samples: Samples, measure: str | None) -> str:
@@ -149,7 +151,7 @@ def _measure(model: Any, samples: Samples, measure: str | None) -> str:
     return measure
 
 
-def _check_finite(passed: Passed) -> None:
+def _check_finite(passed: PassResult) -> None:
     change = objective.change(objective.OUTPUTS, passed, passed)
     if change != 0 or objective.change(objective.LOSS, passed, passed) != 0:
         raise DataError(

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.calibration.absorbers import Absorber
-from keras_rectifiers.calibration.forward import Forward
-from keras_rectifiers.calibration.forward import Passed
+from keras_rectifiers.calibration.forward import CalibrationPass
+from keras_rectifiers.calibration.forward import PassResult
 
 #: Shifts below this share of a channel's deviation are left.
 TOLERANCE = 2e-6
@@ -31,9 +31,9 @@ ROUNDS = 8
 def compensate(
     absorbers: Iterable[Absorber],
     batches: Sequence[Any],
-    reference: Passed,
-    correcting: Forward,
-    plain: Forward,
+    reference: PassResult,
+    correcting: CalibrationPass,
+    plain: CalibrationPass,
 ) -> None:
     """Change biases and moving statistics of a model until its means are as before.
 
@@ -51,7 +51,9 @@ def compensate(
             return
 
 
-def _absorb(absorbers: Iterable[Absorber], found: Passed, reference: Passed) -> float:
+def _absorb(
+    absorbers: Iterable[Absorber], found: PassResult, reference: PassResult
+) -> float:
     """Absorb what is left; gives the greatest shift in deviations of its channel."""
     worst = 0.0
     for absorber in absorbers:

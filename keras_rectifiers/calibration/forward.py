@@ -31,7 +31,7 @@ Raw = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Passed:
+class PassResult:
     """What one pass over samples gave."""
 
     #: Outputs of each batch, flattened structures.
@@ -53,7 +53,7 @@ class Passed:
         return mean, weights @ (variances + (means - mean) ** 2)
 
 
-class Forward(Probe):
+class CalibrationPass(Probe):
     """Passes of a model with its absorbers in view.
 
     Args:
@@ -71,7 +71,9 @@ class Forward(Probe):
         self._loss = loss
         super().__init__(model, ())
 
-    def run(self, batches: Sequence[Any], reference: Passed | None = None) -> Passed:
+    def run(
+        self, batches: Sequence[Any], reference: PassResult | None = None
+    ) -> PassResult:
         """One pass.
 
         Args:
@@ -97,7 +99,7 @@ class Forward(Probe):
                 moments.setdefault(path, []).append(to_numpy(rows, np.float64))
         loss = float(np.average(losses, weights=sizes)) if self._loss else None
         by_path = {path: tuple(each) for path, each in moments.items()}
-        return Passed(tuple(outputs), loss, by_path, tuple(sizes))
+        return PassResult(tuple(outputs), loss, by_path, tuple(sizes))
 
     def reductions(self, forward: Any, loss: Any, batch: Any) -> Raw:
         """Run a forward pass, correct and reduce on the way; see `Probe`."""
@@ -144,7 +146,7 @@ def _seen(
     return shadowed(absorber.layer, **{absorber.attribute: call})
 
 
-def _wanted(reference: Passed | None, number: int) -> dict[str, Any]:
+def _wanted(reference: PassResult | None, number: int) -> dict[str, Any]:
     if reference is None:
         return {}
     return {

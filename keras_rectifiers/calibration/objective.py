@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.calibration.forward import Passed
+from keras_rectifiers.calibration.forward import PassResult
 from keras_rectifiers.calibration.samples import Samples
 from keras_rectifiers.errors import DataError
 
@@ -19,7 +19,7 @@ MEASURES = (LOSS, OUTPUTS)
 _ROUNDING = {OUTPUTS: 1e-11, LOSS: 1e-6}
 
 
-def change(measure: str, before: Passed, after: Passed) -> float:
+def change(measure: str, before: PassResult, after: PassResult) -> float:
     """How far a model is from what it was; infinite where that is not a number.
 
     What float32 rounds is no change: the same values come out of another compiled

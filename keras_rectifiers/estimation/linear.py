@@ -32,7 +32,7 @@ Contract = Callable[[Values, Values], Values]
 
 
 @dataclasses.dataclass(frozen=True)
-class Weights:
+class LinearWeights:
     """A kernel as a matrix `(inputs, outputs)`, or several of them to be added."""
 
     #: Anything with a shape that gives arrays when it is indexed.
@@ -75,7 +75,7 @@ class Weights:
 
 def weighted(
     x: tuple[Values, Values],
-    weights: Weights,
+    weights: LinearWeights,
     bias: Any,
     precision: Precision,
     contract: Contract = np.matmul,

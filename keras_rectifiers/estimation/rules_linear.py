@@ -10,7 +10,7 @@ from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Values
 from keras_rectifiers.estimation.call import BoundedCall
 from keras_rectifiers.estimation.call import Rule
-from keras_rectifiers.estimation.linear import Weights
+from keras_rectifiers.estimation.linear import LinearWeights
 from keras_rectifiers.estimation.linear import weighted
 from keras_rectifiers.graph import traits
 
@@ -20,7 +20,7 @@ def dense(call: BoundedCall) -> Bounds:
     found = call.weights("kernel", "bias")
     kernel = _ranked(found["kernel"], 2)
     ends = _inputs(call.x, -1, kernel.shape[0])
-    lo, hi = weighted(ends, Weights(kernel), found.get("bias"), call.precision)
+    lo, hi = weighted(ends, LinearWeights(kernel), found.get("bias"), call.precision)
     return call.x.replaced(lo, hi)
 
 
@@ -39,7 +39,7 @@ def convolution(call: BoundedCall) -> Bounds:
 
     contract = np.matmul if groups == 1 else by_group
     lo, hi = weighted(
-        ends, Weights(kernel, rank), found.get("bias"), call.precision, contract
+        ends, LinearWeights(kernel, rank), found.get("bias"), call.precision, contract
     )
     return _convolved(call, lo, hi)
 
@@ -50,7 +50,7 @@ def transposed(call: BoundedCall) -> Bounds:
     rank, x = call.spatial, call.x.with_zero()
     kernel = _ranked(found["kernel"], rank + 2)
     ends = _inputs(x, call.channel_axis, kernel.shape[-1])
-    weights = Weights(kernel, rank, swapped=True)
+    weights = LinearWeights(kernel, rank, swapped=True)
     lo, hi = weighted(ends, weights, found.get("bias"), call.precision)
     return _convolved(call, lo, hi)
 
@@ -62,7 +62,11 @@ def depthwise(call: BoundedCall) -> Bounds:
     kernel = _ranked(found["kernel"], rank + 2)
     ends = _inputs(x, call.channel_axis, kernel.shape[-2])
     lo, hi = weighted(
-        ends, Weights(kernel, rank), found.get("bias"), call.precision, _by_channel
+        ends,
+        LinearWeights(kernel, rank),
+        found.get("bias"),
+        call.precision,
+        _by_channel,
     )
     return _convolved(call, lo, hi)
 
@@ -74,10 +78,14 @@ def separable(call: BoundedCall) -> Bounds:
     inner = _ranked(found["depthwise_kernel"], rank + 2)
     outer = _ranked(found["pointwise_kernel"], rank + 2)
     ends = _inputs(x, call.channel_axis, inner.shape[-2])
-    middle = weighted(ends, Weights(inner, rank), None, call.precision, _by_channel)
+    middle = weighted(
+        ends, LinearWeights(inner, rank), None, call.precision, _by_channel
+    )
     if len(middle[0]) != outer.shape[-2]:
         raise ValueError(f"kernels of shapes {inner.shape} and {outer.shape}")
-    lo, hi = weighted(middle, Weights(outer, rank), found.get("bias"), call.precision)
+    lo, hi = weighted(
+        middle, LinearWeights(outer, rank), found.get("bias"), call.precision
+    )
     return _convolved(call, lo, hi)
 
 

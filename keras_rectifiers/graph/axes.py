@@ -13,7 +13,7 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.passes import Forward
 
-_UNKNOWN: list[traits.Tensor] = [(None, None)]
+_UNKNOWN: list[traits.AxisRank] = [(None, None)]
 
 
 class Axes(Forward[traits.Axis]):
@@ -25,7 +25,7 @@ class Axes(Forward[traits.Axis]):
 
     def __init__(self, calls: Calls) -> None:
         super().__init__(calls, None)
-        self._seen: dict[Address, list[traits.Tensor]] = {}
+        self._seen: dict[Address, list[traits.AxisRank]] = {}
         self.run()
 
     def made(self, call: Call, taken: Sequence[traits.Axis]) -> Sequence[traits.Axis]:
@@ -52,7 +52,7 @@ class Axes(Forward[traits.Axis]):
         """
         return traits.agreed(each for place in places for each in self._noted(place))
 
-    def _noted(self, place: Place) -> list[traits.Tensor]:
+    def _noted(self, place: Place) -> list[traits.AxisRank]:
         seen = self._seen.get(place.address)
         if seen is None:  # it is in a wrapper that runs it in a way of its own
             row, argument = traits.of_entry(place.entry), place.config.get
@@ -62,7 +62,7 @@ class Axes(Forward[traits.Axis]):
 
     def _seen_from(
         self, call: Call, tensor: Tensor, axis: traits.Axis
-    ) -> traits.Tensor:
+    ) -> traits.AxisRank:
         """Axis and number of axes of a tensor, in one step of the call's."""
         deeper = call.steps - self.calls[tensor.call].steps
         for _ in range(abs(deeper)):

@@ -14,11 +14,11 @@ from typing import Any
 import keras
 
 from keras_rectifiers.graph import traits
-from keras_rectifiers.graph.traits import Tensor
+from keras_rectifiers.graph.traits import AxisRank
 from keras_rectifiers.live.layers import is_functional
 from keras_rectifiers.live.layers import members
 
-_UNKNOWN: list[Tensor] = [(None, None)]
+_UNKNOWN: list[AxisRank] = [(None, None)]
 _KERAS = ("keras.", "keras_rectifiers.")
 
 
@@ -30,8 +30,8 @@ class LiveAxes:
     """
 
     def __init__(self, model: Any) -> None:
-        self._seen: dict[int, list[Tensor]] = {}
-        self._models: dict[tuple[int, tuple[Tensor, ...]], list[Tensor]] = {}
+        self._seen: dict[int, list[AxisRank]] = {}
+        self._models: dict[tuple[int, tuple[AxisRank, ...]], list[AxisRank]] = {}
         if graph_of(model) is not None or isinstance(model, keras.Sequential):
             self._model(model, [])
 
@@ -48,13 +48,13 @@ class LiveAxes:
             seen = [(_after(member, [(inherited, None)], None), None)]
         return traits.agreed(seen)[0]
 
-    def _model(self, model: Any, given: Sequence[Tensor]) -> list[Tensor]:
+    def _model(self, model: Any, given: Sequence[AxisRank]) -> list[AxisRank]:
         key = id(model), tuple(given)
         if key not in self._models:
             self._models[key] = self._read(model, given)
         return self._models[key]
 
-    def _read(self, model: Any, given: Sequence[Tensor]) -> list[Tensor]:
+    def _read(self, model: Any, given: Sequence[AxisRank]) -> list[AxisRank]:
         graph = graph_of(model)
         if graph is None:
             values = list(given) or _UNKNOWN
@@ -81,8 +81,8 @@ class LiveAxes:
         return [(axes.get(id(tensor)), len(tensor.shape)) for tensor in ends]
 
     def _call(
-        self, member: Any, takes: Sequence[Tensor], rank: int | None
-    ) -> list[Tensor]:
+        self, member: Any, takes: Sequence[AxisRank], rank: int | None
+    ) -> list[AxisRank]:
         """What one call of a member puts out; notes the axis there."""
         if graph_of(member) is not None or isinstance(member, keras.Sequential):
             return self._model(member, takes)
@@ -107,7 +107,7 @@ def graph_of(model: Any) -> Any:
     return model if is_functional(model) else None
 
 
-def _after(member: Any, takes: Sequence[Tensor], rank: int | None) -> traits.Axis:
+def _after(member: Any, takes: Sequence[AxisRank], rank: int | None) -> traits.Axis:
     kind = type(member)
     found = traits.UNKNOWN
     if kind.__module__.startswith(_KERAS):

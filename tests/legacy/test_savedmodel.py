@@ -22,7 +22,7 @@ from keras_rectifiers.legacy.containers.savedmodel import table
 from keras_rectifiers.legacy.containers.savedmodel.crc import masked_crc32c
 from keras_rectifiers.legacy.containers.savedmodel.read import is_savedmodel
 from keras_rectifiers.legacy.containers.savedmodel.read import read
-from keras_rectifiers.legacy.weights.nested import Inside
+from keras_rectifiers.legacy.weights.nested import NestedArray
 from keras_rectifiers.legacy.weights.owners import Owner
 from tests.legacy import checkpoints
 
@@ -356,7 +356,7 @@ def test_arrays_of_layers_inside_a_custom_layer_are_marked(tmp_path):
         owner = owner_of(saved_model.document, ["Around"], [], custom=True)
         (arrays,) = saved_model.weights.find([owner])
     assert arrays
-    assert all(isinstance(each, Inside) for each in arrays)
+    assert all(isinstance(each, NestedArray) for each in arrays)
 
 
 class Scale(layers.Layer):

@@ -7,7 +7,7 @@ adds is one row of `table.py`. Keras is never imported.
 from keras_rectifiers.graph.traits.channels import LAST
 from keras_rectifiers.graph.traits.channels import Argument
 from keras_rectifiers.graph.traits.channels import Axis
-from keras_rectifiers.graph.traits.channels import Tensor
+from keras_rectifiers.graph.traits.channels import AxisRank
 from keras_rectifiers.graph.traits.channels import after
 from keras_rectifiers.graph.traits.channels import agreed
 from keras_rectifiers.graph.traits.channels import data_format
@@ -34,8 +34,8 @@ __all__ = [
     "UNKNOWN",
     "Argument",
     "Axis",
+    "AxisRank",
     "Channels",
-    "Tensor",
     "Traits",
     "Weight",
     "after",

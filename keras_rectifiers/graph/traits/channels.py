@@ -20,7 +20,7 @@ from keras_rectifiers.graph.traits.table import Traits
 
 Axis = int | None
 #: The axis of the channels in a tensor, and its number of axes; None: unknown.
-Tensor = tuple[Axis, int | None]
+AxisRank = tuple[Axis, int | None]
 #: Looks up an argument of a layer or operation; None where it has no such.
 Argument = Callable[[str], Any]
 
@@ -47,7 +47,7 @@ def slope_axis(axis: int, rank: int) -> int:
     return 0 if rank == 1 else axis - (axis > 0)
 
 
-def agreed(calls: Iterable[Tensor]) -> tuple[int, bool]:
+def agreed(calls: Iterable[AxisRank]) -> tuple[int, bool]:
     """One axis for several calls, and whether it holds at each of them.
 
     Args:
@@ -84,7 +84,7 @@ def out_of_step(axis: Axis) -> Axis:
 
 
 def after(
-    traits: Traits, argument: Argument, given: Sequence[Tensor], rank: int | None
+    traits: Traits, argument: Argument, given: Sequence[AxisRank], rank: int | None
 ) -> Axis:
     """The axis of the channels in what a layer or operation puts out.
 
@@ -94,7 +94,7 @@ def after(
         given: The tensors that it takes.
         rank: Number of axes of the output.
     """
-    unknown: Tensor = next(iter(given), (None, None))
+    unknown: AxisRank = next(iter(given), (None, None))
     axis, before = next((each for each in given if each[0] is not None), unknown)
     found: Axis
     match traits.channels:
@@ -126,7 +126,7 @@ def _same(axis: int, other: int, rank: int | None) -> bool:
 
 
 def _stayed(
-    traits: Traits, argument: Argument, given: Tensor, rank: int | None
+    traits: Traits, argument: Argument, given: AxisRank, rank: int | None
 ) -> Axis:
     """The axis after a class that moves none; None where another one was dropped."""
     # A PReLU may name the axes that it shares: its format then says nothing.

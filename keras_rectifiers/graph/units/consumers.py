@@ -18,7 +18,7 @@ from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units import rules
 from keras_rectifiers.graph.units.parts import Consumer
 from keras_rectifiers.graph.units.parts import Passed
-from keras_rectifiers.graph.units.state import State
+from keras_rectifiers.graph.units.state import UnitState
 from keras_rectifiers.graph.units.state import start
 from keras_rectifiers.specs import CannotError
 
@@ -35,7 +35,7 @@ class _Taker:
     reached: dict[int, list[list[rules.Piece]]]
 
 
-class Consumers(Forward[Sequence[State]]):
+class Consumers(Forward[Sequence[UnitState]]):
     """The ways from one rectifier onward, to the weights that take its units up.
 
     Args:
@@ -68,10 +68,10 @@ class Consumers(Forward[Sequence[State]]):
         )
 
     def made(
-        self, call: Call, taken: Sequence[Sequence[State]]
-    ) -> Sequence[Sequence[State]]:
+        self, call: Call, taken: Sequence[Sequence[UnitState]]
+    ) -> Sequence[Sequence[UnitState]]:
         """Where the units are after a call, which they may reach more than once."""
-        states: list[State] = []
+        states: list[UnitState] = []
         for position, (tensor, arriving) in enumerate(
             zip(call.takes, taken, strict=True)
         ):
@@ -89,13 +89,13 @@ class Consumers(Forward[Sequence[State]]):
             raise CannotError("it is an output of the model")
         return [states] if states else []
 
-    def _after(self, call: Call, position: int, state: State) -> State | None:
+    def _after(self, call: Call, position: int, state: UnitState) -> UnitState | None:
         """The units after a call; None where it takes them up."""
         place, entry = call.place, call.place.entry
         shape = self._shapes.taken(call, position)
         if call.traits.joins:
             shapes = [self._shapes.taken(call, each) for each in range(position + 1)]
-            after: State | None = rules.concatenated(entry, state, position, shapes)
+            after: UnitState | None = rules.concatenated(entry, state, position, shapes)
         elif len(call.takes) != 1 or call.class_name == "Bidirectional":
             raise CannotError(_why(call))
         else:

@@ -15,7 +15,7 @@ from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.units import rules
 from keras_rectifiers.graph.units.parts import Producer
-from keras_rectifiers.graph.units.state import State
+from keras_rectifiers.graph.units.state import UnitState
 from keras_rectifiers.graph.units.state import start
 from keras_rectifiers.specs import CannotError
 
@@ -71,7 +71,7 @@ class Producers:
             *self._parts(self._makers, moving=True),
         )
 
-    def _walk(self, own: list[Call], state: State) -> None:
+    def _walk(self, own: list[Call], state: UnitState) -> None:
         failed: CannotError | None = None
         for call in own:
             try:
@@ -94,7 +94,7 @@ class Producers:
                     "same weights"
                 )
 
-    def _back(self, call: Call, state: State) -> None:
+    def _back(self, call: Call, state: UnitState) -> None:
         """Go from a call to the one that makes the units."""
         before, after = self._maker(call, self._found.operand), call
         while True:
@@ -135,7 +135,7 @@ class Producers:
             )
         return maker
 
-    def _norm(self, call: Call, state: State) -> None:
+    def _norm(self, call: Call, state: UnitState) -> None:
         config, place = call.config, call.place
         shape = self._shapes.taken(call)
         if shape is None:
@@ -157,7 +157,7 @@ class Producers:
         ]
         self._met(self._norms, call, pieces)
 
-    def _make(self, call: Call, state: State) -> None:
+    def _make(self, call: Call, state: UnitState) -> None:
         place = call.place
         if rules.mixes_output(place.entry):
             raise CannotError(f"the activation of {place.path!r} mixes units")

@@ -18,7 +18,7 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.units.parts import Indices
-from keras_rectifiers.graph.units.state import State
+from keras_rectifiers.graph.units.state import UnitState
 from keras_rectifiers.specs import CannotError
 from keras_rectifiers.specs import Shape
 
@@ -34,7 +34,9 @@ def channels(config: dict[str, Any], rank: int) -> int:
     return traits.format_axis(config.get("data_format")) % rank
 
 
-def keeps_apart(entry: Entry, state: State, shape: Shape | None) -> State | None:
+def keeps_apart(
+    entry: Entry, state: UnitState, shape: Shape | None
+) -> UnitState | None:
     """Where the units lie after a layer that keeps them apart.
 
     Args:
@@ -77,7 +79,7 @@ def is_elementwise(entry: Entry) -> bool:
     return row.elementwise and row.keeps_zero and not row.needs_positive
 
 
-def taken_up(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
+def taken_up(entry: Entry, state: UnitState, shape: Shape | None) -> list[Piece]:
     """The weights that a layer multiplies units with; none if it has no such.
 
     Args:
@@ -101,7 +103,7 @@ def taken_up(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
     return []
 
 
-def made_by(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
+def made_by(entry: Entry, state: UnitState, shape: Shape | None) -> list[Piece]:
     """The kernel and bias entries that make units; none if a layer makes none.
 
     Args:
@@ -132,8 +134,8 @@ def made_by(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
 
 
 def concatenated(
-    entry: Entry, state: State, position: int, inputs: list[Shape | None]
-) -> State:
+    entry: Entry, state: UnitState, position: int, inputs: list[Shape | None]
+) -> UnitState:
     """Where the units lie after a concatenation.
 
     Args:
@@ -161,7 +163,7 @@ def mixes_output(entry: Entry) -> bool:
     return traits.function(config_of(entry).get("activation")).mixes
 
 
-def _reshaped(entry: Entry, state: State, shape: Shape | None) -> State:
+def _reshaped(entry: Entry, state: UnitState, shape: Shape | None) -> UnitState:
     """Follow each value of one sample through a Flatten or Reshape."""
     name = name_of(entry)
     if shape is None or any(size is None for size in shape[1:]):
@@ -193,7 +195,7 @@ def _reshaped(entry: Entry, state: State, shape: Shape | None) -> State:
     raise CannotError(f"{name!r} spreads one unit over several axes")
 
 
-def _grouped(entry: Entry, state: State, shape: Shape | None, groups: int) -> Piece:
+def _grouped(entry: Entry, state: UnitState, shape: Shape | None, groups: int) -> Piece:
     size = None if shape is None else shape[state.axis]
     if size is None:
         raise CannotError(f"the shape that {name_of(entry)!r} takes is unknown")
@@ -216,7 +218,7 @@ def _terms(entry: Entry, rank: int) -> tuple[str, str, str]:
 
 
 def _einsum(
-    entry: Entry, state: State, shape: Shape | None, side: str
+    entry: Entry, state: UnitState, shape: Shape | None, side: str
 ) -> tuple[tuple[int, ...], tuple[Indices, ...]]:
     given, kernel, output = _terms(entry, _rank(entry, shape))
     term = given if side == "input" else output
@@ -225,7 +227,7 @@ def _einsum(
     return (kernel.index(term[state.axis]) - len(kernel),), (state.indices,)
 
 
-def _made_by_einsum(entry: Entry, state: State, shape: Shape | None) -> list[Piece]:
+def _made_by_einsum(entry: Entry, state: UnitState, shape: Shape | None) -> list[Piece]:
     axes, indices = _einsum(entry, state, shape, "output")
     pieces: list[Piece] = [("kernel", axes, indices)]
     _, _, output = _terms(entry, _rank(entry, shape))
@@ -243,7 +245,7 @@ def _rank(entry: Entry, shape: Shape | None) -> int:
     return len(shape)
 
 
-def _check_axis(entry: Entry, state: State, rank: int, axis: Any) -> None:
+def _check_axis(entry: Entry, state: UnitState, rank: int, axis: Any) -> None:
     if isinstance(axis, list) and len(axis) == 1:
         axis = axis[0]
     if not isinstance(axis, int) or axis % rank != state.axis:

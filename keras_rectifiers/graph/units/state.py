@@ -17,7 +17,7 @@ from keras_rectifiers.specs import CannotError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class State:
+class UnitState:
     """Where the units are in a tensor."""
 
     #: Axis of the channels, batch axis included, from 0.
@@ -27,7 +27,7 @@ class State:
     #: What was passed so far.
     through: tuple[Passed, ...]
 
-    def between(self, source: Call, target: Call) -> State:
+    def between(self, source: Call, target: Call) -> UnitState:
         """The same units as another call sees them.
 
         Args:
@@ -45,7 +45,7 @@ class State:
         return dataclasses.replace(self, axis=axis)
 
 
-def start(calls: Calls, found: Found) -> tuple[list[Call], State]:
+def start(calls: Calls, found: Found) -> tuple[list[Call], UnitState]:
     """The units of a rectifier in its own outputs.
 
     Args:
@@ -76,4 +76,4 @@ def start(calls: Calls, found: Found) -> tuple[list[Call], State]:
                 f"it stands inside {call.member.path!r}, which is no plain layer"
             )
     axis = found.site.channel_axis % rank
-    return own, State(axis, np.arange(units)[:, None], ())
+    return own, UnitState(axis, np.arange(units)[:, None], ())

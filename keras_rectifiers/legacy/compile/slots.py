@@ -16,7 +16,7 @@ from keras_rectifiers.graph.wellformed import MALFORMED
 from keras_rectifiers.legacy.array_views import Filled
 from keras_rectifiers.legacy.array_views import InMemory
 from keras_rectifiers.legacy.array_views import Readable
-from keras_rectifiers.legacy.compile.state import State
+from keras_rectifiers.legacy.compile.state import OptimizerState
 from keras_rectifiers.legacy.compile.state import listed_state
 from keras_rectifiers.legacy.compile.state import nameless
 from keras_rectifiers.legacy.compile.state import variable_state
@@ -73,7 +73,7 @@ def carry(
     around = [_filled(each) for each in scaler_counters(outer["config"]) if scaled]
     weights = TrainedWeights(placed)
     target = _Target(optimizer, layout, weights)
-    fresh = _numbered(around, target.variables(State({}), {}))
+    fresh = _numbered(around, target.variables(OptimizerState({}), {}))
     if slots is None:
         return fresh, ()
     understood = _understood(slots, layout, weights)
@@ -86,7 +86,7 @@ def carry(
 
 def _understood(
     slots: Slots, layout: Layout, weights: TrainedWeights
-) -> tuple[State, _Shares] | None:
+) -> tuple[OptimizerState, _Shares] | None:
     """The old state by the weights of Keras 3, None where that cannot be told."""
     for before in weights.before():
         found = _read(slots, layout, weights, before)
@@ -101,7 +101,7 @@ def _understood(
 
 def _read(
     slots: Slots, layout: Layout, weights: TrainedWeights, before: Sequence[Trained]
-) -> tuple[State, _Shares] | None:
+) -> tuple[OptimizerState, _Shares] | None:
     state = _state(slots, layout, before)
     shares = None if state is None else _shares(state, layout, weights, before)
     return None if state is None or shares is None else (state, shares)
@@ -127,7 +127,7 @@ class _Target:
         self._layout = layout
         self._after = weights.after()
 
-    def variables(self, state: State, shares: _Shares) -> Iterator[Readable]:
+    def variables(self, state: OptimizerState, shares: _Shares) -> Iterator[Readable]:
         """All of them in order, from the old state; others as at the start."""
         steps = state.iterations or 0
         yield Filled((), steps, "int64")
@@ -179,7 +179,9 @@ def _filled(slot: Slot) -> Filled:
     return Filled(shape, float(slot.start), slot.dtype)
 
 
-def _state(slots: Slots, layout: Layout, before: Sequence[Trained]) -> State | None:
+def _state(
+    slots: Slots, layout: Layout, before: Sequence[Trained]
+) -> OptimizerState | None:
     if slots.kind == "slots":
         by_name = {each.name: number for number, each in enumerate(before)}
         return variable_state(slots, by_name)
@@ -187,7 +189,10 @@ def _state(slots: Slots, layout: Layout, before: Sequence[Trained]) -> State | N
 
 
 def _shares(
-    state: State, layout: Layout, weights: TrainedWeights, before: Sequence[Trained]
+    state: OptimizerState,
+    layout: Layout,
+    weights: TrainedWeights,
+    before: Sequence[Trained],
 ) -> _Shares | None:
     """The slots by the weights of Keras 3, None where one cannot be told."""
     shares: _Shares = {}

@@ -53,7 +53,7 @@ _ALIASES: dict[str, frozenset[str]] = {
 }
 #: Every name of a slot.
 _NAMES = frozenset(name for names in _ALIASES.values() for name in names)
-#: What a counter is called -> the attribute of `State` that it is.
+#: What a counter is called -> the attribute of `OptimizerState` that it is.
 _NUMBERS = {
     "iter": "iterations",
     "_iterations": "iterations",
@@ -67,7 +67,7 @@ _Expected = tuple[str, int]
 
 
 @dataclasses.dataclass
-class State:
+class OptimizerState:
     """An optimizer's state, understood.
 
     Attributes:
@@ -85,7 +85,7 @@ class State:
 
 def listed_state(
     stored: Slots, layout: Layout, weights: Sequence[Trained], *, named: bool
-) -> State | None:
+) -> OptimizerState | None:
     """The state in a list of arrays, None where it is not this optimizer's.
 
     Args:
@@ -115,7 +115,7 @@ def listed_state(
                 (slot, number): array
                 for array, (slot, number, _) in zip(arrays, shaped, strict=True)
             }
-            return _counted(State(found), counters)
+            return _counted(OptimizerState(found), counters)
     return None
 
 
@@ -129,7 +129,7 @@ def nameless(stored: Slots) -> bool:
     )
 
 
-def variable_state(stored: Slots, weights: Mapping[str, int]) -> State | None:
+def variable_state(stored: Slots, weights: Mapping[str, int]) -> OptimizerState | None:
     """The state in slots that say which weight they are for.
 
     Args:
@@ -144,7 +144,7 @@ def variable_state(stored: Slots, weights: Mapping[str, int]) -> State | None:
         for slot, names in _ALIASES.items():
             if each.slot in names:
                 found[slot, number] = each.array
-    return _counted(State(found), stored.numbers)
+    return _counted(OptimizerState(found), stored.numbers)
 
 
 def _parted(
@@ -235,7 +235,7 @@ def _counters(arrays: Sequence[Array], layout: Layout) -> dict[str, Array]:
     return found
 
 
-def _counted(state: State, numbers: Mapping[str, Array]) -> State:
+def _counted(state: OptimizerState, numbers: Mapping[str, Array]) -> OptimizerState:
     for key, attribute in _NUMBERS.items():
         if key not in numbers or numbers[key].shape not in ((), (1,)):
             continue

@@ -50,7 +50,7 @@ class Weights(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Slot:
+class SavedSlot:
     """One array that an optimizer keeps for a weight.
 
     Attributes:
@@ -80,7 +80,7 @@ class Slots:
     kind: str
     arrays: tuple[Array, ...]
     scaled: bool = False
-    slots: tuple[Slot, ...] = ()
+    slots: tuple[SavedSlot, ...] = ()
     numbers: Mapping[str, Array] = dataclasses.field(default_factory=dict)
 
 

@@ -29,7 +29,7 @@ Trial = Callable[[Shape], list[Met]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class Solution:
     """A shape that contradicts no layer.
 
     Attributes:
@@ -51,7 +51,7 @@ class _Open:
     name: str
 
 
-def solve(trial: Trial) -> list[Found]:
+def solve(trial: Trial) -> list[Solution]:
     """The shapes that contradict no layer, one for each rank.
 
     Args:
@@ -60,7 +60,9 @@ def solve(trial: Trial) -> list[Found]:
     try:
         found = [_settled(trial, rank) for rank in RANKS]
     except TooManyTrialsError:
-        return [Found((None, None), "the model is too long for shapes to be tried on")]
+        return [
+            Solution((None, None), "the model is too long for shapes to be tried on")
+        ]
     return [each for each in found if each is not None]
 
 
@@ -117,7 +119,7 @@ def _open(met: Sequence[Met]) -> list[_Open]:
     ]
 
 
-def _settled(trial: Trial, rank: int) -> Found | None:
+def _settled(trial: Trial, rank: int) -> Solution | None:
     """The shape of one rank; None where a layer cannot take it."""
     shape: Shape = (None,) * rank
     while True:
@@ -129,8 +131,8 @@ def _settled(trial: Trial, rank: int) -> Found | None:
             if not isinstance(step, _Nothing):
                 break
         else:
-            return Found(shape, doubt(met, shape))
-        if step is None or isinstance(step, Found):
+            return Solution(shape, doubt(met, shape))
+        if step is None or isinstance(step, Solution):
             return step
         shape = step
 
@@ -139,11 +141,13 @@ class _Nothing:
     """No axis alone decides a length."""
 
 
-def _step(trial: Trial, shape: Shape, wanted: _Open) -> Shape | Found | _Nothing | None:
+def _step(
+    trial: Trial, shape: Shape, wanted: _Open
+) -> Shape | Solution | _Nothing | None:
     """Fill the one axis that a wanted length depends on.
 
     Returns:
-        The fuller shape; a `Found` in doubt, where several lengths will do; None,
+        The fuller shape; a `Solution` in doubt, where several lengths will do; None,
         where none will.
     """
     for axis, known in enumerate(shape):
@@ -165,7 +169,7 @@ def _step(trial: Trial, shape: Shape, wanted: _Open) -> Shape | Found | _Nothing
             return None
         if first < last:
             told = f"{first} {'and' if last == first + 1 else 'to'} {last}"
-            return Found(shape, f"lengths of {told} suit {wanted.name!r} alike")
+            return Solution(shape, f"lengths of {told} suit {wanted.name!r} alike")
         return (*front, first, *back)
     return _Nothing()
 

@@ -23,7 +23,7 @@ from keras_rectifiers.legacy.dialects.structure import lacks_input
 from keras_rectifiers.legacy.dialects.structure import put_input
 from keras_rectifiers.legacy.inputs.meet import Met
 from keras_rectifiers.legacy.inputs.meet import Trials
-from keras_rectifiers.legacy.inputs.solve import Found
+from keras_rectifiers.legacy.inputs.solve import Solution
 from keras_rectifiers.legacy.inputs.solve import doubt
 from keras_rectifiers.legacy.inputs.solve import solve
 from keras_rectifiers.legacy.inputs.solve import wrong
@@ -86,22 +86,22 @@ def state_input(
     yield from _put(document, first, chosen.shape, told, caution=several)
 
 
-def _chosen(found: list[Found], trial: Callable[[Shape], list[Met]]) -> Found:
+def _chosen(found: list[Solution], trial: Callable[[Shape], list[Met]]) -> Solution:
     """The one shape that will do, or the one of the fewest axes.
 
     More axes are no contradiction where all layers act on the last one alone.
     """
     if not found:
-        return Found((), "no shape suits all layers")
+        return Solution((), "no shape suits all layers")
     if len(found) == 1 and found[0].doubt:
         return found[0]
     met = trial(found[0].shape)
     weighted = next((each for each in met if each.asks.weighted), None)
     if weighted is None or weighted.shape is None:
-        return Found((), "the layers before the first weights are not known here")
+        return Solution((), "the layers before the first weights are not known here")
     if len(found) > 1 and any(each.class_name in _RELAY for each in met):
         shapes = " and ".join(f"({_text(each.shape)})" for each in found[:2])
-        return Found((), f"shapes such as {shapes} would all do")
+        return Solution((), f"shapes such as {shapes} would all do")
     return found[0]
 
 
@@ -147,7 +147,7 @@ def _check_given(met: list[Met], shape: Shape, path: Path) -> None:
         )
 
 
-def _unknown(path: Path, found: list[Found], why: str) -> UnsupportedModelError:
+def _unknown(path: Path, found: list[Solution], why: str) -> UnsupportedModelError:
     shape = found[0].shape if found else (None, None)
     example = ",".join("None" if i == 0 else str(n or "N") for i, n in enumerate(shape))
     return UnsupportedModelError(

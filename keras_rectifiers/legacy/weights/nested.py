@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Inside(Around):
+class NestedArray(Around):
     """An array of a layer inside a custom one, as a checkpoint's objects show."""
 
 
@@ -114,7 +114,7 @@ def _is_deep(owner: Owner, arrays: Sequence[Array]) -> bool:
     if not arrays or any(hasattr(each, "group") for each in arrays):
         return False  # nothing to place, or the file says where
     return _holds_layers(owner.place.config) or any(
-        isinstance(each, Inside) or _parts_below(each.name, owner.was) > 1
+        isinstance(each, NestedArray) or _parts_below(each.name, owner.was) > 1
         for each in arrays
     )
 

@@ -55,7 +55,7 @@ _CHECKSUM = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class StoredArray:
+class BundleArray:
     """An array of a checkpoint, read when it is asked for.
 
     Attributes:
@@ -120,7 +120,7 @@ class Bundle:
         """Whether the checkpoint has a value of this name."""
         return key.encode() in self._entries
 
-    def array(self, key: str, name: str) -> StoredArray:
+    def array(self, key: str, name: str) -> BundleArray:
         """An array by its name in the checkpoint.
 
         Args:
@@ -165,7 +165,7 @@ class Bundle:
                 return (values.astype(np.uint32) << 16).view(np.float32)
             return values.astype(native)
 
-        return StoredArray(name, entry.shape, native, read)
+        return BundleArray(name, entry.shape, native, read)
 
     def text(self, key: str) -> bytes:
         """A single string by its name in the checkpoint.

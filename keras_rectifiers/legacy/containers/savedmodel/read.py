@@ -16,7 +16,7 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.wellformed import reading
 from keras_rectifiers.legacy.containers.saved import Array
 from keras_rectifiers.legacy.containers.saved import Saved
-from keras_rectifiers.legacy.containers.saved import Slot
+from keras_rectifiers.legacy.containers.saved import SavedSlot
 from keras_rectifiers.legacy.containers.saved import Slots
 from keras_rectifiers.legacy.containers.savedmodel import files
 from keras_rectifiers.legacy.containers.savedmodel import metadata
@@ -149,7 +149,7 @@ def _slots(graph: ObjectGraph, array: Callable[[int], Array]) -> Slots | None:
         if graph[child].key is not None
     }
     slots = tuple(
-        Slot(name, graph[variable].name, array(slot))
+        SavedSlot(name, graph[variable].name, array(slot))
         for at in optimizers
         for variable, name, slot in graph[at].slots
         if graph[slot].key is not None

@@ -15,7 +15,7 @@ from keras_rectifiers.legacy.containers.savedmodel.layers import LayerObjects
 from keras_rectifiers.legacy.containers.savedmodel.objects import ObjectGraph
 from keras_rectifiers.legacy.containers.savedmodel.objects import Steps
 from keras_rectifiers.legacy.weights.names import may_be
-from keras_rectifiers.legacy.weights.nested import Inside
+from keras_rectifiers.legacy.weights.nested import NestedArray
 from keras_rectifiers.legacy.weights.owners import Owner
 
 #: A layer's list of its weights, in Keras' order; and its other lists.
@@ -64,7 +64,7 @@ class CheckpointWeights:
                 self._check_once(numbers, layer, owner, used)
                 arrays: list[Array] = [self.array(number) for number in numbers]
                 if owner.custom and layer is not None and self._holds_layers(layer):
-                    arrays = [Inside(each) for each in arrays]
+                    arrays = [NestedArray(each) for each in arrays]
                 found.append(arrays)
             self._check_left(used)
             return found

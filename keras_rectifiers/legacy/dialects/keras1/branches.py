@@ -17,7 +17,7 @@ from keras_rectifiers.legacy.dialects.registry import Context
 Reference = list[Any]
 
 
-class Graph:
+class BranchGraph:
     """Layers and their calls, in the form of Keras 2.
 
     Args:

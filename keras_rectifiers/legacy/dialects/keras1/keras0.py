@@ -9,7 +9,7 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph.document import MAX_DEPTH
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.legacy.dialects.keras1.branches import Graph
+from keras_rectifiers.legacy.dialects.keras1.branches import BranchGraph
 from keras_rectifiers.legacy.dialects.keras1.branches import Reference
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
@@ -104,7 +104,7 @@ def graph(entry: Entry, context: Context) -> None:
     config = config_of(entry)
     if entry.get("class_name") != "Graph" or "node_config" not in config:
         return
-    made = Graph(context, entry)
+    made = BranchGraph(context, entry)
     known: dict[str, Reference] = {}
     for each in config["input_config"]:
         name = each["name"]
@@ -130,7 +130,7 @@ def graph(entry: Entry, context: Context) -> None:
 
 
 def _inputs(
-    node: dict[str, Any], made: Graph, known: dict[str, Reference]
+    node: dict[str, Any], made: BranchGraph, known: dict[str, Reference]
 ) -> list[Reference]:
     """What a node is called on: one tensor, merged first if there are several."""
     names = [node["input"]] if node.get("input") else list(node.get("inputs") or ())

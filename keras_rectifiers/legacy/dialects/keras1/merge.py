@@ -8,7 +8,7 @@ from typing import Any
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import name_of
-from keras_rectifiers.legacy.dialects.keras1.branches import Graph
+from keras_rectifiers.legacy.dialects.keras1.branches import BranchGraph
 from keras_rectifiers.legacy.dialects.keras1.names import entries_in
 from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Context
@@ -55,7 +55,7 @@ def merge_first(entry: Entry, context: Context) -> None:
         return
     if not isinstance(config_of(layers[0]).get("layers"), list):
         return
-    graph = Graph(context, entry)
+    graph = BranchGraph(context, entry)
     end = graph.add_sequential(layers)
     name = config_of(entry).get("name", "model")
     entry["class_name"] = "Model"

@@ -9,8 +9,8 @@ from typing import Any
 
 from keras_rectifiers.graph.document import snake_case
 from keras_rectifiers.legacy.dialects.tensorflow.values import Arguments
+from keras_rectifiers.legacy.dialects.tensorflow.values import NamedTensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import Op
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationError
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_whole
 from keras_rectifiers.legacy.dialects.tensorflow.values import operation
@@ -48,7 +48,7 @@ def _resize_old(method: str, call: Arguments) -> Op:
     return _resized(x, size, method, antialias=False)
 
 
-def _resized(x: Tensor, size: list[int], method: str, *, antialias: bool) -> Op:
+def _resized(x: NamedTensor, size: list[int], method: str, *, antialias: bool) -> Op:
     config = {
         "size": size,
         "interpolation": method,

@@ -39,10 +39,10 @@ from keras_rectifiers.legacy.dialects.tensorflow.operations import NOTES
 from keras_rectifiers.legacy.dialects.tensorflow.operations import REMEDY
 from keras_rectifiers.legacy.dialects.tensorflow.raw import read_call
 from keras_rectifiers.legacy.dialects.tensorflow.values import Constant
+from keras_rectifiers.legacy.dialects.tensorflow.values import NamedTensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import Op
 from keras_rectifiers.legacy.dialects.tensorflow.values import Raw
 from keras_rectifiers.legacy.dialects.tensorflow.values import Several
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationError
 from keras_rectifiers.legacy.dialects.tensorflow.values import is_symbolic
 
@@ -118,11 +118,11 @@ class _Rewriter:
                 node["args"] = self._written(entry, args)
                 node["kwargs"] = self._written(entry, kwargs)
 
-    def tensor(self, name: str, node: int, index: int) -> Tensor:
+    def tensor(self, name: str, node: int, index: int) -> NamedTensor:
         """An output of a call that was already gone through."""
         known = self._outputs.get((name, node), [])
         made = known[index] if index < len(known) else TensorSpec()
-        return Tensor(made.shape, made.dtype, name, node, index)
+        return NamedTensor(made.shape, made.dtype, name, node, index)
 
     def outputs(self, entry: Entry, args: Any, kwargs: Any) -> list[TensorSpec]:
         """Shape and dtype of each output of a call."""
@@ -299,7 +299,7 @@ class _Rewriter:
         """A value as it stands in a file."""
         if isinstance(value, Raw):
             return value.value
-        if isinstance(value, Tensor):
+        if isinstance(value, NamedTensor):
             made = tensor(value.name, value.node, value.index)
             made["config"]["dtype"] = value.dtype
             if value.shape is not None:
@@ -320,7 +320,7 @@ class _Rewriter:
         if not _is_function(self.entries.get(name, {})):
             return end
         value = self._looked_up(name, node, index)
-        if not isinstance(value, Tensor):
+        if not isinstance(value, NamedTensor):
             raise self._context.refuse(
                 self.entries[name], "a shape as an output of the model", REMEDY
             )

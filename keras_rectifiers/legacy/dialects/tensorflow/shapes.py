@@ -10,10 +10,10 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import Arguments
 from keras_rectifiers.legacy.dialects.tensorflow.values import Constant
 from keras_rectifiers.legacy.dialects.tensorflow.values import Free
 from keras_rectifiers.legacy.dialects.tensorflow.values import Length
+from keras_rectifiers.legacy.dialects.tensorflow.values import NamedTensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import Op
 from keras_rectifiers.legacy.dialects.tensorflow.values import Raw
 from keras_rectifiers.legacy.dialects.tensorflow.values import Several
-from keras_rectifiers.legacy.dialects.tensorflow.values import Tensor
 from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationError
 from keras_rectifiers.legacy.dialects.tensorflow.values import bounded
 from keras_rectifiers.legacy.dialects.tensorflow.values import has_tensors
@@ -154,7 +154,7 @@ def _stack(call: Arguments) -> Any:
     values = call.first
     if not isinstance(values, list):
         return Op("ExpandDims", (call.tensor(),), {"axis": 0})
-    if not any(isinstance(value, Tensor) for value in values):
+    if not any(isinstance(value, NamedTensor) for value in values):
         return bounded(values)  # a shape
     return Op("Stack", (values,), {"axis": call.whole("axis", default=0)})
 

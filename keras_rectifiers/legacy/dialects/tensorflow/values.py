@@ -17,7 +17,7 @@ MAX_LENGTH = 1 << 63
 
 
 @dataclasses.dataclass(frozen=True)
-class Tensor(TensorSpec):
+class NamedTensor(TensorSpec):
     """The output of a layer or of an operation that is already modern."""
 
     shape: Shape | None = dataclasses.field(default=None, compare=False)
@@ -31,7 +31,7 @@ class Tensor(TensorSpec):
 class Length:
     """The length of one axis of a tensor, which is known only when it runs."""
 
-    tensor: Tensor
+    tensor: NamedTensor
     axis: int
 
 
@@ -46,7 +46,7 @@ class Op:
 
     Attributes:
         class_name: Its class.
-        args: Its operands: `Tensor`, `Op`, numbers, lists of them.
+        args: Its operands: `NamedTensor`, `Op`, numbers, lists of them.
         config: Its arguments, without its name.
         module: The submodule of `keras.src.ops` with the class, or a full module.
     """
@@ -102,9 +102,9 @@ class Arguments:
                 return self.named[name]
         return default
 
-    def tensor(self) -> Tensor:
+    def tensor(self) -> NamedTensor:
         """The first argument, which must be a tensor."""
-        if not isinstance(self.first, Tensor):
+        if not isinstance(self.first, NamedTensor):
             raise UnknownOperationError("a call without a tensor")
         return self.first
 
@@ -192,14 +192,14 @@ def is_symbolic(value: Any) -> bool:
     """Whether a value is known only when the model runs."""
     if isinstance(value, list | tuple):
         return any(is_symbolic(each) for each in value)
-    return isinstance(value, Tensor | Op | Length | Free)
+    return isinstance(value, NamedTensor | Op | Length | Free)
 
 
 def has_tensors(value: Any) -> bool:
     """Whether a value is, or holds, a tensor (and not just the length of one)."""
     if isinstance(value, list | tuple):
         return any(has_tensors(each) for each in value)
-    return isinstance(value, Tensor | Op)
+    return isinstance(value, NamedTensor | Op)
 
 
 def bounded(value: Any) -> Any:
