@@ -45,6 +45,24 @@ class Options:
     input_shape: Sequence[int | None] | None = None
     custom_objects: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of_call(cls, function: str, **given: Any) -> Options:
+        """The keywords of a public function.
+
+        Args:
+            function: Its name.
+            **given: The keywords.
+
+        Raises:
+            TypeError: One is not an option.
+        """
+        unknown = given.keys() - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise TypeError(
+                f"{function}() got an unexpected keyword argument {min(unknown)!r}"
+            )
+        return cls(**given)
+
     def wanted(self, to: Any) -> tuple[Target, Selection]:
         """What replaces the rectifiers, and which ones.
 

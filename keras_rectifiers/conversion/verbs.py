@@ -151,7 +151,7 @@ def convert(model: Any, to: Any = specs.PRELU, **options: Any) -> Any:
     """
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
-    target, selection = Options(**options).wanted(to)
+    target, selection = Options.of_call("convert", **options).wanted(to)
     opened = LiveModel(model)
     return opened.apply(make_plan(opened, target, selection))
 
@@ -214,7 +214,8 @@ def convert_file(
             f"A plan says all that there is to say. Received: {sorted(options)} beside "
             "it. Leave them out, or make the plan with them."
         )
-    asked = Options(
+    asked = Options.of_call(
+        "convert_file",
         weights=weights,
         input_shape=input_shape,
         custom_objects=custom_objects,

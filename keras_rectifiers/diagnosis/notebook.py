@@ -7,42 +7,43 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from keras_rectifiers.diagnosis import verdicts
-
-if TYPE_CHECKING:
-    from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
 
 #: Share of dead units from which a layer stands out.
 _MANY = 0.1
 _RED = "#d1492b"  # readable on white and on black
 
 
-def table(diagnosis: Diagnosis, headline: str) -> str:
+def table(layers: Sequence[LayerDiagnosis], headline: str, dead: float) -> str:
     """A table of layers as HTML, with the headline above.
 
     Args:
-        diagnosis: The diagnosis.
+        layers: One row each.
         headline: Text.
+        dead: Share of dead units in all layers, 0..1.
     """
-    words = [word for word in reversed(verdicts.VERDICTS) if diagnosis.count(word)]
-    words.reverse()
+    counts = {
+        word: sum(layer.count(word) for layer in layers) for word in verdicts.VERDICTS
+    }
+    words = [word for word, count in counts.items() if count]
     rows = [
         _row(
             layer.layer,
             (layer.units, *map(layer.count, words)),
             layer.dead_fraction,
         )
-        for layer in diagnosis.layers
+        for layer in layers
     ]
-    total = (diagnosis.units, *map(diagnosis.count, words))
+    total = (sum(layer.units for layer in layers), *(counts[word] for word in words))
     names = ("units", *(word.replace("_", " ") for word in words), "dead share")
     return (
         f"<div><p>{_lines(headline)}</p><table>"
         f"<thead><tr>{_cell('layer', 'th', 'left')}{_cells(names, 'th')}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody>"
-        f"<tfoot>{_row('all layers', total, diagnosis.dead_fraction)}</tfoot>"
+        f"<tfoot>{_row('all layers', total, dead)}</tfoot>"
         "</table></div>"
     )
 

@@ -205,7 +205,7 @@ class Diagnosis:
     def _repr_html_(self) -> str:
         if not self.layers:
             return f"<p>{html.escape(str(self))}</p>"
-        return notebook.table(self, _headline(self))
+        return notebook.table(self.layers, _headline(self), self.dead_fraction)
 
 
 def _headline(diagnosis: Diagnosis) -> str:

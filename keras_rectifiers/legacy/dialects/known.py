@@ -50,6 +50,13 @@ _SHARED = {
 }
 #: Arguments that every layer takes, unless it is closed.
 _EVERY = frozenset(("name", "trainable", "dtype", "activity_regularizer", "autocast"))
+#: What to do about a TensorFlow function that is not known.
+REMEDY = (
+    "Build this part of the model anew with layers or keras.ops, and load the "
+    "weights into it"
+)
+#: Layers of TF-Keras that only note a loss or a metric while it trains.
+NOTES = frozenset({"AddLoss", "AddMetric"})
 #: Classes of Keras 2 that stand for one call of a TensorFlow function.
 CALLS = frozenset(
     {

@@ -14,14 +14,6 @@ from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import model_rule
 
-#: What to do about a function that is not known.
-REMEDY = (
-    "Build this part of the model anew with layers or keras.ops, and load the "
-    "weights into it"
-)
-#: Layers of TF-Keras that only note a loss or a metric while it trains.
-NOTES = frozenset({"AddLoss", "AddMetric"})
-
 
 @model_rule("operations", "TensorFlow functions → operations of Keras 3")
 def modernise_operations(model: Entry, context: Context) -> None:
@@ -29,10 +21,10 @@ def modernise_operations(model: Entry, context: Context) -> None:
     if not is_functional(model):
         for entry in layers_of(model):
             if entry["class_name"] in known.CALLS:
-                raise context.refuse(entry, "a TensorFlow function", REMEDY)
+                raise context.refuse(entry, "a TensorFlow function", known.REMEDY)
         return
     entries = layers_of(model)
-    found = any(entry["class_name"] in known.CALLS | NOTES for entry in entries)
+    found = any(entry["class_name"] in known.CALLS | known.NOTES for entry in entries)
     bare = any(
         ref.shape == () for e in entries for n in nodes_of(e) for ref in node_refs(n)
     )

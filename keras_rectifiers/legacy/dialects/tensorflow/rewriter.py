@@ -32,11 +32,11 @@ from keras_rectifiers.legacy.dialects.calls import is_numeric
 from keras_rectifiers.legacy.dialects.calls import map_ends
 from keras_rectifiers.legacy.dialects.calls import offset
 from keras_rectifiers.legacy.dialects.calls import tensor
+from keras_rectifiers.legacy.dialects.known import NOTES
+from keras_rectifiers.legacy.dialects.known import REMEDY
 from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import Origin
-from keras_rectifiers.legacy.dialects.tensorflow.operations import NOTES
-from keras_rectifiers.legacy.dialects.tensorflow.operations import REMEDY
 from keras_rectifiers.legacy.dialects.tensorflow.raw import read_call
 from keras_rectifiers.legacy.dialects.tensorflow.values import Constant
 from keras_rectifiers.legacy.dialects.tensorflow.values import NamedTensor
