@@ -203,15 +203,17 @@ def _where(
     producer: Callable[[Any], tuple[str, Sequence[Any]] | None],
     same: Callable[[Any, Any], bool],
 ) -> tuple[Rectifier, int] | None:
+    """`where(x > 0, x, 0)` and `where(x < 0, 0, x)`."""
     if len(operands) != 3:  # noqa: PLR2004
         return None
-    condition, x, otherwise = operands
-    if number(otherwise) != 0 or number(x) is not None:
+    numbers = [number(each) for each in operands[1:]]
+    if numbers not in ([None, 0], [0, None]):
         return None
-    test = producer(condition)
-    if test is None or not _is_positive_test(*test, x, same):
+    index = 1 + numbers.index(None)
+    test = producer(operands[0])
+    if test is None or not _is_test(*test, operands[index], same, above=index == 1):
         return None
-    return Rectifier(RELU), 1
+    return Rectifier(RELU), index
 
 
 def _relu(config: Mapping[str, Any]) -> Rectifier:
@@ -235,13 +237,15 @@ def _clip(
     return Rectifier(RELU, max_value=high), 0
 
 
-def _is_positive_test(
+def _is_test(
     class_name: str,
     operands: Sequence[Any],
     x: Any,
     same: Callable[[Any, Any], bool],
+    *,
+    above: bool,
 ) -> bool:
-    """Whether an operation asks `x > 0` (or `x >= 0`, which selects the same)."""
+    """Whether an operation asks `x > 0`, or `x < 0`; with `=` it selects the same."""
     if len(operands) != 2:  # noqa: PLR2004
         return False
     left, right = operands
@@ -249,7 +253,8 @@ def _is_positive_test(
         left, right = right, left
     elif class_name not in ("Greater", "GreaterEqual"):
         return False
-    return number(right) == 0 and number(left) is None and same(left, x)
+    tensor, zero = (left, right) if above else (right, left)
+    return number(zero) == 0 and number(tensor) is None and same(tensor, x)
 
 
 def number(value: Any) -> float | None:

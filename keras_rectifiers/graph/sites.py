@@ -248,7 +248,7 @@ def _found(
     site = Site(
         path=place.path,
         form=form,
-        spelling=_spelling(place, form, known),
+        spelling=_spelling(place, form, known, operand),
         kind=known.kind,
         negative_slope=known.negative_slope,
         max_value=known.max_value,
@@ -292,7 +292,7 @@ def _function_text(value: dict[str, Any]) -> str:
     return f"partial({value.get('config')}, {given})"
 
 
-def _spelling(place: Place, form: str, known: Rectifier) -> str:
+def _spelling(place: Place, form: str, known: Rectifier, operand: int) -> str:
     class_name = str(place.entry["class_name"])
     value = place.config.get(ATTRIBUTE)
     if form == FUSED or class_name == "Activation":
@@ -314,7 +314,8 @@ def _spelling(place: Place, form: str, known: Rectifier) -> str:
     if class_name == "Maximum":
         return "ops.maximum(x, 0)"
     if class_name == "Where":
-        return "ops.where(x > 0, x, 0)"
+        positive = operand == 1
+        return f"ops.where({'x > 0, x, 0' if positive else 'x < 0, 0, x'})"
     if class_name == "Clip":
         return f"ops.clip(x, 0, {known.max_value:g})"
     if class_name == "ReLU":

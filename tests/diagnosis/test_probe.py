@@ -49,6 +49,7 @@ def _positions(array):
         ops.relu,
         lambda x: ops.maximum(0.0, x),
         lambda x: ops.where(x > 0, x, 0.0),
+        lambda x: ops.where(x <= 0, 0.0, x),
         lambda x: ops.clip(x, 0.0, 0.5),
     ],
 )
