@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras.src import activations
 from keras.src import ops as operations
+from keras.src.api_export import get_name_from_symbol
 from keras.src.ops.operation import Operation
 
 from keras_rectifiers import layers as ours
@@ -61,7 +62,10 @@ def _named(groups):
 def _exported_layers():
     found = vars(keras.layers).values()
     kinds = {x for x in found if inspect.isclass(x)}
-    return {x.__name__: x for x in kinds if issubclass(x, keras.layers.Layer)}
+    layers = {x for x in kinds if issubclass(x, keras.layers.Layer)}
+    # A config has the name under which Keras exports a class.
+    written = {get_name_from_symbol(x).rpartition(".")[2]: x for x in layers}
+    return written | {x.__name__: x for x in layers}
 
 
 def _exported_operations():

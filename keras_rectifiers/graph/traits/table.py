@@ -213,9 +213,8 @@ LAYERS = _rows(
         "LSTMCell GRUCell SimpleRNNCell StackedRNNCells": Traits(
             cell=True, channels=Channels.LAST
         ),
-        "Attention AdditiveAttention MultiHeadAttention GroupedQueryAttention": (
-            _ATTENDS
-        ),
+        "Attention AdditiveAttention MultiHeadAttention GroupedQueryAttention "
+        "GroupQueryAttention": (_ATTENDS),
         # Layers that work on each value.
         "Activation": _SHAPE,  # see `function`
         "ReLU": dataclasses.replace(_RECTIFIES, unless=("threshold",)),
