@@ -17,6 +17,8 @@ APPLICATIONS = [
     ("NASNetMobile", {"input_shape": (64, 64, 3), "include_top": False}, (192, 191)),
     ("DenseNet121", {"input_shape": (64, 64, 3), "classes": 10}, (121, 121)),
 ]
+#: The others take minutes together; they run with the slow sweeps.
+SMALL = ("VGG16", "MobileNetV2", "MobileNetV3Small")
 SAME_FUNCTION = [("prelu", {}), ("leaky_relu", {"negative_slope": 0.0})]
 
 _SHARED = Path(__file__).resolve().parents[3] / "shared" / "models"
@@ -32,7 +34,13 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments", "counts"), APPLICATIONS)
+@pytest.mark.parametrize(
+    ("name", "arguments", "counts"),
+    [
+        pytest.param(*each, marks=() if each[0] in SMALL else pytest.mark.slow)
+        for each in APPLICATIONS
+    ],
+)
 def test_an_application_is_converted_bit_for_bit(name, arguments, counts, tmp_path):
     """Live and by file, to Leaky and to PReLU, nothing but rectifiers changes."""
     keras.utils.set_random_seed(0)
