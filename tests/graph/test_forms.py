@@ -135,3 +135,29 @@ def test_nothing_else_bounds_a_maximum_at_zero(value):
     )
 
     assert found is None
+
+
+@pytest.mark.parametrize(
+    ("test", "operands", "expected"),
+    [
+        ("Greater", ("test", "x", 0), 1),
+        ("GreaterEqual", ("test", "x", 0.0), 1),
+        ("Less", ("test", 0, "x"), 2),
+        ("LessEqual", ("test", 0.0, "x"), 2),
+        ("Less", ("test", "x", 0), None),
+        ("Greater", ("test", 0, "x"), None),
+        ("Less", ("test", 1, "x"), None),
+    ],
+)
+def test_a_choice_by_sign_is_recognized_both_ways(test, operands, expected):
+    """`where(x > 0, x, 0)` and `where(x < 0, 0, x)` are ReLU; their mirrors are not."""
+    found = forms.recognise_operation(
+        "Where",
+        "keras.src.ops.numpy",
+        {},
+        operands,
+        lambda tensor: (test, ("x", 0)) if tensor == "test" else None,
+        lambda a, b: a == b,
+    )
+
+    assert found == (None if expected is None else (Rectifier(RELU), expected))

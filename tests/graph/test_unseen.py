@@ -192,7 +192,7 @@ _NOTHING = operation("ZerosLike", "nothing", call("x"))
             "x * (x > 0)",
         ),
         (
-            [_BELOW, operation("Where", "f", call("test", 0, "x"))],
+            [_BELOW, operation("Where", "f", call("test", 1, "x"))],
             "where(x > 0, x, ...)",
         ),
         (
