@@ -156,7 +156,7 @@ def copy_member(
         _copy_bytes(source, start, file, info.compress_size, info.filename)
         new.CRC = info.CRC
         packed = info.compress_type != zipfile.ZIP_STORED
-        check = _packed_crc if packed else _crc
+        check = _packed_crc if packed else check_sum
         _expect(info, check(file, begin, info.compress_size))
         file.seek(begin + info.compress_size)
 
@@ -182,10 +182,10 @@ def patched_member(
         else:
             with zipfile.ZipFile(source) as archive, archive.open(info) as packed:
                 shutil.copyfileobj(packed, file, _CHUNK)
-        _expect(info, _crc(file, begin, info.file_size))
+        _expect(info, check_sum(file, begin, info.file_size))
         window = Window(file, begin, info.file_size)
         yield window
-        new.CRC = _crc(file, begin, window.size)
+        new.CRC = check_sum(file, begin, window.size)
         new.file_size = new.compress_size = window.size
         file.seek(begin + window.size)
 
@@ -209,7 +209,7 @@ def new_member(target: zipfile.ZipFile, name: str) -> Iterator[Window]:
         window = Window(file, file.tell(), 0)
         yield window
         begin = window.start
-        new.CRC = _crc(file, begin, window.size)
+        new.CRC = check_sum(file, begin, window.size)
         new.file_size = new.compress_size = window.size
         file.seek(begin + window.size)
 
@@ -277,7 +277,8 @@ def _copy_bytes(
         left -= len(data)
 
 
-def _crc(file: BinaryIO, start: int, length: int) -> int:
+def check_sum(file: BinaryIO, start: int, length: int) -> int:
+    """The check sum of some bytes of a file."""
     file.seek(start)
     crc, left = 0, length
     buffer = bytearray(_CHUNK)

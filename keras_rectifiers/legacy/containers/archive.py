@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +27,6 @@ from keras_rectifiers.legacy.containers.saved import MODERN
 from keras_rectifiers.legacy.containers.saved import Saved
 
 _EARLY = "early .keras"
-_CHUNK = 1 << 20
 
 
 @contextlib.contextmanager
@@ -47,7 +43,7 @@ def read(file: BinaryIO, path: Path) -> Iterator[Saved]:
     """
     with members.open_zip(file, path) as zipped:
         infos, document, metadata = members.texts_of(zipped, path)
-        with _reader(file, zipped, infos, path) as reader:
+        with _reader(file, infos, path) as reader:
             weights = GroupedWeights(tree_of(reader), document)
             made = saved(weights, metadata, path)
             yield _with_vocabularies(made, weights, zipped, infos)
@@ -68,7 +64,7 @@ def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
     """
     with members.open_zip(file, path) as zipped:
         infos = members.members_of(zipped, path)
-        with _reader(file, zipped, infos, path) as reader:
+        with _reader(file, infos, path) as reader:
             weights = GroupedWeights(tree_of(reader), made.document)
             made = weights.filled(made)
             yield _with_vocabularies(made, weights, zipped, infos)
@@ -84,7 +80,7 @@ def lacks_shapes(file: BinaryIO, path: Path, document: Entry) -> bool:
     """
     with members.open_zip(file, path) as zipped:
         infos = members.members_of(zipped, path)
-        with _reader(file, zipped, infos, path) as reader:
+        with _reader(file, infos, path) as reader:
             arrays = set(GroupedWeights(tree_of(reader), {}).of_layers)
     for place in stored(document):
         for entry, group in ((place.entry, place.group), _slot(place)):
@@ -160,14 +156,13 @@ def _with_vocabularies(
 
 
 @contextlib.contextmanager
-def _reader(
-    file: BinaryIO, zipped: zipfile.ZipFile, infos: members.Members, path: Path
-) -> Iterator[Reader]:
+def _reader(file: BinaryIO, infos: members.Members, path: Path) -> Iterator[Reader]:
     info = _weights(infos, path)
-    with wellformed.reading(path, WEIGHTS):
-        unpacked = _member(file, zipped, info, path)
-    with unpacked, open_hdf5(unpacked, path, info.file_size) as reader:
-        yield reader
+    with contextlib.ExitStack() as stack:
+        with wellformed.reading(path, WEIGHTS):
+            unpacked = stack.enter_context(zipcopy.unpacked(file, info))
+            _check_sum(file, info, path)
+        yield stack.enter_context(open_hdf5(unpacked, path, info.file_size))
 
 
 def _weights(infos: members.Members, path: Path) -> zipfile.ZipInfo:
@@ -189,22 +184,13 @@ def _weights(infos: members.Members, path: Path) -> zipfile.ZipInfo:
     )
 
 
-def _member(
-    file: BinaryIO, zipped: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path
-) -> Any:
-    """The bytes of a member as a file that can be sought, their sum checked."""
+def _check_sum(file: BinaryIO, info: zipfile.ZipInfo, path: Path) -> None:
+    """Hold the bytes of a member that is read in place to their check sum."""
     if info.compress_type != zipfile.ZIP_STORED:
-        unpacked = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-        with zipped.open(info) as packed:
-            shutil.copyfileobj(packed, unpacked, _CHUNK)
-        return unpacked
-    window = zipcopy.Window(file, zipcopy.data_offset(file, info), info.file_size)
-    total = 0
-    while data := window.read(_CHUNK):
-        total = zlib.crc32(data, total)
-    if total != info.CRC:
+        return  # what is unpacked was held to it on the way
+    start = zipcopy.data_offset(file, info)
+    if zipcopy.check_sum(file, start, info.file_size) != info.CRC:
         raise ArchiveError(
             "A member must have the check sum that the archive states. Received: "
             f"{info.filename!r} of {str(path)!r} with another. The file is damaged."
         )
-    return window
