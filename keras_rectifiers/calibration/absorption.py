@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Collection
 from collections.abc import Sequence
 
-from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.calls import Call
 from keras_rectifiers.graph.passes import Forward
 from keras_rectifiers.graph.sites import Found
@@ -97,7 +96,7 @@ class _Shift(Forward[bool]):
 def _held(call: Call) -> str:
     """Why the shift ends at a call that does not absorb it; empty where it goes on."""
     entry, named = call.place.entry, f"{call.class_name} {call.place.path!r}"
-    row, weights = traits.of_entry(entry), variables_of(entry)
+    row, weights = call.traits, variables_of(entry)
     if weights is None or call.class_name == "Lambda":
         return f"{named} is not known here"
     linear = row.makes or row.elementwise

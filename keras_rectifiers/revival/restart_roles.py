@@ -56,14 +56,11 @@ def roles(survey: Survey) -> dict[str, str]:
         if each.site.role in (HIDDEN, AT_OUTPUT)
         for place in each.places
     }
-    first: dict[object, str] = {}
-    for place in survey.view.places[1:]:
-        first.setdefault(place.identity, place.path)
     reading = _Reading(survey.calls, found)
     said: dict[str, set[str]] = {}
     for call in survey.calls:
         if _has_kernel(call) and not call.steps:
-            path = first[call.place.identity]
+            path = survey.view.shared(call.place)[0].path
             said.setdefault(path, set()).add(reading.role(call))
     return {path: _agreed(roles) for path, roles in said.items()}
 
@@ -90,8 +87,7 @@ class _Reading:
         behind = self._follows(call)
         if behind == _OTHER:
             return OWN
-        plain = traits.of_entry(call.place.entry).plain_kernel
-        if not plain or self._ways.branches >> call.number & 1:
+        if not call.traits.plain_kernel or self._ways.branches >> call.number & 1:
             return OWN if behind == _NOTHING else UNITS
         if behind == _NOTHING:
             return OUTPUT
@@ -121,7 +117,7 @@ class _Rectified(Forward[int | None]):
         site = _rectifier(call, self._sites)
         if site is not None:
             return (site.channel_axis,)
-        axis, row = taken[0] if taken else None, traits.of_entry(call.place.entry)
+        axis, row = taken[0] if taken else None, call.traits
         if call.steps or axis is None or any(each != axis for each in taken):
             return ()
         if row.joins:
@@ -159,7 +155,7 @@ class _Behind(Backward[str]):
 
     def _way(self, taker: Call) -> str:
         """What a value that a call takes comes to."""
-        row, behind = traits.of_entry(taker.place.entry), self.of(taker)
+        row, behind = taker.traits, self.of(taker)
         if _rectifier(taker, self._sites) is not None and not _has_kernel(taker):
             return _RECTIFIED if len(taker.takes) == 1 else _OTHER
         if taker.steps or len(taker.takes) > 1:
@@ -191,7 +187,7 @@ class _Branches(Forward[int]):
         """The calls before what a call makes, and itself."""
         some = functools.reduce(operator.or_, taken, 0)
         every = functools.reduce(operator.and_, taken, -1)
-        if len(taken) > 1 and not traits.of_entry(call.place.entry).joins:
+        if len(taken) > 1 and not call.traits.joins:
             self.branches |= some & ~every
         return (some | 1 << call.number,)
 
@@ -202,8 +198,7 @@ def _rectifier(call: Call, sites: _Sites) -> Site | None:
 
 
 def _has_kernel(call: Call) -> bool:
-    row = traits.of_entry(call.place.entry)
-    return bool(row.makes and row.reads)
+    return bool(call.traits.makes and call.traits.reads)
 
 
 def _axis(call: Call) -> int:
