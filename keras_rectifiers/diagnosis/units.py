@@ -6,13 +6,13 @@ import dataclasses
 import math
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.diagnosis.statistics import Values
 from keras_rectifiers.graph import traits
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.specs import PRELU
 
 
@@ -67,9 +67,7 @@ class UnitShape:
         units = math.prod(self.shape)
         if rectifier.function.kind != PRELU or len(self.axes) <= 1:
             return rectifier.slopes(units)
-        alpha = np.asarray(
-            keras.ops.convert_to_numpy(rectifier.layer.alpha), np.float64
-        )
+        alpha = to_numpy(rectifier.layer.alpha, np.float64)
         if alpha.ndim == 1:
             sizes = [1] * len(self.output)
             sizes[traits.slope_axis(rectifier.channel_axis, len(sizes))] = -1

@@ -75,6 +75,7 @@ def measure(
     import keras
 
     from keras_rectifiers.live import rectifiers  # noqa: PLC0415
+    from keras_rectifiers.live.state import to_numpy  # noqa: PLC0415
     from keras_rectifiers.live.tap import tap  # noqa: PLC0415
 
     watched = [each for each in rectifiers.find(original) if each.path in decisions]
@@ -82,7 +83,7 @@ def measure(
 
     def receive(rectifier: Any, before: Any, after: Any) -> None:
         site, decision = decisions[rectifier.path]
-        x, y = (_array(keras, each) for each in (before, after))
+        x, y = (to_numpy(each, np.float64) for each in (before, after))
         new = _rectified(x, decision.slope, site.max_value)
         sites[rectifier.path] = max(sites[rectifier.path], _furthest(new, y))
 
@@ -104,10 +105,6 @@ def measure(
 
 def _furthest(a: Values, b: Values) -> float:
     return float(np.abs(a - b).max(initial=0.0))
-
-
-def _array(keras: Any, tensor: Any) -> Values:
-    return np.asarray(keras.ops.convert_to_numpy(tensor)).astype("float64")
 
 
 def _rectified(x: Values, slope: float, max_value: float | None) -> Values:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.revival.live_units import Incoming
 from keras_rectifiers.revival.live_units import Values
 
@@ -81,5 +82,4 @@ def _drawn(initializer: Any, shape: tuple[int, ...], seed: int) -> Values:
         config = initializer.get_config()
         if "seed" in config:
             initializer = type(initializer).from_config({**config, "seed": seed})
-    values = initializer(shape, dtype="float32")
-    return np.asarray(keras.ops.convert_to_numpy(values))
+    return to_numpy(initializer(shape, dtype="float32"))

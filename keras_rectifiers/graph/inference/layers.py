@@ -16,7 +16,6 @@ from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.inference.sizes import Config
 from keras_rectifiers.graph.inference.sizes import TensorSpec
 from keras_rectifiers.graph.inference.sizes import broadcast
-from keras_rectifiers.graph.inference.sizes import channel_axis
 from keras_rectifiers.graph.inference.sizes import item
 from keras_rectifiers.graph.inference.sizes import joined
 from keras_rectifiers.graph.inference.sizes import pooling
@@ -136,14 +135,14 @@ def _sides(value: Any, place: int) -> int:
 
 
 def _resized(config: Config, before: Shape) -> Shape:
-    after, axis = list(before), channel_axis(config, len(before))
+    after, axis = list(before), traits.channel_axis(config, len(before))
     first = 1 if axis != 1 else 2
     after[first : first + 2] = [config["height"], config["width"]]
     return tuple(after)
 
 
 def _global(config: Config, before: Shape) -> Shape:
-    axis = channel_axis(config, len(before))
+    axis = traits.channel_axis(config, len(before))
     if not config.get("keepdims"):
         return before[0], before[axis]
     return tuple(
@@ -155,7 +154,7 @@ def _pooled(config: Config, before: Shape) -> Shape:
     if "output_size" not in config:
         return pooling(config, before)
     # Adaptive pooling makes the same lengths of whatever it takes.
-    after, axis = list(before), channel_axis(config, len(before))
+    after, axis = list(before), traits.channel_axis(config, len(before))
     for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
         after[index] = item(config["output_size"], place)
     return tuple(after)

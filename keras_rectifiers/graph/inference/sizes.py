@@ -62,11 +62,6 @@ def with_free(target: tuple[int, ...], before: Shape) -> Shape:
     return tuple(free if each == -1 else each for each in target)
 
 
-def channel_axis(config: Config, rank: int) -> int:
-    """The axis of the channels."""
-    return traits.format_axis(config.get("data_format")) % rank
-
-
 def resampled(
     config: Config, before: Shape, change: Callable[[int, int], int]
 ) -> tuple[list[int | None], int]:
@@ -77,7 +72,7 @@ def resampled(
         before: The shape that it takes.
         change: The length of an inner axis and its number -> the length after it.
     """
-    after, axis = list(before), channel_axis(config, len(before))
+    after, axis = list(before), traits.channel_axis(config, len(before))
     for place, index in enumerate(i for i in range(1, len(before)) if i != axis):
         length = before[index]
         after[index] = None if length is None else change(length, place)

@@ -10,6 +10,7 @@ from keras_rectifiers.graph.traits.channels import Axis
 from keras_rectifiers.graph.traits.channels import AxisRank
 from keras_rectifiers.graph.traits.channels import after
 from keras_rectifiers.graph.traits.channels import agreed
+from keras_rectifiers.graph.traits.channels import channel_axis
 from keras_rectifiers.graph.traits.channels import data_format
 from keras_rectifiers.graph.traits.channels import format_axis
 from keras_rectifiers.graph.traits.channels import inside
@@ -40,6 +41,7 @@ __all__ = [
     "Weight",
     "after",
     "agreed",
+    "channel_axis",
     "data_format",
     "format_axis",
     "function",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,16 @@ LAST = -1
 def format_axis(data_format: Any) -> int:
     """The axis of the channels that a `data_format` states."""
     return 1 if data_format == "channels_first" else LAST
+
+
+def channel_axis(config: Mapping[str, Any], rank: int) -> int:
+    """The axis of the channels that a layer's config states, from the front.
+
+    Args:
+        config: The layer's config.
+        rank: Number of axes, the batch included.
+    """
+    return format_axis(config.get("data_format")) % rank
 
 
 def data_format(axis: int) -> str | None:

@@ -29,11 +29,6 @@ Piece = tuple[str, tuple[int, ...], tuple[Indices, ...]]
 _LARGEST = 4_000_000
 
 
-def channels(config: dict[str, Any], rank: int) -> int:
-    """The channel axis of a layer with a `data_format`."""
-    return traits.format_axis(config.get("data_format")) % rank
-
-
 def keeps_apart(
     entry: Entry, state: UnitState, shape: Shape | None
 ) -> UnitState | None:
@@ -60,7 +55,7 @@ def keeps_apart(
         return state
     if row.global_pool or row.pools or (row.resizes and row.spatial):
         rank = _rank(entry, shape)
-        _check_axis(entry, state, rank, channels(config, rank))
+        _check_axis(entry, state, rank, traits.channel_axis(config, rank))
         flat = row.global_pool and not config.get("keepdims")
         return dataclasses.replace(state, axis=1) if flat else state
     if not row.reorders or forms.is_operation(entry.get("module")):
@@ -95,7 +90,7 @@ def taken_up(entry: Entry, state: UnitState, shape: Shape | None) -> list[Piece]
         if not weight.axes:
             return [(weight.name, *_einsum(entry, state, shape, "input"))]
         rank = _rank(entry, shape)
-        _check_axis(entry, state, rank, channels(config, rank))
+        _check_axis(entry, state, rank, traits.channel_axis(config, rank))
         groups = int(config.get("groups") or 1)
         if groups > 1:
             return [_grouped(entry, state, shape, groups)]
@@ -123,7 +118,7 @@ def made_by(entry: Entry, state: UnitState, shape: Shape | None) -> list[Piece]:
         _check_axis(entry, state, (len(shape) if shape else 2) + 1, -1)
     else:
         rank = _rank(entry, shape)
-        _check_axis(entry, state, rank, channels(config, rank))
+        _check_axis(entry, state, rank, traits.channel_axis(config, rank))
     many = int(config.get("depth_multiplier") or 1)
     pair = (state.indices // many, state.indices % many)
     return [
