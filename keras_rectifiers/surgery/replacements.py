@@ -247,7 +247,7 @@ def _from_layer(layer: Any, site: Site, keras: Any) -> tuple[Replacement, str]:
     if shape is not None:
         copy.build(shape)
     weights = tuple(
-        NewWeight(weight.name, tuple(weight.shape), np.array(weight))
+        NewWeight(weight.name, tuple(weight.shape), keras.ops.convert_to_numpy(weight))
         for weight in copy.weights
     )
     replacement = Replacement(

@@ -126,7 +126,7 @@ def test_loggers_after_it_see_the_figures(tmp_path):
 
     _fit(model, DeadUnitMonitor(_X), logger, stop, epochs=9)
 
-    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
     assert float(rows[0]["dead_fraction/hidden"]) == 0.5
     assert len(rows) == 2
 

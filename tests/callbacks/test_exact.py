@@ -291,7 +291,10 @@ def test_values_that_are_not_finite_are_reported():
     stop = Threshold("not_finite_fraction", above=0, then="stop")
     monitor = DeadUnitMonitor(thresholds=[stop])
 
-    with pytest.warns(UserWarning, match="Training stops: not_finite_fraction"):
+    with (
+        pytest.warns(UserWarning, match="61 of 61 units gave NaN or infinity"),
+        pytest.warns(UserWarning, match="Training stops: not_finite_fraction"),
+    ):
         history = model.fit(
             x, _Y, batch_size=8, epochs=3, shuffle=False, verbose=0, callbacks=[monitor]
         )

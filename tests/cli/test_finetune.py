@@ -121,6 +121,7 @@ def test_bad_input_is_explained(fails, made, model, data, options, part):
     assert part in error
 
 
+@pytest.mark.filterwarnings("ignore:.* units gave NaN or infinity")
 def test_a_run_that_diverges_is_not_saved(run, made, tmp_path):
     """A loss that becomes NaN ends the run with a remedy, and without a file."""
     result = run(

@@ -179,5 +179,8 @@ def test_inputs_alone_are_refused(model, data):
 
 def test_a_run_that_diverges_is_an_error(model, data):
     """A loss that becomes NaN is an error with a remedy, and not a result."""
-    with pytest.raises(RectifierError, match=r"diverged.*learning rate"):
+    with (
+        pytest.warns(UserWarning, match="units gave NaN or infinity"),
+        pytest.raises(RectifierError, match=r"diverged.*learning rate"),
+    ):
         finetune(model, data, epochs=3, learning_rate=1e38)

@@ -79,6 +79,7 @@ def test_gates_of_mobilenet_stay_hard():
     assert all(step.site.max_value is None for step in plan.steps)
 
 
+@pytest.mark.filterwarnings("ignore:.* was loaded without its compile state")
 @pytest.mark.parametrize(("owner", "name", "sites"), FILES)
 def test_a_strangers_file_is_converted_bit_for_bit(owner, name, sites, tmp_path):
     """A file that stock Keras opens comes out as the same function."""
