@@ -54,3 +54,4 @@ def __dir__() -> list[str]:
 if "keras" in sys.modules:
     importlib.import_module("keras_rectifiers.layers")
     importlib.import_module("keras_rectifiers.initializers")
+    importlib.import_module("keras_rectifiers.surgery.converted")

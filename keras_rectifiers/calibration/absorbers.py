@@ -122,7 +122,7 @@ def find(model: Any) -> tuple[Absorber, ...]:
         model: A built Keras model; not changed.
     """
     inside = walk(model, closed=keras.layers.RNN)
-    found = (_absorber(path, layer) for path, layer, _ in inside if is_layer(layer))
+    found = (_absorber(path, layer) for path, layer, *_ in inside if is_layer(layer))
     return tuple(each for each in found if each is not None)
 
 

@@ -24,7 +24,6 @@ from keras_rectifiers.folding.decide import check_tolerance
 from keras_rectifiers.folding.decide import decide
 from keras_rectifiers.folding.result import FoldedSite
 from keras_rectifiers.folding.result import FoldResult
-from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.roles import CUSTOM
 from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.graph.sites import Found
@@ -178,8 +177,7 @@ def fold_file(
 
 def _planned(source: OpenModel, asked: _Options) -> tuple[Plan, _Decided]:
     """The plan of a fold, and the decision behind each of its steps."""
-    survey = source.survey
-    found = [each for each in survey.found if each.site.kind != specs.RELU]
+    found = [each for each in source.found if each.site.kind != specs.RELU]
     asked.selection.check([each.site for each in found])
     steps: list[Step] = []
     skips: list[Skip] = []
@@ -192,7 +190,7 @@ def _planned(source: OpenModel, asked: _Options) -> tuple[Plan, _Decided]:
         decision, step = made
         decided[each.site.path] = each.site, decision
         steps.append(step)
-    return Plan(name_of(survey.document), "fold", tuple(steps), tuple(skips)), decided
+    return Plan(source.name, "fold", tuple(steps), tuple(skips)), decided
 
 
 def _decided(

@@ -8,6 +8,7 @@ holds a model around it leads back to nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ class Member(NamedTuple):
     member: Any
     #: The layer or model that it is directly inside.
     parent: Any
+    #: Numbers among the members of each layer or model around it, from the top one
+    #: on. Names of layers that Python code makes are counted on for each new model;
+    #: these are not.
+    position: tuple[int, ...]
 
 
 def walk(model: Any, *, closed: type | tuple[type, ...] = ()) -> Iterator[Member]:
@@ -35,19 +40,24 @@ def walk(model: Any, *, closed: type | tuple[type, ...] = ()) -> Iterator[Member
     Yields:
         Each object once, with the path at which it is first met.
     """
-    return _walk(model, (), closed, {id(model)})
+    return _walk(model, (), (), closed, {id(model)})
 
 
 def _walk(
-    parent: Any, names: tuple[str, ...], closed: Any, seen: set[int]
+    parent: Any,
+    names: tuple[str, ...],
+    numbers: tuple[int, ...],
+    closed: Any,
+    seen: set[int],
 ) -> Iterator[Member]:
-    for member in members(parent):
+    for number, member in enumerate(members(parent)):
         if id(member) in seen or isinstance(member, closed):
             continue
         seen.add(id(member))
         inside = (*names, member.name)
-        yield Member("/".join(inside), member, parent)
-        yield from _walk(member, inside, closed, seen)
+        position = (*numbers, number)
+        yield Member("/".join(inside), member, parent, position)
+        yield from _walk(member, inside, position, closed, seen)
 
 
 def members(parent: Any) -> list[Any]:
@@ -72,7 +82,7 @@ def listed(model: Any) -> list[tuple[str, Any]]:
     Args:
         model: A Keras model.
     """
-    inside = ((path, each) for path, each, _ in walk(model) if is_layer(each))
+    inside = ((path, each) for path, each, *_ in walk(model) if is_layer(each))
     return [("", model), *inside]
 
 
@@ -116,3 +126,19 @@ def is_functional(model: Any) -> bool:
         and hasattr(model, "operations")
         and not isinstance(model, keras.Sequential)
     )
+
+
+def at_position(model: Any, position: Sequence[int]) -> Any:
+    """The layer or operation at a position; None where there is none.
+
+    Args:
+        model: A Keras model or layer.
+        position: As `Member` has it.
+    """
+    found = model
+    for number in position:
+        inside = members(found)
+        if number >= len(inside):
+            return None
+        found = inside[number]
+    return found

@@ -11,7 +11,10 @@ inside recurrent layers.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import types
 from collections import Counter
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,10 +30,15 @@ from keras_rectifiers.layers import RReLU
 from keras_rectifiers.live import layers
 from keras_rectifiers.live import state
 from keras_rectifiers.live.axes import LiveAxes
+from keras_rectifiers.live.exchange import own_attributes
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
 from keras_rectifiers.specs import RELU
 from keras_rectifiers.specs import Rectifier
+
+#: Form, function and operand of a rectifier.
+_Known = tuple[str, Rectifier, int]
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, functools.partial)
 
 LAYER = "layer"
 FUSED = "fused"
@@ -57,13 +65,17 @@ class LiveRectifier:
     operand: int = 0
     #: Axis of the channels, counted from the batch at 0; -1 for the last one.
     channel_axis: int = -1
+    #: Attribute of the owner that a fused one stands in.
+    attribute: str = ATTRIBUTE
+    #: Where the owner stands, as `live.layers.Member` has it.
+    position: tuple[int, ...] = ()
 
     @property
     def layer(self) -> Any:
         """The layer that rectifies; None for functions and operations."""
         if self.form == OPERATION:
             return None
-        inner = getattr(self.owner, ATTRIBUTE, None)
+        inner = getattr(self.owner, self.attribute, None)
         if isinstance(inner, keras.layers.Layer):
             return inner
         return self.owner if self.form == LAYER else None
@@ -105,20 +117,53 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
     used: Counter[str] = Counter()
     slots: set[int] = set()
     found = []
-    for path, member, parent in layers.walk(model, closed=keras.layers.RNN):
+    top = layers.Member("", model, model, ())
+    for each in (top, *layers.walk(model, closed=keras.layers.RNN)):
+        path, member, parent, position = each
         axis = axis_of[id(member)] = axes.of(member, axis_of[id(parent)])
-        known = None if id(member) in slots else _recognise(member)
-        if known is None:
-            continue
-        # What rectifies is this place: not a second one below it.
-        slots.add(id(getattr(member, ATTRIBUTE, None)))
-        used[path] += 1
-        name = path if used[path] == 1 else f"{path}#{used[path]}"
-        found.append(LiveRectifier(name, known[0], member, *known[1:], axis))
+        for name, known in _inside(member, slots):
+            # What rectifies is this place: not a second one below it.
+            slots.add(id(getattr(member, name, None)))
+            place = path if name == ATTRIBUTE else "/".join(filter(None, (path, name)))
+            used[place] += 1
+            again = "" if used[place] == 1 else f"#{used[place]}"
+            form, function, operand = known
+            found.append(
+                LiveRectifier(
+                    f"{place}{again}",
+                    form,
+                    member,
+                    function,
+                    operand,
+                    axis,
+                    name,
+                    position,
+                )
+            )
     return tuple(found)
 
 
-def _recognise(member: Any) -> tuple[str, Rectifier, int] | None:
+def _inside(member: Any, slots: set[int]) -> Iterator[tuple[str, _Known]]:
+    """The attribute and the kind of each rectifier that a member is, or holds."""
+    known = None if id(member) in slots else _recognise(member)
+    if known is not None:
+        yield ATTRIBUTE, known
+    if not layers.is_layer(member) or is_keras(type(member)):
+        return
+    for name, value in own_attributes(member).items():
+        if name == ATTRIBUTE or not isinstance(value, _FUNCTIONS):
+            continue
+        function = forms.recognise_activation(_serialized(value))
+        if function is not None:
+            yield name, (FUSED, function, 0)
+
+
+def is_keras(cls: type) -> bool:
+    """Whether a class is one of Keras, or of this package."""
+    return cls.__module__.split(".", maxsplit=1)[0] in ("keras", "keras_rectifiers")
+
+
+def _recognise(member: Any) -> _Known | None:
     """Form, function and operand of a member that is a rectifier."""
     if not layers.is_layer(member):
         known = _recognise_operation(member)

@@ -16,7 +16,6 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.live.rectifiers import ATTRIBUTE
 from keras_rectifiers.live.rectifiers import FUSED
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.shadow import shadowed
@@ -103,7 +102,7 @@ def _target(rectifier: LiveRectifier) -> tuple[Any, str]:
         return rectifier.owner, "call"
     if rectifier.layer is not None:
         return rectifier.layer, "call"
-    return rectifier.owner, ATTRIBUTE
+    return rectifier.owner, rectifier.attribute
 
 
 def _watched(

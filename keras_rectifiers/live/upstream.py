@@ -32,7 +32,7 @@ class Upstream:
     def __init__(self, model: Any) -> None:
         self._parents: dict[int, Any] = {}
         self._paths: dict[int, str] = {}
-        for path, member, parent in walk(model):
+        for path, member, parent, _ in walk(model):
             self._parents[id(member)] = parent
             self._paths[id(member)] = path
 

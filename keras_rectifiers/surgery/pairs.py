@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -15,9 +16,11 @@ import keras
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.sites import ATTRIBUTE
+from keras_rectifiers.live.exchange import own_attributes
 from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.layers import members
 from keras_rectifiers.live.layers import own_variables
+from keras_rectifiers.live.rectifiers import is_keras
 from keras_rectifiers.surgery.rewrite import Holder
 
 
@@ -145,10 +148,11 @@ class _Walker:
         if self._is_known(path, old, new):
             return
         self.layers.append((path, old, new))
-        before, slot = getattr(old, ATTRIBUTE, None), getattr(new, ATTRIBUTE, None)
-        if self._is_replaced(path, ATTRIBUTE, before, slot):
-            self._replace(path, before, slot)
-            aside |= {id(before), id(slot)}
+        for name in _slots(old, new):
+            before, slot = getattr(old, name, None), getattr(new, name, None)
+            if self._is_replaced(path, name, before, slot):
+                self._replace(path, before, slot)
+                aside |= {id(before), id(slot)}
         self.weights += _match(path, own_variables(old), own_variables(new))
         self.seeds += _match(path, _states(old), _states(new))
         self._children(names, old, new, aside)
@@ -208,6 +212,17 @@ class _Walker:
             return (path, "") in self.replaced
         operations = {each.name for each in getattr(old, "operations", ())}
         return layer.name in operations or layer.name.rpartition("_")[0] in operations
+
+
+def _slots(old: Any, new: Any) -> Iterator[str]:
+    """Attributes of a layer that may hold a rectifier."""
+    yield ATTRIBUTE
+    if is_keras(type(old)):
+        return
+    others = own_attributes(new)
+    for name, value in own_attributes(old).items():
+        if name != ATTRIBUTE and is_layer(value) != is_layer(others.get(name)):
+            yield name
 
 
 def _sublayers(layer: Any, aside: frozenset[int]) -> list[Any]:

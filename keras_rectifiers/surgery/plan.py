@@ -19,15 +19,9 @@ import numpy as np
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
-from keras_rectifiers.graph.document import Place
-from keras_rectifiers.graph.document import name_of
-from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.sites import Site
-from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import counted
-from keras_rectifiers.graph.unseen import unseen
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
@@ -214,14 +208,19 @@ class OpenModel(Protocol):
     """A model, live or saved, as a plan is made for it."""
 
     @property
-    def survey(self) -> Survey:
-        """Its document."""
+    def name(self) -> str:
+        """Its name."""
 
-    def read_alpha(self, found: Found) -> Any:
+    @property
+    def found(self) -> Sequence[Any]:
+        """Its rectifiers: `Found`, or what has their `site`, `uses` and `one_axis`."""
+
+    @property
+    def unseen(self) -> tuple[Unseen, ...]:
+        """What of it cannot be looked into."""
+
+    def read_alpha(self, found: Any) -> Any:
         """The slopes of a PReLU, as they act."""
-
-    def look(self, place: Place) -> Inside:
-        """What is known of the layers inside a place."""
 
 
 def make_plan(source: OpenModel, target: Target, selection: Selection) -> Plan:
@@ -235,26 +234,25 @@ def make_plan(source: OpenModel, target: Target, selection: Selection) -> Plan:
     Raises:
         SelectionError: The selection matches nothing.
     """
-    survey = source.survey
-    selection.check([each.site for each in survey.found])
+    selection.check([each.site for each in source.found])
     steps: list[Step] = []
     skips: list[Skip] = []
-    for each in survey.found:
+    for each in source.found:
         made = selection.skips(each.site) or _step_for(each, target, source)
         if isinstance(made, Cannot):
             skips.append(Skip.because(each.site, made))
         else:
             steps.append(made)
     return Plan(
-        name_of(survey.document),
+        source.name,
         target.label,
         tuple(steps),
         tuple(skips),
-        unseen=unseen(survey, source.look),
+        unseen=source.unseen,
     )
 
 
-def _step_for(found: Found, target: Target, source: OpenModel) -> Step | Cannot:
+def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
     replacements: list[Replacement] = []
     note = ""
     first = {use: call for call, use in reversed(list(enumerate(found.uses)))}

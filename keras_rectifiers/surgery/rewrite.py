@@ -183,7 +183,7 @@ def _fill(host: Entry, replacement: Replacement, dtype: str) -> None:
     before = config_of(old) if isinstance(old, dict) else {}
     regularizer = before.get(_REGULARIZER)
     name = None if regularizer else relus.activation(replacement)
-    host["config"][ATTRIBUTE] = name or _layer(
+    host["config"][ATTRIBUTE] = name or layer_entry(
         replacement,
         before.get("name", ATTRIBUTE),
         dtype,
@@ -195,7 +195,7 @@ def _fill(host: Entry, replacement: Replacement, dtype: str) -> None:
 def _become(entry: Entry, replacement: Replacement, dtype: str) -> None:
     """Turn a layer or an operation into the replacement, name and calls kept."""
     before = config_of(entry)
-    layer = _layer(
+    layer = layer_entry(
         replacement,
         name_of(entry),
         dtype,
@@ -206,7 +206,7 @@ def _become(entry: Entry, replacement: Replacement, dtype: str) -> None:
     entry.update(layer)
 
 
-def _layer(
+def layer_entry(
     replacement: Replacement,
     name: str,
     dtype: str,
@@ -214,7 +214,15 @@ def _layer(
     trainable: bool,
     regularizer: Any = None,
 ) -> Entry:
-    """A replacement as Keras writes a layer."""
+    """A replacement as Keras writes a layer.
+
+    Args:
+        replacement: The replacement.
+        name: Name of the layer.
+        dtype: Name of its dtype policy.
+        trainable: Whether its weights learn.
+        regularizer: Serialized activity regularizer of what was there; default None.
+    """
     layer: Entry = {
         "module": replacement.module,
         "class_name": replacement.class_name,

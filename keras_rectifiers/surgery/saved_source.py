@@ -6,9 +6,12 @@ from pathlib import Path
 
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
-from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import name_of
+from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
+from keras_rectifiers.graph.unseen import Unseen
+from keras_rectifiers.graph.unseen import unseen
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Step
 from keras_rectifiers.surgery.rewrite import Rewritten
@@ -33,10 +36,20 @@ class SavedSource:
         """The model's config."""
         return self.survey.document
 
-    def look(self, place: Place) -> Inside:
-        """What is known of the layers inside a place: nothing."""
-        del place
-        return Inside()
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return name_of(self.document)
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """Every rectifier."""
+        return self.survey.found
+
+    @property
+    def unseen(self) -> tuple[Unseen, ...]:
+        """What cannot be looked into; of the layers inside a place nothing is known."""
+        return unseen(self.survey, lambda _: Inside())
 
     def rewritten(self, plan: Plan) -> Rewritten:
         """What a plan makes of the document; not to be changed.

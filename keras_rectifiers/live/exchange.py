@@ -1,0 +1,206 @@
+"""Put other layers in the place of some inside a live model, wherever they are held.
+
+A layer of a model stands in attributes, in lists and dicts there, in Keras' list of
+what it tracks, and in the graph of each Functional model that calls it. All of them
+are changed, or the old layer would go on being run, trained or saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+
+import keras
+from keras.src.models.functional import Functional
+from keras.src.ops.function import map_graph
+from keras.src.ops.node import KerasHistory
+from keras.src.ops.symbolic_arguments import SymbolicArguments
+
+from keras_rectifiers.live.layers import flat
+
+_LAYERS = "layers"
+
+
+class Exchange(NamedTuple):
+    """One object and what takes its place."""
+
+    #: The layer or operation; for a function, the layer that holds it.
+    old: Any
+    #: The layer that takes its place.
+    new: Any
+    #: Attribute of `old` that is replaced instead of `old` itself.
+    attribute: str = ""
+    #: Which argument of an operation the new layer is called with.
+    operand: int = 0
+
+
+def exchange(model: Any, wanted: Iterable[Exchange]) -> None:
+    """Put each new layer in its place; the model is changed.
+
+    Args:
+        model: The model; a copy, or one that may be changed.
+        wanted: What goes where. The new layers are built.
+    """
+    wanted = list(wanted)
+    news = {id(each.old): each for each in wanted if not each.attribute}
+    graphs = [each for each in _holders(model) if isinstance(each, Functional)]
+    for each in wanted:
+        if each.attribute:
+            put(each.old, each.attribute, each.new)
+        else:
+            _take_over(each)
+    for holder in _holders(model):
+        _in_store(holder, news)
+        _in_attributes(holder, news)
+    for graph in graphs:
+        if any(id(each) in news for each in graph._operations):
+            _map_again(graph)
+            for each in graph.layers:
+                _track(graph, each)
+    for holder in _holders(model):
+        if "_torch_params" in attributes(holder):
+            holder._track_variables()
+
+
+def attributes(holder: Any) -> dict[str, Any]:
+    """The attributes of a layer or model by name.
+
+    Args:
+        holder: The layer or model; with torch its layers are in a dict of their own.
+    """
+    return {**vars(holder), **vars(holder).get("_modules", {})}
+
+
+def own_attributes(holder: Any) -> dict[str, Any]:
+    """The attributes of a layer or model that its class gave it, not Keras.
+
+    Args:
+        holder: The layer or model.
+    """
+    kind = _kind(holder)
+    if kind not in _INTERNAL:
+        _INTERNAL[kind] = frozenset(attributes(_plain(kind)))
+    return {
+        name: value
+        for name, value in attributes(holder).items()
+        if name not in _INTERNAL[kind] and not name.startswith("_self_")
+    }
+
+
+def put(holder: Any, name: str, value: Any) -> None:
+    """Set an attribute of a layer, also where it is built.
+
+    Args:
+        holder: The layer or model.
+        name: The attribute.
+        value: A layer, or a list, tuple or dict with layers inside.
+    """
+    tracker = holder._tracker
+    locked = tracker.locked
+    tracker.unlock()
+    try:
+        setattr(holder, name, value)
+    finally:
+        tracker.locked = locked
+
+
+#: What layers of Keras' own base classes hold, by class.
+_INTERNAL: dict[type, frozenset[str]] = {}
+
+
+def _kind(holder: Any) -> type:
+    for kind in (Functional, keras.Sequential, keras.Model):
+        if isinstance(holder, kind):
+            return kind
+    return keras.layers.Layer
+
+
+def _plain(kind: type) -> Any:
+    if kind is Functional:
+        tensor = keras.Input((1,))
+        return Functional(tensor, tensor)
+    return kind()
+
+
+def _holders(model: Any) -> list[Any]:
+    """A model, every layer inside it, and the graphs that Sequentials have."""
+    found = flat(model)
+    graphs = (getattr(each, "_functional", None) for each in found)
+    return [*found, *(each for each in graphs if isinstance(each, Functional))]
+
+
+def _in_attributes(holder: Any, news: Mapping[int, Exchange]) -> None:
+    for name, value in own_attributes(holder).items():
+        after = _replaced(value, news)
+        if after is not value:
+            put(holder, name, after)
+
+
+def _replaced(value: Any, news: Mapping[int, Exchange]) -> Any:
+    """A value with the new layers in it; the same object where nothing changes."""
+    if id(value) in news:
+        return news[id(value)].new
+    if isinstance(value, dict):
+        after = {key: _replaced(each, news) for key, each in value.items()}
+        same = all(after[key] is each for key, each in value.items())
+        return value if same else after
+    if isinstance(value, list | tuple):
+        items = [_replaced(each, news) for each in value]
+        if all(a is b for a, b in zip(items, value, strict=True)):
+            return value
+        if hasattr(value, "_fields"):
+            return type(value)(*items)
+        return tuple(items) if isinstance(value, tuple) else items
+    return value
+
+
+def _in_store(holder: Any, news: Mapping[int, Exchange]) -> None:
+    """Change what Keras tracks, each layer at its old place in the order."""
+    tracker = holder._tracker
+    for each in news.values():
+        if tracker.is_in_store(_LAYERS, each.old):
+            tracker.replace_tracked_value(_LAYERS, each.old, each.new)
+    if isinstance(holder, keras.Sequential):
+        stack = holder._layers
+        for index, layer in enumerate(stack):
+            if id(layer) in news:
+                list.__setitem__(stack, index, news[id(layer)].new)
+
+
+def _track(graph: Any, layer: Any) -> None:
+    if not graph._tracker.is_in_store(_LAYERS, layer):
+        graph._tracker.add_to_store(_LAYERS, layer)
+
+
+def _take_over(each: Exchange) -> None:
+    """Give the calls of an operation in graphs to a layer."""
+    old, new = each.old, each.new
+    for index, node in enumerate(old._inbound_nodes):
+        node.operation = new
+        if not isinstance(old, keras.layers.Layer):
+            _keep_operand(node, each.operand)
+        for position, tensor in enumerate(node.outputs):
+            if hasattr(tensor, "_keras_history"):
+                tensor._keras_history = KerasHistory(new, index, position)
+    new._inbound_nodes[:] = old._inbound_nodes
+    new._outbound_nodes[:] = old._outbound_nodes
+    old._inbound_nodes, old._outbound_nodes = [], []
+
+
+def _keep_operand(node: Any, operand: int) -> None:
+    """Leave a call only the tensor that is rectified."""
+    kept = [*node.arguments.args, *node.arguments.kwargs.values()][operand]
+    for tensor in node.input_tensors:
+        source = tensor._keras_history.operation
+        if tensor is not kept and source is not None:
+            source._outbound_nodes.remove(node)
+    node.arguments = SymbolicArguments(kept)
+
+
+def _map_again(graph: Any) -> None:
+    names = ("_nodes", "_nodes_by_depth", "_operations", "_operations_by_depth")
+    vars(graph).update(
+        zip(names, map_graph(graph._inputs, graph._outputs), strict=True)
+    )

@@ -1,0 +1,146 @@
+"""A converted model or layer whose layers are made in Python code, and its file.
+
+The config of such a class holds its own arguments, not its layers; from it comes the
+model as it was before the conversion. So a converted one stands in a file with what
+was put where: it is made from its own config, and then converted again. Its class is
+a subclass of its own with the same name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras.src.saving import object_registration
+from keras.src.saving import serialization_lib
+
+from keras_rectifiers import specs
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live.exchange import Exchange
+from keras_rectifiers.live.exchange import exchange
+from keras_rectifiers.live.layers import at_position
+
+#: On-disk format: never change these.
+_NAME = "Converted"
+_REGISTERED = f"{specs.PACKAGE}>{_NAME}"
+_INNER, _ROUNDS = "inner", "rounds"
+_COMPILED = "compile_config"
+
+#: Attribute of a converted object that holds its rounds, as JSON.
+_KEPT = "_keras_rectifiers_rounds"
+#: Original class -> the one of converted objects.
+_CLASSES: dict[type, type] = {}
+
+#: What was put in one place: its position, attribute, operand and the layer's config.
+Put = dict[str, Any]
+
+
+@keras.saving.register_keras_serializable(package=specs.PACKAGE, name=_NAME)
+class Converted:
+    """Makes a converted object from its config; it is never made itself."""
+
+    __module__ = "keras_rectifiers.surgery.converted"
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` takes; of an object whose class is a converted one."""
+        made = type(self)
+        self.__class__ = original_class(self)
+        try:
+            inner = serialization_lib.serialize_keras_object(self)
+        finally:
+            self.__class__ = made
+        inner.pop(_COMPILED, None)  # it is that of the converted one
+        return {_INNER: inner, _ROUNDS: rounds(self)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The object of the user's class, converted.
+
+        Args:
+            config: `inner`, what Keras writes of the object before its conversion,
+                and `rounds`, what each conversion put where.
+
+        Raises:
+            UnsupportedModelError: The class makes other layers than it did.
+        """
+        made = keras.saving.deserialize_keras_object(config[_INNER])
+        for puts in config[_ROUNDS]:
+            apply(made, puts)
+        mark(made, config[_ROUNDS])
+        return made
+
+
+def apply(made: Any, puts: Sequence[Put]) -> None:
+    """Put layers where they were in the object that was saved.
+
+    Args:
+        made: An object of the user's class; it is changed.
+        puts: What goes where.
+
+    Raises:
+        UnsupportedModelError: The class makes other layers than it did.
+    """
+    wanted = []
+    for put in puts:
+        old = at_position(made, put["position"])
+        there = getattr(old, put["attribute"], None) if put["attribute"] else old
+        if there is None:
+            raise UnsupportedModelError(
+                "A converted model must be opened with the code it was converted "
+                f"with. Received: {type(made).__name__}, which has no layer "
+                f"{put['layer']['config']['name']!r} where the file has one."
+            )
+        layer = put["layer"]
+        if type(there).__name__ == layer["class_name"]:
+            continue  # its class keeps it in its own config
+        new = keras.saving.deserialize_keras_object(layer)
+        wanted.append(Exchange(old, new, put["attribute"], put["operand"]))
+    exchange(made, wanted)
+
+
+def mark(made: Any, rounds: Sequence[Sequence[Put]]) -> None:
+    """Let an object say in its config that it was converted.
+
+    Args:
+        made: The converted object; its class becomes a subclass.
+        rounds: What each conversion of it put where.
+    """
+    made.__class__ = _converted_class(original_class(made))
+    object.__setattr__(made, _KEPT, json.dumps(list(rounds)))
+
+
+def rounds(made: Any) -> list[list[Put]]:
+    """What conversions put into an object; empty where it was not converted."""
+    kept: list[list[Put]] = json.loads(vars(made).get(_KEPT, "[]"))
+    return kept
+
+
+def original_class(made: Any) -> type:
+    """The class of an object, before it was converted."""
+    cls = type(made)
+    return cls.__bases__[0] if cls in _CLASSES.values() else cls
+
+
+def _converted_class(cls: type) -> type:
+    if cls not in _CLASSES:
+        made = type(
+            cls.__name__,
+            (cls,),
+            {
+                "__module__": Converted.__module__,
+                "__qualname__": cls.__qualname__,
+                "__doc__": cls.__doc__,
+                "get_config": Converted.get_config,
+                "from_config": classmethod(_from_config),
+            },
+        )
+        _CLASSES[cls] = made
+        object_registration.GLOBAL_CUSTOM_NAMES[made] = _REGISTERED
+    return _CLASSES[cls]
+
+
+def _from_config(cls: type, config: dict[str, Any]) -> Any:
+    del cls  # the config has it
+    return Converted.from_config(config)

@@ -1,0 +1,120 @@
+"""Rectifiers in layers that Python code makes and calls.
+
+No config lists such layers. They are found in the live model, and what they are given
+is learnt by running it on symbolic tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Collection
+from typing import Any
+
+import keras
+
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.policies import policy_name
+from keras_rectifiers.graph.roles import HIDDEN
+from keras_rectifiers.graph.roles import OUTPUT
+from keras_rectifiers.graph.sites import FUSED
+from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.live import rectifiers
+from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.trace import Trace
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Held:
+    """A rectifier that Python code calls; plans take it as they take `Found`."""
+
+    site: Site
+    rectifier: LiveRectifier
+    #: Whether the channels are on the same axis at each call.
+    one_axis: bool = True
+
+    @property
+    def uses(self) -> tuple[int, ...]:
+        """For each call the number of its use: one for each width."""
+        numbers = {key: index for index, key in enumerate(dict.fromkeys(self._keys))}
+        return tuple(numbers[key] for key in self._keys)
+
+    @property
+    def _keys(self) -> tuple[int | None, ...]:
+        return self.site.widths
+
+
+class InPython:
+    """The rectifiers of a model that its document does not list.
+
+    Args:
+        model: The model; not changed.
+        listed: Paths of those that it lists.
+    """
+
+    def __init__(self, model: keras.Model, listed: Collection[str]) -> None:
+        self._model = model
+        self._listed = listed
+
+    @functools.cached_property
+    def found(self) -> tuple[Held, ...]:
+        """Each of them, in the order of the layers."""
+        left = [
+            each
+            for each in rectifiers.find(self._model)
+            if each.path not in self._listed
+        ]
+        if not left:
+            return ()
+        try:
+            trace = Trace(self._model, left)
+        except UnsupportedModelError:
+            return tuple(_held(each, (None,), HIDDEN, "") for each in left)
+        return tuple(
+            _held(each, trace.shapes(each), *_role(each, trace))
+            for each in left
+            if trace.shapes(each)
+        )
+
+
+def _role(rectifier: LiveRectifier, trace: Trace) -> tuple[str, str]:
+    if trace.ends(rectifier):
+        return OUTPUT, "it is the model's output"
+    return HIDDEN, ""
+
+
+def _held(
+    rectifier: LiveRectifier, shapes: tuple[Any, ...], role: str, evidence: str
+) -> Held:
+    function, owner = rectifier.function, rectifier.owner
+    policy = getattr(rectifier.layer or owner, "dtype_policy", None)
+    return Held(
+        Site(
+            path=rectifier.path,
+            form=rectifier.form,
+            spelling=_spelling(rectifier),
+            kind=function.kind,
+            negative_slope=function.negative_slope,
+            max_value=function.max_value,
+            threshold=function.threshold,
+            role=role,
+            evidence=evidence,
+            shapes=tuple(shapes),
+            channel_axis=rectifier.channel_axis,
+            dtype=policy_name(
+                None if policy is None else keras.dtype_policies.serialize(policy)
+            ),
+        ),
+        rectifier,
+    )
+
+
+def _spelling(rectifier: LiveRectifier) -> str:
+    """How a rectifier is written in the class that holds it."""
+    owner = rectifier.owner
+    if rectifier.form != FUSED:
+        return f"{type(owner).__name__}()"
+    value = getattr(owner, rectifier.attribute)
+    name = getattr(value, "__name__", None)
+    shown = repr(name) if name else f"{type(value).__name__}()"
+    return f"{type(owner).__name__}({rectifier.attribute}={shown})"

@@ -1,0 +1,154 @@
+"""The document of a live model, and that of its graph where its class hides it.
+
+Where a class keeps its own arguments in its config, not its layers, and computes what
+the graph between its inputs and outputs does, the graph is written for it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional
+from keras.src.models.functional import functional_like_constructor
+from keras.src.models.functional import is_input_keras_tensor
+
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import at
+from keras_rectifiers.graph.document import is_functional
+from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.document import walk
+from keras_rectifiers.live.layers import by_path
+from keras_rectifiers.surgery.borrowed import Borrowed
+from keras_rectifiers.surgery.borrowed import as_json
+from keras_rectifiers.surgery.twin import reason
+
+
+def is_graph(model: Any) -> bool:
+    """Whether a model computes what the graph between its inputs and outputs does."""
+    own = type(model).call is Functional.call
+    return isinstance(model, Functional) and own and bool(model.outputs)
+
+
+def lists_its_layers(model: Any) -> bool:
+    """Whether the config of a model lists its layers."""
+    if isinstance(model, keras.Sequential):
+        return type(model).get_config is keras.Sequential.get_config
+    own = type(model).get_config is Functional.get_config
+    return (
+        isinstance(model, Functional)
+        and own
+        and functional_like_constructor(type(model))
+    )
+
+
+def serialized(model: keras.Model) -> tuple[Entry, Borrowed]:
+    """The document of a model, and what it has only names for.
+
+    Args:
+        model: The model; not changed.
+
+    Returns:
+        What Keras writes of it, without its compile state. Of some classes that is
+        their own arguments alone: see `opened`.
+
+    Raises:
+        TypeError: It is no `keras.Model`.
+        UnsupportedModelError: Something in it has no config.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "A model must be a keras.Model or a path. Received: "
+            f"{model!r} of type {type(model).__name__}."
+        )
+    borrowed = Borrowed()
+    try:
+        written = borrowed.serialize(model)
+        written.pop("compile_config", None)
+        document = as_json(written)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise UnsupportedModelError(_unserializable(model, borrowed, error)) from error
+    _keep_tuples(written, document)
+    return borrowed.readable(document), borrowed
+
+
+def opened(document: Entry, model: keras.Model) -> Entry | None:
+    """A document with the graphs that classes hide.
+
+    Args:
+        document: The document of a model; not changed.
+        model: The model; not changed.
+
+    Returns:
+        The document itself where nothing is hidden. None where the model is no graph.
+
+    Raises:
+        UnsupportedModelError: Something in a graph has no config.
+    """
+    if not is_model(document):
+        if not is_graph(model):
+            return None
+        document = _graph(model)
+    layers = by_path(model)
+    hidden = [
+        place for place in walk(document) if _hides(place.entry, layers.get(place.path))
+    ]
+    if not hidden:
+        return document
+    document = copy.deepcopy(document)
+    for place in hidden:
+        inner = opened({}, layers[place.path])
+        if inner is not None:
+            entry = at(document, place.address)
+            entry.update(inner, name=entry.get("name"))
+    return document
+
+
+def _hides(entry: Entry, layer: Any) -> bool:
+    """Whether a layer is a graph that its entry does not list."""
+    return not is_model(entry) and isinstance(layer, Functional) and is_graph(layer)
+
+
+def _graph(model: Any) -> Entry:
+    """The document of the graph of a model."""
+    if not all(map(is_input_keras_tensor, model.inputs)):
+        raise UnsupportedModelError(_from_inside(model))
+    graph = Functional(model._inputs_struct, model._outputs_struct, name=model.name)
+    document, _ = serialized(graph)
+    document["config"]["trainable"] = model.trainable
+    return document
+
+
+def _keep_tuples(written: Any, document: Entry) -> None:
+    """Give the ends of each model back the tuples that JSON turned into lists."""
+    if not isinstance(written, dict):
+        return
+    if is_functional(document):
+        config = written["config"]
+        for key in ("input_layers", "output_layers"):
+            document["config"][key] = config[key]
+        pairs = zip(config["layers"], document["config"]["layers"], strict=True)
+        for before, after in pairs:
+            _keep_tuples(before, after)
+
+
+def _unserializable(model: keras.Model, borrowed: Borrowed, error: Exception) -> str:
+    layers = [each for each in borrowed.stack if isinstance(each, keras.layers.Layer)]
+    layer, failed = (layers or [model])[-1], (borrowed.stack or (model,))[-1]
+    names = [name for name, value in vars(layer).items() if value is failed]
+    what = f"the argument {names[0]!r} of {layer.name!r}" if names else repr(layer.name)
+    return (
+        "Every layer must have a config to be rebuilt from. Received: "
+        f"{what}, of class {type(failed if names else layer).__name__}, which has none "
+        f"({reason(error)}). Give that class a get_config."
+    )
+
+
+def _from_inside(model: Any) -> str:
+    return (
+        "A model must begin at its inputs. Received: "
+        f"{model.name!r} of class {type(model).__name__}, which begins at tensors "
+        "inside another model. Convert the model around it."
+    )
