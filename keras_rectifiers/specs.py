@@ -32,6 +32,7 @@ LEAKY_RELU_REGISTERED = "keras_rectifiers>LeakyReLU"
 PRELU_REGISTERED = "keras_rectifiers>PReLU"
 RRELU_REGISTERED = "keras_rectifiers>RReLU"
 NRELU_REGISTERED = "keras_rectifiers>NReLU"
+CONVERTED_REGISTERED = "keras_rectifiers>Converted"
 
 Shape = tuple[int | None, ...]
 

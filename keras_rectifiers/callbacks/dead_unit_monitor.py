@@ -27,8 +27,8 @@ from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.timeline import Timeline
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.live.rectifiers import LiveRectifier
-from keras_rectifiers.live.rectifiers import find
 from keras_rectifiers.live.state import steps_taken
+from keras_rectifiers.live.trace import seen
 
 AUTO = "auto"
 ALL = "all"
@@ -179,7 +179,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self._source is not None:
             self._source.stop()  # a run before this one may have ended in an error
-        rectifiers = find(self.model)
+        rectifiers = seen(self.model)
         if not rectifiers:
             raise UnsupportedModelError(
                 "DeadUnitMonitor needs a model with a rectifier that can be watched. "

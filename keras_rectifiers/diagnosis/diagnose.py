@@ -27,6 +27,7 @@ from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.live import rectifiers as live
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.trace import seen
 
 __all__ = ["Diagnosis", "Diagnostician", "diagnose"]
 
@@ -216,7 +217,7 @@ class Diagnostician:
                 self.model(data_sets.first_samples(first, 1))
             self._probe = Probe(
                 self.model,
-                live.find(self.model),
+                seen(self.model),
                 unit_axes=self.unit_axes,
                 gradients=self.gradients,
             )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_rectifiers.graph.callables import LIBRARIES
+from keras_rectifiers.specs import CONVERTED_REGISTERED
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import LEAKY_RELU_REGISTERED
 from keras_rectifiers.specs import PACKAGE
@@ -55,8 +56,12 @@ def is_keras(entry: Mapping[str, Any]) -> bool:
 
 
 def is_ours(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of a config is an object of a class of this package."""
-    return str(entry.get("registered_name") or "").startswith(f"{PACKAGE}>")
+    """Whether an entry of a config is an object of a class of this package.
+
+    What stands for a converted object of a user's class is none of ours.
+    """
+    name = str(entry.get("registered_name") or "")
+    return name.startswith(f"{PACKAGE}>") and name != CONVERTED_REGISTERED
 
 
 def is_operation(module: str | None) -> bool:

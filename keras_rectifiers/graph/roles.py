@@ -25,6 +25,8 @@ OUTPUT = "output"
 GUARD = "guard"
 RECURRENT = "recurrent"
 CUSTOM = "custom"
+#: Called by Python code, and held by no layer: it can be seen, and not replaced.
+CALLED = "called_in_python"
 ROLES = (HIDDEN, GATE, OUTPUT, GUARD, RECURRENT, CUSTOM)
 
 #: A role and the evidence for it.

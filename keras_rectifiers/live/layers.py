@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 import keras
 
+#: Attribute of a class of converted objects: the class they had before.
+ORIGINAL = "_keras_rectifiers_original"
+
 
 class Member(NamedTuple):
     """One layer or operation inside a model."""
@@ -142,3 +145,16 @@ def at_position(model: Any, position: Sequence[int]) -> Any:
             return None
         found = inside[number]
     return found
+
+
+def class_of(layer: Any) -> type:
+    """The class of a layer or model; of a converted one that of before."""
+    cls = type(layer)
+    original: type = vars(cls).get(ORIGINAL, cls)
+    return original
+
+
+def is_keras(layer: Any) -> bool:
+    """Whether the class of a layer is one of Keras, or of this package."""
+    root = class_of(layer).__module__.split(".", maxsplit=1)[0]
+    return root in ("keras", "keras_rectifiers")

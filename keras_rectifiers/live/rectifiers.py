@@ -30,6 +30,7 @@ from keras_rectifiers.layers import RReLU
 from keras_rectifiers.live import layers
 from keras_rectifiers.live import state
 from keras_rectifiers.live.axes import LiveAxes
+from keras_rectifiers.live.called import Calling
 from keras_rectifiers.live.exchange import own_attributes
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
@@ -43,6 +44,7 @@ _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, functools.partial)
 LAYER = "layer"
 FUSED = "fused"
 OPERATION = "op"
+CALLED = "called"
 
 #: The attribute in which a layer keeps its fused rectifier.
 ATTRIBUTE = "activation"
@@ -55,9 +57,9 @@ class LiveRectifier:
     #: Names from inside the top model, joined by `/`; a fused rectifier has the
     #: path of its host. A second one of the same name ends in `#2`.
     path: str
-    #: `"layer"`, `"fused"` (in a layer's `activation`) or `"op"`.
+    #: `"layer"`, `"fused"` (in an attribute), `"op"`, or `"called"` by Python code.
     form: str
-    #: The layer, the host, or the operation.
+    #: The layer, the host, the operation, or the layer whose code makes the call.
     owner: Any
     #: The function that it computes.
     function: Rectifier
@@ -69,11 +71,13 @@ class LiveRectifier:
     attribute: str = ATTRIBUTE
     #: Where the owner stands, as `live.layers.Member` has it.
     position: tuple[int, ...] = ()
+    #: Where a called one is called.
+    calling: Calling | None = None
 
     @property
     def layer(self) -> Any:
         """The layer that rectifies; None for functions and operations."""
-        if self.form == OPERATION:
+        if self.form in (OPERATION, CALLED):
             return None
         inner = getattr(self.owner, self.attribute, None)
         if isinstance(inner, keras.layers.Layer):
@@ -112,15 +116,11 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
     Returns:
         One entry for each rectifier; one that is shared counts once.
     """
-    axes = LiveAxes(model)
-    axis_of = {id(model): traits.LAST}
     used: Counter[str] = Counter()
     slots: set[int] = set()
     found = []
-    top = layers.Member("", model, model, ())
-    for each in (top, *layers.walk(model, closed=keras.layers.RNN)):
-        path, member, parent, position = each
-        axis = axis_of[id(member)] = axes.of(member, axis_of[id(parent)])
+    for each, axis in placed(model):
+        path, member, _, position = each
         for name, known in _inside(member, slots):
             # What rectifies is this place: not a second one below it.
             slots.add(id(getattr(member, name, None)))
@@ -143,12 +143,27 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
     return tuple(found)
 
 
+def placed(model: Any) -> Iterator[tuple[layers.Member, int]]:
+    """A model itself and what is inside it, each with the axis of its channels.
+
+    Args:
+        model: A Keras model; what is inside recurrent layers is left out.
+    """
+    axes = LiveAxes(model)
+    axis_of = {id(model): traits.LAST}
+    top = layers.Member("", model, model, ())
+    for each in (top, *layers.walk(model, closed=keras.layers.RNN)):
+        axis = axes.of(each.member, axis_of[id(each.parent)])
+        axis_of[id(each.member)] = axis
+        yield each, axis
+
+
 def _inside(member: Any, slots: set[int]) -> Iterator[tuple[str, _Known]]:
     """The attribute and the kind of each rectifier that a member is, or holds."""
     known = None if id(member) in slots else _recognise(member)
     if known is not None:
         yield ATTRIBUTE, known
-    if not layers.is_layer(member) or is_keras(type(member)):
+    if not layers.is_layer(member) or layers.is_keras(member):
         return
     for name, value in own_attributes(member).items():
         if name == ATTRIBUTE or not isinstance(value, _FUNCTIONS):
@@ -156,11 +171,6 @@ def _inside(member: Any, slots: set[int]) -> Iterator[tuple[str, _Known]]:
         function = forms.recognise_activation(_serialized(value))
         if function is not None:
             yield name, (FUSED, function, 0)
-
-
-def is_keras(cls: type) -> bool:
-    """Whether a class is one of Keras, or of this package."""
-    return cls.__module__.split(".", maxsplit=1)[0] in ("keras", "keras_rectifiers")
 
 
 def _recognise(member: Any) -> _Known | None:

@@ -12,10 +12,14 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from keras_rectifiers.live.called import Calling
+from keras_rectifiers.live.called import aside
+from keras_rectifiers.live.called import watched
 from keras_rectifiers.live.rectifiers import FUSED
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.shadow import shadowed
@@ -42,12 +46,37 @@ def tap(
             it may replace. Default None.
     """
     with contextlib.ExitStack() as stack:
+        called = {}
         for rectifier in rectifiers:
+            if rectifier.calling is not None:
+                called[id(rectifier.owner), rectifier.calling] = rectifier
+                continue
             instance, attribute = _target(rectifier)
             original = getattr(instance, attribute)
-            watched = _watched(original, rectifier, receive, before)
-            stack.enter_context(shadowed(instance, **{attribute: watched}))
+            stand_in = _watched(original, rectifier, receive, before)
+            stack.enter_context(shadowed(instance, **{attribute: stand_in}))
+        if called:
+            stack.enter_context(_calls(called, receive, before))
         yield
+
+
+def _calls(
+    called: Mapping[tuple[int, Calling], LiveRectifier],
+    receive: Receiver,
+    before: Before | None,
+) -> contextlib.AbstractContextManager[None]:
+    """Hand the calls that Python code makes to a function."""
+
+    def seen(layer: Any, calling: Calling, _: Any, pre: Any, post: Any) -> None:
+        rectifier = called.get((id(layer), calling))
+        if rectifier is not None:
+            receive(rectifier, pre, post)
+
+    def ahead(layer: Any, calling: Calling, pre: Any) -> Any:
+        rectifier = called.get((id(layer), calling))
+        return pre if rectifier is None or before is None else before(rectifier, pre)
+
+    return watched(seen, None if before is None else ahead)
 
 
 class SharedTap:
@@ -114,7 +143,8 @@ def _watched(
     def call(*args: Any, **kwargs: Any) -> Any:
         if before is not None:
             args, kwargs = _replaced(args, kwargs, rectifier, before)
-        output = original(*args, **kwargs)
+        with aside():
+            output = original(*args, **kwargs)
         given = [*args, *kwargs.values()][rectifier.operand]
         if not isinstance(output, keras.KerasTensor):
             receive(rectifier, given, output)

@@ -20,11 +20,11 @@ from keras_rectifiers import specs
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.live.exchange import Exchange
 from keras_rectifiers.live.exchange import exchange
+from keras_rectifiers.live.layers import ORIGINAL
 from keras_rectifiers.live.layers import at_position
+from keras_rectifiers.live.layers import class_of
 
 #: On-disk format: never change these.
-_NAME = "Converted"
-_REGISTERED = f"{specs.PACKAGE}>{_NAME}"
 _INNER, _ROUNDS = "inner", "rounds"
 _COMPILED = "compile_config"
 
@@ -37,7 +37,7 @@ _CLASSES: dict[type, type] = {}
 Put = dict[str, Any]
 
 
-@keras.saving.register_keras_serializable(package=specs.PACKAGE, name=_NAME)
+@keras.saving.register_keras_serializable(package=specs.PACKAGE, name="Converted")
 class Converted:
     """Makes a converted object from its config; it is never made itself."""
 
@@ -46,7 +46,7 @@ class Converted:
     def get_config(self) -> dict[str, Any]:
         """What `from_config` takes; of an object whose class is a converted one."""
         made = type(self)
-        self.__class__ = original_class(self)
+        self.__class__ = class_of(self)
         try:
             inner = serialization_lib.serialize_keras_object(self)
         finally:
@@ -107,7 +107,7 @@ def mark(made: Any, rounds: Sequence[Sequence[Put]]) -> None:
         made: The converted object; its class becomes a subclass.
         rounds: What each conversion of it put where.
     """
-    made.__class__ = _converted_class(original_class(made))
+    made.__class__ = _converted_class(class_of(made))
     object.__setattr__(made, _KEPT, json.dumps(list(rounds)))
 
 
@@ -115,12 +115,6 @@ def rounds(made: Any) -> list[list[Put]]:
     """What conversions put into an object; empty where it was not converted."""
     kept: list[list[Put]] = json.loads(vars(made).get(_KEPT, "[]"))
     return kept
-
-
-def original_class(made: Any) -> type:
-    """The class of an object, before it was converted."""
-    cls = type(made)
-    return cls.__bases__[0] if cls in _CLASSES.values() else cls
 
 
 def _converted_class(cls: type) -> type:
@@ -132,12 +126,13 @@ def _converted_class(cls: type) -> type:
                 "__module__": Converted.__module__,
                 "__qualname__": cls.__qualname__,
                 "__doc__": cls.__doc__,
+                ORIGINAL: cls,
                 "get_config": Converted.get_config,
                 "from_config": classmethod(_from_config),
             },
         )
         _CLASSES[cls] = made
-        object_registration.GLOBAL_CUSTOM_NAMES[made] = _REGISTERED
+        object_registration.GLOBAL_CUSTOM_NAMES[made] = specs.CONVERTED_REGISTERED
     return _CLASSES[cls]
 
 

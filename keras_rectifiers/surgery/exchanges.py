@@ -17,6 +17,7 @@ from keras_rectifiers.live.exchange import Exchange
 from keras_rectifiers.live.exchange import exchange
 from keras_rectifiers.live.layers import at_position
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.layers import walk
 from keras_rectifiers.surgery import converted
@@ -139,8 +140,7 @@ def _mark(new: keras.Model, puts: Sequence[tuple[Exchange, Put]]) -> None:
 
 
 def _hides(holder: Any) -> bool:
-    cls = converted.original_class(holder)
-    return not rectifiers.is_keras(cls) and not lists_its_layers(holder)
+    return not is_keras(holder) and not lists_its_layers(holder)
 
 
 def _inside(holder: Any, puts: Sequence[tuple[Exchange, Put]]) -> Iterator[Put]:

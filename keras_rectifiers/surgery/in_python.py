@@ -15,11 +15,14 @@ import keras
 
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.policies import policy_name
+from keras_rectifiers.graph.roles import CALLED
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.live import rectifiers
+from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.trace import Trace
 
@@ -59,25 +62,26 @@ class InPython:
     @functools.cached_property
     def found(self) -> tuple[Held, ...]:
         """Each of them, in the order of the layers."""
-        left = [
-            each
-            for each in rectifiers.find(self._model)
-            if each.path not in self._listed
-        ]
-        if not left:
+        if all(is_keras(each) for each in flat(self._model)):
             return ()
         try:
-            trace = Trace(self._model, left)
+            trace = Trace(self._model)
         except UnsupportedModelError:
-            return tuple(_held(each, (None,), HIDDEN, "") for each in left)
+            return tuple(
+                _held(each, (None,), HIDDEN, "")
+                for each in rectifiers.find(self._model)
+                if each.path not in self._listed
+            )
         return tuple(
             _held(each, trace.shapes(each), *_role(each, trace))
-            for each in left
-            if trace.shapes(each)
+            for each in trace.rectifiers
+            if each.path not in self._listed and trace.shapes(each)
         )
 
 
 def _role(rectifier: LiveRectifier, trace: Trace) -> tuple[str, str]:
+    if rectifier.calling is not None:
+        return CALLED, f"{rectifier.calling}; let a layer hold it, and call that"
     if trace.ends(rectifier):
         return OUTPUT, "it is the model's output"
     return HIDDEN, ""
@@ -112,9 +116,12 @@ def _held(
 def _spelling(rectifier: LiveRectifier) -> str:
     """How a rectifier is written in the class that holds it."""
     owner = rectifier.owner
-    if rectifier.form != FUSED:
+    if rectifier.calling is not None:
+        return f"{rectifier.calling.name}(x)"
+    if rectifier.form != FUSED and not isinstance(owner, keras.layers.Activation):
         return f"{type(owner).__name__}()"
     value = getattr(owner, rectifier.attribute)
     name = getattr(value, "__name__", None)
     shown = repr(name) if name else f"{type(value).__name__}()"
-    return f"{type(owner).__name__}({rectifier.attribute}={shown})"
+    before = f"{rectifier.attribute}=" if rectifier.form == FUSED else ""
+    return f"{type(owner).__name__}({before}{shown})"

@@ -21,6 +21,7 @@ from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.live.layers import by_path
+from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.borrowed import as_json
 from keras_rectifiers.surgery.twin import reason
@@ -34,14 +35,12 @@ def is_graph(model: Any) -> bool:
 
 def lists_its_layers(model: Any) -> bool:
     """Whether the config of a model lists its layers."""
-    if isinstance(model, keras.Sequential):
-        return type(model).get_config is keras.Sequential.get_config
-    own = type(model).get_config is Functional.get_config
-    return (
-        isinstance(model, Functional)
-        and own
-        and functional_like_constructor(type(model))
-    )
+    cls = class_of(model)
+    if issubclass(cls, keras.Sequential):
+        return cls.get_config is keras.Sequential.get_config
+    if not issubclass(cls, Functional) or cls.get_config is not Functional.get_config:
+        return False
+    return bool(functional_like_constructor(cls))
 
 
 def serialized(model: keras.Model) -> tuple[Entry, Borrowed]:

@@ -17,10 +17,10 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.live.exchange import own_attributes
+from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.layers import members
 from keras_rectifiers.live.layers import own_variables
-from keras_rectifiers.live.rectifiers import is_keras
 from keras_rectifiers.surgery.rewrite import Holder
 
 
@@ -217,7 +217,7 @@ class _Walker:
 def _slots(old: Any, new: Any) -> Iterator[str]:
     """Attributes of a layer that may hold a rectifier."""
     yield ATTRIBUTE
-    if is_keras(type(old)):
+    if is_keras(old):
         return
     others = own_attributes(new)
     for name, value in own_attributes(old).items():

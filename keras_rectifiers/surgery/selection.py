@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.graph.roles import CALLED
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.graph.sites import Site
@@ -54,6 +55,8 @@ class Selection:
 
     def skips(self, site: Site) -> Cannot | None:
         """Why a site is left alone, None where it is taken."""
+        if site.role == CALLED:
+            return Cannot(site.role, site.evidence)
         if site.kind not in self.of:
             return Cannot("kind", f"it is a {site.kind}; of={'/'.join(self.of)}")
         if self.include and not any(matches(site, each) for each in self.include):
