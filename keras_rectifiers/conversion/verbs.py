@@ -19,6 +19,7 @@ from keras_rectifiers.conversion.targets import HDF5
 from keras_rectifiers.conversion.targets import MODEL
 from keras_rectifiers.conversion.targets import check_form
 from keras_rectifiers.conversion.targets import check_target_for
+from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
@@ -52,6 +53,7 @@ def plan(
     weights: str | os.PathLike[str] | None = None,
     input_shape: Sequence[int | None] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
+    as_functional: bool = False,
 ) -> Plan:
     """Plan a conversion, and change nothing.
 
@@ -85,6 +87,9 @@ def plan(
         custom_objects: Functions in place of those that a saved one cannot hold, by
             their names, or by `"layer"` or `"layer.argument"` for a lambda. Classes,
             where a custom layer holds layers and is not registered.
+        as_functional: Whether a live model of a class that hides its layers (as those
+            of KerasHub do) becomes a plain Functional model, which opens anywhere;
+            the plan lists what that gives up. Default False: the class is kept.
 
     Returns:
         The plan: print it, keep it as JSON, apply it.
@@ -92,8 +97,8 @@ def plan(
     Raises:
         SelectionError: A pattern or the whole selection matches nothing.
         ArchiveError: The file is missing, damaged or foreign.
-        UnsupportedModelError: The live model's layers are not in its config, or
-            something in the saved one has no form in Keras 3.
+        UnsupportedModelError: Something in the live model has no config, or something
+            in the saved one has no form in Keras 3.
         ValueError: An option is out of its range.
 
     Example:
@@ -124,25 +129,37 @@ def plan(
     )
     target, selection = options.wanted(to)
     if isinstance(model, str | os.PathLike):
+        if as_functional:
+            raise ArgumentError(
+                "as_functional=True needs a live model. Received: the path "
+                f"{str(model)!r}. Load it with keras_rectifiers.load_model first."
+            )
         with options.opened(model) as opened:
             made = make_plan(opened, target, selection)
             return _with_repairs(made, opened.repairs_for(made))
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
-    return make_plan(LiveModel(model), target, selection)
+    live = LiveModel(model, as_functional=as_functional)
+    return _with_repairs(make_plan(live, target, selection), live.given_up)
 
 
-def convert(model: Any, to: Any = specs.PRELU, **options: Any) -> Any:
+def convert(
+    model: Any, to: Any = specs.PRELU, *, as_functional: bool = False, **options: Any
+) -> Any:
     """Convert a live model; the original is unchanged, use the return value.
 
     Args:
-        model: A Functional or Sequential `keras.Model`.
+        model: Any built `keras.Model`: Functional, Sequential, a subclass of either,
+            or a model whose layers are called by Python code.
         to: As for `plan`.
+        as_functional: As for `plan`.
         **options: As for `plan`.
 
     Returns:
-        A new model with the original's weights, names, seed states, flags,
-        compile state and optimizer state.
+        A new model of the same class with the original's weights, names, seed states,
+        flags, compile state and optimizer state. Its `save` writes what was replaced
+        along with the config of the class, so that `keras.saving.load_model` gives
+        the converted model where this package and the class are imported.
 
     Raises:
         UnsupportedModelError: Something could not be carried over; it is named.
@@ -152,7 +169,7 @@ def convert(model: Any, to: Any = specs.PRELU, **options: Any) -> Any:
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
     target, selection = Options.of_call("convert", **options).wanted(to)
-    opened = LiveModel(model)
+    opened = LiveModel(model, as_functional=as_functional)
     return opened.apply(make_plan(opened, target, selection))
 
 

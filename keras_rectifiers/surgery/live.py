@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.models.functional import Functional
 
 from keras_rectifiers import layers as _registered  # noqa: F401 - Keras finds them
 from keras_rectifiers.errors import UnsupportedModelError
@@ -28,9 +29,12 @@ from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import unseen
 from keras_rectifiers.live.layers import by_path
+from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery import live_document
+from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.exchanges import Exchanges
 from keras_rectifiers.surgery.in_python import Held
 from keras_rectifiers.surgery.in_python import InPython
@@ -49,6 +53,8 @@ class LiveModel:
 
     Args:
         model: A Keras model; it is never changed.
+        as_functional: Whether to make plain Functional models of those whose class
+            hides its layers. Default False.
 
     Attributes:
         model: The model.
@@ -58,16 +64,37 @@ class LiveModel:
         UnsupportedModelError: Something in it has no config.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, *, as_functional: bool = False) -> None:
         self.model = model
-        self._document, self._borrowed = live_document.serialized(model)
-        document = live_document.opened(self._document, model)
-        self._survey = None if document is None else Survey(document)
-        #: What its own config lists, which a plan can rewrite.
+        self._borrowed = Borrowed()
+        self._document = live_document.serialized(model, self._borrowed)
+        found = live_document.opened(self._document, model, self._borrowed)
+        self._survey = None if found is None else Survey(found[0])
+        #: What a plan can rewrite in the config that the copy is made from.
         self._listed = self._survey
-        if document is not self._document:
+        #: Paths of models that become plain ones.
+        self._plain: tuple[str, ...] = ()
+        if found is None and as_functional:
+            raise UnsupportedModelError(_no_graph(model))
+        if found is not None and as_functional:
+            self._document, self._plain = found
+        elif found is not None and found[1]:
             listed = is_model(self._document)
             self._listed = Survey(self._document) if listed else None
+
+    @property
+    def given_up(self) -> tuple[Repair, ...]:
+        """The classes that become plain models, where that was asked for."""
+        return tuple(
+            Repair(
+                "as_functional",
+                path,
+                f"{class_of(self.layers[path]).__name__} → Functional: its layers, "
+                "without the methods and the arguments of its class",
+                caution=True,
+            )
+            for path in self._plain
+        )
 
     @property
     def survey(self) -> Survey:
@@ -149,7 +176,8 @@ class LiveModel:
         """
         rewritten, left = self._rewritten(plan)
         exchanges = Exchanges(self.model, self.found, left)
-        new = rebuild(self.model, rewritten.document, self._borrowed, self.layers)
+        kind = Functional if "" in self._plain else type(self.model)
+        new = rebuild(self.model, rewritten.document, self._borrowed, self.layers, kind)
         pairs = pair(self.model, new, replaced=rewritten.replaced)
         if pairs.split:
             raise UnsupportedModelError(_split(pairs.split[0]))
@@ -187,4 +215,12 @@ def _split(path: str) -> str:
         f"{path!r}, which comes back from its config as a layer with weights of its "
         "own. Give the class that holds it a get_config and from_config that name "
         "it (keras.saving.serialize_keras_object, deserialize_keras_object)."
+    )
+
+
+def _no_graph(model: keras.Model) -> str:
+    return (
+        "as_functional=True needs a model that computes what the graph between its "
+        f"inputs and outputs does. Received: {model.name!r} of class "
+        f"{type(model).__name__}, whose layers are called by Python code. Leave it out."
     )

@@ -35,7 +35,7 @@ def is_graph(model: Any) -> bool:
 
 def lists_its_layers(model: Any) -> bool:
     """Whether the config of a model lists its layers."""
-    cls = class_of(model)
+    cls: Any = class_of(model)
     if issubclass(cls, keras.Sequential):
         return cls.get_config is keras.Sequential.get_config
     if not issubclass(cls, Functional) or cls.get_config is not Functional.get_config:
@@ -43,11 +43,12 @@ def lists_its_layers(model: Any) -> bool:
     return bool(functional_like_constructor(cls))
 
 
-def serialized(model: keras.Model) -> tuple[Entry, Borrowed]:
-    """The document of a model, and what it has only names for.
+def serialized(model: keras.Model, borrowed: Borrowed) -> Entry:
+    """The document of a model.
 
     Args:
         model: The model; not changed.
+        borrowed: Keeps what the document has only names for.
 
     Returns:
         What Keras writes of it, without its compile state. Of some classes that is
@@ -62,7 +63,6 @@ def serialized(model: keras.Model) -> tuple[Entry, Borrowed]:
             "A model must be a keras.Model or a path. Received: "
             f"{model!r} of type {type(model).__name__}."
         )
-    borrowed = Borrowed()
     try:
         written = borrowed.serialize(model)
         written.pop("compile_config", None)
@@ -70,39 +70,46 @@ def serialized(model: keras.Model) -> tuple[Entry, Borrowed]:
     except (TypeError, ValueError, NotImplementedError) as error:
         raise UnsupportedModelError(_unserializable(model, borrowed, error)) from error
     _keep_tuples(written, document)
-    return borrowed.readable(document), borrowed
+    readable: Entry = borrowed.readable(document)
+    return readable
 
 
-def opened(document: Entry, model: keras.Model) -> Entry | None:
+def opened(
+    document: Entry, model: keras.Model, borrowed: Borrowed
+) -> tuple[Entry, tuple[str, ...]] | None:
     """A document with the graphs that classes hide.
 
     Args:
         document: The document of a model; not changed.
         model: The model; not changed.
+        borrowed: As for `serialized`.
 
     Returns:
-        The document itself where nothing is hidden. None where the model is no graph.
+        The document, itself where nothing is hidden, and the paths of the models
+        that were written as plain ones. None where the model is no graph.
 
     Raises:
         UnsupportedModelError: Something in a graph has no config.
     """
+    paths: list[str] = []
     if not is_model(document):
         if not is_graph(model):
             return None
-        document = _graph(model)
+        document = _graph(model, borrowed)
+        paths.append("")
     layers = by_path(model)
     hidden = [
         place for place in walk(document) if _hides(place.entry, layers.get(place.path))
     ]
-    if not hidden:
-        return document
-    document = copy.deepcopy(document)
+    if hidden:
+        document = copy.deepcopy(document)
     for place in hidden:
-        inner = opened({}, layers[place.path])
+        inner = opened({}, layers[place.path], borrowed)
         if inner is not None:
             entry = at(document, place.address)
-            entry.update(inner, name=entry.get("name"))
-    return document
+            entry.update(inner[0], name=entry.get("name"))
+            paths += ("/".join(filter(None, (place.path, each))) for each in inner[1])
+    return document, tuple(paths)
 
 
 def _hides(entry: Entry, layer: Any) -> bool:
@@ -110,12 +117,12 @@ def _hides(entry: Entry, layer: Any) -> bool:
     return not is_model(entry) and isinstance(layer, Functional) and is_graph(layer)
 
 
-def _graph(model: Any) -> Entry:
+def _graph(model: Any, borrowed: Borrowed) -> Entry:
     """The document of the graph of a model."""
     if not all(map(is_input_keras_tensor, model.inputs)):
         raise UnsupportedModelError(_from_inside(model))
     graph = Functional(model._inputs_struct, model._outputs_struct, name=model.name)
-    document, _ = serialized(graph)
+    document = serialized(graph, borrowed)
     document["config"]["trainable"] = model.trainable
     return document
 

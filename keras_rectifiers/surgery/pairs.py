@@ -221,7 +221,9 @@ def _slots(old: Any, new: Any) -> Iterator[str]:
         return
     others = own_attributes(new)
     for name, value in own_attributes(old).items():
-        if name != ATTRIBUTE and is_layer(value) != is_layer(others.get(name)):
+        if name == ATTRIBUTE or name not in others:
+            continue
+        if is_layer(value) != is_layer(others[name]):
             yield name
 
 

@@ -7,27 +7,34 @@ from collections.abc import Container
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional
 
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.surgery.borrowed import Borrowed
+from keras_rectifiers.surgery.live_document import is_graph
 from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.twin import lost
 
 
 def rebuild(
-    model: keras.Model, document: Entry, borrowed: Borrowed, layers: dict[str, Any]
+    model: keras.Model,
+    document: Entry,
+    borrowed: Borrowed,
+    layers: dict[str, Any],
+    kind: type,
 ) -> keras.Model:
-    """A model of the same class, made from a document.
+    """A model made from a document.
 
     Args:
         model: The original.
         document: Its document, or what became of it; it is changed.
         borrowed: What the document has only names for.
         layers: The layers of the original by path.
+        kind: The class that it must have.
 
     Raises:
         UnsupportedModelError: A class did not come back from its config.
@@ -37,10 +44,10 @@ def rebuild(
     except (TypeError, ValueError, NotImplementedError) as error:
         told = _not_revived(model, document, borrowed, layers, error)
         raise UnsupportedModelError(told) from error
-    if type(new) is not type(model):
+    if type(new) is not kind:
         raise UnsupportedModelError(
             f"The rebuilt model must be of the same class. Received: "
-            f"{type(new).__name__} for {type(model).__name__}."
+            f"{type(new).__name__} for {kind.__name__}."
         )
     return new
 
@@ -61,7 +68,10 @@ def _not_revived(
                 keras.saving.deserialize_keras_object(place.entry)
             except (TypeError, ValueError, NotImplementedError) as cause:
                 return lost(layers.get(place.path, model), place.path, cause)
-    return lost(model, "", error)
+    told = lost(model, "", error)
+    if type(model) in (Functional, keras.Sequential) or not is_graph(model):
+        return told
+    return f"{told} Or pass as_functional=True, for a plain model of the same layers."
 
 
 def move(pairs: Pairs, replaced: Container[Holder]) -> None:
