@@ -20,6 +20,7 @@ from keras.src.models.functional import Functional
 from keras_rectifiers import layers as _registered  # noqa: F401 - Keras finds them
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.roles import CUSTOM
@@ -77,7 +78,9 @@ class LiveModel:
         if found is None and as_functional:
             raise UnsupportedModelError(_no_graph(model))
         if found is not None and as_functional:
-            self._document, self._plain = found
+            self._document, gone = live_document.plain(found[0])
+            self._plain = (*found[1], *gone)
+            self._survey = self._listed = Survey(self._document)
         elif found is not None and found[1]:
             listed = is_model(self._document)
             self._listed = Survey(self._document) if listed else None
@@ -89,7 +92,7 @@ class LiveModel:
             Repair(
                 "as_functional",
                 path,
-                f"{class_of(self.layers[path]).__name__} → Functional: its layers, "
+                f"{class_of(self.layers[path]).__name__} → a plain model: its layers, "
                 "without the methods and the arguments of its class",
                 caution=True,
             )
@@ -176,7 +179,10 @@ class LiveModel:
         """
         rewritten, left = self._rewritten(plan)
         exchanges = Exchanges(self.model, self.found, left)
-        kind = Functional if "" in self._plain else type(self.model)
+        kind: type = type(self.model)
+        if "" in self._plain:
+            graph = is_functional(self._document)
+            kind = Functional if graph else keras.Sequential
         new = rebuild(self.model, rewritten.document, self._borrowed, self.layers, kind)
         pairs = pair(self.model, new, replaced=rewritten.replaced)
         if pairs.split:

@@ -15,6 +15,7 @@ from keras.src.models.functional import functional_like_constructor
 from keras.src.models.functional import is_input_keras_tensor
 
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import at
 from keras_rectifiers.graph.document import is_functional
@@ -109,6 +110,26 @@ def opened(
             entry = at(document, place.address)
             entry.update(inner[0], name=entry.get("name"))
             paths += ("/".join(filter(None, (place.path, each))) for each in inner[1])
+    return document, tuple(paths)
+
+
+def plain(document: Entry) -> tuple[Entry, tuple[str, ...]]:
+    """A document in which each model that lists its layers is one of Keras.
+
+    Args:
+        document: The document; not changed.
+
+    Returns:
+        The document, and the paths of the models whose class went.
+    """
+    document = copy.deepcopy(document)
+    paths = []
+    for place in walk(document):
+        entry = place.entry
+        if is_model(entry) and not forms.is_keras(entry):
+            name = "Functional" if is_functional(entry) else "Sequential"
+            entry.update(module="keras", class_name=name, registered_name=None)
+            paths.append(place.path)
     return document, tuple(paths)
 
 

@@ -7,14 +7,14 @@ from collections.abc import Container
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.surgery.borrowed import Borrowed
-from keras_rectifiers.surgery.live_document import is_graph
 from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.twin import lost
@@ -69,7 +69,7 @@ def _not_revived(
             except (TypeError, ValueError, NotImplementedError) as cause:
                 return lost(layers.get(place.path, model), place.path, cause)
     told = lost(model, "", error)
-    if type(model) in (Functional, keras.Sequential) or not is_graph(model):
+    if is_keras(model) or not is_model(document):
         return told
     return f"{told} Or pass as_functional=True, for a plain model of the same layers."
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
@@ -48,8 +49,13 @@ class SavedSource:
 
     @property
     def unseen(self) -> tuple[Unseen, ...]:
-        """What cannot be looked into; of the layers inside a place nothing is known."""
-        return unseen(self.survey, lambda _: Inside())
+        """What cannot be looked into."""
+        return unseen(self.survey, self.look)
+
+    def look(self, place: Place) -> Inside:
+        """What is known of the layers inside a place: nothing."""
+        del place
+        return Inside()
 
     def rewritten(self, plan: Plan) -> Rewritten:
         """What a plan makes of the document; not to be changed.

@@ -67,24 +67,28 @@ def _with_backbone():
     )
 
 
-def test_a_model_of_another_package_is_listed_live_and_by_file(tmp_path):
-    """Its class, its path, the number of its layers, and what opens it."""
+def test_a_model_of_another_package_is_listed_by_file(tmp_path):
+    """Its class, its path, and what opens it; live its layers are looked into."""
     model = _with_backbone()
     model.save(tmp_path / "model.keras")
 
     live = keras_rectifiers.plan(model)
     filed = keras_rectifiers.plan(tmp_path / "model.keras")
 
-    for found in (live, filed):
-        assert [step.site.path for step in found.steps] == ["head"]
-        body, block = found.unseen
-        assert (body.path, body.class_name, body.layers) == ("body", "Backbone", 4)
-        assert "keras.Model(m.inputs, m.outputs)" in body.detail
-        assert (block.path, block.class_name, block.layers) == ("block", "Block", 1)
-        assert {body.reason, block.reason} == {"custom"}
-        assert found.summary.endswith(" Not looked into: 2 (5 layers inside).")
-        assert Plan.from_json(found.to_json()) == found
-    assert live.unseen[1].detail == "its layers are called by Python code"
+    body, block = filed.unseen
+    assert [step.site.path for step in filed.steps] == ["head"]
+    assert (body.path, body.class_name, body.layers) == ("body", "Backbone", 4)
+    assert "keras.Model(m.inputs, m.outputs)" in body.detail
+    assert (block.path, block.class_name, block.layers) == ("block", "Block", 1)
+    assert {body.reason, block.reason} == {"custom"}
+    assert filed.summary.endswith(" Not looked into: 2 (5 layers inside).")
+    assert Plan.from_json(filed.to_json()) == filed
+    assert "head" in {step.site.path for step in live.steps}
+    assert any(step.site.path.startswith("body/") for step in live.steps)
+    assert "block/dense" in {
+        step.site.path.rstrip("_0123456789") for step in live.steps
+    }
+    assert [skip.reason for skip in live.skips] == ["called_in_python"]
 
 
 def test_what_a_file_does_not_tell_is_not_made_up():
@@ -284,17 +288,17 @@ def test_layers_of_this_package_and_of_keras_are_looked_into():
     assert keras_rectifiers.plan(converted, of="prelu", to="relu").unseen == ()
 
 
-def test_a_functional_model_with_arguments_of_its_own_is_told_the_way():
-    """The sentence names the call whose model converts, and that one does."""
-    model = Backbone(name="body")
+def test_a_functional_model_with_arguments_of_its_own_keeps_its_class():
+    """Or becomes a plain model, where that is asked for."""
+    model, roles = Backbone(name="body"), ("hidden", "output")
 
-    with pytest.raises(UnsupportedModelError, match=r"keras\.Model\(m\.inputs, m\.out"):
-        keras_rectifiers.plan(model)
-    flat = keras.Model(model.inputs, model.outputs)
-    converted = keras_rectifiers.convert(flat, roles=("hidden", "output"))
+    converted = keras_rectifiers.convert(model, roles=roles)
+    plain = keras_rectifiers.convert(model, roles=roles, as_functional=True)
 
-    assert keras_rectifiers.verify(model, converted).bit_equal
-    assert keras_rectifiers.verify(flat, converted).weights_equal
+    assert isinstance(converted, Backbone)
+    assert not isinstance(plain, Backbone)
+    for each in (converted, plain):
+        assert keras_rectifiers.verify(model, each).holds
 
 
 class OwnCall(Backbone):
@@ -305,9 +309,15 @@ class OwnCall(Backbone):
 
 
 def test_a_graph_that_is_not_what_the_model_computes_is_no_way():
-    """Where `call` is overridden, the graph is another function."""
+    """Where `call` is overridden, the graph is another function: no plain model."""
+    model = OwnCall()
+
     with pytest.raises(UnsupportedModelError, match="called by Python code"):
-        keras_rectifiers.plan(OwnCall())
+        keras_rectifiers.plan(model, as_functional=True)
+    converted = keras_rectifiers.convert(model, roles=("hidden", "output"))
+
+    assert isinstance(converted, OwnCall)
+    assert keras_rectifiers.verify(model, converted).holds
 
 
 def test_a_file_of_such_a_model_says_what_may_be_done(tmp_path):

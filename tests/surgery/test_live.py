@@ -9,6 +9,7 @@ from keras import ops
 import keras_rectifiers
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
+from keras_rectifiers.surgery.live import LiveModel
 from tests.surgery.small import OPTIMIZERS
 from tests.surgery.small import batches
 from tests.surgery.small import small_model
@@ -329,10 +330,10 @@ class Subclassed(keras.Model):
         return self.dense(inputs)
 
 
-def test_a_subclassed_model_is_refused_with_what_to_do():
-    """A model with its own call() has no document to rewrite."""
+def test_a_subclassed_model_that_was_never_called_is_no_graph():
+    """What its layers take is not known, so they have no document."""
     with pytest.raises(UnsupportedModelError, match="Python code"):
-        keras_rectifiers.convert(Subclassed())
+        _ = LiveModel(Subclassed()).survey
 
 
 def test_something_that_is_no_model_is_a_type_error():
