@@ -108,7 +108,7 @@ def test_a_conversion_that_keeps_the_function_keeps_every_bit(recipe, tmp_path_f
 
 
 @pytest.mark.slow
-@settings(_SETTINGS, max_examples=150)
+@settings(_SETTINGS, max_examples=1000)
 @given(recipe=recipes)
 def test_many_random_graphs_keep_every_bit(recipe, tmp_path_factory):
     """The same law, over many more graphs."""
