@@ -155,12 +155,15 @@ def one():
 
 
 @_only("tensorflow")
-@pytest.mark.parametrize("mode", ["compiled", "eager"])
+@pytest.mark.parametrize(
+    "mode", [pytest.param("compiled", marks=pytest.mark.slow), "eager"]
+)
 def test_mirrored_strategy(mode, one):
     """Two replicas count what one device counts, each sample once."""
     _same(_counts(_start(_MIRRORED, mode)), one)
 
 
+@pytest.mark.slow
 @_only("tensorflow")
 def test_workers_in_two_processes(one):
     """Each worker tells the statistics of all: those of one process."""

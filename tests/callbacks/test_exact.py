@@ -108,7 +108,13 @@ def test_total_is_the_sum_of_the_epochs():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"jit_compile": True}, {"run_eagerly": True}], ids=str
+    "options",
+    [
+        {},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        {"run_eagerly": True},
+    ],
+    ids=str,
 )
 def test_training_is_the_same_with_and_without(options):
     """Losses and weights are equal, bit for bit, with dropout and batch statistics."""

@@ -18,7 +18,7 @@ APPLICATIONS = [
     ("DenseNet121", {"input_shape": (64, 64, 3), "classes": 10}, (121, 121)),
 ]
 #: The others take minutes together; they run with the slow sweeps.
-SMALL = ("VGG16", "MobileNetV2", "MobileNetV3Small")
+SMALL = ("VGG16", "MobileNetV3Small")
 SAME_FUNCTION = [("prelu", {}), ("leaky_relu", {"negative_slope": 0.0})]
 
 _SHARED = Path(__file__).resolve().parents[3] / "shared" / "models"
