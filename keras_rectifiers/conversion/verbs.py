@@ -144,7 +144,12 @@ def plan(
 
 
 def convert(
-    model: Any, to: Any = specs.PRELU, *, as_functional: bool = False, **options: Any
+    model: Any,
+    to: Any = specs.PRELU,
+    *,
+    as_functional: bool = False,
+    in_place: bool = False,
+    **options: Any,
 ) -> Any:
     """Convert a live model; the original is unchanged, use the return value.
 
@@ -153,6 +158,9 @@ def convert(
             or a model whose layers are called by Python code.
         to: As for `plan`.
         as_functional: As for `plan`.
+        in_place: Whether the model given is changed itself and returned, for classes
+            of which no copy can be made since they have no `get_config`. On an error
+            it is as it was before. Default False.
         **options: As for `plan`.
 
     Returns:
@@ -169,8 +177,14 @@ def convert(
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
     target, selection = Options.of_call("convert", **options).wanted(to)
-    opened = LiveModel(model, as_functional=as_functional)
-    return opened.apply(make_plan(opened, target, selection))
+    if as_functional and in_place:
+        raise ArgumentError(
+            "as_functional=True makes a new model. Received: in_place=True beside it. "
+            "Leave one of them out."
+        )
+    opened = LiveModel(model, as_functional=as_functional, lenient=in_place)
+    apply = opened.apply_in_place if in_place else opened.apply
+    return apply(make_plan(opened, target, selection))
 
 
 @with_registered

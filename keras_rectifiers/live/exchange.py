@@ -57,8 +57,7 @@ def exchange(model: Any, wanted: Iterable[Exchange]) -> None:
     for graph in graphs:
         if any(id(each) in news for each in graph._operations):
             _map_again(graph)
-            for each in graph.layers:
-                _track(graph, each)
+            _track(graph)
     for holder in _holders(model):
         if "_torch_params" in attributes(holder):
             holder._track_variables()
@@ -169,9 +168,17 @@ def _in_store(holder: Any, news: Mapping[int, Exchange]) -> None:
                 list.__setitem__(stack, index, news[id(layer)].new)
 
 
-def _track(graph: Any, layer: Any) -> None:
-    if not graph._tracker.is_in_store(_LAYERS, layer):
-        graph._tracker.add_to_store(_LAYERS, layer)
+def _track(graph: Any) -> None:
+    """Have the layers that were operations tracked, each after the one before it."""
+    _, store = graph._tracker.config[_LAYERS]
+    before = -1
+    for layer in graph.layers:
+        if graph._tracker.is_in_store(_LAYERS, layer):
+            before = next(i for i, each in enumerate(store) if each is layer)
+            continue
+        before += 1
+        store.insert(before, layer)
+        graph._tracker.stored_ids[_LAYERS].add(id(layer))
 
 
 def _take_over(each: Exchange) -> None:

@@ -44,12 +44,17 @@ _LOCK = threading.RLock()
 class Borrowed:
     """What a model's document has only names for.
 
+    Args:
+        lenient: Whether a layer that has no config is written by its name alone, in a
+            document that no model can be made from. Default False.
+
     Attributes:
         stack: The objects that were being serialized when the first of them failed,
             the model first; empty where none did.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lenient: bool = False) -> None:
+        self._lenient = lenient
         self.stack: tuple[Any, ...] = ()
         self._open: list[Any] = []
         #: Name in the document -> function or class.
@@ -183,6 +188,8 @@ class Borrowed:
         try:
             entry = original(thing)
         except (TypeError, ValueError, NotImplementedError):
+            if self._lenient and isinstance(thing, keras.layers.Layer):
+                return _by_name(thing)
             self.stack = self.stack or tuple(self._open)
             raise
         finally:
@@ -235,6 +242,18 @@ class Borrowed:
             number, taken = number + 1, False
             name = f"{registered}#{number}"
         return name
+
+
+def _by_name(layer: keras.layers.Layer) -> Entry:
+    """An entry for a layer that has no config."""
+    cls = type(layer)
+    return {
+        "module": cls.__module__,
+        "class_name": cls.__name__,
+        "config": {"name": layer.name},
+        "registered_name": cls.__name__,
+        "name": layer.name,
+    }
 
 
 def as_json(serialized: Any) -> Entry:

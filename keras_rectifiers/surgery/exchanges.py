@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,6 @@ from keras_rectifiers.surgery import slope_precision
 from keras_rectifiers.surgery.converted import Put
 from keras_rectifiers.surgery.in_python import Held
 from keras_rectifiers.surgery.live_document import lists_its_layers
-from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.plan import Step
 from keras_rectifiers.surgery.rewrite import layer_entry
 
@@ -52,18 +52,18 @@ class Exchanges:
         known = {each.site.path: each for each in found}
         self._steps = [(step, _checked(step, known)) for step in steps]
 
-    def make(self, new: keras.Model, pairs: Pairs) -> None:
+    def make(self, new: keras.Model, twins: Mapping[int, Any]) -> None:
         """Replace the rectifiers in the copy.
 
         Args:
-            new: The copy, with the weights and the names of the original.
-            pairs: Their layers.
+            new: The copy, with the weights and the names of the original; or the
+                original itself.
+            twins: The layers of the copy by the ids of those of the original.
         """
         if not self._steps:
             return
         places = {path: member for path, member, *_ in walk(self._model)}
         places[""] = self._model
-        twins = {id(layer): twin for _, layer, twin in pairs.layers}
         at = {id(each.member): each for each in walk(self._model)}
         puts: list[tuple[Exchange, Put]] = []
         for step, found in self._steps:

@@ -34,6 +34,7 @@ from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import compile_state
+from keras_rectifiers.surgery import in_place
 from keras_rectifiers.surgery import live_document
 from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.exchanges import Exchanges
@@ -56,6 +57,8 @@ class LiveModel:
         model: A Keras model; it is never changed.
         as_functional: Whether to make plain Functional models of those whose class
             hides its layers. Default False.
+        lenient: Whether layers may have no config, as for a model that is changed
+            itself. Default False.
 
     Attributes:
         model: The model.
@@ -65,9 +68,11 @@ class LiveModel:
         UnsupportedModelError: Something in it has no config.
     """
 
-    def __init__(self, model: keras.Model, *, as_functional: bool = False) -> None:
+    def __init__(
+        self, model: keras.Model, *, as_functional: bool = False, lenient: bool = False
+    ) -> None:
         self.model = model
-        self._borrowed = Borrowed()
+        self._borrowed = Borrowed(lenient=lenient)
         self._document = live_document.serialized(model, self._borrowed)
         found = live_document.opened(self._document, model, self._borrowed)
         self._survey = None if found is None else Survey(found[0])
@@ -188,9 +193,26 @@ class LiveModel:
         if pairs.split:
             raise UnsupportedModelError(_split(pairs.split[0]))
         move(pairs, rewritten.replaced)
-        exchanges.make(new, pairs)
+        exchanges.make(new, {id(layer): twin for _, layer, twin in pairs.layers})
         compile_state.carry(self.model, new, pairs.moved)
         return new
+
+    def apply_in_place(self, plan: Plan) -> keras.Model:
+        """Change the model itself by a plan; where that fails, it is as before.
+
+        Args:
+            plan: A plan that was made for this model.
+
+        Returns:
+            The same model. Its optimizer is a new one with the old one's state, where
+            slopes came or went.
+
+        Raises:
+            PlanMismatchError: The plan is for another model.
+            UnsupportedModelError: A rectifier must become several layers.
+        """
+        in_place.convert(self.model, self.found, plan.steps)
+        return self.model
 
     def _rewritten(self, plan: Plan) -> tuple[Rewritten, tuple[Step, ...]]:
         """The rewritten config, and the steps that it does not list."""

@@ -169,7 +169,8 @@ def _unserializable(model: keras.Model, borrowed: Borrowed, error: Exception) ->
     return (
         "Every layer must have a config to be rebuilt from. Received: "
         f"{what}, of class {type(failed if names else layer).__name__}, which has none "
-        f"({reason(error)}). Give that class a get_config."
+        f"({reason(error)}). Give that class a get_config, or pass in_place=True, "
+        "which changes the model given."
     )
 
 
