@@ -69,7 +69,9 @@ def test_the_examples_about_watching_run(folder, capsys):
     assert len(names["table"]) == 224
 
 
-@pytest.mark.parametrize("name", ["report", "explain", "estimate", "calibration"])
+@pytest.mark.parametrize(
+    "name", ["report", "explain", "estimate", "calibration", "any-model"]
+)
 def test_the_examples_of_other_pages_run(folder, capsys, name):
     """What a page shows in Python runs, and prints or writes something."""
     page = (_ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")

@@ -29,6 +29,12 @@ CUSTOM = "custom"
 CALLED = "called_in_python"
 ROLES = (HIDDEN, GATE, OUTPUT, GUARD, RECURRENT, CUSTOM)
 
+#: Why a rectifier has the role of an output.
+ENDS = (
+    "it is the model's output; where others go on from it, as from a backbone's, "
+    "--role hidden --role output takes it too"
+)
+
 #: A role and the evidence for it.
 Role = tuple[str, str]
 _HIDDEN: Role = (HIDDEN, "")
@@ -48,7 +54,7 @@ class Roles(Backward[Role]):
     def value(self, call: Call, takers: Sequence[Call]) -> Role:
         """What the ways from the output of a call lead to."""
         if self.ends(call):
-            return OUTPUT, "it is the model's output"
+            return OUTPUT, ENDS
         uses = [(taker, self._use(call, taker)) for taker in takers]
         passed = [self.of(taker) for taker, use in uses if use is None]
         return _first([use for _, use in uses if use] + passed[::-1])

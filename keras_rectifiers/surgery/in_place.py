@@ -64,7 +64,7 @@ def _ids(variables: Iterable[Any]) -> set[int]:
 def _optimize_anew(model: keras.Model, before: list[Any]) -> None:
     """Give each optimizer of a model a place for the new slopes, its state kept."""
     made: dict[int, Any] = {}
-    holders = {"optimizer": model.optimizer, **own_attributes(model)}
+    holders = {"optimizer": getattr(model, "optimizer", None), **own_attributes(model)}
     for name, value in holders.items():
         if not isinstance(value, keras.optimizers.Optimizer) or not value.built:
             continue

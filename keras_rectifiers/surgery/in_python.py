@@ -16,6 +16,7 @@ import keras
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.roles import CALLED
+from keras_rectifiers.graph.roles import ENDS
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.graph.sites import FUSED
@@ -83,7 +84,7 @@ def _role(rectifier: LiveRectifier, trace: Trace) -> tuple[str, str]:
     if rectifier.calling is not None:
         return CALLED, f"{rectifier.calling}; let a layer hold it, and call that"
     if trace.ends(rectifier):
-        return OUTPUT, "it is the model's output"
+        return OUTPUT, ENDS
     return HIDDEN, ""
 
 

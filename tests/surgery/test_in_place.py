@@ -89,6 +89,17 @@ def test_the_model_given_is_changed_and_its_function_stays(made, count, to):
     assert any(learnt) == bool(slopes)
 
 
+def test_a_model_that_was_never_compiled_is_changed_too():
+    """It has no optimizer to make anew."""
+    model = Net(Scale())
+    before = model.predict(X, verbose=0)
+
+    keras_rectifiers.convert(model, in_place=True)
+
+    assert model.predict(X, verbose=0).tobytes() == before.tobytes()
+    assert sum(each.name == "alpha" for each in model.weights) == 3
+
+
 def test_without_it_the_refusal_names_both_ways():
     """A `get_config`, or the change of the model itself."""
     with pytest.raises(UnsupportedModelError, match=r"get_config, or pass in_place=T"):

@@ -39,7 +39,7 @@ Plan for 'model': 2 of 5 rectifiers replaced (2 by PReLU), 8 parameters added; l
   left as it is  form                           reason  why
   leaky          LeakyReLU(negative_slope=0.3)  kind    it is a leaky_relu; of=relu
   slopes         PReLU()                        kind    it is a prelu; of=relu
-  last           ReLU(threshold=0.5)            output  it is the model's output"""  # noqa: E501
+  last           ReLU(threshold=0.5)            output  it is the model's output; where others go on from it, as from a backbone's, --role hidden --role output takes it too"""  # noqa: E501
 
 _OPTIONS = st.fixed_dictionaries(
     {},
