@@ -68,23 +68,24 @@ def watched(receive: Receiver, before: Before | None = None) -> Iterator[None]:
             by code that belongs to no layer, are not passed on.
         before: Called ahead of it; it may replace the input. Default None.
     """
+    watch = _Watch(receive, before)
     with contextlib.ExitStack() as stack:
         for module, name in _functions():
             original = getattr(module, name)
             stack.callback(setattr, module, name, original)
-            setattr(module, name, _watching(original, name, receive, before))
+            setattr(module, name, watch.over(original, name))
         yield
 
 
 @contextlib.contextmanager
 def aside() -> Iterator[None]:
     """Pass over the calls inside the context: those of rectifiers that are held."""
-    depth = getattr(_LOCAL, "depth", 0)
-    _LOCAL.depth = depth + 1
+    before = getattr(_LOCAL, "aside", False)
+    _LOCAL.aside = True
     try:
         yield
     finally:
-        _LOCAL.depth = depth
+        _LOCAL.aside = before
 
 
 def _functions() -> Iterator[tuple[Any, str]]:
@@ -110,28 +111,51 @@ def _functions() -> Iterator[tuple[Any, str]]:
         yield from ((module, each) for each in names)
 
 
-def _watching(
-    original: Callable[..., Any], name: str, receive: Receiver, before: Before | None
-) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if getattr(_LOCAL, "depth", 0):
-            return original(*args, **kwargs)
-        known = _known(name, args, kwargs)
-        place = None if known is None else _place(sys._getframe(1), name)  # noqa: SLF001 - there is no public way
-        if known is None or place is None:
-            return original(*args, **kwargs)
-        function, operand = known
-        layer, calling = place
-        if before is not None and operand < len(args):
-            given = before(layer, calling, args[operand])
-            args = (*args[:operand], given, *args[operand + 1 :])
-        with aside():
-            output = original(*args, **kwargs)
-        if not isinstance(output, keras.KerasTensor):
-            receive(layer, calling, function, args[operand], output)
-        return output
+class _Watch:
+    """Functions that tell one receiver of their calls."""
 
-    return call
+    def __init__(self, receive: Receiver, before: Before | None) -> None:
+        self._receive, self._before = receive, before
+        self._local = threading.local()
+
+    def over(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """A function that does what another does, and tells of it."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            inside = getattr(self._local, "inside", False)
+            if inside or getattr(_LOCAL, "aside", False):
+                return original(*args, **kwargs)
+            known = _known(name, args, kwargs)
+            if known is None:
+                return original(*args, **kwargs)
+            place = _place(sys._getframe(1), name)  # noqa: SLF001 - there is no public way
+            if place is None:
+                return original(*args, **kwargs)
+            self._local.inside = True  # one function calls another of these
+            try:
+                return self._told(original, args, kwargs, *known, *place)
+            finally:
+                self._local.inside = False
+
+        return call
+
+    def _told(
+        self,
+        original: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        function: Rectifier,
+        operand: int,
+        layer: Any,
+        calling: Calling,
+    ) -> Any:
+        if self._before is not None:
+            given = self._before(layer, calling, args[operand])
+            args = (*args[:operand], given, *args[operand + 1 :])
+        output = original(*args, **kwargs)
+        if not isinstance(output, keras.KerasTensor):
+            self._receive(layer, calling, function, args[operand], output)
+        return output
 
 
 def _known(
@@ -156,7 +180,9 @@ def _known(
 def _place(frame: types.FrameType | None, name: str) -> tuple[Any, Calling] | None:
     """The layer whose code made a call, and where in it."""
     while frame is not None and _is_library(frame):
-        name, frame = frame.f_code.co_name, frame.f_back
+        if frame.f_globals is not globals():  # that of another watch
+            name = frame.f_code.co_name
+        frame = frame.f_back
     if frame is None or name not in _NAMES:
         return None
     code = frame.f_code

@@ -8,6 +8,8 @@ from keras import ops
 
 import keras_rectifiers
 from keras_rectifiers.callbacks import DeadUnitMonitor
+from keras_rectifiers.live.tap import tap
+from keras_rectifiers.live.trace import seen
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 Y = np.zeros((32, 2), "float32")
@@ -113,6 +115,22 @@ def test_the_monitor_watches_them(model):
     paths = {key.split("/", 1)[1] for key in logs if key.startswith("dead_fraction/")}
     listed = {skip.site.path for skip in keras_rectifiers.plan(model).skips}
     assert listed <= paths
+
+
+def test_two_watch_at_once(model):
+    """Neither takes a call away from the other."""
+    found = seen(model)
+    one, other = [], []
+
+    with (
+        tap(found, lambda each, *_: one.append(each.path)),
+        tap(found, lambda each, *_: other.append(each.path)),
+    ):
+        model(X)
+
+    assert one == other
+    assert sorted(one) == sorted(each.path for each in found)
+    assert len(one) == 5
 
 
 def test_keras_functions_are_as_before_afterwards(model):
