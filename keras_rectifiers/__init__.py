@@ -30,6 +30,8 @@ _HOMES = {
     "plan": "keras_rectifiers.conversion.verbs",
     "upgrade": "keras_rectifiers.conversion.upgrade",
     "verify": "keras_rectifiers.surgery.verify",
+    "revert": "keras_rectifiers.conversion.revert",
+    "revert_file": "keras_rectifiers.conversion.revert",
     "write_report": "keras_rectifiers.report.html",
 }
 #: Public modules.

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -45,7 +47,14 @@ Key = tuple[str, tuple[str, ...]]
 _MAX_ATTRIBUTE = 64_000
 
 
-def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
+def write(
+    opened: Opened,
+    target: Path,
+    plan: Plan,
+    *,
+    overwrite: bool,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
+) -> None:
     """Convert a whole-model `.h5` by a plan into another.
 
     Args:
@@ -53,6 +62,8 @@ def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
         target: The file to write: whole, or not at all.
         plan: The plan.
         overwrite: Whether an existing target may be replaced.
+        beside: Attributes of the file besides, by their names; one that is empty it
+            is not to have. Default none.
 
     Raises:
         ArchiveError: The source is no `.h5`, or the target cannot be written.
@@ -67,6 +78,10 @@ def write(opened: Opened, target: Path, plan: Plan, *, overwrite: bool) -> None:
         shutil.copyfile(source, temporary)
         with h5py.File(temporary, "r+") as file:
             _edit(file, rewritten, names, opened)
+            for name, content in beside.items():
+                file.attrs.pop(name, None)
+                if content:
+                    file.attrs[name] = content.decode()
         _check_written(temporary, source)
 
 

@@ -7,8 +7,10 @@ import dataclasses
 import functools
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -252,12 +254,18 @@ class Opened(SavedSource):
         }
         return state_left(arrays, self.document, rewritten)
 
-    def write(self, target: Path, plan: Plan | None = None) -> None:
+    def write(
+        self,
+        target: Path,
+        plan: Plan | None = None,
+        beside: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
         """Write it as a `.keras` file.
 
         Args:
             target: The file; it is overwritten.
             plan: A plan to carry out on the way.
+            beside: Members of the file besides, by their names; default none.
 
         Raises:
             ArchiveError: The weights do not fit.
@@ -273,7 +281,7 @@ class Opened(SavedSource):
             )
         placed, slots = self.placed, self._carried[0]
         made = None if plan is None else self.rewritten(plan)
-        write_archive(target, self.document, placed, slots, made)
+        write_archive(target, self.document, placed, slots, made, beside)
         document = self.document if made is None else made.document
         check_written(target, document, self.path)
 

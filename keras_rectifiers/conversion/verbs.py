@@ -8,10 +8,12 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import specs
+from keras_rectifiers.conversion import kept_plans
 from keras_rectifiers.conversion.given_functions import handed_over
 from keras_rectifiers.conversion.options import Options
 from keras_rectifiers.conversion.registered import with_registered
@@ -30,6 +32,7 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.selection import Names
 from keras_rectifiers.surgery.training_state import check_kept
+from keras_rectifiers.surgery.way_back import with_back
 
 if TYPE_CHECKING:
     from keras_rectifiers.conversion.opened import Opened
@@ -136,11 +139,14 @@ def plan(
             )
         with options.opened(model) as opened:
             made = make_plan(opened, target, selection)
+            made = with_back(made, opened.document, opened.rewritten(made))
             return _with_repairs(made, opened.repairs_for(made))
-    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
+    from keras_rectifiers.surgery import live_way_back  # noqa: PLC0415 (loads Keras)
+    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415
 
     live = LiveModel(model, as_functional=as_functional)
-    return _with_repairs(make_plan(live, target, selection), live.given_up)
+    made = live_way_back.with_back(live, make_plan(live, target, selection))
+    return _with_repairs(made, live.given_up)
 
 
 def convert(
@@ -175,6 +181,7 @@ def convert(
         ValueError: An option is out of its range.
     """
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
+    from keras_rectifiers.surgery.live_way_back import applied  # noqa: PLC0415
 
     target, selection = Options.of_call("convert", **options).wanted(to)
     if as_functional and in_place:
@@ -183,8 +190,8 @@ def convert(
             "Leave one of them out."
         )
     opened = LiveModel(model, as_functional=as_functional, lenient=in_place)
-    apply = opened.apply_in_place if in_place else opened.apply
-    return apply(make_plan(opened, target, selection))
+    made = make_plan(opened, target, selection)
+    return opened.apply_in_place(made) if in_place else applied(opened, made)
 
 
 @with_registered
@@ -254,12 +261,14 @@ def convert_file(
     )
     with asked.opened(source, as_it_is=Path(target).suffix in MODEL) as opened:
         made = given or make_plan(opened, *asked.wanted(to))
+        made = with_back(made, opened.document, opened.rewritten(made))
         return write(
             opened,
             target,
             made,
             overwrite=overwrite,
             keep_training_state=keep_training_state,
+            beside=kept_plans.beside((*kept_plans.read(source), made)),
         )
 
 
@@ -270,6 +279,7 @@ def write(
     *,
     overwrite: bool,
     keep_training_state: bool,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Plan:
     """Write what a plan makes of an open model.
 
@@ -279,6 +289,8 @@ def write(
         made: The plan.
         overwrite: As for `convert_file`.
         keep_training_state: As for `convert_file`.
+        beside: What the target is to hold beside the model, by its names there: see
+            `kept_plans`. Default: what a `.keras` source holds.
 
     Returns:
         The plan, with the repairs that were made on the way.
@@ -290,13 +302,20 @@ def write(
         made = _with_repairs(made, opened.repairs_for(made))
         if keep_training_state:
             check_kept(made.repairs, opened.path)
-        archive.apply(opened, target, made, overwrite=overwrite, check=check_converted)
+        archive.apply(
+            opened,
+            target,
+            made,
+            overwrite=overwrite,
+            check=check_converted,
+            beside=beside,
+        )
         return made
     check_form(target, (*MODEL, *HDF5), weights=opened.has_weights)
     made = _with_repairs(made, _repairs_for(opened, made, target))
     if keep_training_state:
         check_kept(made.repairs, opened.path)
-    _write(opened, target, made, overwrite=overwrite)
+    _write(opened, target, made, overwrite=overwrite, beside=beside)
     return made
 
 
@@ -311,17 +330,24 @@ def _repairs_for(opened: Opened, made: Plan, target: Path) -> tuple[Repair, ...]
     return (*kept, *left)
 
 
-def _write(opened: Opened, target: Path, made: Plan, *, overwrite: bool) -> None:
+def _write(
+    opened: Opened,
+    target: Path,
+    made: Plan,
+    *,
+    overwrite: bool,
+    beside: Mapping[str, bytes],
+) -> None:
     """Write what a plan makes of an opened model, in the form the target names."""
     from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
     from keras_rectifiers.legacy.weights.write import architecture_text  # noqa: PLC0415
 
     if opened.has_weights and target.suffix in HDF5:
-        hdf5_target.write(opened, target, made, overwrite=overwrite)
+        hdf5_target.write(opened, target, made, overwrite=overwrite, beside=beside)
         return
     with replacing(target, overwrite=overwrite) as temporary:
         if opened.has_weights:
-            opened.write(temporary, made)
+            opened.write(temporary, made, beside)
         else:
             text = architecture_text(opened.rewritten(made).document)
             temporary.write_text(text, encoding="utf-8")
@@ -358,10 +384,13 @@ def load_model(
     from keras_rectifiers.conversion import custom_layers  # noqa: PLC0415
     from keras_rectifiers.conversion.opened import modern_file  # noqa: PLC0415 (h5py)
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (loads Keras)
+    from keras_rectifiers.surgery import remembered  # noqa: PLC0415
 
     functions = handed_over(custom_objects)
     modern_path = modern_file(
         path, weights, input_shape=input_shape, functions=functions
     )
     with custom_layers.known(), modern_path as modern:
-        return loading.load(modern, Path(path), custom_objects)
+        model = loading.load(modern, Path(path), custom_objects)
+    remembered.keep(model, kept_plans.read(path))
+    return model

@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import BinaryIO
@@ -197,6 +198,20 @@ def read_json(
             f"{str(path)!r}. The file is not one that Keras wrote."
         )
     return value
+
+
+def write_packed(new: zipfile.ZipFile, contents: Mapping[str, bytes]) -> None:
+    """Add members of text, packed; the same contents make the same bytes.
+
+    Args:
+        new: The archive, open for writing.
+        contents: The members by their names; empty ones are left out.
+    """
+    for name, content in contents.items():
+        if content:
+            info = zipfile.ZipInfo(name)  # of no date
+            info.external_attr = 0o600 << 16
+            new.writestr(info, content, zipfile.ZIP_DEFLATED)
 
 
 def _check_places(members: Members, end: int, path: Path) -> None:

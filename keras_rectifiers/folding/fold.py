@@ -112,12 +112,14 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
         >>> keras_rectifiers.fold(leaky).model.layers[0].activation.__name__
         'relu'
     """
+    from keras_rectifiers.surgery import remembered  # noqa: PLC0415
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
     asked = _Options.checked(**options)
     opened = LiveModel(model)
     plan, decided = _planned(opened, asked)
     folded = opened.apply(plan)
+    remembered.keep(folded, remembered.plans(model))  # it leads back where this did
     sites, inputs = _sites(model, plan, decided, asked)
     measured = None if data is None else _measured(model, folded, decided, data)
     return FoldResult(folded, plan, sites, inputs, measured)

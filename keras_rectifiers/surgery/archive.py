@@ -17,6 +17,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from typing import BinaryIO
 
@@ -182,6 +183,7 @@ def apply(
     *,
     overwrite: bool = False,
     check: Callable[[Path, Archive, Entry], None] | None = None,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Convert a `.keras` file by a plan into another file.
 
@@ -195,6 +197,8 @@ def apply(
         overwrite: Whether an existing target may be replaced.
         check: Looks at the new file before it is put in place: it gets the file, the
             source and the new document, and raises if the file must not stay.
+        beside: Members that the new file is to have besides, by their names; one that
+            is empty it is not to have.
 
     Raises:
         ArchiveError: A file is damaged, foreign, or cannot be written.
@@ -210,9 +214,10 @@ def apply(
             for info in archive.members:
                 if info.filename == CONFIG:
                     new.writestr(_like(info), config)
-                elif info is not weights:
+                elif info is not weights and info.filename not in beside:
                     zipcopy.copy_member(archive.file, new, info)
             _write_weights(archive, weights, new, rewritten)
+            members.write_packed(new, beside)
         if check is not None:
             check(temporary, archive, rewritten.document)
 

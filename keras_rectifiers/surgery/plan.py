@@ -89,6 +89,11 @@ class Plan:
     repairs: tuple[Repair, ...] = ()
     #: What could not be looked into, or may hide a rectifier; often nothing.
     unseen: tuple[Unseen, ...] = ()
+    #: What turns the config that the plan makes into the original's again, as
+    #: `surgery.way_back` reads it; None where nothing does.
+    back: Mapping[str, Any] | None = dataclasses.field(
+        default=None, compare=False, repr=False
+    )
 
     @property
     def parameters(self) -> int:
@@ -105,8 +110,9 @@ class Plan:
             PlanMismatchError: The model's rectifiers are not those of the plan.
         """
         from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (Keras)
+        from keras_rectifiers.surgery.live_way_back import applied  # noqa: PLC0415
 
-        return LiveModel(model).apply(self)
+        return applied(LiveModel(model), self)
 
     def to_json(self) -> str:
         """The plan as JSON text; `from_json` gives an equal plan."""
@@ -137,6 +143,7 @@ class Plan:
                 ),
                 tuple(Repair(**repair) for repair in data["repairs"]),
                 tuple(Unseen(**unseen) for unseen in data["unseen"]),
+                None if data.get("back") is None else dict(data["back"]),
             )
         except (
             ValueError,

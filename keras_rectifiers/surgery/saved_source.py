@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
@@ -14,9 +15,10 @@ from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import unseen
 from keras_rectifiers.surgery.plan import Plan
-from keras_rectifiers.surgery.plan import Step
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
+from keras_rectifiers.surgery.way_back import Undo
+from keras_rectifiers.surgery.way_back import undone
 
 
 class SavedSource:
@@ -30,7 +32,7 @@ class SavedSource:
     def __init__(self, survey: Survey, path: Path) -> None:
         self.survey = survey
         self.path = path
-        self._last: tuple[tuple[Step, ...], Rewritten] | None = None
+        self._last: tuple[Any, Rewritten] | None = None
 
     @property
     def document(self) -> Entry:
@@ -65,7 +67,13 @@ class SavedSource:
         Raises:
             PlanMismatchError: The plan is for another model.
         """
-        if self._last is None or self._last[0] is not plan.steps:
+        key = plan.difference if isinstance(plan, Undo) else plan.steps
+        if self._last is None or self._last[0] is not key:
             with wellformed.reading(self.path, "config.json"):
-                self._last = plan.steps, rewrite(self.survey, plan)
+                self._last = key, self._made(plan)
         return self._last[1]
+
+    def _made(self, plan: Plan) -> Rewritten:
+        if isinstance(plan, Undo):
+            return undone(self.document, plan)
+        return rewrite(self.survey, plan)

@@ -10,8 +10,10 @@ import json
 import zipfile
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from typing import TypeVar
 
@@ -50,6 +52,7 @@ def write_archive(
     placed: Sequence[Placed],
     slots: Iterable[tuple[int, Readable]] | None = None,
     rewritten: Rewritten | None = None,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write a `.keras` file; the same arguments make the same bytes.
 
@@ -61,6 +64,7 @@ def write_archive(
         placed: Every array of the model.
         slots: Number and values of each variable of the optimizer.
         rewritten: What becomes of the document; default: it stays.
+        beside: Members besides, by their names; default none.
     """
     config = document if rewritten is None else rewritten.document
     metadata = {"keras_version": KERAS_VERSION}
@@ -78,6 +82,7 @@ def write_archive(
                 _write_slots(file, document, slots)
             if rewritten is not None and weights_file.needs_edit(document, rewritten):
                 weights_file.edit(file, document, rewritten)
+        members.write_packed(new, beside)
 
 
 def check_written(

@@ -1,0 +1,210 @@
+"""Undo a conversion: the config as it was, and every weight that is not a slope."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_rectifiers import specs
+from keras_rectifiers.conversion import kept_plans
+from keras_rectifiers.conversion import unchanged
+from keras_rectifiers.conversion.modern import StrPath
+from keras_rectifiers.conversion.options import Options
+from keras_rectifiers.conversion.registered import with_registered
+from keras_rectifiers.conversion.targets import HDF5
+from keras_rectifiers.conversion.targets import MODEL
+from keras_rectifiers.conversion.targets import check_target_for
+from keras_rectifiers.conversion.verbs import write
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import members
+from keras_rectifiers.repairs import Repair
+from keras_rectifiers.repairs import grouped
+from keras_rectifiers.repairs import where_text
+from keras_rectifiers.surgery.marks import dicts
+from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.plan import replacement_text
+
+
+@dataclasses.dataclass(frozen=True)
+class RevertedSite:
+    """One rectifier that is what it was again."""
+
+    #: Its path in the model.
+    path: str
+    #: What the conversion had put there, such as `PReLU(alpha=0)`.
+    before: str
+    #: How it is written again, such as `Conv2D(activation='relu')`.
+    after: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RevertResult:
+    """What was undone: print it, or keep it as JSON."""
+
+    #: Name of the model.
+    model: str
+    sites: tuple[RevertedSite, ...]
+    #: What could not be kept on the way; often nothing.
+    repairs: tuple[Repair, ...]
+    #: How many earlier conversions the file still tells of.
+    left: int
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The result as JSON.
+
+        Args:
+            indent: As in `json.dumps`.
+        """
+        return json.dumps(dataclasses.asdict(self), indent=indent)
+
+    def __str__(self) -> str:
+        count = len(self.sites)
+        what = "1 rectifier is" if count == 1 else f"{count} rectifiers are"
+        lines = [f"Model {self.model!r}: {what} as before the conversion."]
+        lines += [f"  {each.path}: {each.before} -> {each.after}" for each in self.sites]
+        lines += [
+            f"  {first.rule}: {first.text} ({where_text(first, count)})"
+            for first, count in grouped(self.repairs)
+        ]
+        if self.left:
+            rest = "1 earlier conversion" if self.left == 1 else f"{self.left} earlier"
+            lines.append(f"  It holds {rest}: revert it again to undo the last of them.")
+        return "\n".join(lines)
+
+
+def revert(model: Any, plan: Plan | None = None) -> Any:
+    """Undo the last conversion of a live model; the given one is not changed.
+
+    Every rectifier is again what it was, in the same spelling. Weights, names, seed
+    states, compile state and what fits of the optimizer's state stay as they are now.
+
+    Args:
+        model: A converted `keras.Model`.
+        plan: The plan that made it. Default None: the one that is known of a model
+            that `convert` or `Plan.apply` made or `keras_rectifiers.load_model`
+            opened. Of layers that Python code makes none is needed.
+
+    Returns:
+        A new model.
+
+    Raises:
+        UnsupportedModelError: Slopes were trained, or the plan is not known.
+        PlanMismatchError: The plan did not make this model.
+        TypeError: It is no `keras.Model`.
+
+    Example:
+        >>> import keras, keras_rectifiers
+        >>> model = keras.Sequential(
+        ...     [
+        ...         keras.Input((4,)),
+        ...         keras.layers.Dense(8, "relu"),
+        ...         keras.layers.Dense(2),
+        ...     ]
+        ... )
+        >>> converted = keras_rectifiers.convert(model)
+        >>> keras_rectifiers.revert(converted).layers[0].activation.__name__
+        'relu'
+    """
+    from keras_rectifiers.conversion import revert_live  # noqa: PLC0415 (loads Keras)
+
+    return revert_live.revert(model, plan)
+
+
+@with_registered
+def revert_file(
+    source: StrPath,
+    target: StrPath,
+    plan: Plan | StrPath | None = None,
+    *,
+    overwrite: bool = False,
+    keep_training_state: bool = False,
+) -> RevertResult:
+    """Undo the last conversion of a saved model, without importing Keras.
+
+    The new file's config is that of the original, and each array that is not a slope
+    has the bytes that it has in the source.
+
+    Args:
+        source: A converted model: a `.keras` file or a whole-model `.h5`. It is not
+            changed.
+        target: The file to write, whole or not at all.
+        plan: The plan that made it, or the file in which `convert --manifest` wrote
+            it. Default None: the one that `convert_file` keeps in its files. Keras
+            leaves that out when it saves the model again.
+        overwrite: Whether an existing target may be replaced.
+        keep_training_state: As for `convert_file`.
+
+    Returns:
+        What was undone.
+
+    Raises:
+        ArchiveError: The source is missing, damaged or foreign, or the target
+            exists, is the source, or cannot be written.
+        UnsupportedModelError: Slopes were trained, or the plan is not known, or
+            Python code makes the layers.
+        PlanMismatchError: The plan did not make this model, or is none.
+    """
+    check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
+    if plan is not None and not isinstance(plan, Plan):
+        plan = kept_plans.of_manifest(plan)
+    kept = kept_plans.read(source)
+    earlier = kept[:-1] if plan is None or (kept and kept[-1].steps == plan.steps) else ()
+    plan = plan or (kept[-1] if kept else None)
+    _check_layers(source, plan)
+    as_it_is = Path(target).suffix in MODEL
+    with Options().opened(source, as_it_is=as_it_is) as opened:
+        undo = unchanged.undo_of(plan, repr(str(source)), opened.name)
+        assert plan is not None  # noqa: S101 - undo_of refuses that
+        unchanged.check(opened, plan)
+        made = write(
+            opened,
+            target,
+            undo,
+            overwrite=overwrite,
+            keep_training_state=keep_training_state,
+            beside=kept_plans.beside(earlier),
+        )
+    return RevertResult(made.model, sites_of(plan), made.repairs, len(earlier))
+
+
+def sites_of(plan: Plan) -> tuple[RevertedSite, ...]:
+    """What is put back where, once a plan is undone.
+
+    Args:
+        plan: The plan.
+    """
+    return tuple(
+        RevertedSite(
+            step.site.path, replacement_text(step.replacement), step.site.spelling
+        )
+        for step in plan.steps
+    )
+
+
+def _check_layers(source: StrPath, plan: Plan | None) -> None:
+    """Refuse a file of which only Python code knows where its slopes are.
+
+    Raises:
+        UnsupportedModelError: Says how to do it live.
+    """
+    path = Path(source)
+    try:
+        with members.open_file(path) as file, members.open_zip(file, path) as zipped:
+            infos = members.members_of(zipped, path)
+            config = members.read_json(zipped, infos, members.CONFIG, path)
+    except ArchiveError:
+        return  # whoever opens it says why, or knows another form
+    name = f"{specs.PACKAGE}>Converted"
+    made = [each for each in dicts(config) if each.get("registered_name") == name]
+    if not made or (plan is not None and made[0] is not config):
+        return
+    inner = made[0].get("config", {}).get("inner", {})
+    raise UnsupportedModelError(
+        "A file is reverted where its config lists the layers. Received: "
+        f"{str(source)!r}, in which Python code makes those of "
+        f"{inner.get('class_name', 'a class')!r}. Import that class, open the file "
+        "with keras.saving.load_model, and save what keras_rectifiers.revert gives."
+    )
