@@ -20,6 +20,7 @@ _HOMES = {
     "convert": "keras_rectifiers.conversion.verbs",
     "convert_file": "keras_rectifiers.conversion.verbs",
     "diagnose": "keras_rectifiers.diagnosis.diagnose",
+    "diff": "keras_rectifiers.conversion.diff",
     "estimate": "keras_rectifiers.estimation.estimate",
     "explain": "keras_rectifiers.diagnosis.causes.explain",
     "finetune": "keras_rectifiers.finetuning.finetune",

@@ -25,6 +25,8 @@ COMMANDS = {
     "upgrade": "keras_rectifiers.cli.upgrade",
     "finetune": "keras_rectifiers.cli.finetune",
     "fold": "keras_rectifiers.cli.fold",
+    "revert": "keras_rectifiers.cli.revert",
+    "diff": "keras_rectifiers.cli.diff",
 }
 
 #: Set to anything to see the traceback of an error.
@@ -32,7 +34,7 @@ DEBUG_VARIABLE = "KERAS_RECTIFIERS_DEBUG"
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding over the threshold that was asked for "
-    "(diagnose --fail-above, convert --verify); 2 an error, told in one sentence."
+    "(diagnose --fail-above, convert --verify), or a difference (diff); 2 an error, told in one sentence."
 )
 
 

@@ -52,26 +52,34 @@ class RevertResult:
     #: How many earlier conversions the file still tells of.
     left: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return dataclasses.asdict(self)
+
     def to_json(self, *, indent: int | None = 2) -> str:
         """The result as JSON.
 
         Args:
             indent: As in `json.dumps`.
         """
-        return json.dumps(dataclasses.asdict(self), indent=indent)
+        return json.dumps(self.to_dict(), indent=indent)
 
     def __str__(self) -> str:
         count = len(self.sites)
         what = "1 rectifier is" if count == 1 else f"{count} rectifiers are"
         lines = [f"Model {self.model!r}: {what} as before the conversion."]
-        lines += [f"  {each.path}: {each.before} -> {each.after}" for each in self.sites]
+        lines += [
+            f"  {each.path}: {each.before} -> {each.after}" for each in self.sites
+        ]
         lines += [
             f"  {first.rule}: {first.text} ({where_text(first, count)})"
             for first, count in grouped(self.repairs)
         ]
         if self.left:
             rest = "1 earlier conversion" if self.left == 1 else f"{self.left} earlier"
-            lines.append(f"  It holds {rest}: revert it again to undo the last of them.")
+            lines.append(
+                f"  It holds {rest}: revert it again to undo the last of them."
+            )
         return "\n".join(lines)
 
 
@@ -151,7 +159,9 @@ def revert_file(
     if plan is not None and not isinstance(plan, Plan):
         plan = kept_plans.of_manifest(plan)
     kept = kept_plans.read(source)
-    earlier = kept[:-1] if plan is None or (kept and kept[-1].steps == plan.steps) else ()
+    earlier = (
+        kept[:-1] if plan is None or (kept and kept[-1].steps == plan.steps) else ()
+    )
     plan = plan or (kept[-1] if kept else None)
     _check_layers(source, plan)
     as_it_is = Path(target).suffix in MODEL
@@ -170,6 +180,28 @@ def revert_file(
     return RevertResult(made.model, sites_of(plan), made.repairs, len(earlier))
 
 
+def result_of(model: Any, new: Any) -> RevertResult:
+    """What became of a live model that was reverted.
+
+    Args:
+        model: The converted model.
+        new: What `revert` made of it.
+    """
+    from keras_rectifiers.surgery import remembered  # noqa: PLC0415 (with Keras)
+    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415
+
+    before, after = (
+        {found.site.path: found.site.spelling for found in LiveModel(each).found}
+        for each in (model, new)
+    )
+    sites = tuple(
+        RevertedSite(path, before[path], spelling)
+        for path, spelling in after.items()
+        if path in before and before[path] != spelling
+    )
+    return RevertResult(new.name, sites, (), len(remembered.plans(new)))
+
+
 def sites_of(plan: Plan) -> tuple[RevertedSite, ...]:
     """What is put back where, once a plan is undone.
 
@@ -184,27 +216,48 @@ def sites_of(plan: Plan) -> tuple[RevertedSite, ...]:
     )
 
 
+def made_by_code(source: StrPath) -> str:
+    """The class in a file whose layers only Python code can make anew.
+
+    Args:
+        source: A saved model.
+
+    Returns:
+        Its name; empty where the config of the file lists all layers.
+    """
+    return _made_by_code(Path(source))[0]
+
+
+def _made_by_code(path: Path) -> tuple[str, bool]:
+    """The class, and whether it is that of the whole model."""
+    try:
+        with members.open_file(path) as file, members.open_zip(file, path) as zipped:
+            infos = members.members_of(zipped, path)
+            config = members.read_json(zipped, infos, members.CONFIG, path)
+    except ArchiveError:
+        return "", False  # whoever opens it says why, or knows another form
+    name = f"{specs.PACKAGE}>Converted"
+    for each in dicts(config):
+        if each.get("registered_name") == name:
+            inner = each.get("config")
+            inner = inner.get("inner") if isinstance(inner, dict) else None
+            known = inner.get("class_name") if isinstance(inner, dict) else None
+            return str(known or "a class"), each is config
+    return "", False
+
+
 def _check_layers(source: StrPath, plan: Plan | None) -> None:
     """Refuse a file of which only Python code knows where its slopes are.
 
     Raises:
         UnsupportedModelError: Says how to do it live.
     """
-    path = Path(source)
-    try:
-        with members.open_file(path) as file, members.open_zip(file, path) as zipped:
-            infos = members.members_of(zipped, path)
-            config = members.read_json(zipped, infos, members.CONFIG, path)
-    except ArchiveError:
-        return  # whoever opens it says why, or knows another form
-    name = f"{specs.PACKAGE}>Converted"
-    made = [each for each in dicts(config) if each.get("registered_name") == name]
-    if not made or (plan is not None and made[0] is not config):
+    found, whole = _made_by_code(Path(source))
+    if not found or (plan is not None and not whole):
         return
-    inner = made[0].get("config", {}).get("inner", {})
     raise UnsupportedModelError(
         "A file is reverted where its config lists the layers. Received: "
-        f"{str(source)!r}, in which Python code makes those of "
-        f"{inner.get('class_name', 'a class')!r}. Import that class, open the file "
-        "with keras.saving.load_model, and save what keras_rectifiers.revert gives."
+        f"{str(source)!r}, in which Python code makes those of {found!r}. Name the "
+        "module of that class with --import MODULE; or import it, open the file with "
+        "keras.saving.load_model, and save what keras_rectifiers.revert gives."
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-import keras
+import keras  # noqa: TID253 - it is for live models
 
 from keras_rectifiers import specs
 from keras_rectifiers.conversion import unchanged
@@ -95,9 +95,7 @@ def _outside(value: Any) -> Any:
     return value
 
 
-def _without_last_round(
-    document: Entry, plan: Plan | None
-) -> tuple[Entry, list[str]]:
+def _without_last_round(document: Entry, plan: Plan | None) -> tuple[Entry, list[str]]:
     """Drop the last conversion of what Python code makes; changes the document.
 
     Returns:

@@ -86,13 +86,18 @@ def refuse(found: Iterable[Moved]) -> None:
         began = f"at {first.start.flat[0]:g}"
     most = max(float(np.abs(each.now).max()) for each in trained)
     tolerance = f"{_rounded_up(most):g}" if math.isfinite(most) else "T"
+    if first.now.size == 1:
+        now = f"whose slope started {began} and is {first.now.flat[0]:.4g} now"
+    else:
+        now = (
+            f"whose {first.now.size} slopes started {began} and lie between "
+            f"{first.now.min():.4g} and {first.now.max():.4g} now"
+        )
     raise UnsupportedModelError(
         "A conversion is undone where no slope was trained since, so that the "
-        f"function stays. Received: {first.path!r}, whose {first.now.size} slopes "
-        f"started {began} and lie between {first.now.min():.4g} and "
-        f"{first.now.max():.4g} now. Fold them first (keras-rectifiers fold "
-        f"--tolerance {tolerance}, or keras_rectifiers.fold), then revert what that "
-        "gives."
+        f"function stays. Received: {first.path!r}, {now}. Fold them first "
+        f"(keras-rectifiers fold --tolerance {tolerance}, or keras_rectifiers.fold), "
+        "then revert what that gives."
     )
 
 

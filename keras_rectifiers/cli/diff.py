@@ -1,0 +1,40 @@
+"""`keras-rectifiers diff`: what differs between two saved models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import json_option
+
+
+@click.command("diff", short_help="Say what differs between two saved models.")
+@click.argument("a", metavar="A", type=click.Path(path_type=Path))
+@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@import_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, a: Path, b: Path, imports: tuple[str, ...], as_json: bool
+) -> None:
+    """Compare A and B: rectifiers, slopes, weights, config and compile state.
+
+    Both may be saved models of any form and age. Weights are equal where their bytes
+    are; of those that differ, the norms and that of the difference are shown. Neither
+    file is loaded. The exit code is 1 where they differ.
+    """
+    from keras_rectifiers.cli.models import custom_classes
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.conversion.diff import diff
+
+    ctx.with_resource(custom_classes(imports))
+    found = diff(a, b)
+    if as_json:
+        show_json(found.to_json())
+    else:
+        show([str(found)])
+    if not found.same:
+        ctx.exit(1)

@@ -1,0 +1,89 @@
+"""`keras-rectifiers revert`: the model that a conversion began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_rectifiers.cli.options import force_option
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import keep_state_option
+
+
+@click.command("revert", short_help="Undo the conversion of a saved model.")
+@click.argument("source", metavar="CONVERTED", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The plan that convert --manifest wrote. Needed where Keras saved the model "
+    "since, which leaves out the plan that is in the file.",
+)
+@keep_state_option
+@force_option
+@import_option
+@json_option
+def command(
+    source: Path,
+    target: Path,
+    manifest: Path | None,
+    keep_training_state: bool,
+    force: bool,
+    imports: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Undo the last conversion of CONVERTED and write the result to OUT.
+
+    Every rectifier is again what it was, in the same spelling, and each weight that
+    is not a slope has the bytes that it has in CONVERTED. Where slopes were trained
+    since, nothing is written: fold them first. CONVERTED is never changed; it is
+    loaded only where Python code makes its layers, for which --import names the
+    module.
+    """
+    from keras_rectifiers.cli.models import custom_classes
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.conversion import kept_plans
+    from keras_rectifiers.conversion.revert import made_by_code
+    from keras_rectifiers.conversion.revert import revert_file
+
+    plan = None if manifest is None else kept_plans.of_manifest(manifest)
+    if imports and made_by_code(source):
+        result = _loaded(source, target, plan, imports, force=force)
+    else:
+        click.get_current_context().with_resource(custom_classes(imports))
+        result = revert_file(
+            source,
+            target,
+            plan,
+            overwrite=force,
+            keep_training_state=keep_training_state,
+        )
+    if as_json:
+        show_json({**result.to_dict(), "target": str(target)})
+    else:
+        show([str(result), f"Written: {target}"])
+
+
+def _loaded(
+    source: Path, target: Path, plan: Any, imports: tuple[str, ...], *, force: bool
+) -> Any:
+    """Revert a model that Keras has to open."""
+    from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.files.writing import check_model_target
+
+    check_model_target(source, target, overwrite=force)
+    prepare_backend()
+    from keras_rectifiers.cli.models import load_model
+    from keras_rectifiers.conversion.revert import result_of
+    from keras_rectifiers.conversion.revert import revert
+    from keras_rectifiers.surgery import loading
+
+    model = load_model(source, imports)
+    new = revert(model, plan)
+    loading.save(new, target, overwrite=force)
+    return result_of(model, new)
