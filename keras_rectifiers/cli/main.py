@@ -34,7 +34,8 @@ DEBUG_VARIABLE = "KERAS_RECTIFIERS_DEBUG"
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding over the threshold that was asked for "
-    "(diagnose --fail-above, convert --verify), or a difference (diff); 2 an error, told in one sentence."
+    "(diagnose --fail-above, convert --verify), or a difference (diff); 2 an error, "
+    "told in one sentence."
 )
 
 
