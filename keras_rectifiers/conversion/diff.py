@@ -22,6 +22,7 @@ from keras_rectifiers.conversion.sides import Side
 from keras_rectifiers.conversion.sides import side
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import at
+from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.graph.sites import FUSED
@@ -168,6 +169,8 @@ def _norm(array: Any) -> float | None:
 def _bare(each: Side, told: set[str]) -> Entry:
     """A config without the rectifiers that are told of already."""
     document = copy.deepcopy(each.document)
+    if not is_model(document):
+        return document
     for path in told & each.sites.keys():
         found = each.sites[path][0]
         for place in found.places:

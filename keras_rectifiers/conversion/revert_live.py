@@ -57,14 +57,15 @@ def revert(model: Any, plan: Plan | None) -> Any:
         unchanged.undo_of(None, f"the model {model.name!r}", model.name)
     if plan is not None:
         undo = unchanged.undo_of(plan, f"the model {model.name!r}", model.name)
-        unchanged.check(LiveModel(model), plan)
+        unchanged.check(LiveModel(model), _of_config(plan, document))
         document = patched(document, undo.difference)
     document, holders = _without_last_round(copy.deepcopy(document), plan)
     new = _revived(model, document, borrowed)
     for path in holders:
         _name_as(by_path(model)[path], by_path(new)[path])
     pairs = _from(model, new)
-    unchanged.refuse(_trained(model, pairs))
+    annealed = (each for path in holders for each in _annealed(by_path(model)[path]))
+    unchanged.refuse([*_trained(model, pairs), *annealed])
     move(pairs, {(path, "") for path, *both in pairs.layers if _replaced(*both)})
     compile_state.carry(model, new, pairs.moved)
     remembered.keep(new, known[:-1])
@@ -117,6 +118,24 @@ def _without_last_round(document: Entry, plan: Plan | None) -> tuple[Entry, list
             return entry, [""]
         at(document, place.address[:-1])[place.address[-1]] = entry
     return document, [each.path for each in holders]
+
+
+def _of_config(plan: Plan, document: Entry) -> Plan:
+    """A plan without the steps in what Python code makes.
+
+    Their paths have names in them that are counted anew for each model.
+    """
+    holders = [
+        place.path
+        for place in walk(document)
+        if place.entry.get("registered_name") == _CONVERTED
+    ]
+    steps = tuple(
+        step
+        for step in plan.steps
+        if not any(_is_inside(step.site.path, each) for each in holders)
+    )
+    return dataclasses.replace(plan, steps=steps)
 
 
 def _is_inside(path: str, holder: str) -> bool:
@@ -237,6 +256,19 @@ def _name_as(holder: Any, new: Any) -> None:
 def _replaced(old: Any, new: Any) -> bool:
     """Whether a layer is of another class than before."""
     return converted.original_class(old) is not converted.original_class(new)
+
+
+def _annealed(holder: Any) -> Iterator[unchanged.Moved]:
+    """Slopes that are no weights, in what Python code makes, and moved since."""
+    for put in converted.rounds(holder)[-1]:
+        layer = at_position(holder, put["position"])
+        rectifier = getattr(layer, put["attribute"]) if put["attribute"] else layer
+        start = put["layer"]["config"].get("negative_slope")
+        now = getattr(rectifier, "negative_slope", None)
+        if isinstance(start, int | float) and isinstance(now, int | float):
+            found = unchanged.moved(layer.name, start, [now])
+            if found is not None:
+                yield found
 
 
 def _trained(model: Any, pairs: Pairs) -> Iterator[unchanged.Moved]:

@@ -28,7 +28,6 @@ from keras_rectifiers.files import zipcopy
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.layout import stored
-from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.variables.table import variables_of
 from keras_rectifiers.graph.wellformed import MALFORMED
 from keras_rectifiers.graph.wellformed import unpacking
@@ -54,8 +53,9 @@ class Side:
     document: Entry
     #: What it was compiled with; empty where it was not.
     compiled: Mapping[str, Any]
-    #: Its rectifiers, with their slopes as they act (None where they are no weights).
-    sites: Mapping[str, tuple[Found, Read]]
+    #: Its rectifiers by path: `Found`, or what has their `site`; and its slopes as they
+    #: act, where it is a PReLU.
+    sites: Mapping[str, tuple[Any, Read]]
     #: Its arrays by `<path of the layer>/<name>`, slopes of its rectifiers left out.
     arrays: Mapping[str, Read]
     #: The variables of its optimizer.
@@ -82,7 +82,20 @@ def side(model: Any) -> Iterator[Side]:
         path = Path(folder) / "model.keras"
         _save(model, path)
         with _of_file(path, str(model.name)) as opened:
-            yield opened
+            known = is_model(opened.document)
+            yield opened if known else _with_sites(opened, model)
+
+
+def _with_sites(opened: Side, model: Any) -> Side:
+    """A live model whose config does not list its rectifiers."""
+    from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
+
+    live = LiveModel(model)
+    sites = {
+        each.site.path: (each, functools.partial(live.read_alpha, each))
+        for each in live.found
+    }
+    return dataclasses.replace(opened, sites=sites)
 
 
 def _save(model: Any, path: Path) -> None:
