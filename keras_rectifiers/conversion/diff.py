@@ -27,7 +27,6 @@ from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.surgery.marks import MARK
-from keras_rectifiers.surgery.way_back import are_layers
 
 #: Kinds of array that have a norm.
 _NUMBERS = "biufcV"
@@ -178,6 +177,7 @@ def _bare(each: Side, told: set[str]) -> Entry:
             if found.site.form == FUSED:
                 entry["config"].pop(ATTRIBUTE, None)
             else:
+                entry["name"] = name_of(entry)
                 for key in _OF_LAYER:
                     entry.pop(key, None)
     return document
@@ -215,10 +215,13 @@ def _configs(a: Any, b: Any, path: str = "") -> Iterator[ConfigChange]:
 
 
 def _are_named(values: Any) -> bool:
-    named = [each.get("name") for each in values if isinstance(each, dict)]
-    return are_layers(values) or (
-        len(set(named)) == len(values) > 0 and all(isinstance(n, str) for n in named)
-    )
+    """Whether a list is one of layers and the like, each with a name of its own."""
+    names = {
+        name_of(each)
+        for each in values
+        if isinstance(each, dict) and ("class_name" in each or "name" in each)
+    }
+    return len(names) == len(values) > 0
 
 
 def _text(config: dict[str, Any], key: str) -> str | None:

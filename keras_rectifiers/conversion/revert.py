@@ -236,9 +236,8 @@ def _made_by_code(path: Path) -> tuple[str, bool]:
             config = members.read_json(zipped, infos, members.CONFIG, path)
     except ArchiveError:
         return "", False  # whoever opens it says why, or knows another form
-    name = f"{specs.PACKAGE}>Converted"
     for each in dicts(config):
-        if each.get("registered_name") == name:
+        if each.get("registered_name") == specs.CONVERTED_REGISTERED:
             inner = each.get("config")
             inner = inner.get("inner") if isinstance(inner, dict) else None
             known = inner.get("class_name") if isinstance(inner, dict) else None

@@ -22,6 +22,7 @@ from keras_rectifiers.graph.document import at
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.live.layers import at_position
 from keras_rectifiers.live.layers import by_path
+from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import listed
 from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.live.layers import walk as walk_layers
@@ -37,9 +38,9 @@ from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.pairs import pair
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rebuild import move
+from keras_rectifiers.surgery.rebuild import rebuild
 from keras_rectifiers.surgery.way_back import patched
 
-_CONVERTED = f"{specs.PACKAGE}>Converted"
 _ROUNDS, _INNER = "rounds", "inner"
 
 
@@ -50,7 +51,8 @@ def revert(model: Any, plan: Plan | None) -> Any:
         model: The model; it is not changed.
         plan: The plan that made it, or None.
     """
-    document, borrowed = live_document.serialized(model)
+    borrowed = Borrowed()
+    document = live_document.serialized(model, borrowed)
     known = remembered.plans(model)
     plan = plan or (known[-1] if known else None)
     if plan is None and not _only_rounds(document):
@@ -60,7 +62,7 @@ def revert(model: Any, plan: Plan | None) -> Any:
         unchanged.check(LiveModel(model), _of_config(plan, document))
         document = patched(document, undo.difference)
     document, holders = _without_last_round(copy.deepcopy(document), plan)
-    new = _revived(model, document, borrowed)
+    new = _rebuilt(model, document, borrowed)
     for path in holders:
         _name_as(by_path(model)[path], by_path(new)[path])
     pairs = _from(model, new)
@@ -74,22 +76,22 @@ def revert(model: Any, plan: Plan | None) -> Any:
 
 def _only_rounds(document: Entry) -> bool:
     """Whether the only layers of ours are in what Python code makes."""
-    if document.get("registered_name") == _CONVERTED:
+    if document.get("registered_name") == specs.CONVERTED_REGISTERED:
         return True
     inside = 0
     for each in dicts(_outside(document)):
         name = str(each.get("registered_name"))
-        if name.startswith(f"{specs.PACKAGE}>") and name != _CONVERTED:
+        if name.startswith(f"{specs.PACKAGE}>") and name != specs.CONVERTED_REGISTERED:
             return False
-        inside += name == _CONVERTED
+        inside += name == specs.CONVERTED_REGISTERED
     return inside > 0
 
 
 def _outside(value: Any) -> Any:
     """A config without what is inside converted objects."""
     if isinstance(value, dict):
-        if value.get("registered_name") == _CONVERTED:
-            return {"registered_name": _CONVERTED}
+        if value.get("registered_name") == specs.CONVERTED_REGISTERED:
+            return {"registered_name": specs.CONVERTED_REGISTERED}
         return {key: _outside(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_outside(each) for each in value]
@@ -106,7 +108,7 @@ def _without_last_round(document: Entry, plan: Plan | None) -> tuple[Entry, list
     holders = [
         place
         for place in walk(document)
-        if place.entry.get("registered_name") == _CONVERTED
+        if place.entry.get("registered_name") == specs.CONVERTED_REGISTERED
         and (paths is None or any(_is_inside(path, place.path) for path in paths))
     ]
     most = max((_conversions(each.entry) for each in holders), default=0)
@@ -128,7 +130,7 @@ def _of_config(plan: Plan, document: Entry) -> Plan:
     holders = [
         place.path
         for place in walk(document)
-        if place.entry.get("registered_name") == _CONVERTED
+        if place.entry.get("registered_name") == specs.CONVERTED_REGISTERED
     ]
     steps = tuple(
         step
@@ -156,7 +158,11 @@ def _inside_dropped(value: Any) -> Any:
     """The same for converted objects that a class keeps in its own config."""
     if isinstance(value, dict):
         value = {key: _inside_dropped(each) for key, each in value.items()}
-        return _dropped(value) if value.get("registered_name") == _CONVERTED else value
+        return (
+            _dropped(value)
+            if value.get("registered_name") == specs.CONVERTED_REGISTERED
+            else value
+        )
     if isinstance(value, list | tuple):
         return type(value)(_inside_dropped(each) for each in value)
     return value
@@ -190,26 +196,13 @@ def _target(put: converted.Put) -> tuple[Any, ...]:
     return (*put["position"], put["attribute"])
 
 
-def _revived(model: Any, document: Entry, borrowed: Borrowed) -> Any:
-    """The model of a document."""
+def _rebuilt(model: Any, document: Entry, borrowed: Borrowed) -> Any:
+    """The model of a document, which is changed."""
     # What stands for a converted object would make a converted one again.
     layers = {path: each for path, each in listed(model) if not converted.rounds(each)}
-    try:
-        new = borrowed.revive(document, layers)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UnsupportedModelError(
-            "Every layer must come back from the config that it had. Received: "
-            f"{model.name!r} of class {type(model).__name__}, for which Keras says: "
-            f"{told} Start from the original model."
-        ) from error
-    if converted.original_class(new) is not converted.original_class(model):
-        raise UnsupportedModelError(
-            "The reverted model must be of the same class. Received: "
-            f"{type(new).__name__} for {type(model).__name__}. Start from the "
-            "original model."
-        )
-    return new
+    again = document.get("registered_name") == specs.CONVERTED_REGISTERED
+    kind = type(model) if again else class_of(model)
+    return rebuild(model, document, borrowed, layers, kind)
 
 
 def _from(model: Any, new: Any) -> Pairs:
@@ -255,7 +248,7 @@ def _name_as(holder: Any, new: Any) -> None:
 
 def _replaced(old: Any, new: Any) -> bool:
     """Whether a layer is of another class than before."""
-    return converted.original_class(old) is not converted.original_class(new)
+    return class_of(old) is not class_of(new)
 
 
 def _annealed(holder: Any) -> Iterator[unchanged.Moved]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from keras_rectifiers.conversion.targets import MODEL
 from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.verbs import load_model
 from keras_rectifiers.conversion.verbs import write
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.folding import change
 from keras_rectifiers.folding.decide import Decision
 from keras_rectifiers.folding.decide import check_tolerance
@@ -221,19 +223,14 @@ def _sites(
     weights: StrPath | None = None,
 ) -> tuple[tuple[FoldedSite, ...], str]:
     """What was folded, with bounds where slopes moved; and the range of inputs."""
-    from keras_rectifiers.estimation.estimate import estimate  # noqa: PLC0415
-
-    estimated = None
-    if any(decision.distance for _, decision in decided.values()):
-        estimated = estimate(model, input_range=asked.input_range, weights=weights)
+    moves = any(decision.distance for _, decision in decided.values())
+    estimated = _estimated(model, asked, weights) if moves else None
     sites = []
     for step in plan.steps:
         site, decision = decided[step.site.path]
         bound, blocked = 0.0, ""
-        if estimated is not None and decision.distance:
-            layer = estimated.layer(site.path)
-            bound = change.bound(site, decision, layer.lower)
-            blocked = "" if np.isfinite(bound) else layer.blocked
+        if decision.distance:
+            bound, blocked = _bound(site, decision, estimated)
         sites.append(
             FoldedSite(
                 site.path,
@@ -246,6 +243,28 @@ def _sites(
             )
         )
     return tuple(sites), "" if estimated is None else estimated.inputs
+
+
+def _estimated(model: Any, asked: _Options, weights: StrPath | None) -> Any:
+    """What weights alone prove; None where Python code calls the layers of a model."""
+    from keras_rectifiers.estimation.estimate import estimate  # noqa: PLC0415
+
+    try:
+        return estimate(model, input_range=asked.input_range, weights=weights)
+    except UnsupportedModelError:
+        if isinstance(model, str | os.PathLike):
+            raise
+        return None
+
+
+def _bound(site: Site, decision: Decision, estimated: Any) -> tuple[float, str]:
+    """The most that a fold moves the output of a rectifier, or why it is not known."""
+    known = () if estimated is None else estimated.layers
+    layer = next((each for each in known if each.layer == site.path), None)
+    if layer is None:
+        return np.inf, "Python code calls it"
+    bound = change.bound(site, decision, layer.lower)
+    return bound, "" if np.isfinite(bound) else layer.blocked
 
 
 def _measured(model: Any, folded: Any, decided: _Decided, data: Any) -> change.Change:

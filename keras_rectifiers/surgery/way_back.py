@@ -58,7 +58,7 @@ def difference(before: Any, after: Any) -> Difference:
     if isinstance(before, dict) and isinstance(after, dict):
         return _of_dicts(before, after)
     lists = isinstance(before, list | tuple) and isinstance(after, list | tuple)
-    if lists and are_layers(before) and are_layers(after):
+    if lists and _are_layers(before) and _are_layers(after):
         old = {name_of(each): each for each in before}
         layers = {}
         for each in after:
@@ -109,12 +109,8 @@ def _of_dicts(before: dict[str, Any], after: dict[str, Any]) -> Difference:
     return {"keys": keys, **({"drop": drop} if drop else {})}
 
 
-def are_layers(values: Any) -> bool:
-    """Whether a list is one of layers, each with a name of its own.
-
-    Args:
-        values: A list in a config.
-    """
+def _are_layers(values: Any) -> bool:
+    """Whether a list is one of layers, each with a name of its own."""
     named = [
         name_of(each)
         for each in values

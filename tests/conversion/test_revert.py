@@ -28,7 +28,7 @@ class Net(keras.Model):
         self.units, self.fused = units, fused
         self.first = layers.Dense(units)
         self.act = layers.ReLU()
-        self.kept = layers.ReLU()
+        self.kept = layers.ReLU(name="kept")
         self.blocks = [layers.Dense(units, activation=fused), layers.Dense(units)]
         self.head = layers.Dense(2)
 
@@ -365,7 +365,7 @@ def _built(fused="relu"):
 def test_layers_that_python_makes_are_put_back(tmp_path):
     """The last round is dropped, in memory and after a way through a file."""
     model, x = _built()
-    converted = keras_rectifiers.convert(model, exclude="*_1", roles=EVERY)
+    converted = keras_rectifiers.convert(model, exclude="kept", roles=EVERY)
     converted.save(tmp_path / "a.keras")
 
     for made in (converted, keras.saving.load_model(tmp_path / "a.keras")):
@@ -420,6 +420,11 @@ def test_a_graph_with_python_made_layers_is_put_back(tmp_path):
         keras_rectifiers.revert(opened)
     plan = keras_rectifiers.plan(model, roles=EVERY)
     assert keras_rectifiers.revert(opened, plan).to_json() == model.to_json()
+    opened.get_layer("net").act.weights[0].assign([0.1, 0.0, 0.0, 0.0])
+    with pytest.raises(UnsupportedModelError, match="4 slopes started at 0 and lie"):
+        keras_rectifiers.revert(opened, plan)
+    folded = keras_rectifiers.fold(opened, tolerance=0.2, exclude="net/dense*")
+    assert folded.sites[1].blocked == "Python code calls it"
 
 
 def test_a_file_of_python_made_layers_is_refused(tmp_path):

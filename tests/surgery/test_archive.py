@@ -545,7 +545,7 @@ def test_other_members_are_copied_byte_for_byte(tmp_path, to, compression):
     keras_rectifiers.convert_file(source, tmp_path / "out.keras", to)
 
     before, after = read(source), read(tmp_path / "out.keras")
-    assert list(after) == [*before, kept_plans.MEMBER]
+    assert set(after) == {*before, kept_plans.MEMBER}
     changed = {name for name in before if before[name] != after[name]}
     assert changed == ({CONFIG} if to == "leaky_relu" else {CONFIG, WEIGHTS})
 
