@@ -69,9 +69,10 @@ def test_the_examples_about_watching_run(folder, capsys):
     assert len(names["table"]) == 224
 
 
-@pytest.mark.parametrize(
-    "name", ["report", "explain", "estimate", "calibration", "any-model"]
-)
+_RUN = ["report", "explain", "estimate", "calibration", "any-model", "revert"]
+
+
+@pytest.mark.parametrize("name", _RUN)
 def test_the_examples_of_other_pages_run(folder, capsys, name):
     """What a page shows in Python runs, and prints or writes something."""
     page = (_ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
@@ -80,6 +81,28 @@ def test_the_examples_of_other_pages_run(folder, capsys, name):
     exec(compile(code, f"{name}.md", "exec"), {})
 
     assert capsys.readouterr().out or (folder / "run.html").is_file()
+
+
+def test_the_commands_about_the_way_back_do_what_they_say(folder):
+    """Each console line of the page, and what it prints."""
+    page = (_ROOT / "docs" / "revert.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    commands = re.findall(r"^\$ keras-rectifiers (.*)$", first, re.MULTILINE)
+
+    runner = CliRunner()
+    results = [runner.invoke(main, command.split()) for command in commands]
+    model = keras.saving.load_model(folder / "converted.keras")
+    model.get_layer("hidden_1").activation.weights[0].assign([0.1] * 64)
+    model.save(folder / "trained.keras")
+    trained = ["trained.keras", "b.keras", "--manifest", "plan.json"]
+    refused = runner.invoke(main, ["revert", *trained])
+
+    assert [result.exit_code for result in (*results, refused)] == [0, 0, 0, 2]
+    shown = results[1].stdout + results[2].stdout
+    lines = [line for line in first.splitlines() if not line.startswith("$")]
+    assert all(line in shown for line in lines if line.strip() != "...")
+    beginning, _, _ = second.partition("whose 64 slopes started at 0")
+    assert beginning.rpartition("Error: ")[2] in refused.stderr
 
 
 def test_every_command_stands_in_the_documents():

@@ -20,6 +20,7 @@ from keras_rectifiers.conversion.verbs import write
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import members
+from keras_rectifiers.graph import wellformed
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
@@ -168,7 +169,8 @@ def revert_file(
     with Options().opened(source, as_it_is=as_it_is) as opened:
         undo = unchanged.undo_of(plan, repr(str(source)), opened.name)
         assert plan is not None  # noqa: S101 - undo_of refuses that
-        unchanged.check(opened, plan)
+        with wellformed.reading(opened.path, "plan"):  # it may come from a file
+            unchanged.check(opened, plan)
         made = write(
             opened,
             target,

@@ -170,6 +170,8 @@ def _with_layers(value: Any, change: Mapping[str, Any]) -> list[Any]:
     """The layers of a model in the order that a difference says."""
     there = {name_of(each): each for each in value}
     layers = []
+    if len(set(change["order"])) != len(change["order"]):
+        raise ValueError("a layer is named twice")
     for name in change["order"]:
         each = change["layers"].get(name, {})
         layers.append(_patched(None if "be" in each else there[name], each))

@@ -12,6 +12,7 @@ from keras import ops
 
 import keras_rectifiers
 from keras_rectifiers.conversion import kept_plans
+from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery.plan import Plan
@@ -307,10 +308,22 @@ def test_a_damaged_way_back_is_one_sentence(tmp_path):
     """A plan may come from a file, and say anything."""
     made = keras_rectifiers.convert(_sequential())
     plan = keras_rectifiers.plan(_sequential())
-    for back in ({"keys": 3}, {"layers": {}, "order": ["no"]}, {"items": {"x": {}}}):
+    doubled = {"layers": {}, "order": ["b", "b"]}
+    for back in (
+        {"keys": 3},
+        {"items": {"x": {}}},
+        {"keys": {"config": {"keys": {"layers": {"layers": {}, "order": ["no"]}}}}},
+        {"keys": {"config": {"keys": {"layers": doubled}}}},
+    ):
         odd = dataclasses.replace(plan, back=back)
         with pytest.raises(PlanMismatchError, match="A way back must be for"):
             keras_rectifiers.revert(made, odd)
+    made.save(tmp_path / "a.keras")
+    data = json.loads(plan.to_json())
+    data["steps"][0]["replacements"][0]["weights"][0]["value"] = "much"
+    odd = Plan.from_json(json.dumps(data))
+    with pytest.raises(ArchiveError, match="plan"):
+        keras_rectifiers.revert_file(tmp_path / "a.keras", tmp_path / "b.keras", odd)
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(PlanMismatchError, match="JSON written by"):
         kept_plans.of_manifest(tmp_path / "plan.json")
