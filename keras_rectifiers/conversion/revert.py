@@ -170,7 +170,7 @@ def revert_file(
         undo = unchanged.undo_of(plan, repr(str(source)), opened.name)
         assert plan is not None  # noqa: S101 - undo_of refuses that
         with wellformed.reading(opened.path, "plan"):  # it may come from a file
-            unchanged.check(opened, plan)
+            unchanged.check(opened, plan, weights=getattr(opened, "has_weights", True))
         made = write(
             opened,
             target,

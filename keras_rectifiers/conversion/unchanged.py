@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -55,7 +56,7 @@ def moved(path: str, start: Any, now: Any, *, scaled: bool = False) -> Moved | N
     return Moved(path, np.asarray(start, "float64"), values.astype("float64"))
 
 
-def check(source: OpenModel, plan: Plan) -> None:
+def check(source: OpenModel, plan: Plan, *, weights: bool = True) -> None:
     """Refuse a model whose slopes are others than a plan gave it.
 
     A rectifier may also have been folded to what it was before the plan.
@@ -63,12 +64,15 @@ def check(source: OpenModel, plan: Plan) -> None:
     Args:
         source: The converted model.
         plan: The plan that made it.
+        weights: Whether the model has weights. Default True.
 
     Raises:
         PlanMismatchError: It was made by another plan.
         UnsupportedModelError: Slopes were trained.
     """
-    refuse([each for step in plan.steps for each in _of_step(source, plan, step)])
+    read = source.read_alpha if weights else None
+    now = {each.site.path: each for each in source.found}
+    refuse([each for step in plan.steps for each in _of_step(now, plan, step, read)])
 
 
 def refuse(found: Iterable[Moved]) -> None:
@@ -118,9 +122,10 @@ def start_of(config: dict[str, Any]) -> Any:
     return None
 
 
-def _of_step(source: OpenModel, plan: Plan, step: Step) -> Iterator[Moved]:
+def _of_step(
+    now: dict[str, Any], plan: Plan, step: Step, read: Callable[[Any], Any] | None
+) -> Iterator[Moved]:
     """What became of the slopes of one step, at each layer that it made."""
-    now = {each.site.path: each for each in source.found}
     path = step.site.path
     if path not in now:
         if step.replacement.weights:
@@ -131,12 +136,12 @@ def _of_step(source: OpenModel, plan: Plan, step: Step) -> Iterator[Moved]:
     ):
         site = here.site
         if site.kind == specs.PRELU and replacement.weights:
+            if read is None:
+                continue
             weight = replacement.weights[0]
             scale = float(replacement.config.get(SCALE) or 1.0)
             start = np.asarray(weight.value, "float64") * scale
-            found = moved(
-                site.path, start, source.read_alpha(here), scaled=scale != 1.0
-            )
+            found = moved(site.path, start, read(here), scaled=scale != 1.0)
         else:
             given = replacement.config.get("negative_slope", 0.0)
             known = {step.site.negative_slope, given}
@@ -201,7 +206,8 @@ def undo_of(plan: Plan | None, told: str, name: str) -> Undo:
     if plan.back is None:
         raise UnsupportedModelError(
             "A plan must say how it is undone. Received: one for "
-            f"{plan.model!r} that does not, since it removes slopes, or was made by "
-            "an earlier version. Start from the original model."
+            f"{plan.model!r} that does not, since it removes slopes or a "
+            "function of Python code, or was made by an earlier version. Start from "
+            "the original model."
         )
     return Undo(name, "revert", (), (), difference=plan.back)

@@ -32,7 +32,7 @@ from keras_rectifiers.surgery.twin import FromClass
 from keras_rectifiers.surgery.twin import Twin
 
 #: What a function's name in a document begins with.
-_PREFIX = "python>"
+PREFIX = "python>"
 #: Where Keras' function that serializes can be found.
 _HOLDERS = (serialization_lib, _saving, keras.saving, keras.utils)
 _SERIALIZE = "serialize_keras_object"
@@ -111,7 +111,7 @@ class Borrowed:
             known_class = forms.is_ours(entry) or forms.is_keras(entry)
             if original is None or known_class or not place.names:
                 continue
-            entry["registered_name"] = f"{_PREFIX}layer {number}"
+            entry["registered_name"] = f"{PREFIX}layer {number}"
             known[entry["registered_name"]] = Twin(
                 original, place.path, self._functions
             )
@@ -226,7 +226,7 @@ class Borrowed:
         return {**said, "config": name, "registered_name": name}
 
     def _new_name(self, thing: Any) -> str:
-        name = f"{_PREFIX}{len(self._objects)}"
+        name = f"{PREFIX}{len(self._objects)}"
         self._objects[name] = thing
         return name
 

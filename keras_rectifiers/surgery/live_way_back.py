@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from typing import Any
 
 from keras_rectifiers.surgery import remembered
 from keras_rectifiers.surgery import way_back
+from keras_rectifiers.surgery.borrowed import PREFIX
 from keras_rectifiers.surgery.live import LiveModel
 from keras_rectifiers.surgery.plan import Plan
 
@@ -21,7 +24,10 @@ def with_back(opened: LiveModel, plan: Plan) -> Plan:
         plan: A plan for it.
     """
     rewritten, _ = opened._rewritten(plan)  # noqa: SLF001 - it is of this folder
-    return way_back.with_back(plan, opened._document, rewritten)  # noqa: SLF001
+    made = way_back.with_back(plan, opened._document, rewritten)  # noqa: SLF001
+    if PREFIX in json.dumps(made.back):  # the original alone has it
+        return dataclasses.replace(made, back=None)
+    return made
 
 
 def applied(opened: LiveModel, plan: Plan) -> Any:

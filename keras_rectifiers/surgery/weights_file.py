@@ -24,6 +24,7 @@ from keras_rectifiers.graph.layout import stored
 from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.graph.sites import holds_layer
+from keras_rectifiers.graph.variables.table import variables_of
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery import optimizer_file
@@ -190,7 +191,7 @@ def _move_groups(file: h5py.File, old: Entry, new: Entry) -> None:
                 aside = f"{move.target.rpartition('/')[0]}/__moving_{number}"
                 file.move(move.source, aside)
                 waiting.append((aside, move.target))
-            elif not _weightless(move.place.entry):
+            elif not _stores_nothing(move.place.entry):
                 raise ArchiveError(_missing(move.source, move.place))
         for aside, target in waiting:
             _free(file, target)
@@ -212,6 +213,11 @@ def _free(file: h5py.File, name: str) -> None:
 def _weightless(entry: Entry) -> bool:
     """Whether a layer has no weights, whatever its config says."""
     return entry["class_name"] in _WEIGHTLESS and not holds_layer(entry)
+
+
+def _stores_nothing(entry: Entry) -> bool:
+    """Whether a layer may lack a group: one that replaced another has none."""
+    return _weightless(entry) or variables_of(entry) == ()
 
 
 def _missing(group: str, place: Place) -> str:

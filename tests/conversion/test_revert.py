@@ -1,6 +1,7 @@
 """A conversion can be undone: the config as it was, and each weight but the slopes."""
 
 import dataclasses
+import functools
 import json
 import zipfile
 
@@ -290,6 +291,51 @@ def test_what_removes_slopes_has_no_way_back(tmp_path):
         keras_rectifiers.revert_file(tmp_path / "b.keras", tmp_path / "c.keras", plan)
 
 
+def test_a_function_of_python_code_has_no_way_back():
+    """Only the original has it; one sentence says so."""
+    given = functools.partial(keras.activations.leaky_relu, negative_slope=0.2)
+    hidden = layers.Dense(4, activation=given, name="h")
+    model = keras.Sequential([keras.Input((3,)), hidden, layers.Dense(1)])
+    converted = keras_rectifiers.convert(model, of="leaky_relu")
+
+    with pytest.raises(UnsupportedModelError, match="function of Python code"):
+        keras_rectifiers.revert(converted)
+
+
+def test_any_layer_without_weights_goes_back(tmp_path):
+    """A template may be of a class that is no rectifier of ours."""
+    source, there, back = (tmp_path / f"{n}.keras" for n in ("a", "b", "c"))
+    _spellings().save(source)
+    keras_rectifiers.convert_file(source, there, lambda site: layers.ELU())
+
+    keras_rectifiers.revert_file(there, back)
+
+    assert _config(back) == _config(source)
+    assert keras_rectifiers.diff(source, back).same
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_slopes_of_some_channels_go_back(tmp_path, portable):
+    """Slopes that are stored divided, fixed ones, and those of stock Keras."""
+    model = _spellings()
+    options = {"portable": True, "exclude": "shared"}
+    template = "prelu"
+    if not portable:
+        template = keras_rectifiers.layers.PReLU(learning_rate_multiplier=3.0)
+        model.get_layer("fused").bias.assign([-50.0, 0.0, 0.0, -50.0])
+        x, _ = _data(model)
+        options = {"where": keras_rectifiers.diagnose(model, x)}
+    model.save(tmp_path / "a.keras")
+    there, back = tmp_path / "b.keras", tmp_path / "c.keras"
+    keras_rectifiers.convert_file(tmp_path / "a.keras", there, template, **options)
+
+    keras_rectifiers.revert_file(there, back)
+
+    assert keras_rectifiers.diff(tmp_path / "a.keras", back).same
+    converted = keras_rectifiers.convert(model, template, **options)
+    assert keras_rectifiers.revert(converted).to_json() == model.to_json()
+
+
 def test_a_plan_for_another_model_is_refused(tmp_path):
     """Neither a file nor a live model is changed by a plan that did not make it."""
     plan = keras_rectifiers.plan(_spellings())
@@ -365,6 +411,20 @@ def test_an_h5_keeps_its_plan_in_an_attribute(tmp_path):
     assert keras_rectifiers.diff(tmp_path / "a.h5", tmp_path / "c.h5").same
     assert kept_plans.read(tmp_path / "b.h5")[0].steps
     assert kept_plans.read(tmp_path / "c.h5") == ()
+
+
+def test_an_architecture_needs_its_plan(tmp_path):
+    """A JSON holds neither plan nor slopes; the plan alone leads back."""
+    (tmp_path / "a.json").write_text(_spellings().to_json())
+    plan = keras_rectifiers.convert_file(tmp_path / "a.json", tmp_path / "b.json")
+
+    with pytest.raises(UnsupportedModelError, match="plan of a conversion must be"):
+        keras_rectifiers.revert_file(tmp_path / "b.json", tmp_path / "c.json")
+    keras_rectifiers.revert_file(tmp_path / "b.json", tmp_path / "c.json", plan)
+
+    one, other = (json.loads((tmp_path / f"{n}.json").read_text()) for n in "ac")
+    assert one.pop("compile_config") == {}  # an architecture has none
+    assert one == other
 
 
 def _built(fused="relu"):
