@@ -33,7 +33,7 @@ def beside(plans: Sequence[Plan]) -> dict[str, bytes]:
     if not plans or plans[-1].back is None:
         return {MEMBER: b""}
     texts = [
-        json.loads(dataclasses.replace(each, skips=(), repairs=(), unseen=()).to_json())
+        json.loads(dataclasses.replace(each, repairs=(), unseen=()).to_json())
         for each in plans
     ]
     return {MEMBER: json.dumps({_PLANS: texts}, separators=(",", ":")).encode()}

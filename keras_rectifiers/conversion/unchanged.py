@@ -156,7 +156,8 @@ def _of_step(
 def _split(now: dict[str, Any], plan: Plan, step: Step) -> list[Any]:
     """The rectifiers that a step made, in the order of its replacements."""
     path = step.site.path
-    others = {each.site.path for each in (*plan.steps, *plan.skips)}
+    others = {each.site.path for each in plan.steps}
+    others |= {each.site.path for each in plan.skips}
     numbers = sorted(
         int(each[len(path) + 1 :])
         for each in now

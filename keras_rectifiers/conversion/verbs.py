@@ -180,6 +180,7 @@ def convert(
         SelectionError: The selection matches nothing.
         ValueError: An option is out of its range.
     """
+    from keras_rectifiers.surgery import remembered  # noqa: PLC0415
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
     from keras_rectifiers.surgery.live_way_back import applied  # noqa: PLC0415
 
@@ -191,7 +192,10 @@ def convert(
         )
     opened = LiveModel(model, as_functional=as_functional, lenient=in_place)
     made = make_plan(opened, target, selection)
-    return opened.apply_in_place(made) if in_place else applied(opened, made)
+    if not in_place:
+        return applied(opened, made)
+    remembered.keep(model, ())  # a way back needs a copy
+    return opened.apply_in_place(made)
 
 
 @with_registered

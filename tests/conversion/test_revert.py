@@ -230,6 +230,29 @@ def test_trained_slopes_are_not_lost(tmp_path):
     assert keras_rectifiers.diff(source, back).same
 
 
+def test_slopes_of_a_layer_that_became_two_are_looked_at(tmp_path):
+    """Also where the next number belongs to a rectifier that was left alone."""
+    inputs = keras.Input((4,))
+    shared = layers.ReLU(name="shared")
+    hidden = shared(layers.Dense(6, name="wide")(shared(inputs)))
+    hidden = layers.ReLU(name="shared_1")(layers.Dense(6, name="more")(hidden))
+    model = keras.Model(inputs, layers.Dense(2, name="head")(hidden))
+    model.save(tmp_path / "a.keras")
+    there, trained = tmp_path / "b.keras", tmp_path / "c.keras"
+    keras_rectifiers.convert_file(tmp_path / "a.keras", there, exclude="shared_1")
+    converted = keras_rectifiers.load_model(there)
+    converted.get_layer("shared_2").weights[0].assign([0.5, 0, 0, 0, 0, 0])
+    converted.save(trained)
+
+    (plan,) = kept_plans.read(there)
+    with pytest.raises(UnsupportedModelError, match="'shared_2', whose 6 slopes"):
+        keras_rectifiers.revert_file(trained, tmp_path / "d.keras", plan)
+    with pytest.raises(UnsupportedModelError, match="'shared_2', whose 6 slopes"):
+        keras_rectifiers.revert(converted)
+    keras_rectifiers.revert_file(there, tmp_path / "d.keras")
+    assert keras_rectifiers.diff(tmp_path / "a.keras", tmp_path / "d.keras").same
+
+
 def test_a_fold_keeps_the_way_back(tmp_path):
     """Of files and of live models: what was converted and folded can be reverted."""
     model = _sequential()
