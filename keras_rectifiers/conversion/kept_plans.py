@@ -33,10 +33,10 @@ def beside(plans: Sequence[Plan]) -> dict[str, bytes]:
     if not plans or plans[-1].back is None:
         return {MEMBER: b""}
     texts = [
-        json.loads(dataclasses.replace(each, repairs=(), unseen=()).to_json())
+        dataclasses.replace(each, repairs=(), unseen=()).to_json(indent=None)
         for each in plans
     ]
-    return {MEMBER: json.dumps({_PLANS: texts}, separators=(",", ":")).encode()}
+    return {MEMBER: f'{{"{_PLANS}": [{", ".join(texts)}]}}'.encode()}
 
 
 def read(path: StrPath) -> tuple[Plan, ...]:

@@ -114,10 +114,14 @@ class Plan:
 
         return applied(LiveModel(model), self)
 
-    def to_json(self) -> str:
-        """The plan as JSON text; `from_json` gives an equal plan."""
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The plan as JSON text; `from_json` gives an equal plan.
+
+        Args:
+            indent: As in `json.dumps`.
+        """
         data = {"format": _FORMAT, **dataclasses.asdict(self)}
-        return json.dumps(data, default=_plain, indent=2)
+        return json.dumps(data, default=_plain, indent=indent)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
