@@ -77,6 +77,16 @@ class Site:
         )
 
 
+def uses_by_width(site: Site) -> tuple[int, ...]:
+    """For each call the number of its use, where calls at one width are one use.
+
+    Args:
+        site: The site.
+    """
+    numbers = {key: index for index, key in enumerate(dict.fromkeys(site.widths))}
+    return tuple(numbers[key] for key in site.widths)
+
+
 @dataclasses.dataclass(frozen=True)
 class Found:
     """A site and the places of the document where it stands (shared: several)."""
@@ -89,6 +99,8 @@ class Found:
     operand: int = 0
     #: Whether the channels are on the same axis at each call.
     one_axis: bool = True
+    #: Whether it can become several layers, one for each use.
+    divisible: bool = True
 
     @property
     def uses(self) -> tuple[int, ...]:
@@ -98,6 +110,8 @@ class Found:
         channels. So are a bare rectifier's calls in different models: Keras
         cannot revive a layer that a model shares with a model inside it.
         """
+        if not self.divisible:
+            return uses_by_width(self.site)
         homes = [place.parent and place.parent.identity for place in self.places]
         owners = [
             home

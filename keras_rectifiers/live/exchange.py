@@ -21,6 +21,8 @@ from keras.src.ops.symbolic_arguments import SymbolicArguments
 from keras_rectifiers.live.layers import flat
 
 _LAYERS = "layers"
+#: What attributes begin with in which TensorFlow and this package note something.
+_NOTES = ("_self_", "_keras_rectifiers_")
 
 
 class Exchange(NamedTuple):
@@ -84,12 +86,14 @@ def own_attributes(holder: Any) -> dict[str, Any]:
     return {
         name: value
         for name, value in attributes(holder).items()
-        if name not in _INTERNAL[kind] and not name.startswith("_self_")
+        if name not in _INTERNAL[kind] and not name.startswith(_NOTES)
     }
 
 
 def put(holder: Any, name: str, value: Any) -> None:
     """Set an attribute of a layer, also where it is built.
+
+    A layer takes the place of the one that was there in Keras' order, too.
 
     Args:
         holder: The layer or model.
@@ -100,9 +104,20 @@ def put(holder: Any, name: str, value: Any) -> None:
     locked = tracker.locked
     tracker.unlock()
     try:
+        before = attributes(holder).get(name)
+        if _only_there(holder, name, before) and tracker.is_in_store(_LAYERS, before):
+            tracker.replace_tracked_value(_LAYERS, before, value)
         setattr(holder, name, value)
     finally:
         tracker.locked = locked
+
+
+def _only_there(holder: Any, name: str, layer: Any) -> bool:
+    """Whether a layer is in one attribute of a holder, and in no other."""
+    if not isinstance(layer, keras.layers.Layer):
+        return False
+    others = (each for key, each in own_attributes(holder).items() if key != name)
+    return all(layer is not leaf for leaf in keras.tree.flatten(list(others)))
 
 
 #: What layers of Keras' own base classes hold, by class.

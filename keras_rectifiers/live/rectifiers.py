@@ -116,10 +116,38 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
     Returns:
         One entry for each rectifier; one that is shared counts once.
     """
+    return tuple(_find(model, keras.layers.RNN))
+
+
+def inside_recurrent(model: Any) -> tuple[LiveRectifier, ...]:
+    """The rectifiers that `find` leaves out, since a loop runs them.
+
+    Args:
+        model: A Keras model; not changed.
+
+    Returns:
+        One entry for each. One of a cell of Keras has the path of the recurrent layer.
+    """
+    recurrent = {
+        position: path
+        for path, member, _, position in layers.walk(model)
+        if isinstance(member, keras.layers.RNN)
+    }
+    found = []
+    for each in _find(model, ()):
+        if any(each.position[:n] in recurrent for n in range(1, len(each.position))):
+            outside = recurrent.get(each.position[:-1])
+            if outside is not None and layers.is_keras(each.owner):
+                found.append(dataclasses.replace(each, path=outside))
+            else:
+                found.append(each)
+    return tuple(found)
+
+
+def _find(model: Any, closed: Any) -> Iterator[LiveRectifier]:
     used: Counter[str] = Counter()
     slots: set[int] = set()
-    found = []
-    for each, axis in placed(model):
+    for each, axis in placed(model, closed):
         path, member, _, position = each
         for name, known in _inside(member, slots):
             # What rectifies is this place: not a second one below it.
@@ -128,31 +156,31 @@ def find(model: Any) -> tuple[LiveRectifier, ...]:
             used[place] += 1
             again = "" if used[place] == 1 else f"#{used[place]}"
             form, function, operand = known
-            found.append(
-                LiveRectifier(
-                    f"{place}{again}",
-                    form,
-                    member,
-                    function,
-                    operand,
-                    axis,
-                    name,
-                    position,
-                )
+            yield LiveRectifier(
+                f"{place}{again}",
+                form,
+                member,
+                function,
+                operand,
+                axis,
+                name,
+                position,
             )
-    return tuple(found)
 
 
-def placed(model: Any) -> Iterator[tuple[layers.Member, int]]:
+def placed(
+    model: Any, closed: Any = keras.layers.RNN
+) -> Iterator[tuple[layers.Member, int]]:
     """A model itself and what is inside it, each with the axis of its channels.
 
     Args:
-        model: A Keras model; what is inside recurrent layers is left out.
+        model: A Keras model.
+        closed: Classes of layers that are left out. Default the recurrent ones.
     """
     axes = LiveAxes(model)
     axis_of = {id(model): traits.LAST}
     top = layers.Member("", model, model, ())
-    for each in (top, *layers.walk(model, closed=keras.layers.RNN)):
+    for each in (top, *layers.walk(model, closed=closed)):
         axis = axes.of(each.member, axis_of[id(each.parent)])
         axis_of[id(each.member)] = axis
         yield each, axis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ from keras_rectifiers.live.called import watched
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.layers import is_functional
 from keras_rectifiers.live.layers import is_keras
+from keras_rectifiers.live.layers import members
 from keras_rectifiers.live.rectifiers import CALLED
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.rectifiers import find
@@ -26,40 +27,49 @@ from keras_rectifiers.specs import Shape
 class Trace:
     """The rectifiers of a model, and what each takes every time that it is called.
 
+    A model without a `call` (a GAN that holds two others) is traced part by part.
+
     Args:
         model: A built Keras model; not changed.
 
     Attributes:
         rectifiers: Those that layers are or hold, then those that Python code calls.
+        complete: Whether the model ran to its end. Where its code takes neither
+            symbolic tensors nor zeros, what was seen until then is kept.
 
     Raises:
-        UnsupportedModelError: It is not built, or cannot run on symbolic tensors.
+        UnsupportedModelError: It is not built.
     """
 
     def __init__(self, model: Any) -> None:
+        self.complete = True
         self._calls: dict[int, list[Shape]] = {}
         self._posts: list[tuple[int, Any]] = []
         self._ends: set[int] = set()
         self._called: dict[tuple[int, Calling], LiveRectifier] = {}
         self._placed = {id(each.member): (each, axis) for each, axis in placed(model)}
         held = find(model)
-        args, kwargs = _inputs(model)
-        try:
-            with tap(held, self._receive), watched(self._receive_call):
-                compute_output_spec(self._running(model), *args, **kwargs)
-        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
-            raise UnsupportedModelError(_not_symbolic(model, error)) from error
+        with tap(held, self._receive), watched(self._receive_call):
+            for part in _parts(model):
+                self._run(part)
         self._posts.clear()
         self.rectifiers = (*held, *self._called.values())
 
-    def _running(self, model: Any) -> Callable[..., Any]:
+    def _run(self, part: Any) -> None:
+        args, kwargs = _inputs(part)
+
         def run(*args: Any, **kwargs: Any) -> Any:
-            outputs = model(*args, **kwargs)
+            outputs = part(*args, **kwargs)
             ends = {id(each) for each in keras.tree.flatten(outputs)}
-            self._ends = {key for key, post in self._posts if id(post) in ends}
+            self._ends |= {key for key, post in self._posts if id(post) in ends}
             return outputs
 
-        return run
+        before = {key: list(shapes) for key, shapes in self._calls.items()}
+        try:
+            compute_output_spec(run, *args, **kwargs)
+        except Exception:  # noqa: BLE001 - what a user's code raises
+            self._calls = before
+            self.complete &= _run_on_zeros(run, args, kwargs)
 
     def _receive(self, rectifier: LiveRectifier, _: Any, post: Any) -> None:
         shape = (None, *(_length(each) for each in post.shape[1:]))
@@ -100,8 +110,8 @@ def seen(model: Any) -> tuple[LiveRectifier, ...]:
     """Every rectifier of a model that can be watched, those of Python code included.
 
     Args:
-        model: A Keras model; not changed. Where it is not built, or cannot run on
-            symbolic tensors, those that its layers are or hold.
+        model: A Keras model; not changed. Where it is not built, those that its layers
+            are or hold.
     """
     if all(is_keras(each) for each in flat(model)):
         return find(model)
@@ -111,6 +121,38 @@ def seen(model: Any) -> tuple[LiveRectifier, ...]:
         return find(model)
 
 
+def _parts(model: Any) -> Iterator[Any]:
+    """A model, or the outermost parts of it that can be called."""
+    if type(model).call is not keras.Model.call:
+        yield model
+        return
+    for part in members(model):
+        yield from _parts(part)
+
+
+def _run_on_zeros(run: Any, args: Any, kwargs: Any) -> bool:
+    """Run code that does not take symbolic tensors; no variable is changed."""
+    try:
+        with keras.StatelessScope():
+            run(*keras.tree.map_structure(_zeros, args), **_zeros_of(kwargs))
+    except Exception:  # noqa: BLE001 - what a user's code raises
+        return False
+    return True
+
+
+def _zeros_of(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: keras.tree.map_structure(_zeros, value) for key, value in kwargs.items()
+    }
+
+
+def _zeros(tensor: Any) -> Any:
+    shape = [1, *(_FREE if each is None else each for each in tensor.shape[1:])]
+    return keras.ops.zeros(shape, tensor.dtype)
+
+
+#: Length given to an axis that a model leaves open.
+_FREE = 8
 #: What JAX and torch are given for a length that is not known (Keras' own choice).
 _FILLED = (83, 89)
 
@@ -120,26 +162,13 @@ def _length(axis: Any) -> int | None:
     return axis if known else None
 
 
-def _not_symbolic(model: Any, error: Exception) -> str:
-    first = " ".join(str(error).split()).split(". ")[0]
-    return (
-        "A model must run on symbolic tensors, so that the shapes inside it are known. "
-        f"Received: {model.name!r} of class {type(model).__name__}, which does not "
-        f"({type(error).__name__}: {first})."
-    )
-
-
 def _inputs(model: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Symbolic tensors as a model takes them: positional ones and named ones."""
     if is_functional(model):
         return (keras.tree.map_structure(_like, model._inputs_struct),), {}
     shapes = model._build_shapes_dict
-    if not model.built or not shapes:
-        raise UnsupportedModelError(
-            "A model must be built, so that the shapes inside it are known. Received: "
-            f"{model.name!r} of class {type(model).__name__}, which was never called. "
-            "Call it once on a batch of data."
-        )
+    if not shapes:
+        raise UnsupportedModelError(_unknown(model))
     made = {
         key.removesuffix("_shape"): keras.tree.map_shape_structure(_symbolic, shape)
         for key, shape in shapes.items()
@@ -147,6 +176,21 @@ def _inputs(model: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if len(made) == 1:
         return tuple(made.values()), {}
     return (), made
+
+
+def _unknown(model: Any) -> str:
+    inside = [each for each in flat(model) if each is not model]
+    named = f"{model.name!r} of class {type(model).__name__}"
+    if inside and all(each.built for each in inside):
+        return (
+            "A model must know the shapes that it is called with, so that a copy of it "
+            f"can be built. Received: {named}, whose call does not run on symbolic "
+            "tensors. Give the class a build(self, input_shape) that builds its layers."
+        )
+    return (
+        "A model must be built, so that the shapes inside it are known. Received: "
+        f"{named}, which was never called. Call it once on a batch of data."
+    )
 
 
 def _like(tensor: Any) -> keras.KerasTensor:

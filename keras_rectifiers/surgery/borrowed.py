@@ -109,7 +109,7 @@ class Borrowed:
         for number, place in enumerate(walk(document)):
             entry, original = place.entry, layers.get(place.path)
             known_class = forms.is_ours(entry) or forms.is_keras(entry)
-            if original is None or known_class or not place.names:
+            if original is None or known_class:
                 continue
             entry["registered_name"] = f"{PREFIX}layer {number}"
             known[entry["registered_name"]] = Twin(

@@ -33,7 +33,8 @@ def carry(old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]) 
     for key in ("run_eagerly", "steps_per_execution", "jit_compile"):
         settings[key] = getattr(old, key)  # they may be set after compile, too
     # The optimizer is wrapped for loss scaling already, where it was.
-    new.compile(**settings, auto_scale_loss=False)
+    # A compile of the class' own has called this one already: these are its settings.
+    keras.Model.compile(new, **settings, auto_scale_loss=False)
     new.stop_training = old.stop_training
     if old.optimizer is None or not old.optimizer.built:
         return

@@ -8,7 +8,9 @@ a subclass of its own with the same name.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,13 +25,18 @@ from keras_rectifiers.live.exchange import exchange
 from keras_rectifiers.live.layers import ORIGINAL
 from keras_rectifiers.live.layers import at_position
 from keras_rectifiers.live.layers import class_of
+from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.shadow import shadowed
+from keras_rectifiers.surgery import constructors
 
 #: On-disk format: never change these.
-_INNER, _ROUNDS = "inner", "rounds"
+_INNER, _ROUNDS, _ASIDE = "inner", "rounds", "aside"
 _COMPILED = "compile_config"
 
 #: Attribute of a converted object that holds its rounds, as JSON.
 _KEPT = "_keras_rectifiers_rounds"
+#: Attribute of an object that a layer was put into: what stood there before, by name.
+_BEFORE = "_keras_rectifiers_before"
 #: Original class -> the one of converted objects.
 _CLASSES: dict[type, type] = {}
 
@@ -48,24 +55,29 @@ class Converted:
         made = type(self)
         self.__class__ = class_of(self)
         try:
-            inner = serialization_lib.serialize_keras_object(self)
+            with _as_before(self):
+                inner = serialization_lib.serialize_keras_object(self)
+            aside = constructors.set_aside(self, inner["config"])
         finally:
             self.__class__ = made
         inner.pop(_COMPILED, None)  # it is that of the converted one
-        return {_INNER: inner, _ROUNDS: rounds(self)}
+        return {_INNER: inner, _ASIDE: aside, _ROUNDS: rounds(self)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """The object of the user's class, converted.
 
         Args:
-            config: `inner`, what Keras writes of the object before its conversion,
-                and `rounds`, what each conversion put where.
+            config: `inner`, what Keras writes of the object before its conversion;
+                `aside`, what of it the constructor does not take; and `rounds`, what
+                each conversion put where.
 
         Raises:
             UnsupportedModelError: The class makes other layers than it did.
         """
-        made = keras.saving.deserialize_keras_object(config[_INNER])
+        with constructors.policy(config[_ASIDE].get("dtype")):
+            made = keras.saving.deserialize_keras_object(config[_INNER])
+        constructors.give_back(made, config[_ASIDE])
         for puts in config[_ROUNDS]:
             apply(made, puts)
         mark(made, config[_ROUNDS])
@@ -93,11 +105,36 @@ def apply(made: Any, puts: Sequence[Put]) -> None:
                 f"{put['layer']['config']['name']!r} where the file has one."
             )
         layer = put["layer"]
-        if type(there).__name__ == layer["class_name"]:
-            continue  # its class keeps it in its own config
         new = keras.saving.deserialize_keras_object(layer)
         wanted.append(Exchange(old, new, put["attribute"], put["operand"]))
+    replace(made, wanted)
+
+
+def replace(made: Any, wanted: Sequence[Exchange]) -> None:
+    """Put each new layer in its place, and keep what a config says in its place.
+
+    A class that has a rectifier among its arguments writes into its config what it
+    holds. From a layer there it would make its layers in another order.
+
+    Args:
+        made: The object; it is changed.
+        wanted: As for `exchange`.
+    """
+    for each in wanted:
+        if each.attribute:
+            before = {each.attribute: getattr(each.old, each.attribute)}
+            known = vars(each.old).get(_BEFORE, {})
+            object.__setattr__(each.old, _BEFORE, {**before, **known})
     exchange(made, wanted)
+
+
+@contextlib.contextmanager
+def _as_before(made: Any) -> Iterator[None]:
+    """Let an object and what it holds say in their configs what was there before."""
+    with contextlib.ExitStack() as stack:
+        for each in flat(made):
+            stack.enter_context(shadowed(each, **vars(each).get(_BEFORE, {})))
+        yield
 
 
 def mark(made: Any, rounds: Sequence[Sequence[Put]]) -> None:

@@ -15,7 +15,6 @@ from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.live.exchange import Exchange
-from keras_rectifiers.live.exchange import exchange
 from keras_rectifiers.live.layers import at_position
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.layers import is_keras
@@ -75,7 +74,7 @@ class Exchanges:
                 old = at_position(parent, where.position[-1:])
             puts.append(_put(step, found, old, attribute))
         _mark(new, puts)
-        exchange(new, [each for each, _ in puts])
+        converted.replace(new, [each for each, _ in puts])
 
 
 def _checked(step: Step, known: dict[str, Found | Held]) -> Found | Held:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
-from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.roles import CALLED
 from keras_rectifiers.graph.roles import ENDS
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.roles import OUTPUT
+from keras_rectifiers.graph.roles import RECURRENT
 from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.graph.sites import uses_by_width
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.layers import is_keras
@@ -37,15 +39,13 @@ class Held:
     #: Whether the channels are on the same axis at each call.
     one_axis: bool = True
 
+    #: Python code calls one object: it cannot become several layers.
+    divisible: bool = False
+
     @property
     def uses(self) -> tuple[int, ...]:
         """For each call the number of its use: one for each width."""
-        numbers = {key: index for index, key in enumerate(dict.fromkeys(self._keys))}
-        return tuple(numbers[key] for key in self._keys)
-
-    @property
-    def _keys(self) -> tuple[int | None, ...]:
-        return self.site.widths
+        return uses_by_width(self.site)
 
 
 class InPython:
@@ -62,22 +62,35 @@ class InPython:
 
     @functools.cached_property
     def found(self) -> tuple[Held, ...]:
-        """Each of them, in the order of the layers."""
+        """Each of them, in the order of the layers.
+
+        A function that nothing calls is left out: it is an argument that was passed on
+        to a layer inside.
+
+        Raises:
+            UnsupportedModelError: The model is not built.
+        """
         if all(is_keras(each) for each in flat(self._model)):
             return ()
-        try:
-            trace = Trace(self._model)
-        except UnsupportedModelError:
-            return tuple(
-                _held(each, (None,), HIDDEN, "")
-                for each in rectifiers.find(self._model)
-                if each.path not in self._listed
-            )
+        return (*self._outside, *self._recurrent)
+
+    @property
+    def _outside(self) -> tuple[Held, ...]:
+        trace = Trace(self._model)
         return tuple(
-            _held(each, trace.shapes(each), *_role(each, trace))
-            for each in trace.rectifiers
-            if each.path not in self._listed and trace.shapes(each)
+            _held(each, trace.shapes(each) or (None,), *_role(each, trace))
+            for each in self._not_listed(trace.rectifiers)
+            if trace.shapes(each) or not trace.complete or each.layer is not None
         )
+
+    @property
+    def _recurrent(self) -> tuple[Held, ...]:
+        left = self._not_listed(rectifiers.inside_recurrent(self._model))
+        told = "it is inside a recurrent layer"
+        return tuple(_held(each, (None,), RECURRENT, told) for each in left)
+
+    def _not_listed(self, found: Iterable[LiveRectifier]) -> list[LiveRectifier]:
+        return [each for each in found if each.path not in self._listed]
 
 
 def _role(rectifier: LiveRectifier, trace: Trace) -> tuple[str, str]:

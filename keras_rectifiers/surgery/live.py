@@ -37,6 +37,7 @@ from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery import in_place
 from keras_rectifiers.surgery import live_document
 from keras_rectifiers.surgery.borrowed import Borrowed
+from keras_rectifiers.surgery.carried import Carried
 from keras_rectifiers.surgery.exchanges import Exchanges
 from keras_rectifiers.surgery.in_python import Held
 from keras_rectifiers.surgery.in_python import InPython
@@ -129,11 +130,18 @@ class LiveModel:
     def found(self) -> tuple[Found | Held, ...]:
         """Every rectifier: those of its document, then those that Python calls."""
         graph = () if self._survey is None else self._survey.found
+        written = {each.site.path for each in getattr(self._listed, "found", ())}
+        graph = tuple(
+            each
+            if each.site.path in written
+            else dataclasses.replace(each, divisible=False)
+            for each in graph
+        )
         seen = [each for each in graph if each.site.role != CUSTOM]
         listed = {place.path for each in seen for place in each.places}
         held = InPython(self.model, listed).found
-        known = {each.site.path for each in held}
-        left = (each for each in graph if each.site.path not in known)
+        known = tuple(each.site.path for each in held)
+        left = (each for each in graph if not _is_inside(each.site.path, known))
         return (*left, *held)
 
     @property
@@ -195,6 +203,7 @@ class LiveModel:
         move(pairs, rewritten.replaced)
         exchanges.make(new, {id(layer): twin for _, layer, twin in pairs.layers})
         compile_state.carry(self.model, new, pairs.moved)
+        Carried(self.model, new, pairs).give()
         return new
 
     def apply_in_place(self, plan: Plan) -> keras.Model:
@@ -226,6 +235,11 @@ class LiveModel:
             here = [step for step in plan.steps if step.site.path in paths]
         made = rewrite(self._listed, dataclasses.replace(plan, steps=tuple(here)))
         return made, tuple(step for step in plan.steps if step not in here)
+
+
+def _is_inside(path: str, known: tuple[str, ...]) -> bool:
+    """Whether one of the known paths is a path, or inside it."""
+    return any(each == path or each.startswith(f"{path}/") for each in known)
 
 
 def _called_in_python(model: keras.Model) -> str:

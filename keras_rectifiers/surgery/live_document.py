@@ -13,6 +13,7 @@ import keras
 from keras.src.models.functional import Functional
 from keras.src.models.functional import functional_like_constructor
 from keras.src.models.functional import is_input_keras_tensor
+from keras.src.utils import python_utils
 
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
@@ -164,6 +165,14 @@ def _keep_tuples(written: Any, document: Entry) -> None:
 def _unserializable(model: keras.Model, borrowed: Borrowed, error: Exception) -> str:
     layers = [each for each in borrowed.stack if isinstance(each, keras.layers.Layer)]
     layer, failed = (layers or [model])[-1], (borrowed.stack or (model,))[-1]
+    if isinstance(failed, keras.Model) and python_utils.is_default(failed.get_config):
+        return (
+            "A model must have a config to be made again from. Received: "
+            f"{failed.name!r} of class {type(failed).__name__}, whose constructor "
+            "takes arguments, which Keras does not note for models. Give the class a "
+            "get_config that returns them, or pass in_place=True, which changes the "
+            "model given."
+        )
     names = [name for name, value in vars(layer).items() if value is failed]
     what = f"the argument {names[0]!r} of {layer.name!r}" if names else repr(layer.name)
     return (

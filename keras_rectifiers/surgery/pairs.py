@@ -17,6 +17,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.live.exchange import own_attributes
+from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.live.layers import is_layer
 from keras_rectifiers.live.layers import members
@@ -179,7 +180,7 @@ class _Walker:
     def _is_replaced(self, path: str, slot: str, old: Any, new: Any) -> bool:
         if self.replaced is not None:
             return (path, slot) in self.replaced
-        if type(old) is type(new):
+        if class_of(old) is class_of(new):
             return False
         if slot:
             return is_layer(old) or is_layer(new)
@@ -260,13 +261,13 @@ def _twins(olds: list[Any], news: list[Any]) -> tuple[dict[int, Any], list[Any]]
     twins: dict[int, Any] = {}
     names = {layer.name for layer in olds}
     left = list(news)
-    for kind in dict.fromkeys(type(layer) for layer in olds):
-        ones = [layer for layer in olds if type(layer) is kind]
-        others = [layer for layer in left if type(layer) is kind]
+    for kind in dict.fromkeys(map(class_of, olds)):
+        ones = [layer for layer in olds if class_of(layer) is kind]
+        others = [layer for layer in left if class_of(layer) is kind]
         strange = any(layer.name not in names for layer in others)
         if strange and len(ones) == len(others):
             twins |= {id(a): b for a, b in zip(ones, others, strict=True)}
-            left = [layer for layer in left if type(layer) is not kind]
+            left = [layer for layer in left if class_of(layer) is not kind]
     by_name = {layer.name: layer for layer in left}
     for layer in olds:
         if id(layer) not in twins and layer.name in by_name:

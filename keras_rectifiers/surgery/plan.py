@@ -224,7 +224,7 @@ class OpenModel(Protocol):
 
     @property
     def found(self) -> Sequence[Any]:
-        """Its rectifiers: `Found`, or what has their `site`, `uses` and `one_axis`."""
+        """Its rectifiers: `Found`, or what has their fields and `uses`."""
 
     @property
     def unseen(self) -> tuple[Unseen, ...]:
@@ -278,6 +278,9 @@ def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
         return Cannot("channels", "its calls have their channels on different axes")
     if not replacements[0].weights:
         return Step(found.site, tuple(replacements[:1]), note)
+    if len(replacements) > 1 and not found.divisible:
+        widths = " and ".join(str(each) for each in dict.fromkeys(found.site.widths))
+        return Cannot("channels", f"{widths} channels pass through one object")
     if len(replacements) > 1:
         note = "; ".join(filter(None, (note, f"becomes {len(replacements)} layers")))
     return Step(found.site, tuple(replacements), note)

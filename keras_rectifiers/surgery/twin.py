@@ -13,6 +13,7 @@ import keras
 from keras.src.utils import python_utils
 
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.surgery import constructors
 
 
 class FromClass:
@@ -55,10 +56,11 @@ class Twin:
         original = self._original
         if type(original) is keras.layers.Lambda:
             return _same_lambda(original)
-        try:
-            layer = type(original).from_config(config)
-        except (TypeError, ValueError, NotImplementedError) as error:
-            layer = self._from_arguments(error)
+        with constructors.policy(original.dtype_policy):
+            try:
+                layer = type(original).from_config(config)
+            except (TypeError, ValueError, NotImplementedError) as error:
+                layer = self._from_arguments(error)
         if layer.name != original.name:
             layer.name = original.name
         if not layer.built and layer.dtype_policy != original.dtype_policy:
