@@ -336,6 +336,12 @@ def test_a_subclassed_model_that_was_never_called_is_no_graph():
         _ = LiveModel(Subclassed()).survey
 
 
+def test_a_model_that_was_never_called_is_refused_with_what_to_do():
+    """The shapes inside it are not known yet."""
+    with pytest.raises(UnsupportedModelError, match=r"built.*Call it once"):
+        keras_rectifiers.convert(Subclassed())
+
+
 def test_something_that_is_no_model_is_a_type_error():
     """The message says what a model is."""
     with pytest.raises(TypeError, match=r"keras\.Model or a path"):

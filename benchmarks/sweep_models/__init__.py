@@ -1,0 +1,1 @@
+"""Models of the sweep, family by family."""
