@@ -79,6 +79,18 @@ def members(parent: Any) -> list[Any]:
     return list(getattr(parent, "_layers", ()))
 
 
+def aside(parent: Any) -> list[Any]:
+    """The layers that a Functional model holds in attributes, outside its graph.
+
+    Args:
+        parent: A layer or model; other than Functional ones have none.
+    """
+    if not is_functional(parent):
+        return []
+    known = {id(each) for each in parent.operations}
+    return [each for each in getattr(parent, "_layers", ()) if id(each) not in known]
+
+
 def listed(model: Any) -> list[tuple[str, Any]]:
     """Path and layer of a model itself, whose path is empty, and of all inside it.
 

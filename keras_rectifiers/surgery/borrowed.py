@@ -187,7 +187,7 @@ class Borrowed:
         self._open.append(thing)
         try:
             entry = original(thing)
-        except (TypeError, ValueError, NotImplementedError):
+        except Exception:
             if self._lenient and isinstance(thing, keras.layers.Layer):
                 return _by_name(thing)
             self.stack = self.stack or tuple(self._open)

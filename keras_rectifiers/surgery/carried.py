@@ -77,7 +77,10 @@ class Carried:
             known = _is_plain(before) and _same(value, before)
             return before if known else _copied(value)
         if before is not _ABSENT and not _holds_optimizer(value):
-            return before  # its constructor made it
+            # Its constructor made it; a compile may have put another there.
+            return (
+                Borrowed.copied(value) if _is_set_otherwise(value, before) else before
+            )
         if isinstance(value, dict):
             return {key: self._leaf(each) for key, each in value.items()}
         if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
@@ -123,6 +126,15 @@ class Carried:
             slopes = {id(each) for each in twin.trainable_variables} - known
             if slopes:
                 yield slopes, layer.trainable_variables
+
+
+def _is_set_otherwise(value: Any, before: Any) -> bool:
+    """Whether an object, such as a sampler of texts, has another config."""
+    if _is_state(value) or _is_state(before) or isinstance(value, type):
+        return False
+    if not (hasattr(value, "get_config") and hasattr(type(value), "from_config")):
+        return False
+    return type(value) is not type(before) or value.get_config() != before.get_config()
 
 
 def _is_state(value: Any) -> bool:

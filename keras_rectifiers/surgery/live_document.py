@@ -69,7 +69,7 @@ def serialized(model: keras.Model, borrowed: Borrowed) -> Entry:
         written = borrowed.serialize(model)
         written.pop("compile_config", None)
         document = as_json(written)
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except Exception as error:  # what a get_config raises
         raise UnsupportedModelError(_unserializable(model, borrowed, error)) from error
     _keep_tuples(written, document)
     readable: Entry = borrowed.readable(document)
@@ -97,7 +97,10 @@ def opened(
     if not is_model(document):
         if not is_graph(model):
             return None
-        document = _graph(model, borrowed)
+        graph = _graph(model, borrowed)
+        if graph is None:
+            return None
+        document = graph
         paths.append("")
     layers = by_path(model)
     hidden = [
@@ -139,12 +142,15 @@ def _hides(entry: Entry, layer: Any) -> bool:
     return not is_model(entry) and isinstance(layer, Functional) and is_graph(layer)
 
 
-def _graph(model: Any, borrowed: Borrowed) -> Entry:
-    """The document of the graph of a model."""
+def _graph(model: Any, borrowed: Borrowed) -> Entry | None:
+    """The document of the graph of a model; None where a layer has no config."""
     if not all(map(is_input_keras_tensor, model.inputs)):
         raise UnsupportedModelError(_from_inside(model))
     graph = Functional(model._inputs_struct, model._outputs_struct, name=model.name)
-    document = serialized(graph, borrowed)
+    try:
+        document = serialized(graph, borrowed)
+    except UnsupportedModelError:
+        return None  # it is looked at as Python code is
     document["config"]["trainable"] = model.trainable
     return document
 

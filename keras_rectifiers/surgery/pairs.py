@@ -17,6 +17,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.sites import ATTRIBUTE
 from keras_rectifiers.live.exchange import own_attributes
+from keras_rectifiers.live.layers import aside as outside
 from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.live.layers import is_layer
@@ -201,11 +202,26 @@ class _Walker:
                 if not self._may_be_new(path, layer, old):
                     raise UnsupportedModelError(_lost(names, layer))
                 self._replace(path, None, layer)
+            self._aside(names, old, new)
             return
+        if len(olds) != len(news):
+            if any(each.variables for each in (*olds, *news)):
+                raise UnsupportedModelError(_lost(names, old))
+            # What has no weights may be made at the first call, as a preprocessor's.
+            twins, _ = _twins(olds, news)
+            olds = [each for each in olds if id(each) in twins]
+            news = [twins[id(each)] for each in olds]
+        for layer, twin in zip(olds, news, strict=True):
+            self.layer((*names, layer.name), layer, twin, aside)
+
+    def _aside(self, names: tuple[str, ...], old: Any, new: Any) -> None:
+        """Pair what two Functional models hold outside their graphs."""
+        olds, news = outside(old), outside(new)
         if len(olds) != len(news):
             raise UnsupportedModelError(_lost(names, old))
         for layer, twin in zip(olds, news, strict=True):
-            self.layer((*names, layer.name), layer, twin, aside)
+            if id(layer) not in self._met:
+                self.layer((*names, layer.name), layer, twin)
 
     def _may_be_new(self, path: str, layer: Any, old: Any) -> bool:
         """Whether a layer was an operation before, or was split off."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Container
 from typing import Any
 
@@ -98,8 +99,17 @@ def move(pairs: Pairs, replaced: Container[Holder]) -> None:
         if (path, "") not in replaced:  # its config says whether it learns
             _carry_flags(layer, twin)
         _carry_name(layer, twin)
+        _carry_assets(layer, twin)
     for layer, twin in pairs.rectifiers:
         twin.autocast = layer.autocast
+
+
+def _carry_assets(layer: Any, twin: Any) -> None:
+    """Give a layer what Keras stores as files: the vocabulary of a tokenizer."""
+    if hasattr(layer, "save_assets") and type(layer) is type(twin):
+        with tempfile.TemporaryDirectory() as folder:
+            layer.save_assets(folder)
+            twin.load_assets(folder)
 
 
 def _carry_flags(layer: Any, twin: Any) -> None:
