@@ -86,11 +86,11 @@ def _write(path, results):
 
 
 def _print(results):
-    print("\n| family | tried | equal | refused | no rectifier | failed |")
+    print("\n| family | tried | equal | refused | none to replace | failed |")
     print("|---|---|---|---|---|---|")
     for family, done in results.items():
         counts = collections.Counter(each["outcome"] for each in done.values())
-        kinds = ("equal", "refused", "no rectifier", "failed")
+        kinds = ("equal", "refused", "none to replace", "failed")
         cells = [len(done), *(counts[kind] for kind in kinds)]
         print(f"| {family} | {' | '.join(map(str, cells))} |")
 

@@ -16,7 +16,7 @@ from benchmarks.sweep_models.case import Made
 from keras_rectifiers.errors import RectifierError
 
 #: Outcomes.
-EQUAL, REFUSED, NONE, FAILED = "equal", "refused", "no rectifier", "failed"
+EQUAL, REFUSED, NONE, FAILED = "equal", "refused", "none to replace", "failed"
 #: Targets, as `plan` takes them.
 TARGETS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("prelu", {"alpha": 0.0}),
@@ -64,7 +64,7 @@ def outcome(case: Case, custom_objects: Mapping[str, Any]) -> Outcome:
     else:
         if case.refused:
             found.outcome, found.said = FAILED, "it must be refused, and was not"
-        elif not any(found.replaced) and not found.left and not found.said:
+        elif not any(found.replaced) and not found.said:
             found.outcome = NONE
     return found
 
