@@ -117,7 +117,20 @@ def _only_there(holder: Any, name: str, layer: Any) -> bool:
     if not isinstance(layer, keras.layers.Layer):
         return False
     others = (each for key, each in own_attributes(holder).items() if key != name)
-    return all(layer is not leaf for leaf in keras.tree.flatten(list(others)))
+    return all(layer is not leaf for leaf in leaves(list(others)))
+
+
+def leaves(value: Any) -> list[Any]:
+    """What is inside dicts, lists, tuples and sets; anything else is its own leaf.
+
+    Args:
+        value: Any value. The keys of dicts need no order.
+    """
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [leaf for each in value for leaf in leaves(each)]
+    return [value]
 
 
 #: What layers of Keras' own base classes hold, by class.

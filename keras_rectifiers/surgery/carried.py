@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rectifiers.live.exchange import leaves
 from keras_rectifiers.live.exchange import own_attributes
 from keras_rectifiers.live.exchange import put
 from keras_rectifiers.live.layers import class_of
@@ -138,39 +139,36 @@ def _is_set_otherwise(value: Any, before: Any) -> bool:
 
 
 def _is_state(value: Any) -> bool:
-    return any(isinstance(each, _STATE) for each in _leaves(value))
+    return any(isinstance(each, _STATE) for each in leaves(value))
 
 
 def _holds_optimizer(value: Any) -> bool:
     kind = keras.optimizers.Optimizer
-    return any(isinstance(each, kind) for each in _leaves(value))
+    return any(isinstance(each, kind) for each in leaves(value))
 
 
 def _is_plain(value: Any) -> bool:
     """Whether all that is in a value is plain data."""
-    leaves = _leaves(value)
-    return bool(leaves) and all(isinstance(each, _PLAIN) for each in leaves)
-
-
-def _leaves(value: Any) -> list[Any]:
-    try:
-        leaves: list[Any] = keras.tree.flatten(value)
-    except (TypeError, ValueError):  # a dict whose keys have no order
-        return [value]
-    return leaves
+    inside = leaves(value)
+    return bool(inside) and all(isinstance(each, _PLAIN) for each in inside)
 
 
 def _copied(value: Any) -> Any:
-    return keras.tree.map_structure(copy.copy, value)
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set) and not hasattr(value, "_fields"):
+        kind = list if isinstance(value, list) else type(value)
+        return kind(_copied(each) for each in value)
+    return copy.copy(value)
 
 
 def _same(value: Any, other: Any) -> bool:
-    try:
-        keras.tree.assert_same_structure(value, other)
-    except (ValueError, TypeError):
+    if type(value) is not type(other):
         return False
-    pairs = zip(_leaves(value), _leaves(other), strict=True)
-    return all(
-        type(a) is type(b) and np.array_equal(np.asarray(a), np.asarray(b))
-        for a, b in pairs
-    )
+    if isinstance(value, dict):
+        return value.keys() == other.keys() and all(
+            _same(each, other[key]) for key, each in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return len(value) == len(other) and all(map(_same, value, other))
+    return bool(np.array_equal(np.asarray(value), np.asarray(other)))

@@ -175,9 +175,8 @@ def _unserializable(model: keras.Model, borrowed: Borrowed, error: Exception) ->
         return (
             "A model must have a config to be made again from. Received: "
             f"{failed.name!r} of class {type(failed).__name__}, whose constructor "
-            "takes arguments, which Keras does not note for models. Give the class a "
-            "get_config that returns them, or pass in_place=True, which changes the "
-            "model given."
+            "takes arguments, which Keras does not note for models. Give that class a "
+            "get_config, or pass in_place=True, which changes the model given."
         )
     names = [name for name, value in vars(layer).items() if value is failed]
     what = f"the argument {names[0]!r} of {layer.name!r}" if names else repr(layer.name)

@@ -112,6 +112,8 @@ def task():
     return model
 
 
+# A class with a compile of its own is compiled by hand after loading.
+@pytest.mark.filterwarnings("ignore:.compile... was not called")
 def test_what_a_task_holds_beside_its_graph_is_carried(task, tmp_path):
     """Weights outside the graph, and the vocabulary of a tokenizer."""
     converted = keras_rectifiers.convert(task)

@@ -23,6 +23,8 @@ CLOSED = {"transformer_functional", "optional_arguments"}
 SLOW = {"fine_tuned"}
 
 
+# A class with a compile of its own is compiled by hand after loading.
+@pytest.mark.filterwarnings("ignore:.compile... was not called")
 @pytest.mark.parametrize(
     "name", [n for n, case in CASES.items() if not case.refused and n not in SLOW]
 )
@@ -95,7 +97,7 @@ def test_rectifiers_inside_recurrent_layers_are_listed_as_left():
     assert plan.skips[0].site.path.startswith("lstm")
     assert "/" not in plan.skips[0].site.path
     assert {skip.reason for skip in (*plan.skips, *own.skips)} == {"recurrent"}
-    assert "/relu_cell/re_lu" in own.skips[0].site.path
+    assert "/re_lu" in own.skips[0].site.path
 
 
 @pytest.mark.parametrize("name", ["gan_with_config", "gan_made_inside"])
