@@ -76,6 +76,8 @@ class Twin:
         original = self._original
         noted = getattr(original, "_auto_config", None)
         if noted is None or not python_utils.is_default(original.get_config):
+            if not self._path:
+                raise error  # of the model itself; whoever rebuilds it says what to do
             raise UnsupportedModelError(lost(original, self._path, error)) from error
         try:
             return type(original)(**noted.config)
