@@ -40,7 +40,8 @@ class Carried:
 
     Args:
         old: The original.
-        new: The copy, with its replacements; compiled where the original is.
+        new: The copy, with its replacements, compiled where the original is; or the
+            original itself, where it was changed.
         pairs: Their variables and layers.
     """
 
@@ -48,7 +49,7 @@ class Carried:
         self._old, self._new, self._pairs = old, new, pairs
         #: Original -> copy, by the id of the original: one object stays one.
         self._made: dict[int, Any] = {}
-        if getattr(old, "optimizer", None) is not None:
+        if new is not old and getattr(old, "optimizer", None) is not None:
             self._made[id(old.optimizer)] = new.optimizer
 
     def give(self) -> None:
@@ -69,7 +70,7 @@ class Carried:
     def _after(self, value: Any, before: Any) -> Any:
         """What the copy has in the place of a value of the original."""
         if isinstance(value, keras.optimizers.Optimizer):
-            return self._optimizer(value)
+            return self.optimizer(value)
         if isinstance(value, keras.metrics.Metric):
             if isinstance(before, keras.metrics.Metric):
                 return before
@@ -97,7 +98,12 @@ class Carried:
             self._made[id(value)] = make(value)
         return self._made[id(value)]
 
-    def _optimizer(self, optimizer: Any) -> Any:
+    def optimizer(self, optimizer: Any) -> Any:
+        """One that trains the copy as another trains the original, with its state.
+
+        Args:
+            optimizer: One of the original's.
+        """
         return self._once(optimizer, self._new_optimizer)
 
     def _new_optimizer(self, optimizer: Any) -> Any:
@@ -126,7 +132,8 @@ class Carried:
         for _, layer, twin in self._pairs.layers:
             slopes = {id(each) for each in twin.trainable_variables} - known
             if slopes:
-                yield slopes, layer.trainable_variables
+                learning = layer.trainable_variables
+                yield slopes, [each for each in learning if id(each) not in slopes]
 
 
 def _is_set_otherwise(value: Any, before: Any) -> bool:

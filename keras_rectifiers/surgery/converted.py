@@ -33,6 +33,8 @@ from keras_rectifiers.surgery import constructors
 _INNER, _ROUNDS, _ASIDE = "inner", "rounds", "aside"
 _COMPILED = "compile_config"
 
+#: Method of KerasHub's classes that writes a folder which only they can open.
+_PRESET = "save_to_preset"
 #: Attribute of a converted object that holds its rounds, as JSON.
 _KEPT = "_keras_rectifiers_rounds"
 #: Attribute of an object that a layer was put into: what stood there before, by name.
@@ -156,21 +158,30 @@ def rounds(made: Any) -> list[list[Put]]:
 
 def _converted_class(cls: type) -> type:
     if cls not in _CLASSES:
-        made = type(
-            cls.__name__,
-            (cls,),
-            {
-                "__module__": Converted.__module__,
-                "__qualname__": cls.__qualname__,
-                "__doc__": cls.__doc__,
-                ORIGINAL: cls,
-                "get_config": Converted.get_config,
-                "from_config": classmethod(_from_config),
-            },
-        )
+        members = {
+            "__module__": Converted.__module__,
+            "__qualname__": cls.__qualname__,
+            "__doc__": cls.__doc__,
+            ORIGINAL: cls,
+            "get_config": Converted.get_config,
+            "from_config": classmethod(_from_config),
+        }
+        if hasattr(cls, _PRESET):
+            members[_PRESET] = _no_preset
+        made = type(cls.__name__, (cls,), members)
         _CLASSES[cls] = made
         object_registration.GLOBAL_CUSTOM_NAMES[made] = specs.CONVERTED_REGISTERED
     return _CLASSES[cls]
+
+
+def _no_preset(self: Any, *args: Any, **kwargs: Any) -> None:
+    """Presets of KerasHub name a registered class of its own, and open no other."""
+    del args, kwargs
+    raise UnsupportedModelError(
+        "A converted model is saved as a .keras file. Received: save_to_preset of "
+        f"{self.name!r}, which from_preset could not open. Call save('model.keras'), "
+        "or save the preset of the original, and convert what from_preset gives."
+    )
 
 
 def _from_config(cls: type, config: dict[str, Any]) -> Any:

@@ -12,11 +12,11 @@ from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.live.exchange import own_attributes
 from keras_rectifiers.live.exchange import put
 from keras_rectifiers.live.layers import listed
-from keras_rectifiers.live.optimizers import inner_of
 from keras_rectifiers.live.snapshot import Snapshot
-from keras_rectifiers.surgery import optimizer_state
+from keras_rectifiers.surgery.carried import Carried
 from keras_rectifiers.surgery.exchanges import Exchanges
 from keras_rectifiers.surgery.in_python import Held
+from keras_rectifiers.surgery.pairs import Pairs
 from keras_rectifiers.surgery.plan import Step
 
 #: What Keras has compiled for the model as it was.
@@ -44,12 +44,12 @@ def convert(
             f"{several[0]!r}, which is called at several. Leave it out with exclude."
         )
     exchanges = Exchanges(model, found, steps)
-    before = Snapshot(model)
-    variables = model.trainable_variables
+    pairs, before = _with_itself(model), Snapshot(model)
+    learning = _ids(model.trainable_variables)
     try:
-        exchanges.make(model, {id(each): each for _, each in listed(model)})
-        if {id(each) for each in variables} != _ids(model.trainable_variables):
-            _optimize_anew(model, variables)
+        exchanges.make(model, {id(each): each for _, each, _ in pairs.layers})
+        if learning != _ids(model.trainable_variables):
+            _optimize_anew(model, pairs)
     except BaseException:
         before.restore()
         raise
@@ -57,30 +57,28 @@ def convert(
         setattr(model, name, None)
 
 
+def _with_itself(model: keras.Model) -> Pairs:
+    """The variables and layers of a model as their own counterparts."""
+    return Pairs(
+        weights=tuple((each, each) for each in model.variables),
+        seeds=(),
+        added=(),
+        dropped=(),
+        layers=tuple((path, each, each) for path, each in listed(model)),
+        changed=(),
+        rectifiers=(),
+        split=(),
+    )
+
+
 def _ids(variables: Iterable[Any]) -> set[int]:
     return {id(each) for each in variables}
 
 
-def _optimize_anew(model: keras.Model, before: list[Any]) -> None:
+def _optimize_anew(model: keras.Model, pairs: Pairs) -> None:
     """Give each optimizer of a model a place for the new slopes, its state kept."""
-    made: dict[int, Any] = {}
+    carried = Carried(model, model, pairs)
     holders = {"optimizer": getattr(model, "optimizer", None), **own_attributes(model)}
     for name, value in holders.items():
-        if not isinstance(value, keras.optimizers.Optimizer) or not value.built:
-            continue
-        if id(value) not in made:
-            made[id(value)] = _anew(value, model, before)
-        put(model, name, made[id(value)])
-
-
-def _anew(optimizer: Any, model: keras.Model, before: list[Any]) -> Any:
-    """An optimizer with the state of another, and new slopes where it trains all."""
-    trained = _ids(inner_of(optimizer)._trainable_variables)
-    slopes = _ids(model.trainable_variables) - _ids(before)
-    if trained >= _ids(before):
-        trained |= slopes
-    same = [(each, each) for each in model.variables]
-    made = optimizer_state.anew(optimizer, same)
-    made.build([each for each in model.trainable_variables if id(each) in trained])
-    optimizer_state.carry(optimizer, made, same)
-    return made
+        if isinstance(value, keras.optimizers.Optimizer) and value.built:
+            put(model, name, carried.optimizer(value))

@@ -70,13 +70,24 @@ class InPython:
         Raises:
             UnsupportedModelError: The model is not built.
         """
+        return (*self._outside, *self._recurrent) if self._trace else ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that Python code runs was seen."""
+        return self._trace is None or self._trace.complete
+
+    @functools.cached_property
+    def _trace(self) -> Trace | None:
+        """A run of the model; None where there is no code but that of Keras."""
         if all(is_keras(each) for each in flat(self._model)):
-            return ()
-        return (*self._outside, *self._recurrent)
+            return None
+        return Trace(self._model)
 
     @property
     def _outside(self) -> tuple[Held, ...]:
-        trace = Trace(self._model)
+        trace = self._trace
+        assert trace is not None  # noqa: S101 - `found` looks
         return tuple(
             _held(each, trace.shapes(each) or (None,), *_role(each, trace))
             for each in self._not_listed(trace.rectifiers)

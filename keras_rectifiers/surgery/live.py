@@ -50,6 +50,8 @@ from keras_rectifiers.surgery.rebuild import rebuild
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
 
+_NOT_RUN = "its Python code runs neither on symbolic tensors nor on zeros"
+
 
 class LiveModel:
     """A live model and what is known of it, for plans and to carry one out.
@@ -128,26 +130,51 @@ class LiveModel:
 
     @functools.cached_property
     def found(self) -> tuple[Found | Held, ...]:
-        """Every rectifier: those of its document, then those that Python calls."""
+        """Every rectifier: those of its document, then those that Python calls.
+
+        Raises:
+            UnsupportedModelError: It has no document, and is not built.
+        """
+        held, _ = self._in_python
+        known = tuple(each.site.path for each in held)
+        left = (
+            each for each in self._in_graph if not _is_inside(each.site.path, known)
+        )
+        return (*left, *held)
+
+    @functools.cached_property
+    def _in_graph(self) -> tuple[Found, ...]:
         graph = () if self._survey is None else self._survey.found
         written = {each.site.path for each in getattr(self._listed, "found", ())}
-        graph = tuple(
+        return tuple(
             each
             if each.site.path in written
             else dataclasses.replace(each, divisible=False)
             for each in graph
         )
-        seen = [each for each in graph if each.site.role != CUSTOM]
+
+    @functools.cached_property
+    def _in_python(self) -> tuple[tuple[Held, ...], bool]:
+        """The rectifiers that its document does not list, and whether all were seen."""
+        seen = [each for each in self._in_graph if each.site.role != CUSTOM]
         listed = {place.path for each in seen for place in each.places}
-        held = InPython(self.model, listed).found
-        known = tuple(each.site.path for each in held)
-        left = (each for each in graph if not _is_inside(each.site.path, known))
-        return (*left, *held)
+        inside = InPython(self.model, listed)
+        try:
+            return inside.found, inside.complete
+        except UnsupportedModelError:
+            if self._survey is None:
+                raise
+            return (), False
 
     @property
     def unseen(self) -> tuple[Unseen, ...]:
         """What of it cannot be looked into."""
-        return () if self._survey is None else unseen(self._survey, self._look)
+        left = () if self._survey is None else unseen(self._survey, self._look)
+        _, complete = self._in_python
+        if complete:
+            return tuple(each for each in left if each.reason != CUSTOM)
+        cls, layers = class_of(self.model).__name__, len(flat(self.model)) - 1
+        return left or (Unseen("", cls, CUSTOM, _NOT_RUN, layers),)
 
     def read_alpha(self, found: Found | Held) -> np.ndarray:
         """The slopes of a PReLU, as they act.

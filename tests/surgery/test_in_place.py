@@ -100,6 +100,43 @@ def test_a_model_that_was_never_compiled_is_changed_too():
     assert sum(each.name == "alpha" for each in model.weights) == 3
 
 
+class Two(keras.Model):
+    """Two parts that two optimizers train, as in a GAN."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+        self.one = keras.Sequential([layers.Dense(4, activation="relu")])
+        self.other = keras.Sequential([layers.Dense(2), layers.ReLU()])
+
+    def compile(self, optimizers):
+        super().compile(loss="mse")
+        self.first, self.second = optimizers
+
+    def call(self, x):
+        return ops.exp(self.other(self.scale(self.one(x))))
+
+
+def test_slopes_go_to_the_optimizer_of_their_part():
+    """Each optimizer keeps its state, and trains the slopes of what it trained."""
+    model = Two(Scale())
+    model(X)
+    optimizers = keras.optimizers.Adam(), keras.optimizers.SGD(momentum=0.9)
+    model.compile(optimizers)
+    parts = model.one, model.other
+    for optimizer, part in zip(optimizers, parts, strict=True):
+        optimizer.build(part.trainable_variables)
+        optimizer.iterations.assign(5)
+
+    keras_rectifiers.convert(model, in_place=True)
+
+    for optimizer, part in zip((model.first, model.second), parts, strict=True):
+        trained = {each.path for each in optimizer._trainable_variables}
+        assert trained == {each.path for each in part.trainable_variables}
+        assert int(optimizer.iterations) == 5
+        assert any("alpha" in path for path in trained)
+
+
 def test_without_it_the_refusal_names_both_ways():
     """A `get_config`, or the change of the model itself."""
     with pytest.raises(UnsupportedModelError, match=r"get_config, or pass in_place=T"):
