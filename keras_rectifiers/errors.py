@@ -6,6 +6,9 @@ with 2. Wrong Python arguments stay `ValueError` or `TypeError`; one that is wro
 for a model only is an `ArgumentError`, which is a `ValueError`, too.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class RectifierError(Exception):
     """Base of all errors of this package: catch it to catch them all."""
@@ -13,6 +16,22 @@ class RectifierError(Exception):
 
 class ArchiveError(RectifierError):
     """A file is missing, damaged, foreign, or cannot be written."""
+
+
+class HiddenLayersError(ArchiveError):
+    """A class whose Python code makes a model's layers is not known here.
+
+    Args:
+        message: The sentence.
+        document: The config of the model.
+
+    Attributes:
+        document: The config of the model.
+    """
+
+    def __init__(self, message: str, document: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.document = document
 
 
 class UnsupportedModelError(RectifierError):

@@ -48,6 +48,13 @@ from keras_rectifiers.repairs import OPTIMIZER_STATE
     "file opens without this package.",
 )
 @click.option(
+    "--as-functional",
+    is_flag=True,
+    help="Write a plain Functional model in place of one whose class hides its "
+    "layers, so that the file opens without the class; the plan lists what that "
+    "gives up.",
+)
+@click.option(
     "--manifest",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -85,6 +92,7 @@ def command(
     budget_change: float | None,
     scale: float | None,
     portable: bool,
+    as_functional: bool,
     manifest: Path | None,
     dry_run: bool,
     verified: bool,
@@ -103,7 +111,11 @@ def command(
     loaded nor run (but by --verify and --calibrate), and its weights are copied as
     they are. What an old SRC needs is repaired first, and listed. SRC is never
     changed.
+
+    Where the layers of SRC are made in Python code, --import names the module of
+    their classes: Keras then loads SRC and saves DST, whose classes stay the same.
     """
+    from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import custom_classes
     from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.conversion.verbs import plan
@@ -123,10 +135,15 @@ def command(
             "--alpha": alpha,
             "--of": of,
             "--portable": portable,
+            "--as-functional": as_functional,
             "--verify": verified,
             "--keep-training-state": keep_training_state,
         },
     )
+    objects = import_modules(imports)
+    ctx.with_resource(custom_classes(objects))
+    if as_functional:
+        prepare_backend()
     selected = selection(of, include, exclude, roles)
     choice = {
         **selected,
@@ -134,11 +151,11 @@ def command(
         "portable": portable,
         "weights": weights,
         "input_shape": input_shape,
-        "custom_objects": import_modules(imports),
+        "custom_objects": objects,
+        "as_functional": as_functional,
     }
     if manifest is not None:
         check_target(source, manifest, overwrite=force)
-    ctx.with_resource(custom_classes(imports))
     verification = calibration = None
     if spec is not None:
         calibration = calibrated(
@@ -208,7 +225,7 @@ def _convert(
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
         trial = Path(folder) / "trial.keras"
         made = convert_file(source, trial, to, **choice)
-        verification = verify(original, trial)
+        verification = verify(original, trial, custom_objects=choice["custom_objects"])
         if promise_kept(verification, made, choice):
             with replacing(target, overwrite=force) as temporary:
                 trial.replace(temporary)

@@ -26,11 +26,12 @@ def command(
     file is loaded. The exit code is 1 where they differ.
     """
     from keras_rectifiers.cli.models import custom_classes
+    from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion.diff import diff
 
-    ctx.with_resource(custom_classes(imports))
+    ctx.with_resource(custom_classes(import_modules(imports)))
     found = diff(a, b)
     if as_json:
         show_json(found.to_json())

@@ -94,11 +94,13 @@ def command(
     changed; it is loaded by --data only.
     """
     from keras_rectifiers.cli.models import custom_classes
+    from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.folding.fold import fold_file
 
-    click.get_current_context().with_resource(custom_classes(imports))
+    objects = import_modules(imports)
+    click.get_current_context().with_resource(custom_classes(objects))
     data = None if spec is None else _data(source, spec, scale, weights, imports)
     result = fold_file(
         source,
@@ -110,6 +112,7 @@ def command(
         portable=portable,
         data=data,
         weights=weights,
+        custom_objects=objects,
         overwrite=force,
         keep_training_state=keep_training_state,
     )

@@ -9,12 +9,17 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from keras_rectifiers._version import __version__
+from keras_rectifiers.cli.options import IMPORT
+from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.errors import UnknownClassError
 
 #: Command -> the module that defines it, in the order of a first use.
 COMMANDS = {
@@ -31,6 +36,9 @@ COMMANDS = {
 
 #: Set to anything to see the traceback of an error.
 DEBUG_VARIABLE = "KERAS_RECTIFIERS_DEBUG"
+
+#: Where a context keeps the words of the command line.
+_GIVEN = "keras_rectifiers.given"
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding over the threshold that was asked for "
@@ -74,6 +82,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or name the nearest one in a usage error."""
         name = args[0]
+        ctx.meta[_GIVEN] = list(args)
         if name not in COMMANDS and not name.startswith("-"):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -88,6 +97,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
+        except (HiddenLayersError, UnknownClassError) as error:
+            raise Failure(f"{error} {_with_import(ctx.meta[_GIVEN])}") from None
         except RectifierError as error:
             raise Failure(str(error)) from None
         except (KeyboardInterrupt, click.Abort):
@@ -100,6 +111,13 @@ class Commands(click.Group):
                 f"Unexpected {type(error).__name__}: {error} "
                 f"(set {DEBUG_VARIABLE}=1 to see where)"
             ) from None
+
+
+def _with_import(given: Sequence[str]) -> str:
+    """What to run where code is not known: the same command, with its module."""
+    if any(each.split("=", maxsplit=1)[0] == IMPORT for each in given):
+        return f"The modules that were given with {IMPORT} do not have it."
+    return f"Run: keras-rectifiers {shlex.join(given)} {IMPORT} MODULE"
 
 
 @click.group(

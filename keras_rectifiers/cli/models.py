@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import sys
-from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
-from keras_rectifiers.errors import UnknownClassError
-from keras_rectifiers.errors import UnsupportedModelError
 
 
 def check_model_file(
@@ -53,7 +49,7 @@ def import_modules(names: Sequence[str]) -> dict[str, Any]:
     """Import the modules of `--import`, so that they register their classes.
 
     Args:
-        names: The modules.
+        names: The modules: names, or paths of `.py` files.
 
     Returns:
         What they define and register, as custom objects.
@@ -62,47 +58,31 @@ def import_modules(names: Sequence[str]) -> dict[str, Any]:
         UnsupportedModelError: A module cannot be imported.
     """
     from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.cli.modules import imported
     from keras_rectifiers.conversion.given_functions import objects_of
 
     if names:
         prepare_backend()  # a module that registers something imports Keras
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    modules = []
-    for name in names:
-        try:
-            modules.append(importlib.import_module(name))
-        except Exception as error:
-            raise UnsupportedModelError(
-                f"The module of --import must be importable. Received: {name!r}, "
-                f"which raises {type(error).__name__}: {error}."
-            ) from error
-    return objects_of(modules)
+    return objects_of([imported(name) for name in names])
 
 
 @contextlib.contextmanager
-def custom_classes(imports: Iterable[str]) -> Iterator[None]:
+def custom_classes(custom_objects: Mapping[str, Any]) -> Iterator[None]:
     """Inside the block, custom layers that hold layers are built, if a file has any.
 
     Args:
-        imports: Modules that register their classes; only then are they imported.
+        custom_objects: What the modules of `--import` have; where there are none, no
+            class is known.
     """
     from keras_rectifiers.legacy.weights import nested
 
-    names = tuple(imports)
-    if not names:
-        with nested.building(lambda *_: None):  # no class is known
+    if not custom_objects:
+        with nested.building(lambda *_: None):
             yield
         return
-    from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.conversion import custom_layers
 
-    def prepare() -> None:
-        prepare_backend()
-        import_modules(names)
-
-    with custom_layers.known(prepare):
+    with custom_layers.known(custom_objects):
         yield
 
 
@@ -131,10 +111,6 @@ def load_model(
         return verbs.load_model(
             path, weights=weights, input_shape=input_shape, custom_objects=objects
         )
-    except UnknownClassError as error:
-        raise UnknownClassError(
-            f"{error} Name that module with --import MODULE."
-        ) from error
     except RectifierError:
         raise
     except Exception as error:

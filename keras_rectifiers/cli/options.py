@@ -15,6 +15,8 @@ ROLES = ("hidden", "gate", "output", "guard", "recurrent", "custom")
 KINDS = ("relu", "leaky_relu", "prelu")
 #: What a rectifier can be replaced by.
 TARGETS = ("leaky_relu", "prelu")
+#: The option that names modules with the user's code.
+IMPORT = "--import"
 #: Definitions of a dead unit, the default first.
 CRITERIA = ("never_positive", "redo", "sagemaker", "autotrainer", "apoz")
 
@@ -100,12 +102,12 @@ def keep_state_option(function: Decorated) -> Decorated:
 def import_option(function: Decorated) -> Decorated:
     """`--import`."""
     return click.option(
-        "--import",
+        IMPORT,
         "imports",
         multiple=True,
         metavar="MODULE",
-        help="Python module to import first: it registers the model's own classes, "
-        "or has functions for its lambdas. Repeatable.",
+        help="Python module, or .py file, to import first: it has the model's own "
+        "classes, losses and metrics, or functions for its lambdas. Repeatable.",
     )(function)
 
 

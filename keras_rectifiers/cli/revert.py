@@ -45,6 +45,7 @@ def command(
     module.
     """
     from keras_rectifiers.cli.models import custom_classes
+    from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion import kept_plans
@@ -55,7 +56,9 @@ def command(
     if imports and made_by_code(source):
         result = _loaded(source, target, plan, imports, force=force)
     else:
-        click.get_current_context().with_resource(custom_classes(imports))
+        click.get_current_context().with_resource(
+            custom_classes(import_modules(imports))
+        )
         result = revert_file(
             source,
             target,

@@ -60,11 +60,12 @@ def command(
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.report.tables import repair_tables
 
-    ctx.with_resource(custom_classes(imports))
+    objects = import_modules(imports)
+    ctx.with_resource(custom_classes(objects))
     options = {
         "weights": weights,
         "input_shape": input_shape,
-        "custom_objects": import_modules(imports),
+        "custom_objects": objects,
         "keep_training_state": keep_training_state,
     }
     made, proof = _upgraded(source, target, options, force=force, verified=verified)

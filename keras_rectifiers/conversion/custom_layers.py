@@ -11,8 +11,8 @@ import contextlib
 import io
 import tempfile
 import zipfile
-from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,13 @@ from keras_rectifiers.legacy.weights.write import architecture_text
 
 
 @contextlib.contextmanager
-def known(prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
+def known(custom_objects: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Inside the block, custom layers that hold layers are built with Keras.
 
     Only where a file has such a layer, and only then is Keras imported.
 
     Args:
-        prepare: Called before the first layer is built: imports the modules that
-            register the classes.
+        custom_objects: Classes that are not registered, as Keras takes them.
 
     Example:
         >>> from keras_rectifiers.conversion import custom_layers
@@ -49,8 +48,10 @@ def known(prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
     """
 
     def build(document: Entry, shares: Sequence[nested.Share]) -> list[Any]:
-        prepare()
-        return built(document, shares)
+        import keras
+
+        with keras.saving.custom_object_scope(dict(custom_objects or {})):
+            return built(document, shares)
 
     with nested.building(build):
         yield

@@ -1,4 +1,4 @@
-"""Functions that a user hands over in place of those that a file cannot hold."""
+"""Functions and classes that a user hands over: a file has only their names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from keras_rectifiers.legacy.compile.known import METRIC_STRINGS
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Handed
+from keras_rectifiers.specs import PACKAGE
 
 #: Strings that Keras takes for something of its own.
 _KERAS = known.ACTIVATIONS | known.FUNCTIONS | LOSS_STRINGS | METRIC_STRINGS
@@ -37,27 +38,52 @@ def handed_over(custom_objects: Mapping[str, Any] | None) -> Functions:
 
 
 def objects_of(modules: Sequence[ModuleType]) -> dict[str, Any]:
-    """The functions that modules define, and all that are registered with Keras.
+    """What modules define, and all that is registered with Keras.
 
     Args:
         modules: The modules, imported.
 
     Returns:
-        Custom objects: what is registered as `package>name` is there as `name`, too.
-        A name that means something to Keras is not among them: it stays Keras'.
+        Custom objects: functions, and public classes, which need not be registered.
+        What is registered as `package>name` is there as `name`, too. A name that means
+        something to Keras is not among them: it stays Keras'.
     """
     if not modules:
         return {}
-    found = {
-        name: value
-        for module in modules
-        for name, value in vars(module).items()
-        if callable(value) and not isinstance(value, type)
-    }
+    found: dict[str, Any] = {}
+    for module in modules:
+        found |= _classes(module)
+        found |= {
+            name: value
+            for name, value in vars(module).items()
+            if callable(value) and not isinstance(value, type)
+        }
     for full, value in _registry().items():
+        short = full.rpartition(">")[2]
         if not isinstance(value, type):
-            found[full] = found[full.rpartition(">")[2]] = value
+            found[full] = found[short] = value
+        elif not _is_known(value):
+            found[full] = value
+            found.setdefault(short, value)
     return {name: found[name] for name in found if name not in _KERAS}
+
+
+def _classes(module: ModuleType) -> dict[str, type]:
+    """The public classes of a module, by the names they have there and of their own."""
+    public = getattr(module, "__all__", None)
+    named = {
+        name: value
+        for name, value in vars(module).items()
+        if (name in public if public is not None else not name.startswith("_"))
+        and isinstance(value, type)
+        and not _is_known(value)
+    }
+    return {**{each.__name__: each for each in named.values()}, **named}
+
+
+def _is_known(cls: type) -> bool:
+    """Whether a class is one of Keras, or of this package."""
+    return cls.__module__.split(".", maxsplit=1)[0] in ("keras", PACKAGE)
 
 
 def _registry() -> Mapping[str, Any]:

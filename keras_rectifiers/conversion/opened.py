@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import shutil
 import tempfile
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from keras_rectifiers.conversion.modern import StrPath
 from keras_rectifiers.conversion.modern import is_modern
 from keras_rectifiers.conversion.modern import version_numbers
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
@@ -104,7 +106,8 @@ class Opened(SavedSource):
             else:
                 repairs = ()
         if not is_model(document):
-            raise ArchiveError(wellformed.without_layers(document, saved.path))
+            modern = saved.container == MODERN and origin.version >= (3,)
+            raise wellformed.without_layers(document, saved.path, modern=modern)
         super().__init__(Survey(document), saved.path)
         wellformed.check(self.survey, saved.path)
         self._repairs = (*saved.repairs, *marked, *self._modern.repairs, *repairs)
@@ -374,12 +377,18 @@ def modern_file(
         if Path(path).suffix == MODERN and not asked and is_modern(path, functions):
             yield Path(path)
             return
-        opened = stack.enter_context(
-            open_model(path, weights, input_shape=input_shape, functions=functions)
-        )
         made = stack.enter_context(
             tempfile.TemporaryDirectory(prefix=".upgrade-", dir=folder)
         )
         temporary = Path(made) / f"model{MODERN}"
-        opened.write(temporary)
+        try:
+            opened = stack.enter_context(
+                open_model(path, weights, input_shape=input_shape, functions=functions)
+            )
+        except HiddenLayersError:
+            if not is_modern(path):
+                raise
+            shutil.copyfile(path, temporary)  # Keras goes by the name
+        else:
+            opened.write(temporary)
         yield temporary

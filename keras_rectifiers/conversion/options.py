@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import specs
+from keras_rectifiers.conversion import user_classes
 from keras_rectifiers.conversion.given_functions import handed_over
 from keras_rectifiers.conversion.modern import StrPath
 from keras_rectifiers.conversion.modern import is_modern
+from keras_rectifiers.errors import HiddenLayersError
+from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.surgery import archive
@@ -25,6 +28,7 @@ from keras_rectifiers.surgery.selection import Selection
 
 if TYPE_CHECKING:
     from keras_rectifiers.conversion.opened import Opened
+    from keras_rectifiers.conversion.with_code import WithCode
     from keras_rectifiers.diagnosis.result import Diagnosis
 
 
@@ -44,6 +48,7 @@ class Options:
     weights: StrPath | None = None
     input_shape: Sequence[int | None] | None = None
     custom_objects: Mapping[str, Any] | None = None
+    as_functional: bool = False
 
     @classmethod
     def of_call(cls, function: str, **given: Any) -> Options:
@@ -85,14 +90,40 @@ class Options:
     @contextlib.contextmanager
     def opened(
         self, path: StrPath, *, as_it_is: bool = True
-    ) -> Iterator[archive.Archive | Opened]:
+    ) -> Iterator[archive.Archive | Opened | WithCode]:
         """Open a saved model.
+
+        Keras opens it where its layers, or layers inside those of a class that was
+        handed over, are made in Python code.
 
         Args:
             path: The model.
             as_it_is: Whether a file of Keras 3 in which nothing is to be repaired may
                 be opened as an `Archive`, which copies its weights.
+
+        Raises:
+            HiddenLayersError: Its layers are made in Python code that is not known.
         """
+        with contextlib.ExitStack() as stack:
+            try:
+                source = stack.enter_context(self._read(path, as_it_is=as_it_is))
+            except HiddenLayersError as error:
+                if not self._is_known(error.document):
+                    raise
+                yield self._with_keras(path, None)
+                return
+            if self.as_functional or self._may_hide(source):
+                made = self._with_keras(path, source)
+                if self.as_functional or made.sees_more(source):
+                    yield made
+                    return
+            yield source
+
+    @contextlib.contextmanager
+    def _read(
+        self, path: StrPath, *, as_it_is: bool
+    ) -> Iterator[archive.Archive | Opened]:
+        """Open a saved model without Keras."""
         functions = handed_over(self.custom_objects)
         plain = self.weights is None and self.input_shape is None
         if plain and as_it_is and is_modern(path, functions):
@@ -105,6 +136,28 @@ class Options:
             path, self.weights, input_shape=self.input_shape, functions=functions
         ) as opened:
             yield opened
+
+    def _with_keras(
+        self, path: StrPath, source: archive.Archive | Opened | None
+    ) -> WithCode:
+        from keras_rectifiers.conversion import with_code  # noqa: PLC0415 (h5py)
+
+        return with_code.opened_with_keras(
+            path, source, self.custom_objects, as_functional=self.as_functional
+        )
+
+    def _is_known(self, document: Entry) -> bool:
+        given = user_classes.is_given(document, self.custom_objects)
+        return given or user_classes.is_registered(document)
+
+    def _may_hide(self, source: archive.Archive | Opened) -> bool:
+        """Whether the user handed over a class whose layers may hold rectifiers."""
+        if not self.custom_objects or not getattr(source, "has_weights", True):
+            return False
+        return any(
+            user_classes.is_given(entry, self.custom_objects)
+            for entry in user_classes.holders(source.survey)
+        )
 
     def _narrowed(
         self, to: Any

@@ -15,6 +15,8 @@ from keras_rectifiers.conversion.opened import open_model
 from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.conversion.targets import check_form
 from keras_rectifiers.conversion.targets import check_target_for
+from keras_rectifiers.errors import HiddenLayersError
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.legacy.weights.write import architecture_text
@@ -117,19 +119,30 @@ def upgrade(
     """
     check_target_for(source, target, overwrite=overwrite)
     functions = handed_over(custom_objects)
-    with open_model(
-        source, weights, input_shape=input_shape, functions=functions
-    ) as opened:
-        check_form(target, weights=opened.has_weights)
-        if keep_training_state:
-            check_kept(opened.repairs, source)
-        with replacing(target, overwrite=overwrite) as temporary:
-            if opened.has_weights:
-                opened.write(temporary)
-            else:
-                text = architecture_text(opened.document)
-                temporary.write_text(text, encoding="utf-8")
-        return record(opened)
+    try:
+        with open_model(
+            source, weights, input_shape=input_shape, functions=functions
+        ) as opened:
+            check_form(target, weights=opened.has_weights)
+            if keep_training_state:
+                check_kept(opened.repairs, source)
+            with replacing(target, overwrite=overwrite) as temporary:
+                if opened.has_weights:
+                    opened.write(temporary)
+                else:
+                    text = architecture_text(opened.document)
+                    temporary.write_text(text, encoding="utf-8")
+            return record(opened)
+    except HiddenLayersError as error:
+        raise UnsupportedModelError(_nothing_to_upgrade(source)) from error
+
+
+def _nothing_to_upgrade(source: StrPath) -> str:
+    return (
+        "A file whose layers are made in Python code is upgraded by that code alone. "
+        f"Received: {str(source)!r}, which Keras 3 wrote. Use it as it is: convert "
+        "takes it, with --import MODULE."
+    )
 
 
 def record(opened: Opened) -> Upgrade:

@@ -32,10 +32,10 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.selection import Names
 from keras_rectifiers.surgery.training_state import check_kept
-from keras_rectifiers.surgery.way_back import with_back
 
 if TYPE_CHECKING:
     from keras_rectifiers.conversion.opened import Opened
+    from keras_rectifiers.conversion.with_code import WithCode
     from keras_rectifiers.diagnosis.result import Diagnosis
 
 
@@ -63,7 +63,7 @@ def plan(
     Args:
         model: A live `keras.Model`, or the path of a saved one: `.keras`, `.h5`, a
             SavedModel folder, the JSON of an architecture. A saved one is read
-            without importing Keras, and nothing in it runs.
+            without importing Keras, and nothing in it runs; but see `custom_objects`.
         to: `"prelu"`, `"leaky_relu"`, a Keras layer used as template, or a
             callable that takes a `Site` and gives a layer, a name or None.
         of: Kinds of rectifier to replace: `"relu"`, `"leaky_relu"`, `"prelu"`.
@@ -88,11 +88,14 @@ def plan(
         input_shape: The shape that a saved Sequential takes, with the batch axis
             (`(None, 16, 1)`), where it cannot be inferred from its file or its weights.
         custom_objects: Functions in place of those that a saved one cannot hold, by
-            their names, or by `"layer"` or `"layer.argument"` for a lambda. Classes,
-            where a custom layer holds layers and is not registered.
-        as_functional: Whether a live model of a class that hides its layers (as those
-            of KerasHub do) becomes a plain Functional model, which opens anywhere;
-            the plan lists what that gives up. Default False: the class is kept.
+            their names, or by `"layer"` or `"layer.argument"` for a lambda. Classes
+            of the user, where layers are made in their code: then Keras opens the
+            saved model, in safe mode. For the class of the model itself it is enough
+            that the program has registered it.
+        as_functional: Whether a model of a class that hides its layers (as those of
+            KerasHub do) becomes a plain Functional model, which opens anywhere; the
+            plan lists what that gives up. Keras opens a saved one then. Default
+            False: the class is kept.
 
     Returns:
         The plan: print it, keep it as JSON, apply it.
@@ -129,17 +132,13 @@ def plan(
         weights=weights,
         input_shape=input_shape,
         custom_objects=custom_objects,
+        as_functional=as_functional,
     )
     target, selection = options.wanted(to)
     if isinstance(model, str | os.PathLike):
-        if as_functional:
-            raise ArgumentError(
-                "as_functional=True needs a live model. Received: the path "
-                f"{str(model)!r}. Load it with keras_rectifiers.load_model first."
-            )
         with options.opened(model) as opened:
             made = make_plan(opened, target, selection)
-            made = with_back(made, opened.document, opened.rewritten(made))
+            made = opened.with_back(made)
             return _with_repairs(made, opened.repairs_for(made))
     from keras_rectifiers.surgery import live_way_back  # noqa: PLC0415 (loads Keras)
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415
@@ -211,7 +210,10 @@ def convert_file(
     keep_training_state: bool = False,
     **options: Any,
 ) -> Plan:
-    """Convert a saved model into another file, without importing Keras.
+    """Convert a saved model into another file.
+
+    Keras is not imported, unless the model's layers are made in Python code: then it
+    opens the file with the classes of `custom_objects`, and saves the converted model.
 
     Where Keras 3 wrote the source, its weight bytes are copied as they are. An
     older one is brought up to date first, and the plan lists each repair. The
@@ -229,8 +231,8 @@ def convert_file(
         to: As for `plan`; or a `Plan` that was made for this model, or its equal.
         weights: File of the weights, for an architecture.
         input_shape: As for `plan`.
-        custom_objects: As for `plan`: the new file refers to a function that is
-            registered, and opens once its module is imported.
+        custom_objects: As for `plan`: the new file refers to a class or a function
+            that is registered, and opens once its module is imported.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: Whether it is an error that the optimizer's state
             cannot be kept exactly.
@@ -265,7 +267,7 @@ def convert_file(
     )
     with asked.opened(source, as_it_is=Path(target).suffix in MODEL) as opened:
         made = given or make_plan(opened, *asked.wanted(to))
-        made = with_back(made, opened.document, opened.rewritten(made))
+        made = opened.with_back(made)
         return write(
             opened,
             target,
@@ -277,7 +279,7 @@ def convert_file(
 
 
 def write(
-    opened: Opened | archive.Archive,
+    opened: Opened | archive.Archive | WithCode,
     target: str | os.PathLike[str],
     made: Plan,
     *,
@@ -299,13 +301,19 @@ def write(
     Returns:
         The plan, with the repairs that were made on the way.
     """
+    from keras_rectifiers.conversion import with_code  # noqa: PLC0415 (h5py)
+
     target = Path(target)
+    if isinstance(opened, archive.Archive | with_code.WithCode):
+        made = _with_repairs(made, opened.repairs_for(made))
+    else:
+        check_form(target, (*MODEL, *HDF5), weights=opened.has_weights)
+        made = _with_repairs(made, _repairs_for(opened, made, target))
+    if keep_training_state:
+        check_kept(made.repairs, opened.path)
     if isinstance(opened, archive.Archive):
         from keras_rectifiers.legacy.weights.write import check_converted  # noqa: PLC0415 (h5py)
 
-        made = _with_repairs(made, opened.repairs_for(made))
-        if keep_training_state:
-            check_kept(made.repairs, opened.path)
         archive.apply(
             opened,
             target,
@@ -314,12 +322,10 @@ def write(
             check=check_converted,
             beside=beside,
         )
-        return made
-    check_form(target, (*MODEL, *HDF5), weights=opened.has_weights)
-    made = _with_repairs(made, _repairs_for(opened, made, target))
-    if keep_training_state:
-        check_kept(made.repairs, opened.path)
-    _write(opened, target, made, overwrite=overwrite, beside=beside)
+    elif isinstance(opened, with_code.WithCode):
+        opened.write(target, made, overwrite=overwrite, beside=beside)
+    else:
+        _write(opened, target, made, overwrite=overwrite, beside=beside)
     return made
 
 
@@ -394,7 +400,7 @@ def load_model(
     modern_path = modern_file(
         path, weights, input_shape=input_shape, functions=functions
     )
-    with custom_layers.known(), modern_path as modern:
+    with custom_layers.known(custom_objects), modern_path as modern:
         model = loading.load(modern, Path(path), custom_objects)
     remembered.keep(model, kept_plans.read(path))
     return model

@@ -20,7 +20,9 @@ import numpy as np
 
 from keras_rectifiers.conversion.given_functions import handed_over
 from keras_rectifiers.conversion.opened import open_model
+from keras_rectifiers.conversion.options import Options
 from keras_rectifiers.conversion.registered import with_registered
+from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.estimation.bounds import Bounds
 from keras_rectifiers.estimation.bounds import Shape
 from keras_rectifiers.estimation.bounds import anything
@@ -75,8 +77,8 @@ def estimate(
         weights: File of the weights, where `model` is the JSON of an architecture.
         input_shape: The shape that a saved Sequential takes, with the batch axis,
             where it cannot be inferred from its file or its weights.
-        custom_objects: Functions in place of those that a saved model cannot hold, as
-            for `plan`.
+        custom_objects: As for `plan`: with the class of a model whose layers are made
+            in Python code, Keras opens it.
 
     Returns:
         The estimate. A unit is `dead` or `linear` where that is proven for every
@@ -112,12 +114,15 @@ def estimate(
             "Pass 1e-4 for units that fire at less than one position in 10,000."
         )
     if isinstance(model, str | os.PathLike):
-        with _opened(Path(model), weights, input_shape, custom_objects) as (
-            survey,
-            source,
+        path, model = Path(model), None
+        with (
+            contextlib.suppress(HiddenLayersError),
+            _opened(path, weights, input_shape, custom_objects) as (survey, source),
         ):
             made = _estimated(survey, source.read, ranges, level)
             return dataclasses.replace(made, broken=tuple(source.broken()))
+        with Options(custom_objects=custom_objects).opened(path) as with_code:
+            model = with_code.model
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
     opened = LiveModel(model)

@@ -134,17 +134,21 @@ def fold_file(
     *,
     data: Any = None,
     weights: StrPath | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     keep_training_state: bool = False,
     **options: Any,
 ) -> FoldResult:
-    """Fold a saved model into another file; without `data` Keras is not imported.
+    """Fold a saved model into another file.
+
+    Without `data` Keras is not imported, unless layers are made in Python code.
 
     Args:
         source: A saved model, as `convert_file` takes it; it is not changed.
         target: The file to write: whole, or not at all.
         data: As for `fold`; both files are then loaded.
         weights: File of the weights, for an architecture.
+        custom_objects: As for `plan`.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: As for `convert_file`.
         **options: As for `fold`.
@@ -156,13 +160,15 @@ def fold_file(
         ArchiveError: The source is missing, damaged or foreign, or the target
             exists, is the source, or cannot be written.
         SelectionError: A pattern matches nothing.
-        UnsupportedModelError: A state that was to be kept cannot be.
+        UnsupportedModelError: A state that was to be kept cannot be, or the code of
+            a class fails.
         ValueError: An option is out of its range.
     """
     asked = _Options.checked(**options)
     check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
     as_it_is = Path(target).suffix in MODEL
-    with Options(weights=weights).opened(source, as_it_is=as_it_is) as opened:
+    given = Options(weights=weights, custom_objects=custom_objects)
+    with given.opened(source, as_it_is=as_it_is) as opened:
         plan, decided = _planned(opened, asked)
         plan = write(
             opened,
@@ -171,10 +177,12 @@ def fold_file(
             overwrite=overwrite,
             keep_training_state=keep_training_state,
         )
-    sites, inputs = _sites(source, plan, decided, asked, weights)
+    told = {"weights": weights, "custom_objects": custom_objects}
+    sites, inputs = _sites(source, plan, decided, asked, **told)
     measured = None
     if data is not None:
-        original, folded = load_model(source, weights=weights), load_model(target)
+        original = load_model(source, **told)
+        folded = load_model(target, custom_objects=custom_objects)
         measured = _measured(original, folded, decided, data)
     return FoldResult(None, plan, sites, inputs, measured)
 
@@ -220,11 +228,11 @@ def _sites(
     plan: Plan,
     decided: Mapping[str, tuple[Site, Decision]],
     asked: _Options,
-    weights: StrPath | None = None,
+    **told: Any,
 ) -> tuple[tuple[FoldedSite, ...], str]:
     """What was folded, with bounds where slopes moved; and the range of inputs."""
     moves = any(decision.distance for _, decision in decided.values())
-    estimated = _estimated(model, asked, weights) if moves else None
+    estimated = _estimated(model, asked, **told) if moves else None
     sites = []
     for step in plan.steps:
         site, decision = decided[step.site.path]
@@ -245,12 +253,12 @@ def _sites(
     return tuple(sites), "" if estimated is None else estimated.inputs
 
 
-def _estimated(model: Any, asked: _Options, weights: StrPath | None) -> Any:
+def _estimated(model: Any, asked: _Options, **told: Any) -> Any:
     """What weights alone prove; None where Python code calls the layers of a model."""
     from keras_rectifiers.estimation.estimate import estimate  # noqa: PLC0415
 
     try:
-        return estimate(model, input_range=asked.input_range, weights=weights)
+        return estimate(model, input_range=asked.input_range, **told)
     except UnsupportedModelError:
         if isinstance(model, str | os.PathLike):
             raise

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
@@ -114,21 +115,43 @@ def check(survey: Survey, path: Path) -> None:
                     )
 
 
-def without_layers(document: Entry, path: Path) -> str:
-    """What to do about a model whose config does not list its layers.
+def without_layers(document: Entry, path: Path, *, modern: bool = True) -> ArchiveError:
+    """The error for a model whose config does not list its layers.
 
     Args:
         document: The config of a whole model, which `is_model` does not take for one.
         path: The file.
+        modern: Whether it is a `.keras` file of Keras 3, which Keras opens where it
+            knows the class. Default True.
     """
-    return (
-        "The config of a model must list its layers. Received: "
-        f"{document.get('class_name')!r} in {str(path)!r}, whose config does not. "
-        "Load it as m with the module of its class imported. If m is a Functional "
-        "model, convert keras.Model(m.inputs, m.outputs), which has the same layers "
-        "and weights; if its layers are called by Python code, replace the activations "
-        "in that code."
+    class_name = document.get("class_name")
+    if not str(class_name).isidentifier() or _should_list(document):
+        return ArchiveError(
+            "The config of a model must list its layers. Received: "
+            f"{class_name!r} in {str(path)!r}, whose config does not. The file is "
+            "damaged, or not one that Keras wrote."
+        )
+    if not modern:
+        return ArchiveError(
+            "A model whose layers are made in Python code must be a .keras file of "
+            f"Keras 3. Received: {str(path)!r}, a {class_name!r}. Load it with the "
+            "Keras that wrote it, give its weights to the same class under Keras 3, "
+            "and save that."
+        )
+    return HiddenLayersError(
+        "The class of a model whose layers are made in Python code must be known. "
+        f"Received: {str(path)!r}, a {class_name!r}, which is not. Import the module "
+        "that has this class, with --import MODULE on the command line, or pass "
+        f"custom_objects={{{class_name!r}: {class_name}}} in Python.",
+        document,
     )
+
+
+def _should_list(document: Entry) -> bool:
+    """Whether a model is of a class that lists its layers, or of none."""
+    if document.get("module") is not None:
+        return forms.is_keras(document)
+    return document.get("class_name") in (None, "Functional", "Model", "Sequential")
 
 
 def _check_entry(entry: Entry, place: Place) -> None:

@@ -335,7 +335,7 @@ def _checked(document: Entry, metadata: dict[str, Any], path: Path) -> Survey:
             "(keras_rectifiers.upgrade)."
         )
     if not is_model(document):
-        raise ArchiveError(wellformed.without_layers(document, path))
+        raise wellformed.without_layers(document, path)
     give_names(document)
     survey = Survey(document)
     wellformed.check(survey, path)

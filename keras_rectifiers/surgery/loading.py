@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import os
 import re
 import warnings
@@ -11,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras.src.backend.common import global_state
 
 import keras_rectifiers.initializers
-import keras_rectifiers.layers  # noqa: F401 (both register classes)
+import keras_rectifiers.layers
+import keras_rectifiers.surgery.converted  # noqa: F401 (all three register classes)
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.files.writing import check_model_target
 from keras_rectifiers.files.writing import replacing
 
+#: Where Keras counts the names that it makes up.
+_COUNTS = "object_name_uids"
 _UNKNOWN_CLASS = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown \w+:) '?([\w.>]+)"
 )
@@ -28,6 +35,8 @@ def load(
     path: Path,
     told: Path | None = None,
     custom_objects: Mapping[str, Any] | None = None,
+    *,
+    compiled: bool = False,
 ) -> keras.Model:
     """Load a model with Keras; nothing in the file runs (safe mode).
 
@@ -35,6 +44,8 @@ def load(
         path: A `.keras` file.
         told: What errors and warnings call it, where it stands for another file.
         custom_objects: As Keras takes them.
+        compiled: Whether it is an error that the compile state cannot be restored;
+            by default there is a warning.
 
     Raises:
         ArchiveError: The file is missing or damaged.
@@ -42,9 +53,30 @@ def load(
     """
     told = told or path
     try:
-        return _load(path, told, dict(custom_objects or {}))
-    except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
+        with _names_from_the_start():
+            if compiled:
+                return keras.saving.load_model(path, dict(custom_objects or {}))
+            return _load(path, told, dict(custom_objects or {}))
+    except RectifierError:
+        raise
+    except Exception as error:
         raise explained(told, error) from error
+
+
+@contextlib.contextmanager
+def _names_from_the_start() -> Iterator[None]:
+    """Give layers that Python code makes the same names each time a file is opened.
+
+    Keras counts such names on in a process; paths of a plan must fit the next load.
+    """
+    before = dict(global_state.get_global_attribute(_COUNTS, {}))
+    global_state.set_global_attribute(_COUNTS, collections.defaultdict(int))
+    try:
+        yield
+    finally:
+        counts = global_state.get_global_attribute(_COUNTS)
+        for name, count in before.items():
+            counts[name] = max(count, counts[name])
 
 
 def save(
@@ -82,9 +114,10 @@ def explained(path: Path, error: Exception) -> Exception:
     unknown = next(filter(None, map(_UNKNOWN_CLASS.search, texts)), None)
     if unknown is not None:
         return UnknownClassError(
-            f"Every class of a model must be known to build it. Received: "
-            f"{unknown[1]!r} in {str(path)!r}. Import the module that registers it "
-            "(convert and inspect pass unknown classes through without building them)."
+            "Every class and function of a model must be known to build it. Received: "
+            f"{unknown[1]!r} in {str(path)!r}, which is not. Import the module that "
+            "has it, with --import MODULE on the command line, or hand it over in "
+            "custom_objects= in Python."
         )
     first = texts[0].splitlines()[0] if texts[0] else type(error).__name__
     return ArchiveError(

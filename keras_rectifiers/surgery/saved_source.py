@@ -14,6 +14,7 @@ from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import unseen
+from keras_rectifiers.surgery import way_back
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
@@ -58,6 +59,14 @@ class SavedSource:
         """What is known of the layers inside a place: nothing."""
         del place
         return Inside()
+
+    def with_back(self, plan: Plan) -> Plan:
+        """A plan that says how its work is undone.
+
+        Args:
+            plan: A plan for this model.
+        """
+        return way_back.with_back(plan, self.document, self.rewritten(plan))
 
     def rewritten(self, plan: Plan) -> Rewritten:
         """What a plan makes of the document; not to be changed.

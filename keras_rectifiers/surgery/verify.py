@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,13 @@ class Verification:
         )
 
 
-def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
+def verify(
+    original: Any,
+    converted: Any,
+    inputs: Any = None,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Verification:
     """Compare a converted model with its original.
 
     Every variable of the original is looked up in the converted model and
@@ -141,6 +148,8 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
         inputs: What `original.predict` takes. Where it is not given, 8 samples
             are made up with a fixed seed: normal numbers, or valid indices where
             an input feeds an embedding.
+        custom_objects: Classes and functions that are not registered, for models
+            that are given by their paths.
 
     Returns:
         A `Verification`; print it, or call its `require()`.
@@ -150,7 +159,7 @@ def verify(original: Any, converted: Any, inputs: Any = None) -> Verification:
         ArgumentError: `inputs` must be given, since they cannot be made up.
     """
     stored = any(isinstance(each, str | os.PathLike) for each in (original, converted))
-    original, converted = _model(original), _model(converted)
+    original, converted = (_model(e, custom_objects) for e in (original, converted))
     try:
         pairs = pair(original, converted)
     except UnsupportedModelError as error:
@@ -198,11 +207,7 @@ def make_inputs(model: keras.Model, samples: int = _SAMPLES, seed: int = 0) -> A
     Raises:
         ArgumentError: The model is not built, or takes strings.
     """
-    if not getattr(model, "inputs", None):
-        raise ArgumentError(
-            "inputs must be given for a model that does not know its own. Received: "
-            f"inputs=None for {model.name!r}. Pass what its predict takes."
-        )
+    structure = _input_structure(model)
     rng = np.random.default_rng(seed)
     indices = _index_limits(model)
 
@@ -219,9 +224,25 @@ def make_inputs(model: keras.Model, samples: int = _SAMPLES, seed: int = 0) -> A
             return rng.integers(0, limit, shape).astype(dtype)
         return rng.standard_normal(shape).astype(dtype)
 
-    structure = getattr(model, "_inputs_struct", model.inputs)
     made = keras.tree.map_structure(make, structure)
     return made[0] if isinstance(made, list) and len(made) == 1 else made
+
+
+def _input_structure(model: keras.Model) -> Any:
+    """Symbolic inputs of a model; where Python code calls its layers, by shape."""
+    if getattr(model, "inputs", None):
+        return getattr(model, "_inputs_struct", model.inputs)
+    shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
+    if len(shapes) != 1:
+        raise ArgumentError(
+            "inputs must be given for a model that does not know its own. Received: "
+            f"inputs=None for {model.name!r}. Pass what its predict takes."
+        )
+    embedded = any(isinstance(each, keras.layers.Embedding) for each in flat(model))
+    dtype = "int32" if embedded else keras.config.floatx()
+    return keras.tree.map_shape_structure(
+        lambda shape: keras.KerasTensor((None, *shape[1:]), dtype), shapes[0]
+    )
 
 
 def _index_limits(model: keras.Model) -> dict[int, int]:
@@ -236,9 +257,9 @@ def _index_limits(model: keras.Model) -> dict[int, int]:
     return limits
 
 
-def _model(model: Any) -> keras.Model:
+def _model(model: Any, custom_objects: Mapping[str, Any] | None) -> keras.Model:
     if isinstance(model, str | os.PathLike):
-        return loading.load(Path(model))
+        return loading.load(Path(model), custom_objects=custom_objects)
     return model
 
 

@@ -286,7 +286,7 @@ def test_overlapping_members_are_refused(tmp_path):
         (b"NaN", "must hold an object"),
         (b"null", "must hold an object"),
         (b"{}", "must list its layers"),
-        (b'{"class_name": "Own", "config": {}}', "'Own'.*called by Python code"),
+        (b'{"class_name": "Own", "config": {}}', "made in Python code.*'Own'"),
         (b'{"class_name": [], "config": {"layers": [7]}}', "class_name="),
     ],
 )  # fmt: skip

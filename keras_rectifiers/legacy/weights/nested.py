@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from typing import Any
 
-from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.legacy.array_views import Around
@@ -76,7 +76,7 @@ def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
         shares: Custom layers and their arrays, in the order of the file.
 
     Raises:
-        UnsupportedModelError: A layer would have to be built, and nothing may.
+        UnknownClassError: A layer would have to be built, and nothing may.
     """
     deep = [number for number, share in enumerate(shares) if _is_deep(*share)]
     found: list[list[Any]] = [list(arrays) for _, arrays in shares]
@@ -86,7 +86,7 @@ def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
     made = builder and builder(document, [shares[number] for number in deep])
     if made is None:
         owner, arrays = shares[deep[0]]
-        raise UnsupportedModelError(
+        raise UnknownClassError(
             "The weights of a custom layer must be its own variables, or its class be "
             f"known. Received: {listed(arrays)} for {owner.place.path!r}, a "
             f"{class_of(owner)} that holds other layers, and only that class knows "
