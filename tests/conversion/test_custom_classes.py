@@ -86,7 +86,7 @@ def test_the_new_file_opens_in_a_fresh_process(users, objects, tmp_path):
         "import json, sys, keras, numpy\n"
         "{package}\n"
         f"import {user_code.NAME} as users\n"
-        "given = {{name: each for name, each in vars(users).items() if callable(each)}}\n"
+        "given = {{n: each for n, each in vars(users).items() if callable(each)}}\n"
         "try:\n"
         f"    model = keras.saving.load_model({str(target)!r}, custom_objects=given)\n"
         "    x = numpy.load('data.npz')['x']\n"
