@@ -17,7 +17,6 @@ from keras_rectifiers.conversion.given_functions import handed_over
 from keras_rectifiers.conversion.modern import StrPath
 from keras_rectifiers.conversion.modern import is_modern
 from keras_rectifiers.errors import HiddenLayersError
-from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.surgery import archive
@@ -106,7 +105,7 @@ class Options:
         """
         with contextlib.ExitStack() as stack:
             try:
-                source = stack.enter_context(self._read(path, as_it_is=as_it_is))
+                source = stack.enter_context(self.read(path, as_it_is=as_it_is))
             except HiddenLayersError as error:
                 if not self._is_known(error.document):
                     raise
@@ -120,10 +119,18 @@ class Options:
             yield source
 
     @contextlib.contextmanager
-    def _read(
-        self, path: StrPath, *, as_it_is: bool
+    def read(
+        self, path: StrPath, *, as_it_is: bool = True
     ) -> Iterator[archive.Archive | Opened]:
-        """Open a saved model without Keras."""
+        """Open a saved model without Keras.
+
+        Args:
+            path: The model.
+            as_it_is: As for `opened`.
+
+        Raises:
+            HiddenLayersError: Its layers are made in Python code.
+        """
         functions = handed_over(self.custom_objects)
         plain = self.weights is None and self.input_shape is None
         if plain and as_it_is and is_modern(path, functions):
@@ -146,7 +153,7 @@ class Options:
             path, source, self.custom_objects, as_functional=self.as_functional
         )
 
-    def _is_known(self, document: Entry) -> bool:
+    def _is_known(self, document: Mapping[str, Any]) -> bool:
         given = user_classes.is_given(document, self.custom_objects)
         return given or user_classes.is_registered(document)
 

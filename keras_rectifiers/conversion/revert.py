@@ -166,7 +166,7 @@ def revert_file(
     plan = plan or (kept[-1] if kept else None)
     _check_layers(source, plan)
     as_it_is = Path(target).suffix in MODEL
-    with Options().opened(source, as_it_is=as_it_is) as opened:
+    with Options().read(source, as_it_is=as_it_is) as opened:
         undo = unchanged.undo_of(plan, repr(str(source)), opened.name)
         assert plan is not None  # noqa: S101 - undo_of refuses that
         with wellformed.reading(opened.path, "plan"):  # it may come from a file

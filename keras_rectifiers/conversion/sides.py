@@ -120,7 +120,7 @@ def _of_file(path: Path, told: str) -> Iterator[Side]:
         with _plain(path, told) as opened:
             yield opened
         return
-    with Options().opened(path) as source:
+    with Options().read(path) as source:
         if isinstance(source, archive.Archive):
             with _weights(source.file, path, source.member(members.WEIGHTS)) as found:
                 yield _understood(source, told, *found)

@@ -22,7 +22,7 @@ from keras_rectifiers.graph.survey import Survey
 _INNER = "inner"
 
 
-def names_of(entry: Entry) -> tuple[str, ...]:
+def names_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The names by which Keras may find the class of an entry.
 
     Args:
@@ -36,7 +36,7 @@ def names_of(entry: Entry) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each) for each in names if each))
 
 
-def is_registered(entry: Entry) -> bool:
+def is_registered(entry: Mapping[str, Any]) -> bool:
     """Whether the calling program has registered the class of an entry with Keras.
 
     Args:
@@ -49,7 +49,9 @@ def is_registered(entry: Entry) -> bool:
     return any(isinstance(find(name), type) for name in names_of(entry))
 
 
-def is_given(entry: Entry, custom_objects: Mapping[str, Any] | None) -> bool:
+def is_given(
+    entry: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
+) -> bool:
     """Whether the user handed over the class of an entry.
 
     Args:

@@ -121,8 +121,8 @@ def estimate(
         ):
             made = _estimated(survey, source.read, ranges, level)
             return dataclasses.replace(made, broken=tuple(source.broken()))
-        with Options(custom_objects=custom_objects).opened(path) as with_code:
-            model = with_code.model
+        with Options(custom_objects=custom_objects).opened(path) as coded:
+            model = getattr(coded, "model", None)
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
     opened = LiveModel(model)

@@ -167,6 +167,9 @@ def fold_file(
     asked = _Options.checked(**options)
     check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
     as_it_is = Path(target).suffix in MODEL
+    from keras_rectifiers.conversion.with_code import WithCode  # noqa: PLC0415 (h5py)
+
+    model: Any = source
     given = Options(weights=weights, custom_objects=custom_objects)
     with given.opened(source, as_it_is=as_it_is) as opened:
         plan, decided = _planned(opened, asked)
@@ -177,11 +180,12 @@ def fold_file(
             overwrite=overwrite,
             keep_training_state=keep_training_state,
         )
-    told = {"weights": weights, "custom_objects": custom_objects}
-    sites, inputs = _sites(source, plan, decided, asked, **told)
+        if isinstance(opened, WithCode):
+            model = opened.model
+    sites, inputs = _sites(model, plan, decided, asked, weights)
     measured = None
     if data is not None:
-        original = load_model(source, **told)
+        original = load_model(source, weights=weights, custom_objects=custom_objects)
         folded = load_model(target, custom_objects=custom_objects)
         measured = _measured(original, folded, decided, data)
     return FoldResult(None, plan, sites, inputs, measured)
@@ -228,11 +232,11 @@ def _sites(
     plan: Plan,
     decided: Mapping[str, tuple[Site, Decision]],
     asked: _Options,
-    **told: Any,
+    weights: StrPath | None = None,
 ) -> tuple[tuple[FoldedSite, ...], str]:
     """What was folded, with bounds where slopes moved; and the range of inputs."""
     moves = any(decision.distance for _, decision in decided.values())
-    estimated = _estimated(model, asked, **told) if moves else None
+    estimated = _estimated(model, asked, weights) if moves else None
     sites = []
     for step in plan.steps:
         site, decision = decided[step.site.path]
@@ -253,12 +257,12 @@ def _sites(
     return tuple(sites), "" if estimated is None else estimated.inputs
 
 
-def _estimated(model: Any, asked: _Options, **told: Any) -> Any:
+def _estimated(model: Any, asked: _Options, weights: StrPath | None) -> Any:
     """What weights alone prove; None where Python code calls the layers of a model."""
     from keras_rectifiers.estimation.estimate import estimate  # noqa: PLC0415
 
     try:
-        return estimate(model, input_range=asked.input_range, **told)
+        return estimate(model, input_range=asked.input_range, weights=weights)
     except UnsupportedModelError:
         if isinstance(model, str | os.PathLike):
             raise
