@@ -158,7 +158,7 @@ def rounds(made: Any) -> list[list[Put]]:
 
 def _converted_class(cls: type) -> type:
     if cls not in _CLASSES:
-        members = {
+        members: dict[str, Any] = {
             "__module__": Converted.__module__,
             "__qualname__": cls.__qualname__,
             "__doc__": cls.__doc__,
