@@ -165,6 +165,7 @@ def _converted_class(cls: type) -> type:
             ORIGINAL: cls,
             "get_config": Converted.get_config,
             "from_config": classmethod(_from_config),
+            "__reduce__": _reduce,
         }
         if hasattr(cls, _PRESET):
             members[_PRESET] = _no_preset
@@ -172,6 +173,13 @@ def _converted_class(cls: type) -> type:
         _CLASSES[cls] = made
         object_registration.GLOBAL_CUSTOM_NAMES[made] = specs.CONVERTED_REGISTERED
     return _CLASSES[cls]
+
+
+def _reduce(self: Any) -> tuple[Any, ...]:
+    """For `pickle`, which looks classes up by their names, and finds no such one."""
+    cls: Any = class_of(self)
+    _, content = cls.__reduce__(self)
+    return keras.Model._unpickle_model, content
 
 
 def _no_preset(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -184,6 +192,8 @@ def _no_preset(self: Any, *args: Any, **kwargs: Any) -> None:
     )
 
 
-def _from_config(cls: type, config: dict[str, Any]) -> Any:
-    del cls  # the config has it
-    return Converted.from_config(config)
+def _from_config(cls: Any, config: dict[str, Any]) -> Any:
+    """An object of a converted class; `clone_model` looks both configs up under it."""
+    if _ROUNDS in config:
+        return Converted.from_config(config)
+    return getattr(cls, ORIGINAL).from_config(config)
