@@ -149,7 +149,7 @@ def _dropped(entry: Entry) -> Entry:
     rounds = entry["config"][_ROUNDS][: _before_last(entry)]
     inner = _inside_dropped(entry["config"][_INNER])
     if rounds:
-        return {**entry, "config": {_INNER: inner, _ROUNDS: rounds}}
+        return {**entry, "config": {**entry["config"], _INNER: inner, _ROUNDS: rounds}}
     of_class = ("module", "class_name", "config", "registered_name")
     return {**inner, **{k: v for k, v in entry.items() if k not in of_class}}
 

@@ -9,6 +9,7 @@ be taken over is refused by name.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 from typing import Any
@@ -81,6 +82,7 @@ class LiveModel:
         self._survey = None if found is None else Survey(found[0])
         #: What a plan can rewrite in the config that the copy is made from.
         self._listed = self._survey
+        self._last: tuple[Any, tuple[Rewritten, tuple[Step, ...]]] | None = None
         #: Paths of models that become plain ones.
         self._plain: tuple[str, ...] = ()
         if found is None and as_functional:
@@ -217,7 +219,7 @@ class LiveModel:
             PlanMismatchError: The plan is for another model.
             UnsupportedModelError: Something cannot be rebuilt, and would be lost.
         """
-        rewritten, left = self._rewritten(plan)
+        rewritten, left = self.rewritten(plan)
         exchanges = Exchanges(self.model, self.found, left)
         kind: type = type(self.model)
         if "" in self._plain:
@@ -250,8 +252,23 @@ class LiveModel:
         in_place.convert(self.model, self.found, plan.steps)
         return self.model
 
-    def _rewritten(self, plan: Plan) -> tuple[Rewritten, tuple[Step, ...]]:
-        """The rewritten config, and the steps that it does not list."""
+    def rewritten(self, plan: Plan) -> tuple[Rewritten, tuple[Step, ...]]:
+        """The rewritten config, and the steps that it does not list.
+
+        What was made last is kept: carrying a plan out and the way back both ask.
+
+        Args:
+            plan: A plan for this model.
+        """
+        if self._last is None or self._last[0] is not plan.steps:
+            self._last = plan.steps, self._rewrite(plan)
+        made, left = self._last[1]
+        document = copy.deepcopy(
+            made.document
+        )  # a model is made from it, and changes it
+        return dataclasses.replace(made, document=document), left
+
+    def _rewrite(self, plan: Plan) -> tuple[Rewritten, tuple[Step, ...]]:
         if self._listed is None:
             return Rewritten(self._document, {}, frozenset()), plan.steps
         if self._listed is self._survey:

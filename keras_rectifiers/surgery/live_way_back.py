@@ -23,7 +23,7 @@ def with_back(opened: LiveModel, plan: Plan) -> Plan:
         opened: The model.
         plan: A plan for it.
     """
-    rewritten, _ = opened._rewritten(plan)  # noqa: SLF001 - it is of this folder
+    rewritten, _ = opened.rewritten(plan)
     made = way_back.with_back(plan, opened._document, rewritten)  # noqa: SLF001
     if PREFIX in json.dumps(made.back):  # the original alone has it
         return dataclasses.replace(made, back=None)

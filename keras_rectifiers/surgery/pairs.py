@@ -217,9 +217,9 @@ class _Walker:
     def _aside(self, names: tuple[str, ...], old: Any, new: Any) -> None:
         """Pair what two Functional models hold outside their graphs."""
         olds, news = outside(old), outside(new)
-        if len(olds) != len(news):
-            raise UnsupportedModelError(_lost(names, old))
-        for layer, twin in zip(olds, news, strict=True):
+        if len(olds) > len(news):
+            raise UnsupportedModelError(_lost(names, olds[0]))
+        for layer, twin in zip(olds, news, strict=False):  # `_account` finds more
             if id(layer) not in self._met:
                 self.layer((*names, layer.name), layer, twin)
 

@@ -35,7 +35,7 @@ def _model():
 def test_members_are_listed_before_what_is_inside_them():
     model = _model()
 
-    paths = [path for path, _, _ in layers.walk(model)]
+    paths = [path for path, *_ in layers.walk(model)]
 
     assert paths[:6] == [
         "x",
@@ -52,7 +52,7 @@ def test_members_are_listed_before_what_is_inside_them():
 def test_each_member_has_its_parent_and_is_met_once():
     model = _model()
 
-    found = {path: (member, parent) for path, member, parent in layers.walk(model)}
+    found = {path: (member, parent) for path, member, parent, _ in layers.walk(model)}
 
     holder = model.get_layer("holder")
     assert found["holder"] == (holder, model)
@@ -85,7 +85,7 @@ class _Around(keras.Model):
 def test_a_layer_that_holds_the_model_around_it_ends_the_walk():
     model = _Around()
 
-    paths = [path for path, _, _ in layers.walk(model)]
+    paths = [path for path, *_ in layers.walk(model)]
 
     inside = ["holder/in_list", "holder/in_dict", "holder/shared"]
     assert sorted(paths) == sorted(["holder", *inside, "last"])
@@ -100,4 +100,4 @@ def test_closed_classes_are_neither_listed_nor_entered():
 
     found = layers.walk(model, closed=(_Holder, keras.layers.TimeDistributed))
 
-    assert [path for path, _, _ in found][:3] == ["x", "shared", "cut"]
+    assert [path for path, *_ in found][:3] == ["x", "shared", "cut"]
