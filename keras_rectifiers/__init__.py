@@ -1,14 +1,14 @@
 """Replace ReLU in saved Keras models, and watch for dead units.
 
 The names are imported when they are first used, so that the command line and
-the surgery on files never load Keras. Where Keras is loaded already, our layers
-and initializers are registered at once, so that `keras.saving.load_model` finds them.
+the surgery on files never load Keras. Layers and initializers are registered where
+Keras is loaded, or will be, so that `keras.saving.load_model` finds them.
 """
 
 import importlib
-import sys
 from typing import Any
 
+from keras_rectifiers._registration import register
 from keras_rectifiers._version import __version__
 
 #: Public name -> the module that defines it.
@@ -54,7 +54,4 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if "keras" in sys.modules:
-    importlib.import_module("keras_rectifiers.layers")
-    importlib.import_module("keras_rectifiers.initializers")
-    importlib.import_module("keras_rectifiers.surgery.converted")
+register()

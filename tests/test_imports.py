@@ -1,6 +1,7 @@
 """What is loaded when: file surgery never loads Keras, and imports point down."""
 
 import functools
+import importlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import keras
 import pytest
 
+from keras_rectifiers._registration import CLASSES
 from keras_rectifiers.initializers import randomized_asymmetric
 from keras_rectifiers.layers import PReLU
 
@@ -199,3 +201,42 @@ def test_imports_point_down():
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+_LOOKED = "import keras_rectifiers, importlib.util as u; u.find_spec('keras')\n"
+_OPENS = """
+import json, sys
+FIRST
+model = keras.saving.load_model(sys.argv[1])
+print(json.dumps([type(each).__name__ for each in model.layers]))
+"""
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import keras, keras_rectifiers",
+        "import keras_rectifiers, keras",
+        _LOOKED + "import keras",
+    ],
+    ids=["keras first", "keras last", "looked for before"],
+)
+def test_keras_opens_a_converted_file_in_any_order(run, tmp_path, imports):
+    """Its classes are found by name, and imported when a file has one."""
+    model = keras.Sequential([keras.Input((3,)), PReLU(name="slopes")])
+    model.save(tmp_path / "converted.keras")
+    code = _OPENS.replace("FIRST", imports)
+
+    assert run(code, tmp_path / "converted.keras") == ["PReLU"]
+
+
+def test_every_registered_class_has_its_name_in_the_list():
+    """What Keras may look up is what modules of this package register."""
+    importlib.import_module("keras_rectifiers.surgery.converted")
+    registered = {
+        name.partition(">")[2]: value.__module__
+        for name, value in keras.saving.get_custom_objects().items()
+        if name.startswith("keras_rectifiers>")
+    }
+
+    assert registered == CLASSES
