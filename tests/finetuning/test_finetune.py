@@ -177,6 +177,7 @@ def test_inputs_alone_are_refused(model, data):
         finetune(model, data[0])
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
 def test_a_run_that_diverges_is_an_error(model, data):
     """A loss that becomes NaN is an error with a remedy, and not a result."""
     with (
