@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 from keras.src.backend.common import global_state
+from keras.src.trainers.trainer import Trainer
 
 import keras_rectifiers.initializers
 import keras_rectifiers.layers
@@ -53,7 +54,7 @@ def load(
     """
     told = told or path
     try:
-        with _names_from_the_start():
+        with _names_from_the_start(), _compiled_as_saved():
             if compiled:
                 return keras.saving.load_model(path, dict(custom_objects or {}))
             return _load(path, told, dict(custom_objects or {}))
@@ -77,6 +78,30 @@ def _names_from_the_start() -> Iterator[None]:
         counts = global_state.get_global_attribute(_COUNTS)
         for name, count in before.items():
             counts[name] = max(count, counts[name])
+
+
+@contextlib.contextmanager
+def _compiled_as_saved() -> Iterator[None]:
+    """Give a model that its constructor compiles the compile state of its file.
+
+    Keras leaves that out where the class has a `compile` of its own, as tasks of
+    KerasHub have; and with it the optimizer's state.
+    """
+    original = Trainer.compile_from_config
+
+    def compile_from_config(self: Any, config: dict[str, Any]) -> None:
+        if not self.compiled or type(self).compile is Trainer.compile:
+            original(self, config)
+            return
+        Trainer.compile(self, **keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    Trainer.compile_from_config = compile_from_config
+    try:
+        yield
+    finally:
+        Trainer.compile_from_config = original
 
 
 def save(

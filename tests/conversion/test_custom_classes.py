@@ -199,6 +199,44 @@ def test_another_name_of_the_file_is_no_obstacle(users, objects, tmp_path):
     assert load_model(source, custom_objects=objects).name == "net"
 
 
+@keras.saving.register_keras_serializable("custom_classes")
+class CompilesItself(keras.Model):
+    """As tasks of KerasHub do, with a `compile` of its own."""
+
+    def __init__(self, **kwargs):
+        inputs = keras.Input((4,))
+        hidden = keras.layers.Dense(5, "relu", name="hidden")(inputs)
+        super().__init__(inputs, keras.layers.Dense(2)(hidden), **kwargs)
+        self.compile()
+
+    def compile(self, optimizer="auto", loss="mse", **kwargs):
+        if optimizer == "auto":
+            optimizer = keras.optimizers.Adam(5e-5)
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def get_config(self):
+        return {"name": self.name, "trainable": self.trainable}
+
+
+def test_a_class_that_compiles_itself_keeps_the_state_of_its_file(tmp_path):
+    """Keras would leave it compiled as its constructor does, without a state."""
+    x, y = np.ones((8, 4), "float32"), np.ones((8, 2), "float32")
+    model = CompilesItself()
+    model.compile("sgd")
+    model.fit(x, y, epochs=3, verbose=0)
+    model.save(tmp_path / "a.keras")
+
+    given = {"CompilesItself": CompilesItself}
+    made = convert_file(
+        tmp_path / "a.keras", tmp_path / "b.keras", custom_objects=given
+    )
+
+    opened = load_model(tmp_path / "b.keras", custom_objects=given)
+    assert made.repairs == ()
+    assert type(opened.optimizer) is keras.optimizers.SGD
+    assert int(opened.optimizer.iterations) == 3
+
+
 def test_what_is_refused(users, objects, tmp_path):
     """One sentence each, and nothing is written."""
     target = tmp_path / "out.keras"
