@@ -108,7 +108,14 @@ def test_trials_are_not_repeated(tmp_path):
     assert len(result.history) == max(watch.begun) + 1
 
 
-@pytest.mark.parametrize("other", [{"seed": 4}, {"epochs": 7}, {"learning_rate": 0.1}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 4},
+        pytest.param({"epochs": 7}, marks=pytest.mark.slow),
+        pytest.param({"learning_rate": 0.1}, marks=pytest.mark.slow),
+    ],
+)
 def test_the_state_of_another_run_is_refused(tmp_path, other):
     """Nothing is mixed, and the state stays."""
     with pytest.raises(_KilledError):

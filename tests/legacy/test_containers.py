@@ -524,7 +524,7 @@ def whole(tmp_path_factory):
 
 
 @settings(
-    max_examples=150,
+    max_examples=75,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

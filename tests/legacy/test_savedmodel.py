@@ -651,7 +651,7 @@ def test_files_that_are_too_long_are_not_read(copy, monkeypatch):
     refused(ArchiveError, "may take 100 bytes", copy, *SMALL)
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(
     name=st.sampled_from(
         [checkpoints.INDEX, checkpoints.DATA, metadata.METADATA, metadata.GRAPH]
@@ -684,7 +684,7 @@ def test_changed_bytes_are_one_sentence_or_harmless(
     assert_same(found, [model.get_layer(each[0]).weights for each, _ in SMALL])
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(data=st.data())
 def test_checksums_that_were_made_to_fit_do_not_help(small, tmp_path_factory, data):
     """Who changes a file can change its checksums too: objects and places."""

@@ -299,7 +299,7 @@ def _fuzz(folder, config, to):
 _FUZZ = {"suppress_health_check": list(HealthCheck), "deadline": None}
 
 
-@settings(max_examples=150, derandomize=True, **_FUZZ)
+@settings(max_examples=75, derandomize=True, **_FUZZ)
 @given(config=_meddled(), to=st.sampled_from(["prelu", "leaky_relu"]))
 def test_a_meddled_document_is_one_sentence_or_a_whole_file(
     config, to, tmp_path_factory
@@ -316,7 +316,7 @@ def test_many_meddled_documents(config, to, tmp_path_factory):
     _fuzz(tmp_path_factory.mktemp("fuzz"), config, to)
 
 
-@settings(max_examples=100, derandomize=True, **_FUZZ)
+@settings(max_examples=50, derandomize=True, **_FUZZ)
 @given(data=st.data())
 def test_meddled_weights_are_refused_or_harmless(data, tmp_path_factory):
     """Arrays and groups that are gone, renamed, or of another shape."""
