@@ -33,6 +33,9 @@ PRELU_REGISTERED = "keras_rectifiers>PReLU"
 RRELU_REGISTERED = "keras_rectifiers>RReLU"
 NRELU_REGISTERED = "keras_rectifiers>NReLU"
 CONVERTED_REGISTERED = "keras_rectifiers>Converted"
+#: Keys of the config of a converted object: that of before, and what was put where.
+CONVERTED_INNER = "inner"
+CONVERTED_ROUNDS = "rounds"
 
 Shape = tuple[int | None, ...]
 

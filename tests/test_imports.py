@@ -15,6 +15,7 @@ import pytest
 from keras_rectifiers._registration import CLASSES
 from keras_rectifiers.initializers import randomized_asymmetric
 from keras_rectifiers.layers import PReLU
+from tests import fresh
 
 _ROOT = Path(__file__).parents[1]
 _FRAMEWORKS = {"keras", "tensorflow", "jax", "jaxlib", "torch"}
@@ -37,24 +38,10 @@ print(json.dumps(sorted(set(origins) - set(sys.stdlib_module_names))))
 """
 
 
-def _run(folder, code, *arguments):
-    """Run code in a fresh interpreter, in an empty folder; give its last line."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 @pytest.fixture
 def run(tmp_path):
     """Run code in a fresh interpreter, in an empty folder; give its last line."""
-    return functools.partial(_run, tmp_path)
+    return functools.partial(fresh.run, tmp_path)
 
 
 @pytest.fixture
@@ -143,7 +130,7 @@ found = {
 made = map(keras.saving.deserialize_keras_object, json.loads(sys.argv[1]))
 print(json.dumps(found | {"made": [each.name for each in made]}))
 """
-    return made, _run(tmp_path_factory.mktemp("keras"), code, json.dumps(made))
+    return made, fresh.run(tmp_path_factory.mktemp("keras"), code, json.dumps(made))
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +144,7 @@ parameters = package.convert(model, "prelu").count_params()
 missing = [name for name in dir(package) if not hasattr(package, name)]
 print(json.dumps({"parameters": parameters, "missing": missing}))
 """
-    return _run(tmp_path_factory.mktemp("package"), code)
+    return fresh.run(tmp_path_factory.mktemp("package"), code)
 
 
 def test_every_public_name_can_be_imported(package_first):

@@ -20,6 +20,7 @@ from keras_rectifiers.conversion.verbs import write
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import members
+from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
@@ -239,9 +240,11 @@ def _made_by_code(path: Path) -> tuple[str, bool]:
     except ArchiveError:
         return "", False  # whoever opens it says why, or knows another form
     for each in dicts(config):
-        if each.get("registered_name") == specs.CONVERTED_REGISTERED:
+        if forms.is_converted(each):
             inner = each.get("config")
-            inner = inner.get("inner") if isinstance(inner, dict) else None
+            inner = (
+                inner.get(specs.CONVERTED_INNER) if isinstance(inner, dict) else None
+            )
             known = inner.get("class_name") if isinstance(inner, dict) else None
             return str(known or "a class"), each is config
     return "", False

@@ -17,6 +17,7 @@ import keras  # noqa: TID253 - it is for live models
 from keras_rectifiers import specs
 from keras_rectifiers.conversion import unchanged
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import at
 from keras_rectifiers.graph.document import walk
@@ -27,6 +28,8 @@ from keras_rectifiers.live.layers import listed
 from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.live.layers import walk as walk_layers
 from keras_rectifiers.live.state import to_numpy
+from keras_rectifiers.specs import CONVERTED_INNER
+from keras_rectifiers.specs import CONVERTED_ROUNDS
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery import converted
 from keras_rectifiers.surgery import live_document
@@ -40,8 +43,6 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rebuild import move
 from keras_rectifiers.surgery.rebuild import rebuild
 from keras_rectifiers.surgery.way_back import patched
-
-_ROUNDS, _INNER = "rounds", "inner"
 
 
 def revert(model: Any, plan: Plan | None) -> Any:
@@ -76,21 +77,20 @@ def revert(model: Any, plan: Plan | None) -> Any:
 
 def _only_rounds(document: Entry) -> bool:
     """Whether the only layers of ours are in what Python code makes."""
-    if document.get("registered_name") == specs.CONVERTED_REGISTERED:
+    if forms.is_converted(document):
         return True
     inside = 0
     for each in dicts(_outside(document)):
-        name = str(each.get("registered_name"))
-        if name.startswith(f"{specs.PACKAGE}>") and name != specs.CONVERTED_REGISTERED:
+        if forms.is_ours(each):
             return False
-        inside += name == specs.CONVERTED_REGISTERED
+        inside += forms.is_converted(each)
     return inside > 0
 
 
 def _outside(value: Any) -> Any:
     """A config without what is inside converted objects."""
     if isinstance(value, dict):
-        if value.get("registered_name") == specs.CONVERTED_REGISTERED:
+        if forms.is_converted(value):
             return {"registered_name": specs.CONVERTED_REGISTERED}
         return {key: _outside(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -108,7 +108,7 @@ def _without_last_round(document: Entry, plan: Plan | None) -> tuple[Entry, list
     holders = [
         place
         for place in walk(document)
-        if place.entry.get("registered_name") == specs.CONVERTED_REGISTERED
+        if forms.is_converted(place.entry)
         and (paths is None or any(_is_inside(path, place.path) for path in paths))
     ]
     most = max((_conversions(each.entry) for each in holders), default=0)
@@ -128,9 +128,7 @@ def _of_config(plan: Plan, document: Entry) -> Plan:
     Their paths have names in them that are counted anew for each model.
     """
     holders = [
-        place.path
-        for place in walk(document)
-        if place.entry.get("registered_name") == specs.CONVERTED_REGISTERED
+        place.path for place in walk(document) if forms.is_converted(place.entry)
     ]
     steps = tuple(
         step
@@ -146,10 +144,17 @@ def _is_inside(path: str, holder: str) -> bool:
 
 def _dropped(entry: Entry) -> Entry:
     """A converted object's entry before its last conversion."""
-    rounds = entry["config"][_ROUNDS][: _before_last(entry)]
-    inner = _inside_dropped(entry["config"][_INNER])
+    rounds = entry["config"][CONVERTED_ROUNDS][: _before_last(entry)]
+    inner = _inside_dropped(entry["config"][CONVERTED_INNER])
     if rounds:
-        return {**entry, "config": {**entry["config"], _INNER: inner, _ROUNDS: rounds}}
+        return {
+            **entry,
+            "config": {
+                **entry["config"],
+                CONVERTED_INNER: inner,
+                CONVERTED_ROUNDS: rounds,
+            },
+        }
     of_class = ("module", "class_name", "config", "registered_name")
     return {**inner, **{k: v for k, v in entry.items() if k not in of_class}}
 
@@ -158,11 +163,7 @@ def _inside_dropped(value: Any) -> Any:
     """The same for converted objects that a class keeps in its own config."""
     if isinstance(value, dict):
         value = {key: _inside_dropped(each) for key, each in value.items()}
-        return (
-            _dropped(value)
-            if value.get("registered_name") == specs.CONVERTED_REGISTERED
-            else value
-        )
+        return _dropped(value) if forms.is_converted(value) else value
     if isinstance(value, list | tuple):
         return type(value)(_inside_dropped(each) for each in value)
     return value
@@ -170,13 +171,13 @@ def _inside_dropped(value: Any) -> Any:
 
 def _conversions(entry: Entry) -> int:
     """How many conversions an object went through, folds not counted."""
-    rounds = entry["config"][_ROUNDS]
+    rounds = entry["config"][CONVERTED_ROUNDS]
     return sum(not _is_fold(rounds, index) for index in range(len(rounds)))
 
 
 def _before_last(entry: Entry) -> int:
     """The number of rounds that came before the last conversion."""
-    rounds = entry["config"][_ROUNDS]
+    rounds = entry["config"][CONVERTED_ROUNDS]
     index = len(rounds) - 1
     while index > 0 and _is_fold(rounds, index):
         index -= 1
@@ -200,7 +201,7 @@ def _rebuilt(model: Any, document: Entry, borrowed: Borrowed) -> Any:
     """The model of a document, which is changed."""
     # What stands for a converted object would make a converted one again.
     layers = {path: each for path, each in listed(model) if not converted.rounds(each)}
-    again = document.get("registered_name") == specs.CONVERTED_REGISTERED
+    again = forms.is_converted(document)
     kind = type(model) if again else class_of(model)
     return rebuild(model, document, borrowed, layers, kind)
 

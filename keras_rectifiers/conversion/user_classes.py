@@ -18,9 +18,6 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.survey import Survey
 
-#: Where a converted object of a user's class has the config it had before.
-_INNER = "inner"
-
 
 def names_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The names by which Keras may find the class of an entry.
@@ -29,8 +26,8 @@ def names_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
         entry: An object's config, with its class; for a converted object, the names
             of the class it had before.
     """
-    inner = (entry.get("config") or {}).get(_INNER)
-    if entry.get("registered_name") == specs.CONVERTED_REGISTERED and inner:
+    inner = (entry.get("config") or {}).get(specs.CONVERTED_INNER)
+    if forms.is_converted(entry) and inner:
         return names_of(inner)
     names = (entry.get("registered_name"), entry.get("class_name"))
     return tuple(dict.fromkeys(str(each) for each in names if each))

@@ -61,7 +61,12 @@ def is_ours(entry: Mapping[str, Any]) -> bool:
     What stands for a converted object of a user's class is none of ours.
     """
     name = str(entry.get("registered_name") or "")
-    return name.startswith(f"{PACKAGE}>") and name != CONVERTED_REGISTERED
+    return name.startswith(f"{PACKAGE}>") and not is_converted(entry)
+
+
+def is_converted(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a config stands for a converted object of a user's class."""
+    return entry.get("registered_name") == CONVERTED_REGISTERED
 
 
 def is_operation(module: str | None) -> bool:

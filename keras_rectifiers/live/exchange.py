@@ -50,7 +50,6 @@ def exchange(model: Any, wanted: Iterable[Exchange]) -> None:
     graphs = [each for each in _holders(model) if isinstance(each, Functional)]
     for each in wanted:
         if each.attribute:
-            _untrack(each)
             put(each.old, each.attribute, each.new)
         else:
             _take_over(each)
@@ -182,15 +181,6 @@ def _replaced(value: Any, news: Mapping[int, Exchange]) -> Any:
             return type(value)(*items)
         return tuple(items) if isinstance(value, tuple) else items
     return value
-
-
-def _untrack(each: Exchange) -> None:
-    """Let a layer forget the one that an attribute holds; Keras would go on with it."""
-    held = attributes(each.old).get(each.attribute)
-    others = (v for name, v in attributes(each.old).items() if name != each.attribute)
-    tracker = each.old._tracker
-    if tracker.is_in_store(_LAYERS, held) and not any(v is held for v in others):
-        tracker.replace_tracked_value(_LAYERS, held, each.new)
 
 
 def _in_store(holder: Any, news: Mapping[int, Exchange]) -> None:

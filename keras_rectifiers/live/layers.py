@@ -170,3 +170,12 @@ def is_keras(layer: Any) -> bool:
     """Whether the class of a layer is one of Keras, or of this package."""
     root = class_of(layer).__module__.split(".", maxsplit=1)[0]
     return root in ("keras", "keras_rectifiers")
+
+
+def is_all_keras(model: Any) -> bool:
+    """Whether a model and every layer inside it are of classes of Keras, or of ours.
+
+    Args:
+        model: A Keras model or layer.
+    """
+    return all(map(is_keras, flat(model)))

@@ -12,8 +12,8 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.live.called import Calling
 from keras_rectifiers.live.called import watched
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.layers import is_all_keras
 from keras_rectifiers.live.layers import is_functional
-from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.live.layers import members
 from keras_rectifiers.live.rectifiers import CALLED
 from keras_rectifiers.live.rectifiers import LiveRectifier
@@ -113,7 +113,7 @@ def seen(model: Any) -> tuple[LiveRectifier, ...]:
         model: A Keras model; not changed. Where it is not built, those that its layers
             are or hold.
     """
-    if all(is_keras(each) for each in flat(model)):
+    if is_all_keras(model):
         return find(model)
     try:
         return Trace(model).rectifiers
@@ -134,16 +134,11 @@ def _run_on_zeros(run: Any, args: Any, kwargs: Any) -> bool:
     """Run code that does not take symbolic tensors; no variable is changed."""
     try:
         with keras.StatelessScope():
-            run(*keras.tree.map_structure(_zeros, args), **_zeros_of(kwargs))
+            args, kwargs = keras.tree.map_structure(_zeros, (args, kwargs))
+            run(*args, **kwargs)
     except Exception:  # noqa: BLE001 - what a user's code raises
         return False
     return True
-
-
-def _zeros_of(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: keras.tree.map_structure(_zeros, value) for key, value in kwargs.items()
-    }
 
 
 def _zeros(tensor: Any) -> Any:

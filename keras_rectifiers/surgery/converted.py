@@ -27,10 +27,12 @@ from keras_rectifiers.live.layers import at_position
 from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.shadow import shadowed
+from keras_rectifiers.specs import CONVERTED_INNER
+from keras_rectifiers.specs import CONVERTED_ROUNDS
 from keras_rectifiers.surgery import constructors
 
 #: On-disk format: never change these.
-_INNER, _ROUNDS, _ASIDE = "inner", "rounds", "aside"
+_ASIDE = "aside"
 _COMPILED = "compile_config"
 
 #: Method of KerasHub's classes that writes a folder which only they can open.
@@ -63,7 +65,7 @@ class Converted:
         finally:
             self.__class__ = made
         inner.pop(_COMPILED, None)  # it is that of the converted one
-        return {_INNER: inner, _ASIDE: aside, _ROUNDS: rounds(self)}
+        return {CONVERTED_INNER: inner, _ASIDE: aside, CONVERTED_ROUNDS: rounds(self)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -78,11 +80,11 @@ class Converted:
             UnsupportedModelError: The class makes other layers than it did.
         """
         with constructors.policy(config[_ASIDE].get("dtype")):
-            made = keras.saving.deserialize_keras_object(config[_INNER])
+            made = keras.saving.deserialize_keras_object(config[CONVERTED_INNER])
         constructors.give_back(made, config[_ASIDE])
-        for puts in config[_ROUNDS]:
+        for puts in config[CONVERTED_ROUNDS]:
             apply(made, puts)
-        mark(made, config[_ROUNDS])
+        mark(made, config[CONVERTED_ROUNDS])
         return made
 
 
@@ -194,6 +196,6 @@ def _no_preset(self: Any, *args: Any, **kwargs: Any) -> None:
 
 def _from_config(cls: Any, config: dict[str, Any]) -> Any:
     """An object of a converted class; `clone_model` looks both configs up under it."""
-    if _ROUNDS in config:
+    if CONVERTED_ROUNDS in config:
         return Converted.from_config(config)
     return getattr(cls, ORIGINAL).from_config(config)

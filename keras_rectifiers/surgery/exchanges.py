@@ -61,9 +61,9 @@ class Exchanges:
         """
         if not self._steps:
             return
-        places = {path: member for path, member, *_ in walk(self._model)}
-        places[""] = self._model
-        at = {id(each.member): each for each in walk(self._model)}
+        inside = list(walk(self._model))
+        places = {"": self._model, **{each.path: each.member for each in inside}}
+        at = {id(each.member): each for each in inside}
         puts: list[tuple[Exchange, Put]] = []
         for step, found in self._steps:
             owner, attribute = _target(found, places)

@@ -24,8 +24,7 @@ from keras_rectifiers.graph.sites import FUSED
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.graph.sites import uses_by_width
 from keras_rectifiers.live import rectifiers
-from keras_rectifiers.live.layers import flat
-from keras_rectifiers.live.layers import is_keras
+from keras_rectifiers.live.layers import is_all_keras
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.trace import Trace
 
@@ -38,7 +37,6 @@ class Held:
     rectifier: LiveRectifier
     #: Whether the channels are on the same axis at each call.
     one_axis: bool = True
-
     #: Python code calls one object: it cannot become several layers.
     divisible: bool = False
 
@@ -80,7 +78,7 @@ class InPython:
     @functools.cached_property
     def _trace(self) -> Trace | None:
         """A run of the model; None where there is no code but that of Keras."""
-        if all(is_keras(each) for each in flat(self._model)):
+        if is_all_keras(self._model):
             return None
         return Trace(self._model)
 

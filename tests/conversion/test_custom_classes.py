@@ -1,9 +1,5 @@
 """Files whose layers users' classes make, from Python: `custom_objects=`."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -20,6 +16,7 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.errors import UnsupportedModelError
+from tests import fresh
 from tests import user_code
 
 _ROOT = Path(__file__).parents[2]
@@ -42,20 +39,6 @@ def objects(users):
 
 def _paths(made):
     return [step.site.path for step in made.steps]
-
-
-def _fresh(folder, code):
-    """Run code in a fresh interpreter in a folder; give its last line as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_plan_and_convert_file_take_classes(users, objects, tmp_path):
@@ -95,10 +78,10 @@ def test_the_new_file_opens_in_a_fresh_process(users, objects, tmp_path):
         "except Exception as error:\n"
         "    print(json.dumps(str(error)))\n"
     )
-    name, is_net, outputs = _fresh(
+    name, is_net, outputs = fresh.run(
         users, code.format(package="import keras_rectifiers")
     )
-    without = _fresh(users, code.format(package=""))
+    without = fresh.run(users, code.format(package=""))
 
     assert (name, is_net) == ("Net", True)
     np.testing.assert_array_equal(np.float32(outputs), np.asarray(model(x)))
