@@ -22,6 +22,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import members
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import wellformed
+from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
@@ -241,10 +242,7 @@ def _made_by_code(path: Path) -> tuple[str, bool]:
         return "", False  # whoever opens it says why, or knows another form
     for each in dicts(config):
         if forms.is_converted(each):
-            inner = each.get("config")
-            inner = (
-                inner.get(specs.CONVERTED_INNER) if isinstance(inner, dict) else None
-            )
+            inner = config_of(each).get(specs.CONVERTED_INNER)
             known = inner.get("class_name") if isinstance(inner, dict) else None
             return str(known or "a class"), each is config
     return "", False

@@ -15,6 +15,7 @@ from keras_rectifiers import specs
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.survey import Survey
 
@@ -26,7 +27,7 @@ def names_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
         entry: An object's config, with its class; for a converted object, the names
             of the class it had before.
     """
-    inner = (entry.get("config") or {}).get(specs.CONVERTED_INNER)
+    inner = config_of(entry).get(specs.CONVERTED_INNER)
     if forms.is_converted(entry) and inner:
         return names_of(inner)
     names = (entry.get("registered_name"), entry.get("class_name"))
