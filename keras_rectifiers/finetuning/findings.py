@@ -5,16 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import keras
-import numpy as np
-
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.finetuning.skill import predictions
+from keras_rectifiers.finetuning.skill import skill
 from keras_rectifiers.revival.norms import batch_norms
-
-#: How often predictions are dealt out anew.
-_DEALS = 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,50 +56,7 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
     outputs = predictions(model, sample.x)
     return Findings(
         diagnose(model, probe, batch_size=256, explain=False),
-        _skill(model, sample.y, outputs, seed),
+        skill(model, sample.y, outputs, seed),
         len(list(batch_norms(model))),
         outputs,
     )
-
-
-def predictions(model: Any, x: Any) -> Any:
-    """Outputs of a model in inference mode, as arrays."""
-    return model.predict(x, batch_size=256, verbose=0)
-
-
-def difference(before: Any, after: Any) -> float:
-    """Greatest |difference| of two structures of outputs; 0.0 for the same bytes.
-
-    NaN where they differ in what is a number, as in `verify`.
-    """
-    pairs = zip(keras.tree.flatten(before), keras.tree.flatten(after), strict=True)
-    gaps = [0.0]
-    for old, new in pairs:
-        if np.asarray(old).tobytes() != np.asarray(new).tobytes():
-            gap = np.abs(np.asarray(old, np.float64) - np.asarray(new, np.float64))
-            both = np.isnan(old) & np.isnan(new)
-            gaps.append(float(np.max(np.where(both, 0.0, gap))))
-    return float(np.max(gaps))
-
-
-def _skill(model: Any, labels: Any, outputs: Any, seed: int) -> float:
-    loss = _loss(model, labels, outputs)
-    samples = len(keras.tree.flatten(outputs)[0])
-    rng = np.random.default_rng(seed)
-    dealt = []
-    for _ in range(_DEALS):
-        order = rng.permutation(samples)
-        mixed = keras.tree.map_structure(lambda part: part[order], outputs)  # noqa: B023
-        dealt.append(_loss(model, labels, mixed))
-    chance = float(np.mean(dealt))
-    scale = max(abs(chance), abs(loss))
-    if not np.isfinite([loss, chance]).all() or scale == 0:
-        return 0.0
-    return (chance - loss) / scale
-
-
-def _loss(model: Any, labels: Any, outputs: Any) -> float:
-    as_tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, outputs)
-    y = keras.tree.map_structure(keras.ops.convert_to_tensor, labels)
-    loss = model.compute_loss(y=y, y_pred=as_tensors, training=False)
-    return float(keras.ops.convert_to_numpy(loss))

@@ -18,7 +18,7 @@ from keras_rectifiers.finetuning import compare
 from keras_rectifiers.finetuning import findings
 from keras_rectifiers.finetuning import resume as resuming
 from keras_rectifiers.finetuning.best_epoch import Budget
-from keras_rectifiers.finetuning.best_epoch import class_weights
+from keras_rectifiers.finetuning.class_weights import class_weights
 from keras_rectifiers.finetuning.findings import Findings
 from keras_rectifiers.finetuning.labels import check_labels
 from keras_rectifiers.finetuning.optimizers import prepare
@@ -32,6 +32,8 @@ from keras_rectifiers.finetuning.result import FinetuneResult
 from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
+from keras_rectifiers.finetuning.skill import difference
+from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.split import TEST
 from keras_rectifiers.finetuning.split import Parts
 from keras_rectifiers.finetuning.split import as_data
@@ -183,7 +185,7 @@ def finetune(
         seed,
     )
     treated = [treat(order, each) for each in program.prescriptions]
-    starts = [findings.predictions(each.model, look.sample.x) for each in treated]
+    starts = [predictions(each.model, look.sample.x) for each in treated]
     said = {
         "training": [program.epochs, schedule, batch_size, validation_split, seed],
         "given": [learning_rate, fold, class_weight],
@@ -253,7 +255,7 @@ def _result(
         tried=tried,
         plan=treated.plan,
         skill=look.found.skill,
-        start_difference=findings.difference(look.found.outputs, start),
+        start_difference=difference(look.found.outputs, start),
         before={**look.measured, **findings.fractions(look.found.diagnosis)},
         after={**_evaluated(final, parts.evaluation()), **findings.fractions(units)},
         history=tuple(run.logs),

@@ -7,8 +7,8 @@ import pytest
 import keras_rectifiers
 from keras_rectifiers.finetuning.best_epoch import Budget
 from keras_rectifiers.finetuning.best_epoch import KeepBest
-from keras_rectifiers.finetuning.best_epoch import class_weights
 from keras_rectifiers.finetuning.best_epoch import is_less_better
+from keras_rectifiers.finetuning.class_weights import class_weights
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4)).astype("float32")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_rectifiers.files.data import Data
-from keras_rectifiers.finetuning.findings import difference
 from keras_rectifiers.finetuning.findings import find
+from keras_rectifiers.finetuning.skill import difference
 
 X = np.random.default_rng(0).normal(size=(200, 3)).astype("float32")
 
