@@ -173,10 +173,10 @@ def _batches(data: Any, batch_size: int, *, labels: bool) -> Any:
     if data.is_stream:
         return data.x
     starts = range(0, data.samples, batch_size)
-    parts = ((start, data.part(start, start + batch_size)) for start in starts)
+    parts = (data.taken(slice(start, start + batch_size)) for start in starts)
     if labels:
-        return ((x, data.y[start : start + batch_size]) for start, x in parts)
-    return ((x,) for _, x in parts)
+        return ((part.x, part.y) for part in parts)
+    return ((part.x,) for part in parts)
 
 
 def _steps(data: Any, batch_size: int) -> int | None:

@@ -19,11 +19,16 @@ import numpy as np
 
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files import arrays
+from keras_rectifiers.files.fitting import Shape
+from keras_rectifiers.files.fitting import check_lengths
+from keras_rectifiers.files.fitting import fitted
+from keras_rectifiers.files.structures import are_arrays
+from keras_rectifiers.files.structures import as_arrays
+from keras_rectifiers.files.structures import leaves
+from keras_rectifiers.files.structures import mapped
 
 #: `package.module:function`.
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-Shape = tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,38 +36,57 @@ class Data:
     """A data set: arrays, or a data set object of a framework.
 
     Arrays have the samples along their first axis, and as many labels as inputs.
+    Several inputs or outputs are a list, a tuple or a dict of arrays.
     """
 
-    #: Inputs: an array, a mapping of input name to array, or a data set object
+    #: Inputs: an array, a structure of arrays, or a data set object
     #: (`tf.data.Dataset`, `PyDataset`, `DataLoader`, a generator).
     x: Any
-    #: Labels, or None. A data set object brings its own.
-    y: np.ndarray | None = None
-    #: Inputs kept apart for evaluation, or None.
-    x_test: np.ndarray | None = None
+    #: Labels in the same forms, or None. A data set object brings its own.
+    y: Any = None
+    #: Inputs kept apart for evaluation, in the same forms, or None.
+    x_test: Any = None
     #: Labels kept apart for evaluation, or None.
-    y_test: np.ndarray | None = None
+    y_test: Any = None
     #: Where the data came from, for messages.
     source: str = ""
+    #: Weights of samples in the loss: one array, or one for each output, or None.
+    sample_weight: Any = None
+    #: The same for what is kept apart for evaluation.
+    sample_weight_test: Any = None
+    #: Samples of a data set object, where somebody counted them.
+    counted: int | None = None
 
     @property
     def is_stream(self) -> bool:
         """Whether `x` is a data set object and not arrays."""
-        return not isinstance(self.x, (np.ndarray, Mapping))
+        return not are_arrays(self.x)
 
     @property
     def samples(self) -> int | None:
-        """Number of samples, None for a data set object."""
+        """Number of samples, None for a data set object that nobody counted."""
         if self.is_stream:
-            return None
-        first = next(iter(self.x.values())) if isinstance(self.x, Mapping) else self.x
-        return int(first.shape[0])
+            return self.counted
+        found = leaves(self.x)
+        return int(found[0].shape[0]) if found and found[0].ndim else 0
 
     def part(self, start: int, stop: int) -> Any:
         """The inputs of the samples from `start` to before `stop`."""
-        if isinstance(self.x, Mapping):
-            return {name: array[start:stop] for name, array in self.x.items()}
-        return self.x[start:stop]
+        return self.taken(slice(start, stop)).x
+
+    def taken(self, index: np.ndarray | slice) -> Data:
+        """Some samples, with their labels and weights.
+
+        Args:
+            index: Numbers of the samples, or a slice.
+        """
+
+        def rows(value: Any) -> Any:
+            return mapped(lambda array: array[index], value)
+
+        return dataclasses.replace(
+            self, x=rows(self.x), y=rows(self.y), sample_weight=rows(self.sample_weight)
+        )
 
     def limited(self, limit: int | None) -> Data:
         """At most `limit` samples, evenly spaced (files are often sorted by class).
@@ -70,17 +94,9 @@ class Data:
         Args:
             limit: Number of samples; None for all. A data set object stays whole.
         """
-        samples = self.samples
-        if limit is None or samples is None or limit >= samples:
+        if limit is None or self.is_stream or limit >= (self.samples or 0):
             return self
-        index = np.linspace(0, samples - 1, limit).astype(int)
-        x = (
-            {name: array[index] for name, array in self.x.items()}
-            if isinstance(self.x, Mapping)
-            else self.x[index]
-        )
-        y = None if self.y is None else self.y[index]
-        return dataclasses.replace(self, x=x, y=y)
+        return self.taken(np.linspace(0, (self.samples or 0) - 1, limit).astype(int))
 
 
 def load(
@@ -95,8 +111,9 @@ def load(
 
     Args:
         spec: A `.npz` (`x`, `y` or `x_train`, `y_train`, `x_test`, `y_test`, or the
-            names of the model's inputs), a `.npy`, a folder of images (one folder
-            for each class, or flat), or `package.module:function`.
+            names of the model's inputs and outputs; with `sample_weight`), a `.npy`,
+            a folder of images (one folder for each class, or flat), or
+            `package.module:function`.
         model: The `keras.Model` that the data are for, or None for no check.
         scale: Factor for the inputs; 1 leaves them, and their dtype, as they are.
         limit: At most so many samples, evenly spaced; None for all.
@@ -113,7 +130,7 @@ def load(
         x, y = load_folder(path, inputs, limit)
         data = Data(x, y, source=spec)
     elif path.exists():
-        data = _load_file(path, inputs)
+        data = _load_file(path, model)
     elif _FUNCTION.fullmatch(spec):
         data = _call(spec)
     else:
@@ -130,7 +147,7 @@ def load(
     return _scaled(data, scale)
 
 
-def _load_file(path: Path, inputs: Mapping[str, Shape]) -> Data:
+def _load_file(path: Path, model: Any) -> Data:
     if path.suffix == ".npy":
         return Data(arrays.read_npy(path), source=str(path))
     if path.suffix != ".npz":
@@ -139,13 +156,15 @@ def _load_file(path: Path, inputs: Mapping[str, Shape]) -> Data:
             f"function. Received: {str(path)!r}."
         )
     names = arrays.names(path)
-    for keys in (("x", "y"), ("x_train", "y_train", "x_test", "y_test")):
-        if keys[0] in names:
-            return Data(**_arrays(path, keys, names), source=str(path))
+    inputs = _inputs(model)
+    outputs = _labels_in(names, model)
+    for fields in (_PLAIN, _DIVIDED):
+        if fields["x"] in names:
+            return _read(path, names, fields, outputs)
     if inputs and all(name in names for name in inputs):
-        found = arrays.read_npz(path, [*inputs, *(["y"] if "y" in names else [])])
-        y = found.get("y") if "y" not in inputs else None
-        return Data({name: found[name] for name in inputs}, y, source=str(path))
+        named: dict[str, Any] = {"x": list(inputs)}
+        named |= {key: key for key in ("y", "sample_weight") if key not in inputs}
+        return _read(path, names, named, outputs)
     wanted = "'x' (and 'y'), or 'x_train' (and 'y_train', 'x_test', 'y_test')"
     if len(inputs) > 1:
         wanted += ", or the model's inputs " + ", ".join(map(repr, inputs))
@@ -155,12 +174,45 @@ def _load_file(path: Path, inputs: Mapping[str, Shape]) -> Data:
     )
 
 
-def _arrays(
-    path: Path, keys: tuple[str, ...], names: list[str]
-) -> dict[str, np.ndarray]:
-    """The arrays of some keys as fields of `Data`; what else is there stays unread."""
-    found = arrays.read_npz(path, [key for key in keys if key in names])
-    return {key.replace("_train", ""): array for key, array in found.items()}
+#: Field of `Data` -> name of its array in a `.npz`.
+_PLAIN: dict[str, Any] = {key: key for key in ("x", "y", "sample_weight")}
+_DIVIDED: dict[str, Any] = {
+    "x": "x_train",
+    "y": "y_train",
+    "sample_weight": "sample_weight_train",
+    **{key: key for key in ("x_test", "y_test", "sample_weight_test")},
+}
+
+
+def _labels_in(names: list[str], model: Any) -> list[str]:
+    """The outputs of a model with several, where a file has labels for each."""
+    outputs = list(getattr(model, "output_names", None) or [])
+    found = len(outputs) > 1 and all(name in names for name in outputs)
+    return outputs if found else []
+
+
+def _read(
+    path: Path, names: list[str], fields: Mapping[str, Any], outputs: list[str]
+) -> Data:
+    """The arrays of some fields; what else is in the file stays unread."""
+    wanted = dict(fields)
+    if outputs and wanted.get("y") not in names:
+        wanted["y"] = outputs
+    if wanted.get("sample_weight") not in names and "sample_weight" in names:
+        wanted["sample_weight"] = "sample_weight"
+    wanted = {
+        field: keys
+        for field, keys in wanted.items()
+        if isinstance(keys, list) or keys in names
+    }
+    found = arrays.read_npz(path, leaves(wanted))
+    parts: dict[str, Any] = {
+        field: {key: found[key] for key in keys}
+        if isinstance(keys, list)
+        else found[keys]
+        for field, keys in wanted.items()
+    }
+    return Data(**parts, source=str(path))
 
 
 def _call(spec: str) -> Data:
@@ -194,20 +246,77 @@ def _call(spec: str) -> Data:
 
 def _returned(value: Any, spec: str) -> Data:
     if isinstance(value, Data):
-        return dataclasses.replace(value, source=spec)
-    if isinstance(value, tuple) and len(value) == 2:  # noqa: PLR2004
-        x, y = value
-        x = x if isinstance(x, Mapping) else np.asarray(x)
-        return Data(x, np.asarray(y), source=spec)
-    if isinstance(value, (np.ndarray, Mapping)):
-        return Data(value, source=spec)
+        return dataclasses.replace(given(value), source=spec)
     iterable = hasattr(value, "__iter__") or hasattr(value, "__getitem__")
-    if iterable and not isinstance(value, (str, bytes, list)):
-        return Data(value, source=spec)
-    raise DataError(
-        "The data function must return (x, y), an array, or a data set object "
-        f"(tf.data.Dataset, PyDataset, DataLoader). Received: "
-        f"{type(value).__name__} from {spec!r}."
+    if isinstance(value, (str, bytes, list)) or not iterable:
+        raise DataError(
+            "The data function must return (x, y), an array, or a data set object "
+            f"(tf.data.Dataset, PyDataset, DataLoader). Received: "
+            f"{type(value).__name__} from {spec!r}."
+        )
+    return given(value, source=spec)
+
+
+def given(value: Any, source: str = "data", sample_weight: Any = None) -> Data:
+    """What `keras.Model.fit` takes, as `Data` with arrays of NumPy.
+
+    Args:
+        value: `Data`; `(x, y)` or `(x, y, sample_weight)`, where each is an array or
+            a structure of arrays; inputs alone; or a data set object of batches.
+        source: Where it came from, for messages.
+        sample_weight: Weights of samples, where they are given apart.
+
+    Raises:
+        DataError: A tuple of another length, or labels for a data set object.
+    """
+    if not isinstance(value, Data):
+        parts = value if isinstance(value, tuple) else (value,)
+        if not 1 <= len(parts) <= 3:  # noqa: PLR2004
+            raise DataError(
+                "Data must be (x, y) or (x, y, sample_weight). Received: a tuple of "
+                f"{len(parts)} parts in {source!r}. Give several inputs as a list, or "
+                "as a dict by name."
+            )
+        x, y, weight = (*parts, None, None)[:3]
+        value = Data(x, y, source=source, sample_weight=weight)
+    if sample_weight is not None:
+        if value.sample_weight is not None:
+            raise DataError(
+                "Weights of samples are given once. Received: sample_weight= and "
+                f"those in {source!r}. Leave one out."
+            )
+        value = dataclasses.replace(value, sample_weight=sample_weight)
+    return dataclasses.replace(
+        value,
+        **_converted(value, "x", "y", "sample_weight"),
+        **_converted(value, "x_test", "y_test", "sample_weight_test"),
+    )
+
+
+def _converted(data: Data, x: str, y: str, weight: str) -> dict[str, Any]:
+    """Three fields with arrays of NumPy; a data set object stays what it is."""
+    inputs, labels, weights = (getattr(data, name) for name in (x, y, weight))
+    if _is_plain(inputs):
+        inputs = as_arrays(inputs)
+        # A tuple is taken for (x, y) elsewhere; Keras takes either for inputs.
+        inputs = list(inputs) if isinstance(inputs, tuple) else inputs
+        return {x: inputs, y: as_arrays(labels), weight: as_arrays(weights)}
+    for name, part in ((y, labels), (weight, weights)):
+        if part is not None:
+            raise DataError(
+                f"A data set object brings its own labels and weights, in batches "
+                f"(x, y) or (x, y, sample_weight). Received: a "
+                f"{type(inputs).__name__} with {name} in {data.source!r}. Put them "
+                "into its batches; data to validate on are validation_data=."
+            )
+    return {}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is arrays, numbers in lists, or nothing at all."""
+    return all(
+        hasattr(leaf, "shape") or isinstance(leaf, (int, float, str))
+        for leaf in leaves(value)
     )
 
 
@@ -221,68 +330,21 @@ def _fitted(data: Data, inputs: Mapping[str, Shape]) -> Data:
     """Check lengths and shapes; add the channel axis that gray images often lack."""
     if data.is_stream:
         return data
-    _check_lengths(data)
-    if isinstance(data.x, Mapping):
-        for name, shape in inputs.items():
-            if name in data.x and not _fits(data.x[name].shape, shape):
-                raise _misfit(f"input {name!r}", data.x[name].shape, shape, data)
-        return data
-    if not inputs:
-        return data
-    if len(inputs) > 1:
-        raise DataError(
-            f"The model has {len(inputs)} inputs, {', '.join(map(repr, inputs))}. "
-            f"Received: one array in {data.source!r}. Give an array for each name."
+    measured = data.x_test if are_arrays(data.x_test) else None
+    if measured is not None and data.y_test is None:
+        raise DataError(f"The data {data.source!r} have x_test but no y_test.")
+    for x, ends in ((data.x, ""), (measured, "_test")):
+        labels = (f"{name}{ends}" for name in ("y", "sample_weight"))
+        check_lengths(
+            (f"x{ends}", x),
+            [(name, getattr(data, name)) for name in labels],
+            data.source,
         )
-    shape = next(iter(inputs.values()))
-    x = _with_channel(data.x, shape)
-    if not _fits(x.shape, shape):
-        raise _misfit("the model's input", data.x.shape, shape, data)
-    x_test = None if data.x_test is None else _with_channel(data.x_test, shape)
-    if x_test is not None and not _fits(x_test.shape, shape):
-        raise _misfit("the model's input (x_test)", x_test.shape, shape, data)
+    x = fitted(data.x, inputs, data.source)
+    if measured is None:
+        return dataclasses.replace(data, x=x)
+    x_test = fitted(measured, inputs, data.source, " (x_test)")
     return dataclasses.replace(data, x=x, x_test=x_test)
-
-
-def _check_lengths(data: Data) -> None:
-    pairs = [("x", "y", data.samples, data.y)]
-    if data.x_test is not None:
-        if data.y_test is None:
-            raise DataError(f"The data {data.source!r} have x_test but no y_test.")
-        pairs.append(("x_test", "y_test", len(data.x_test), data.y_test))
-    for x, y, samples, labels in pairs:
-        if samples == 0:
-            raise DataError(f"The data {data.source!r} hold no sample in {x!r}.")
-        if labels is not None and (not labels.ndim or len(labels) != samples):
-            raise DataError(
-                f"{x} and {y} must have the same number of samples. Received: "
-                f"{samples} and {len(labels) if labels.ndim else 'a scalar'} in "
-                f"{data.source!r}."
-            )
-
-
-def _with_channel(x: np.ndarray, shape: Shape) -> np.ndarray:
-    if x.ndim == len(shape) - 1 and shape[-1] == 1:
-        return x[..., None]
-    return x
-
-
-def _fits(actual: tuple[int, ...], shape: Shape) -> bool:
-    return len(actual) == len(shape) and all(
-        wanted is None or axis == 0 or length == wanted
-        for axis, (length, wanted) in enumerate(zip(actual, shape, strict=True))
-    )
-
-
-def _misfit(what: str, actual: tuple[int, ...], wanted: Shape, data: Data) -> DataError:
-    def text(shape: tuple[Any, ...]) -> str:
-        return " x ".join("any" if axis is None else str(axis) for axis in shape[1:])
-
-    return DataError(
-        f"The data must fit {what}. Received: samples of {text(actual) or 'no axis'} "
-        f"in {data.source!r}, where the model takes {text(wanted)}. Reshape or resize "
-        "the data."
-    )
 
 
 def _scaled(data: Data, scale: float) -> Data:
@@ -295,11 +357,8 @@ def _scaled(data: Data, scale: float) -> Data:
         )
 
     def times(x: Any) -> Any:
-        return None if x is None else np.asarray(x, "float32") * np.float32(scale)
+        return np.asarray(x, "float32") * np.float32(scale)
 
-    x = (
-        {name: times(array) for name, array in data.x.items()}
-        if isinstance(data.x, Mapping)
-        else times(data.x)
+    return dataclasses.replace(
+        data, x=mapped(times, data.x), x_test=mapped(times, data.x_test)
     )
-    return dataclasses.replace(data, x=x, x_test=times(data.x_test))
