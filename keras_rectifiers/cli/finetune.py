@@ -71,6 +71,11 @@ from keras_rectifiers.cli.options import slopes
     "sparse_categorical_crossentropy or mse; starts a new Adam.",
 )
 @click.option(
+    "--steps-per-epoch",
+    type=click.IntRange(min=1),
+    help="Steps of an epoch, for data that never end (default: all data).",
+)
+@click.option(
     "--validation-split",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.1,
@@ -142,6 +147,7 @@ def command(
     learning_rate: float | None,
     schedule: str,
     loss: str | None,
+    steps_per_epoch: int | None,
     validation_split: float,
     seed: int,
     metrics: tuple[str, ...],
@@ -205,6 +211,7 @@ def command(
             schedule=schedule,
             loss=loss,
             batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
             validation_split=validation_split,
             seed=seed,
             metrics=list(metrics) or None,

@@ -13,14 +13,16 @@ import keras
 
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.data import given as as_data
 from keras_rectifiers.finetuning import checks
 from keras_rectifiers.finetuning import compare
 from keras_rectifiers.finetuning import findings
 from keras_rectifiers.finetuning import resume as resuming
+from keras_rectifiers.finetuning import unbuilt
 from keras_rectifiers.finetuning.best_epoch import Budget
-from keras_rectifiers.finetuning.class_weights import class_weights
 from keras_rectifiers.finetuning.findings import Findings
 from keras_rectifiers.finetuning.labels import check_labels
+from keras_rectifiers.finetuning.optimizers import has_own_loss
 from keras_rectifiers.finetuning.optimizers import prepare
 from keras_rectifiers.finetuning.prepare import Order
 from keras_rectifiers.finetuning.prepare import Treated
@@ -34,9 +36,7 @@ from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
 from keras_rectifiers.finetuning.skill import difference
 from keras_rectifiers.finetuning.skill import predictions
-from keras_rectifiers.finetuning.split import TEST
 from keras_rectifiers.finetuning.split import Parts
-from keras_rectifiers.finetuning.split import as_data
 from keras_rectifiers.finetuning.split import split
 from keras_rectifiers.folding.fold import fold as folded
 
@@ -58,7 +58,10 @@ def finetune(
     loss: Any = None,
     metrics: Any = None,
     batch_size: int = 32,
+    steps_per_epoch: int | None = None,
+    sample_weight: Any = None,
     validation_split: float = 0.1,
+    validation_data: Any = None,
     seed: int = 0,
     keep_best: bool = True,
     fold: bool = False,
@@ -99,8 +102,10 @@ def finetune(
 
     Args:
         model: A `keras.Model`.
-        data: `(x, y)`, a `keras_rectifiers.files.data.Data`, or a data set object of
-            batches `(x, y)`.
+        data: What `keras.Model.fit` takes: `(x, y)` or `(x, y, sample_weight)` of
+            arrays, or of lists, tuples or dicts of arrays; a `tf.data.Dataset`,
+            `PyDataset`, torch `DataLoader` or generator of such batches; or a
+            `keras_rectifiers.files.data.Data`, which may bring test data.
         treatment: See above. None: `"convert"` where `to` or a selection is given,
             else `"auto"`.
         to: For `"convert"`: `"prelu"` (default), `"leaky_relu"` or what else
@@ -115,8 +120,15 @@ def finetune(
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.
+        steps_per_epoch: Steps of an epoch, at least 1; needed for generators and for
+            data sets that never end. None: all data.
+        sample_weight: Weights of samples in the loss: one array, or one for each
+            output. A data set object has its own.
         validation_split: Share of the arrays in 0..1 (1 excluded) that is held out
-            at random, and measured. Not used where the data bring test arrays.
+            at random, and measured. Not used where the data bring test arrays, or
+            with validation data.
+        validation_data: Data in the same forms, which end, that are measured and
+            choose the best epoch in place of the validation split.
         seed: For the split, the order of samples, new weights and dropout.
         keep_best: Whether the model ends with the weights of its best epoch, by
             the first metric on the validation split (on the training data where
@@ -125,7 +137,8 @@ def finetune(
         fold: Whether slopes of dead units are annealed to 0 in the first three
             fifths of the run, and every rectifier whose slopes allow it becomes a
             plain ReLU again.
-        class_weight: Class -> weight in the loss, or `"balanced"`.
+        class_weight: Class -> weight in the loss, or `"balanced"`; for several
+            outputs a mapping from output to one of these.
         budget: Seconds after which training ends; None for all epochs.
         resume: Folder in which the state is kept after each epoch. A call with the
             same model, data and options goes on from what it finds there; the order
@@ -156,14 +169,26 @@ def finetune(
         schedule=schedule,
         batch_size=batch_size,
         seed=seed,
+        steps_per_epoch=steps_per_epoch,
     )
-    given = as_data(data)
+    given = as_data(data, sample_weight=sample_weight)
     checks.check_arrays(model, given)
+    measured = None if validation_data is None else as_data(validation_data)
+    if measured is not None:
+        checks.check_arrays(model, measured, "validation")
     if asked != RESTART:  # that one draws weights anew
         checks.check_weights(model)
     keras.utils.set_random_seed(seed)
-    parts = split(given, validation_split, batch_size, seed)
-    weights = class_weights(class_weight, parts.train.y)
+    parts = split(
+        given,
+        validation_split,
+        batch_size,
+        seed,
+        validation=measured,
+        steps=steps_per_epoch,
+        labels=not has_own_loss(model),
+    ).weighted(class_weight, model, loss)
+    model = unbuilt.built(model, parts.sample(1).x)
     limits = [] if budget is None else [Budget(budget)]
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
     look = _looked_at(model, parts, probe, compiling, seed)
@@ -181,7 +206,7 @@ def finetune(
         schedule,
         look.probe if look.found.diagnosis.layers else None,
         [*callbacks, *limits],
-        {"class_weight": weights, "verbose": verbose},
+        {"verbose": verbose},
         seed,
     )
     treated = [treat(order, each) for each in program.prescriptions]
@@ -214,18 +239,18 @@ class _Look:
 def _looked_at(
     model: Any, parts: Parts, probe: Any, compiling: Mapping[str, Any], seed: int
 ) -> _Look:
+    sample = parts.sample(PROBE_SAMPLES)
+    checks.check_arrays(model, sample)  # of a data set object, nothing was seen yet
     original = copied(model)
     prepare(original, **compiling)
     measured = check_labels(
         original,
-        parts.test or parts.train,
+        parts.in_memory() or [sample],
         lambda: _evaluated(original, parts.evaluation()),
     )
     start = measured
-    if parts.evaluated_on == TEST:
+    if parts.test is not parts.validation:
         start = _evaluated(original, parts.choosing())
-    sample = parts.sample(PROBE_SAMPLES)
-    checks.check_arrays(model, sample)  # of a data set object, nothing was seen yet
     watched = sample.x if probe is None else probe
     found = findings.find(original, sample, watched, seed)
     return _Look(found, measured, start, sample, watched)

@@ -66,14 +66,22 @@ def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:
         return (Prescription(NONE, "no unit is dead"),)
     verb = "is" if dead == 1 else "are"
     why = f"{dead} of {found.diagnosis.units} units {verb} dead"
-    if found.dead_fraction < SOME or (not many and found.skill >= LOW):
+    # Where the skill is not known, nothing is given up unless a trial says so.
+    unknown = found.skill is None
+    skill = 1.0 if found.skill is None else found.skill
+    if found.dead_fraction < SOME or (not many and skill >= LOW):
         return (Prescription(REVIVE, why),)
     if not many:
         why += ", and the outputs say little about the labels"
         return (Prescription(REVIVE, why), Prescription(RESTART, why, True))
-    says = found.skill > CHANCE
-    why += ", though" if says else ", and"
-    why += f" the outputs say {'something' if says else 'nothing'} about the labels"
+    says = skill > CHANCE
+    why += ", though" if says and not unknown else ", and"
+    what = "something" if says else "nothing"
+    why += (
+        " whether the outputs say anything about the labels is not known"
+        if unknown
+        else f" the outputs say {what} about the labels"
+    )
     if found.norms:
         # What died of its normalisations may still have its kernels.
         tried: tuple[str, ...] = (NORMS, RESTART)

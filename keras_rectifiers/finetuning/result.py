@@ -45,8 +45,9 @@ class FinetuneResult:
     #: How it was converted, None where it was not.
     plan: Any
     #: How much better the original's predictions were than the same ones dealt out
-    #: to samples at random: 1 at most, 0 where they say nothing about the labels.
-    skill: float
+    #: to samples at random: 1 at most, 0 where they say nothing about the labels,
+    #: None where that cannot be known.
+    skill: float | None
     #: Greatest |difference| between outputs of the original and of the treated
     #: model before its first step, on the probe; 0.0 for the same bytes.
     start_difference: float
@@ -56,8 +57,8 @@ class FinetuneResult:
     after: Mapping[str, float]
     #: Logs of each epoch.
     history: tuple[Mapping[str, float], ...]
-    #: What the metrics were measured on: `"test data"`, `"validation split"` or
-    #: `"training data"`.
+    #: What the metrics were measured on: `"test data"`, `"validation data"`,
+    #: `"validation split"` or `"training data"`.
     evaluated_on: str
     #: The epoch whose weights the model has, from 1; 0 where none was better than
     #: the start, None where the last ones were taken.
