@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,9 @@ from keras_rectifiers.diagnosis.finite import broken_weights
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.structures import are_arrays
+from keras_rectifiers.files.structures import mapped
+from keras_rectifiers.files.structures import named_leaves
 from keras_rectifiers.finetuning.prescriptions import AUTO
 from keras_rectifiers.finetuning.prescriptions import CONVERT
 from keras_rectifiers.finetuning.prescriptions import SLOPES
@@ -71,6 +73,7 @@ def check_numbers(
     schedule: str,
     batch_size: int,
     seed: int,
+    steps_per_epoch: int | None = None,
 ) -> None:
     """Refuse numbers out of their range.
 
@@ -80,6 +83,7 @@ def check_numbers(
     rules: tuple[tuple[str, Any, Callable[[Any], bool], str], ...] = (
         ("epochs", epochs, lambda v: v >= 1, "at least 1"),
         ("batch_size", batch_size, lambda v: v >= 1, "at least 1"),
+        ("steps_per_epoch", steps_per_epoch, lambda v: v >= 1, "at least 1"),
         ("seed", seed, lambda v: 0 <= v < 2**32, "0 or more, below 2**32"),
         (
             "learning_rate",
@@ -135,12 +139,13 @@ def treatment_of(treatment: str | None, to: Any, selection: Mapping[str, Any]) -
     return treatment
 
 
-def check_arrays(model: Any, data: Data) -> None:
+def check_arrays(model: Any, data: Data, name: str = "") -> None:
     """Refuse arrays that the model cannot train on; a data set object passes.
 
     Args:
         model: The model.
         data: The data.
+        name: The argument that they came by, where it is not `data`.
 
     Raises:
         DataError: No samples, no numbers, NaN, or another shape.
@@ -150,30 +155,34 @@ def check_arrays(model: Any, data: Data) -> None:
             "Training needs data. Received: None. Give (x, y), or a data set object "
             "of batches (x, y)."
         )
-    if data.is_stream:
-        return
-    for x, y, names in (
-        (data.x, data.y, ("x", "y")),
-        (data.x_test, data.y_test, ("x_test", "y_test")),
-    ):
-        if x is None:
+    for ends in ("", "_test"):
+        fields = [f"{field}{ends}" for field in ("x", "y", "sample_weight")]
+        x, y, weight = (getattr(data, field) for field in fields)
+        if x is None or not are_arrays(x):
             continue
-        inputs = list(_named(x, names[0]))
-        labels = [] if y is None else [(names[1], y)]
-        for name, array in [*inputs, *labels]:
-            _check_array(name, array, data.source)
-        _check_lengths([*inputs, *labels], data.source)
-        check_fits(model, keras.tree.map_structure(lambda part: part[:1], x))
+        found = [
+            pair
+            for field, value in zip(fields, (x, y, weight), strict=True)
+            for pair in named_leaves(value, f"{name}_{field}" if name else field)
+        ]
+        text = _takes_text(model)
+        for title, array in found:
+            _check_array(title, array, data.source, text=text)
+        _check_lengths(found, data.source)
+        check_fits(model, mapped(lambda part: part[:1], x))
 
 
-def _named(x: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(x, Mapping):
-        yield from ((str(key), array) for key, array in x.items())
-    else:
-        yield name, x
+def _takes_text(model: Any) -> bool:
+    """Whether an input of the model is text."""
+    try:
+        return any(str(tensor.dtype) == "string" for tensor in model.inputs or ())
+    except (AttributeError, ValueError):
+        return False  # subclassed, or a Sequential that has no input shape yet
 
 
-def _check_array(name: str, array: Any, source: str) -> None:
+def _check_array(name: str, array: Any, source: str, *, text: bool) -> None:
+    if text and array.dtype.kind in "SUO":
+        return
     if array.dtype.kind not in _NUMBERS:
         raise DataError(
             f"{name} of {source!r} must hold numbers. Received: type {array.dtype}. "
@@ -197,5 +206,6 @@ def _check_lengths(arrays: Iterable[tuple[str, Any]], source: str) -> None:
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise DataError(
-            f"All arrays of {source!r} must have as many samples. Received: {said}."
+            f"All arrays of {source!r} must have the same number of samples. "
+            f"Received: {said}."
         )

@@ -21,8 +21,8 @@ class Findings:
     diagnosis: Diagnosis
     #: How much better the predictions are than the same ones dealt out to samples
     #: at random, as a share of the loss: 1 at best, 0 where they say nothing about
-    #: the labels, as where the output is a constant.
-    skill: float
+    #: the labels, as where the output is a constant. None where that is unknown.
+    skill: float | None
     #: Batch normalisations that learn.
     norms: int
     #: Predictions of the sample, as arrays in Keras' structure.
@@ -56,7 +56,7 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
     outputs = predictions(model, sample.x)
     return Findings(
         diagnose(model, probe, batch_size=256, explain=False),
-        skill(model, sample.y, outputs, seed),
+        skill(model, sample, outputs, seed),
         len(list(batch_norms(model))),
         outputs,
     )

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_rectifiers.errors import DataError
+from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.structures import named_leaves
+from keras_rectifiers.finetuning import outputs
 
 _REMEDY = (
     "Numbers of classes need sparse_categorical_crossentropy, one column for each "
     "class categorical_crossentropy, quantities mse (on the command line --loss)."
 )
+_SEVERAL = "Give labels in the structure of the model's outputs, or as a dict by name."
 
 
-def check_labels(model: Any, data: Data, evaluate: Callable[[], Any]) -> Any:
+def check_labels(model: Any, data: Sequence[Data], evaluate: Callable[[], Any]) -> Any:
     """Evaluate a model once; explain labels that its loss cannot take.
 
     Args:
         model: The compiled model.
-        data: The data whose labels are used, for the message.
+        data: The data whose labels are used, what is evaluated first: arrays, or a
+            sample of a data set object.
         evaluate: Evaluates the model on them.
 
     Returns:
@@ -30,48 +36,77 @@ def check_labels(model: Any, data: Data, evaluate: Callable[[], Any]) -> Any:
     Raises:
         DataError: The labels do not fit the loss or the model's output.
     """
-    _check_classes(model, data)
+    for part in data:
+        for output in outputs.of_labels(model, part.y):
+            _check_classes(output, part.source)
     try:
         return evaluate()
+    except RectifierError:
+        raise
     except Exception as error:
+        own = _own(error)
+        if own is not None:
+            raise own from error
+        several = len(outputs.of_labels(model, data[0].y)) > 1
         raise DataError(
-            f"The labels must fit the model's loss. Received: {_described(data)} for "
-            f"outputs of shape {_output(model)} under the loss {_name(model.loss)!r} "
-            f"({_cause(error)}). {_REMEDY}"
+            f"The labels must fit the model's loss. Received: {_described(data[0])} "
+            f"for outputs of shape {_output(model)} under the loss "
+            f"{outputs.name_of(model.loss)!r} ({_cause(error)}). "
+            f"{_SEVERAL if several else _REMEDY}"
         ) from error
 
 
-def _check_classes(model: Any, data: Data) -> None:
+def _check_classes(output: outputs.Output, source: str) -> None:
     """Some backends give NaN, and not an error, for a class that is not there."""
-    if data.y is None or "sparse_categorical" not in _name(model.loss):
+    if not output.is_sparse or not output.shape or output.shape[-1] is None:
         return
-    shape = _output(model)
-    classes = shape[-1] if isinstance(shape, tuple) and shape else None
-    if classes is None:
+    classes = output.shape[-1]
+    labels = np.asarray(output.labels)
+    ignored = getattr(output.loss, "ignore_class", None)
+    if ignored is not None:
+        labels = labels[labels != ignored]
+    if not labels.size:
         return
-    low, high = np.min(data.y), np.max(data.y)
+    low, high = np.min(labels), np.max(labels)
     if low < 0 or high >= classes:
+        where = "" if output.name == "y" else f" for {output.name!r}"
         raise DataError(
             f"Labels must be classes from 0 to {classes - 1}, as many as the model "
-            f"has outputs. Received: {low} to {high} in {data.source!r}."
+            f"has outputs. Received: {low} to {high} in {source!r}{where}."
         )
 
 
 def _described(data: Data) -> str:
     if data.y is None:
-        return f"those of {data.source!r}"
-    return f"labels of shape {data.y.shape} and dtype {data.y.dtype}"
+        return f"no labels in {data.source!r}"
+    several = [
+        f"{'labels' if name == 'y' else name} of shape {array.shape} and dtype "
+        f"{array.dtype}"
+        for part, title in ((data.y, "y"), (data.sample_weight, "sample_weight"))
+        for name, array in named_leaves(part, title)
+    ]
+    return ", ".join(several)
 
 
 def _output(model: Any) -> Any:
-    return getattr(model, "output_shape", None)
+    try:
+        return model.output_shape
+    except (AttributeError, ValueError):
+        return "unknown"
 
 
-def _name(loss: Any) -> str:
-    """A loss as Keras names it: its string, function or class."""
-    if isinstance(loss, str):
-        return loss
-    return str(getattr(loss, "name", None) or getattr(loss, "__name__", loss))
+def _own(error: BaseException) -> DataError | None:
+    """An error of this package that a backend put into one of its own."""
+    mark = f"{DataError.__name__}: "
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DataError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    for line in str(error).splitlines():
+        if mark in line:
+            return DataError(line[line.index(mark) + len(mark) :].strip())
+    return None
 
 
 def _cause(error: Exception) -> str:

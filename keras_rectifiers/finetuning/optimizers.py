@@ -40,7 +40,8 @@ def prepare(
     Raises:
         ValueError: No loss at all, or a learning rate on top of a schedule.
     """
-    if loss is None and getattr(model, "loss", None) is None:
+    own = has_own_loss(model) and model.compiled
+    if loss is None and getattr(model, "loss", None) is None and not own:
         raise ValueError(
             "Fine-tuning with labels needs a loss. Received: a model that is not "
             "compiled with one, and loss=None. Give loss= (on the command line "
@@ -54,6 +55,14 @@ def prepare(
     without_decay(model)
     if learning_rate is not None:
         _set_learning_rate(model.optimizer, learning_rate)
+
+
+def has_own_loss(model: Any) -> bool:
+    """Whether a model's class says by itself how it is trained or what its loss is."""
+    names = ("train_step", "compute_loss")
+    return any(
+        getattr(type(model), name) is not getattr(keras.Model, name) for name in names
+    )
 
 
 def default_metrics(loss: Any, metrics: Any) -> Any:

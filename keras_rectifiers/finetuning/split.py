@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,9 +12,13 @@ import numpy as np
 
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.finetuning import streams
+from keras_rectifiers.finetuning.class_weights import for_stream
+from keras_rectifiers.finetuning.class_weights import in_loss
 
 #: What metrics are measured on, in words.
 VALIDATION = "validation split"
+GIVEN = "validation data"
 TEST = "test data"
 TRAINING = "training data"
 
@@ -32,142 +35,217 @@ class Parts:
     evaluated_on: str
     #: Samples in a step, for arrays.
     batch_size: int
+    #: What the best epoch is chosen by, None for the training data.
+    validation: Data | None = None
+    #: Steps of an epoch, where that was asked for.
+    steps_per_epoch: int | None = None
+    #: Whether the training data end by themselves.
+    ends: bool = True
+    #: Batches of the training data, where they are a data set object.
+    batches: int | None = None
+    #: Weights of samples in training, those of classes among them.
+    weights: Any = None
+    #: Class -> weight, for a data set object.
+    class_weight: Any = None
 
     def training(self) -> dict[str, Any]:
         """Arguments of `keras.Model.fit`."""
         arguments = self._arguments(self.train)
-        if self.test is not None:
-            arguments["validation_data"] = (self.test.x, self.test.y)
+        if self.weights is not None:
+            arguments["sample_weight"] = self.weights
+        if self.class_weight is not None:
+            arguments["class_weight"] = self.class_weight
+        if self.steps_per_epoch is not None:
+            arguments["steps_per_epoch"] = self.steps_per_epoch
+        if self.train.is_stream and not isinstance(self.train.x, keras.utils.PyDataset):
+            arguments["shuffle"] = False  # Keras warns that it has no effect
+        watched = self.validation or self.test
+        if watched is not None:
+            arguments["validation_data"] = _fed(watched)
         return arguments
 
     def evaluation(self) -> dict[str, Any]:
         """Arguments of `keras.Model.evaluate`, for what is reported."""
-        return self._arguments(self.test or self.train)
+        return self._evaluated(self.test)
 
     def choosing(self) -> dict[str, Any]:
         """The same for what the best epoch is chosen by: never by test arrays."""
-        held_out = self.test if self.held_out else None
-        return self._arguments(held_out or self.train)
+        return self._evaluated(self.validation)
 
     def sample(self, limit: int) -> Data:
         """At most `limit` samples of the training data with labels, in memory."""
         if not self.train.is_stream:
             return self.train.limited(limit)
-        return Data(*_head(self.train.x, limit), source=self.train.source)
+        x, y, weight = streams.first_samples(self.train.x, limit)
+        return Data(x, y, source=self.train.source, sample_weight=weight)
+
+    def in_memory(self) -> list[Data]:
+        """The data that are arrays, what is measured first."""
+        parts = (self.test, self.validation, self.train)
+        return [part for part in parts if part is not None and not part.is_stream]
 
     @property
-    def steps(self) -> int | None:
-        """Steps of an epoch, where that is known."""
-        if self.train.samples is not None:
-            return math.ceil(self.train.samples / self.batch_size)
-        try:
-            return len(self.train.x)
-        except TypeError:
-            return getattr(self.train.x, "num_batches", None)
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        if self.steps_per_epoch or self.batches:
+            return self.steps_per_epoch or self.batches or 0
+        return math.ceil((self.train.samples or 0) / self.batch_size)
+
+    @property
+    def samples_seen(self) -> int:
+        """Samples that an epoch of training takes."""
+        if self.steps_per_epoch and not self.train.is_stream:
+            return self.steps_per_epoch * self.batch_size
+        return self.train.samples or 0
 
     @property
     def held_out(self) -> int | None:
         """Samples that choose the best epoch; test arrays choose nothing."""
-        chosen = self.evaluated_on == VALIDATION and self.test is not None
-        return self.test.samples if chosen and self.test else None
+        return None if self.validation is None else self.validation.samples
+
+    def weighted(self, class_weight: Any, model: Any, loss: Any = None) -> Parts:
+        """The same parts with weights of classes in training.
+
+        Args:
+            class_weight: As `finetune` takes it.
+            model: The model, for the names of its outputs.
+            loss: The loss that replaces the model's, or None.
+
+        Raises:
+            ArgumentError: The weights do not fit the labels, or data set objects.
+        """
+        if class_weight is None:
+            return self
+        if not self.train.is_stream:
+            found = in_loss(class_weight, self.train, model, loss)
+            return dataclasses.replace(self, weights=found)
+        first = next(streams.batches(self.train.x))
+        passed = for_stream(class_weight, self.train, streams.as_numpy(first))
+        return dataclasses.replace(self, class_weight=passed)
+
+    def _evaluated(self, data: Data | None) -> dict[str, Any]:
+        if data is not None:
+            return self._arguments(data)
+        arguments = self._arguments(self.train)
+        if not self.ends:
+            arguments["steps"] = self.steps
+        return arguments
 
     def _arguments(self, data: Data) -> dict[str, Any]:
         if data.is_stream:
-            return {"x": data.x}
-        return {"x": data.x, "y": data.y, "batch_size": self.batch_size}
+            return {"x": _fed(data)}
+        arguments = {"x": data.x, "y": data.y, "batch_size": self.batch_size}
+        if data.sample_weight is not None:
+            arguments["sample_weight"] = data.sample_weight
+        return arguments
 
 
-def as_data(data: Any) -> Data:
-    """What `finetune` is given, as `Data`.
-
-    Args:
-        data: `Data`, `(x, y)`, or a data set object of batches.
-    """
-    if isinstance(data, Data):
-        return data
-    if isinstance(data, tuple) and len(data) == 2:  # noqa: PLR2004
-        x, y = data
-        x = x if isinstance(x, Mapping) else np.asarray(x)
-        return Data(x, np.asarray(y), source="data")
-    return Data(data, source="data")
-
-
-def split(data: Data, share: float, batch_size: int, seed: int) -> Parts:
+def split(
+    data: Data,
+    share: float,
+    batch_size: int,
+    seed: int,
+    *,
+    validation: Data | None = None,
+    steps: int | None = None,
+    labels: bool = True,
+) -> Parts:
     """Hold out test arrays, or a random share of the samples.
 
     Args:
         data: Arrays with labels, or a data set object of batches.
         share: Part of the samples to hold out, 0..1; 0 for none. Data with test
-            arrays of their own, and data set objects, are not divided.
+            arrays of their own, and data set objects, are not divided, nor where
+            there are validation data.
         batch_size: Samples in a step.
         seed: Of the random choice.
+        validation: What the best epoch is chosen by, or None.
+        steps: Steps of an epoch, or None for all data.
+        labels: Whether labels are needed.
 
     Raises:
-        DataError: Arrays without labels, or a data set that can be read only once.
+        DataError: Arrays without labels, or a data set that can be read only once or
+            never ends.
     """
+    test = _test_of(data)
+    train = dataclasses.replace(data, x_test=None, y_test=None, sample_weight_test=None)
+    kept = None if validation is None else _counted(validation, "validation_data")
+    evaluated_on = TEST if test else GIVEN if kept else TRAINING
+    parts = Parts(train, test or kept, evaluated_on, batch_size, kept, steps)
     if data.is_stream:
-        if isinstance(data.x, Iterator):
-            raise DataError(
-                "Training reads its data several times. Received: a "
-                f"{type(data.x).__name__} from {data.source!r}, which can be read "
-                "once. Return a tf.data.Dataset, PyDataset, DataLoader or (x, y)."
-            )
-        return Parts(data, None, TRAINING, batch_size)
-    if data.y is None:
+        return _streaming(parts)
+    if data.y is None and labels:
         raise DataError(
             f"Training needs labels, and {data.source!r} has none. Give (x, y)."
         )
-    if data.x_test is not None:
-        test = Data(data.x_test, data.y_test, source=data.source)
-        train = dataclasses.replace(data, x_test=None, y_test=None)
-        return Parts(train, test, TEST, batch_size)
     samples = data.samples or 0
     held_out = round(samples * share)
-    if held_out in (0, samples):
-        return Parts(data, None, TRAINING, batch_size)
+    if evaluated_on != TRAINING or held_out in (0, samples):
+        return parts
     # Keras' own validation_split takes the last samples: in a file that is sorted
     # by class those are one class.
     order = np.random.default_rng(seed).permutation(samples)
-    test = _taken(data, np.sort(order[:held_out]))
-    rest = _taken(data, np.sort(order[held_out:]))
-    return Parts(rest, test, VALIDATION, batch_size)
+    out = train.taken(np.sort(order[:held_out]))
+    rest = train.taken(np.sort(order[held_out:]))
+    return Parts(rest, out, VALIDATION, batch_size, out, steps)
 
 
-def _taken(data: Data, index: np.ndarray) -> Data:
-    x = (
-        {name: array[index] for name, array in data.x.items()}
-        if isinstance(data.x, Mapping)
-        else data.x[index]
+def _streaming(parts: Parts) -> Parts:
+    """The same parts with the training data counted."""
+    data, steps = parts.train, parts.steps_per_epoch
+    stream = data.x
+    if isinstance(stream, Iterator) and not hasattr(stream, "cardinality"):
+        if steps is None:
+            raise DataError(
+                "Training reads its data several times. Received: a "
+                f"{type(stream).__name__} from {data.source!r}, which can be read "
+                "once. Return a tf.data.Dataset, PyDataset, DataLoader or (x, y); or "
+                "pass steps_per_epoch= (on the command line --steps-per-epoch) for "
+                "one that never ends."
+            )
+        stream = streams.Endless(stream, data.source)
+    streams.check_kind(stream, "data", data.source)
+    found = streams.length(stream, steps, "data", data.source)
+    return dataclasses.replace(
+        parts,
+        train=dataclasses.replace(data, x=stream, counted=found.samples),
+        ends=found.ends,
+        batches=found.batches,
     )
-    return Data(x, None if data.y is None else data.y[index], source=data.source)
 
 
-def _head(stream: Any, limit: int) -> tuple[Any, Any]:
-    """The first inputs and labels of a data set object, at most `limit` of them."""
-    if isinstance(stream, keras.utils.PyDataset):
-        batches: Any = (stream[i] for i in range(stream.num_batches or 1))
-    else:
-        batches = iter(stream)
-    taken: list[Any] = []
-    samples = 0
-    for batch in batches:
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        taken.append(keras.tree.map_structure(_as_array, (x, y)))
-        samples += len(keras.tree.flatten(taken[-1])[0])
-        if samples >= limit:
-            break
-    if not taken:
-        raise DataError(
-            "Training needs one batch at least. Received: an empty data set."
-        )
-    x, y = keras.tree.map_structure(
-        lambda *parts: None if parts[0] is None else np.concatenate(parts)[:limit],
-        *taken,
-    )
-    return x, y
-
-
-def _as_array(value: Any) -> np.ndarray | None:
-    if value is None:
+def _test_of(data: Data) -> Data | None:
+    if data.x_test is None:
         return None
-    return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(value))
+    test = Data(
+        data.x_test,
+        data.y_test,
+        source=data.source,
+        sample_weight=data.sample_weight_test,
+    )
+    return _counted(test, "x_test")
+
+
+def _counted(data: Data, name: str) -> Data:
+    """The same data, with the samples of a data set object counted."""
+    if not data.is_stream:
+        return data
+    if isinstance(data.x, Iterator):
+        raise DataError(
+            f"{name} is measured several times. Received: a {type(data.x).__name__} "
+            f"from {data.source!r}, which can be read once. Give arrays, a "
+            "tf.data.Dataset, a PyDataset or a DataLoader."
+        )
+    streams.check_kind(data.x, name, data.source)
+    found = streams.length(data.x, None, name, data.source)
+    return dataclasses.replace(data, counted=found.samples)
+
+
+def _fed(data: Data) -> Any:
+    """Data as Keras takes them in one argument."""
+    if isinstance(data.x, streams.Endless):
+        return (batch for batch in data.x)
+    if data.is_stream:
+        return data.x
+    parts = (data.x, data.y, data.sample_weight)
+    return parts if data.sample_weight is not None else parts[:2]

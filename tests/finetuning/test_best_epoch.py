@@ -8,7 +8,6 @@ import keras_rectifiers
 from keras_rectifiers.finetuning.best_epoch import Budget
 from keras_rectifiers.finetuning.best_epoch import KeepBest
 from keras_rectifiers.finetuning.best_epoch import is_less_better
-from keras_rectifiers.finetuning.class_weights import class_weights
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4)).astype("float32")
@@ -97,50 +96,6 @@ def test_a_budget_is_a_time(budget):
     """Zero, less, no end and no number are refused."""
     with pytest.raises(ValueError, match="finite number of seconds > 0"):
         Budget(budget)
-
-
-def test_rare_classes_weigh_more():
-    """Balanced weights make each class count alike in the loss."""
-    labels = np.array([0] * 9 + [2] * 3)
-
-    assert class_weights("balanced", labels) == {0: pytest.approx(2 / 3), 2: 2.0}
-    assert class_weights("balanced", np.eye(3)[labels]) == class_weights(
-        "balanced", labels
-    )
-    assert class_weights({0: 1, 1: 3.5}, None) == {0: 1.0, 1: 3.5}
-    assert class_weights(None, labels) is None
-
-
-@pytest.mark.parametrize(
-    ("given", "labels", "match"),
-    [
-        ("balanced", None, "for a data set object"),
-        ("other", np.arange(3), "'other'"),
-        ("balanced", np.array([0.5, 1.5]), r"between 0.5 and 1.5"),
-    ],
-)
-def test_weights_of_what_are_no_classes_are_refused(given, labels, match):
-    """One sentence says what was given."""
-    with pytest.raises(ValueError, match=match):
-        class_weights(given, labels)
-
-
-def test_weighted_classes_reach_the_loss():
-    """A class of weight 0 is not learnt: training on it alone changes nothing."""
-    model = _model()
-    zeros = np.zeros_like(Y)
-    result = keras_rectifiers.finetune(
-        model,
-        (X, zeros),
-        treatment="none",
-        epochs=1,
-        class_weight={0: 0.0, 1: 1.0},
-        keep_best=False,
-    )
-
-    np.testing.assert_allclose(
-        result.model.get_weights()[0], model.get_weights()[0], atol=1e-6
-    )
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,9 @@ def test_a_sample_of_a_data_set_reads_no_more_than_it_needs():
     """The sample of a data set object is made of its first batches only."""
     batches = _Batches()
 
-    sample = split(Data(batches), 0.1, 8, 0).sample(12)
+    parts = split(Data(batches), 0.1, 8, 0)
+    batches.read = 0
+    sample = parts.sample(12)
 
     assert sample.x.shape == (12, 2)
     assert sample.y.shape == (12,)
