@@ -189,18 +189,20 @@ def command(
     from keras_rectifiers.errors import RectifierError
     from keras_rectifiers.files import data as data_sets
     from keras_rectifiers.finetuning.finetune import finetune
+    from keras_rectifiers.finetuning.optimizers import has_own_loss
     from keras_rectifiers.finetuning.resume import remove
     from keras_rectifiers.surgery.loading import save
 
     _check_loss(loss)
     loaded = load_model(model, imports, input_shape=input_shape)
-    if loss is None and getattr(loaded, "loss", None) is None:
+    own_loss = has_own_loss(loaded)
+    if loss is None and getattr(loaded, "loss", None) is None and not own_loss:
         raise RectifierError(
             f"Training needs a loss. Received: {str(model)!r}, which is not compiled "
             "with one, and no --loss. Add, for example, --loss "
             "sparse_categorical_crossentropy (labels as numbers of classes)."
         )
-    data = data_sets.load(spec, loaded, scale=scale, labels=True)
+    data = data_sets.load(spec, loaded, scale=scale, labels=not own_loss)
     with epochs_shown() as shown:
         result = finetune(
             loaded,

@@ -24,6 +24,7 @@ from keras_rectifiers.files.fitting import check_lengths
 from keras_rectifiers.files.fitting import fitted
 from keras_rectifiers.files.structures import are_arrays
 from keras_rectifiers.files.structures import as_arrays
+from keras_rectifiers.files.structures import kind_of
 from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.files.structures import mapped
 
@@ -306,7 +307,7 @@ def _converted(data: Data, x: str, y: str, weight: str) -> dict[str, Any]:
             raise DataError(
                 f"A data set object brings its own labels and weights, in batches "
                 f"(x, y) or (x, y, sample_weight). Received: a "
-                f"{type(inputs).__name__} with {name} in {data.source!r}. Put them "
+                f"{kind_of(inputs)} with {name} in {data.source!r}. Put them "
                 "into its batches; data to validate on are validation_data=."
             )
     return {}

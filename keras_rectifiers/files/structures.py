@@ -50,6 +50,19 @@ def are_arrays(value: Any) -> bool:
     return all(hasattr(leaf, "shape") for leaf in leaves(value))
 
 
+def kind_of(stream: Any) -> str:
+    """A data set object as users call it."""
+    data_set = is_tensorflow(stream) and hasattr(stream, "cardinality")
+    return "tf.data.Dataset" if data_set else type(stream).__name__.lstrip("_")
+
+
+def is_tensorflow(value: Any) -> bool:
+    """Whether a value is of one of TensorFlow's classes, or of one made of them."""
+    return any(
+        each.__module__.startswith("tensorflow.") for each in type(value).__mro__
+    )
+
+
 def as_arrays(value: Any) -> Any:
     """The same structure with NumPy arrays; a list of numbers is one array.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.structures import kind_of
 from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.finetuning import outputs
 from keras_rectifiers.finetuning.outputs import Output
@@ -61,7 +62,7 @@ def for_stream(given: Any, data: Data, first: tuple[Any, Any, Any]) -> Any:
     Raises:
         ArgumentError: They cannot be used there.
     """
-    kind = type(data.x).__name__
+    kind = kind_of(data.x)
     _, labels, weights = first
     several = keras.tree.is_nested(labels)
     able = isinstance(data.x, keras.utils.PyDataset) or hasattr(data.x, "cardinality")

@@ -173,8 +173,9 @@ def finetune(
     )
     given = as_data(data, sample_weight=sample_weight)
     checks.check_arrays(model, given)
-    measured = None if validation_data is None else as_data(validation_data)
-    if measured is not None:
+    measured = None
+    if validation_data is not None:
+        measured = as_data(validation_data, "validation_data")
         checks.check_arrays(model, measured, "validation")
     if asked != RESTART:  # that one draws weights anew
         checks.check_weights(model)
@@ -215,7 +216,10 @@ def finetune(
         "training": [program.epochs, schedule, batch_size, validation_split, seed],
         "given": [learning_rate, fold, class_weight],
     }
-    kept = resuming.slots(resume, [_mark(model, look, said, each) for each in treated])
+    kept = resuming.slots(
+        resume,
+        [_mark(model, parts.identity(look.sample), said, each) for each in treated],
+    )
     runs = [Run(each, training, slot) for each, slot in zip(treated, kept, strict=True)]
     best, tried = compare.train(runs, program.trial)
     best.require_finite()
@@ -290,11 +294,11 @@ def _result(
     )
 
 
-def _mark(model: Any, look: _Look, said: Mapping[str, Any], treated: Treated) -> str:
+def _mark(model: Any, data: Any, said: Mapping[str, Any], treated: Treated) -> str:
     """What a state must have in common with a run that goes on from it."""
     made = None if treated.plan is None else treated.plan.to_json()
     told = {**said, "treatment": treated.prescription.treatment, "plan": made}
-    return resuming.mark(model, (look.sample.x, look.sample.y), told)
+    return resuming.mark(model, data, told)
 
 
 def _enough(steps: int | None) -> int:

@@ -13,6 +13,7 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.files.structures import named_leaves
 from keras_rectifiers.finetuning import outputs
+from keras_rectifiers.finetuning.optimizers import has_own_loss
 
 _REMEDY = (
     "Numbers of classes need sparse_categorical_crossentropy, one column for each "
@@ -37,6 +38,10 @@ def check_labels(model: Any, data: Sequence[Data], evaluate: Callable[[], Any]) 
         DataError: The labels do not fit the loss or the model's output.
     """
     for part in data:
+        if part.y is None and not has_own_loss(model):
+            raise DataError(
+                f"Training needs labels, and {part.source!r} has none. Give (x, y)."
+            )
         for output in outputs.of_labels(model, part.y):
             _check_classes(output, part.source)
     try:
@@ -47,7 +52,14 @@ def check_labels(model: Any, data: Sequence[Data], evaluate: Callable[[], Any]) 
         own = _own(error)
         if own is not None:
             raise own from error
-        several = len(outputs.of_labels(model, data[0].y)) > 1
+        if model.loss is None:  # one that trains by code of its own
+            raise DataError(
+                "A model must be measured, before and after. Received: "
+                f"{model.name!r}, which has no loss and cannot be evaluated "
+                f"({_cause(error)}). Give its class a test_step, or compile it with a "
+                "loss."
+            ) from error
+        several = outputs.count(model) > 1
         raise DataError(
             f"The labels must fit the model's loss. Received: {_described(data[0])} "
             f"for outputs of shape {_output(model)} under the loss "

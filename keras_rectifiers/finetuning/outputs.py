@@ -64,6 +64,11 @@ def of_labels(model: Any, labels: Any, loss: Any = None) -> list[Output]:
     ]
 
 
+def count(model: Any) -> int:
+    """Number of outputs, 1 where the model does not say."""
+    return max(len(_shapes(model)), 1)
+
+
 def name_of(loss: Any) -> str:
     """A loss as Keras names it: its string, function or class."""
     if isinstance(loss, Mapping):

@@ -12,6 +12,8 @@ import numpy as np
 
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.structures import kind_of
+from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.finetuning import streams
 from keras_rectifiers.finetuning.class_weights import for_stream
 from keras_rectifiers.finetuning.class_weights import in_loss
@@ -78,6 +80,17 @@ class Parts:
             return self.train.limited(limit)
         x, y, weight = streams.first_samples(self.train.x, limit)
         return Data(x, y, source=self.train.source, sample_weight=weight)
+
+    def identity(self, sample: Data) -> list[np.ndarray]:
+        """What tells these data from others: values, for a stream shapes alone.
+
+        Args:
+            sample: As `sample` gives it; that of a stream may be shuffled anew.
+        """
+        found = leaves([sample.x, sample.y, sample.sample_weight])
+        if not self.train.is_stream:
+            return found
+        return [np.asarray([self.steps, *leaf.shape[1:]]) for leaf in found]
 
     def in_memory(self) -> list[Data]:
         """The data that are arrays, what is measured first."""
@@ -198,12 +211,12 @@ def _streaming(parts: Parts) -> Parts:
         if steps is None:
             raise DataError(
                 "Training reads its data several times. Received: a "
-                f"{type(stream).__name__} from {data.source!r}, which can be read "
+                f"{kind_of(stream)} from {data.source!r}, which can be read "
                 "once. Return a tf.data.Dataset, PyDataset, DataLoader or (x, y); or "
                 "pass steps_per_epoch= (on the command line --steps-per-epoch) for "
                 "one that never ends."
             )
-        stream = streams.Endless(stream, data.source)
+        stream = streams.Generator(stream, data.source)
     streams.check_kind(stream, "data", data.source)
     found = streams.length(stream, steps, "data", data.source)
     return dataclasses.replace(
@@ -232,7 +245,7 @@ def _counted(data: Data, name: str) -> Data:
         return data
     if isinstance(data.x, Iterator):
         raise DataError(
-            f"{name} is measured several times. Received: a {type(data.x).__name__} "
+            f"{name} is measured several times. Received: a {kind_of(data.x)} "
             f"from {data.source!r}, which can be read once. Give arrays, a "
             "tf.data.Dataset, a PyDataset or a DataLoader."
         )
@@ -243,7 +256,7 @@ def _counted(data: Data, name: str) -> Data:
 
 def _fed(data: Data) -> Any:
     """Data as Keras takes them in one argument."""
-    if isinstance(data.x, streams.Endless):
+    if isinstance(data.x, streams.Generator):
         return (batch for batch in data.x)
     if data.is_stream:
         return data.x

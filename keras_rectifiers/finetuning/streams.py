@@ -15,6 +15,8 @@ import numpy as np
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files.structures import are_arrays
 from keras_rectifiers.files.structures import as_arrays
+from keras_rectifiers.files.structures import is_tensorflow
+from keras_rectifiers.files.structures import kind_of
 from keras_rectifiers.files.structures import leaves
 
 #: Batches up to which a data set that does not know its length is counted: one that
@@ -36,7 +38,7 @@ class Length:
     ends: bool
 
 
-class Endless:
+class Generator:
     """A generator that several readers share, one batch each at a time.
 
     Backends read ahead in threads, also after training has ended, and a generator
@@ -74,7 +76,9 @@ def check_kind(stream: Any, name: str, source: str) -> None:
     Raises:
         DataError: It names the kind that was received.
     """
-    known = _is_tf(stream) or isinstance(stream, (keras.utils.PyDataset, Endless))
+    known = is_tensorflow(stream) or isinstance(
+        stream, (keras.utils.PyDataset, Generator)
+    )
     loader = any(
         each.__name__ in ("DataLoader", "MapDataset", "IterDataset")
         for each in type(stream).__mro__
@@ -84,7 +88,7 @@ def check_kind(stream: Any, name: str, source: str) -> None:
     raise DataError(
         f"{name} must be (x, y), (x, y, sample_weight), a tf.data.Dataset, a "
         "keras.utils.PyDataset, a torch DataLoader, or a generator with "
-        f"steps_per_epoch=. Received: {type(stream).__name__} from {source!r}."
+        f"steps_per_epoch=. Received: {kind_of(stream)} from {source!r}."
     )
 
 
@@ -109,7 +113,7 @@ def length(stream: Any, steps: int | None, name: str, source: str) -> Length:
     if first is None:
         raise DataError(
             f"Training needs one batch at least. Received: an empty "
-            f"{type(stream).__name__} in {name} from {source!r}."
+            f"{kind_of(stream)} in {name} from {source!r}."
         )
     found = steps or known
     return Length(found, found * _size(first), known != _INFINITE)
@@ -125,7 +129,7 @@ def endless(stream: Any, name: str, source: str) -> DataError:
     must = ", or steps_per_epoch= must say how many batches an epoch takes"
     return DataError(
         f"{name} must end{must if name == 'data' else ''}. Received: a "
-        f"{type(stream).__name__} from {source!r} that never ends. {remedy}."
+        f"{kind_of(stream)} from {source!r} that never ends. {remedy}."
     )
 
 
@@ -207,7 +211,7 @@ def _batches(stream: Any) -> int:
     if isinstance(stream, keras.utils.PyDataset):
         count = stream.num_batches
         return _INFINITE if count is None else int(count)
-    if isinstance(stream, Endless):
+    if isinstance(stream, Generator):
         return _INFINITE
     if hasattr(stream, "cardinality"):
         return int(stream.cardinality())
@@ -229,12 +233,6 @@ def _counted(stream: Any, name: str, source: str) -> Length:
     if not count:
         raise DataError(
             f"Training needs one batch at least. Received: an empty "
-            f"{type(stream).__name__} in {name} from {source!r}."
+            f"{kind_of(stream)} in {name} from {source!r}."
         )
     return Length(count, samples, ends=True)
-
-
-def _is_tf(stream: Any) -> bool:
-    return any(
-        each.__module__.startswith("tensorflow.") for each in type(stream).__mro__
-    )

@@ -1,4 +1,4 @@
-"""Models that have no weights yet: Keras would make them in the first step."""
+"""Sequentials that have no weights yet: Keras would make them in the first step."""
 
 from __future__ import annotations
 
@@ -21,23 +21,21 @@ def built(model: Any, x: Any) -> Any:
     Raises:
         UnsupportedModelError: The copy cannot be made.
     """
-    if all(layer.built for layer in _layers(model)):
+    unbuilt = not model.built or not all(layer.built for layer in model.layers)
+    if not isinstance(model, keras.Sequential) or not unbuilt:
         return model
     try:
         copy = type(model).from_config(model.get_config())
         copy(mapped(keras.ops.convert_to_tensor, x), training=False)
-        for old, new in zip(_layers(model), _layers(copy), strict=True):
-            if old is not model and old.built and old.weights:
+        for old, new in zip(model.layers, copy.layers, strict=True):
+            if old.built and old.weights:
                 new.set_weights(old.get_weights())
     except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
         raise UnsupportedModelError(
             f"A model must have weights to be treated. Received: {model.name!r}, which "
             f"is not built, and no copy of it can be ({type(error).__name__}: "
-            f"{error}). Call it once before: model(x[:1])."
+            f"{reason}). Call it once before: model(x[:1])."
         ) from error
     compile_state.carry(model, copy, [])
     return copy
-
-
-def _layers(model: Any) -> list[Any]:
-    return list(model._flatten_layers())  # noqa: SLF001 - what `fit` asks

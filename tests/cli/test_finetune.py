@@ -1,4 +1,5 @@
 import json
+import sys
 
 import keras
 import numpy as np
@@ -119,6 +120,58 @@ def test_bad_input_is_explained(fails, made, model, data, options, part):
     )
 
     assert part in error
+
+
+@pytest.fixture
+def streams(tmp_path, monkeypatch):
+    """A module with data sets that are made by TensorFlow."""
+    pytest.importorskip("tensorflow")
+    (tmp_path / "made_streams.py").write_text(
+        "import numpy as np\n"
+        "import tensorflow as tf\n"
+        "from pathlib import Path\n"
+        "def counted():\n"
+        "    found = np.load(Path(__file__).with_name('path.txt').read_text())\n"
+        "    pair = (found['x'], found['y'])\n"
+        "    return tf.data.Dataset.from_tensor_slices(pair).batch(16)\n"
+        "def endless(): return counted().repeat()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    yield "made_streams"
+    sys.modules.pop("made_streams", None)
+    sys.path.remove(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "part"),
+    [
+        ("counted", ["--class-weight", "balanced"], "for a tf.data.Dataset"),
+        ("endless", [], "--steps-per-epoch"),
+    ],
+)
+def test_streams_that_lack_something_are_explained(
+    fails, made, streams, tmp_path, name, options, part
+):
+    """In one clear sentence, as everything that is given."""
+    (tmp_path / "path.txt").write_text(str(made / "data.npz"))
+    error = fails(
+        *("finetune", made / "model.keras", "--data", f"{streams}:{name}"),
+        *("--out", "o.keras", *options),
+    )
+
+    assert part in error
+    assert "Unexpected" not in error
+
+
+def test_steps_make_an_epoch_of_what_never_ends(run, made, streams, tmp_path):
+    """As in `fit`."""
+    (tmp_path / "path.txt").write_text(str(made / "data.npz"))
+    result = run(
+        *("finetune", made / "model.keras", "--data", f"{streams}:endless"),
+        *("--out", "o.keras", "--steps-per-epoch", "2", "--epochs", "1", "--json"),
+    )
+
+    assert len(json.loads(result.stdout)["epochs"]) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.* units gave NaN or infinity")

@@ -53,6 +53,50 @@ def test_npz_keeps_its_test_arrays(folder):
     assert (len(loaded.x_test), len(loaded.y_test)) == (2, 2)
 
 
+@pytest.mark.parametrize("name", ["sample_weight", "sample_weight_train"])
+@pytest.mark.parametrize("ends", ["", "_train"])
+def test_npz_gives_weights_of_samples(folder, name, ends):
+    """Also under the name that goes with x_train."""
+    np.savez(folder / "d.npz", **{f"x{ends}": X, f"y{ends}": Y, name: Y / 2})
+
+    found = data.load("d.npz").sample_weight
+
+    if ends or name == "sample_weight":
+        np.testing.assert_array_equal(Y / 2, found)
+    else:
+        assert found is None
+
+
+def test_npz_may_name_the_outputs_of_the_model(folder):
+    """Labels of several outputs are a dict, as Keras takes them."""
+    model = _model((None, 4))
+    model.output_names = ["label", "size"]
+    np.savez(folder / "d.npz", x=X, label=Y, size=Y * 2.0)
+
+    loaded = data.load("d.npz", model, labels=True)
+
+    assert {"label", "size"} == set(loaded.y)
+    np.testing.assert_array_equal(Y * 2.0, loaded.y["size"])
+
+
+@pytest.mark.parametrize("form", [list, tuple])
+def test_inputs_may_be_listed(form):
+    """A tuple would be taken for inputs and labels elsewhere: it becomes a list."""
+    whole = data.given((form([X, X]), Y))
+
+    assert isinstance(whole.x, list)
+    assert whole.samples == 6
+    assert [part.shape for part in whole.limited(3).x] == [(3, 4), (3, 4)]
+
+
+def test_numbers_in_lists_are_one_array():
+    """As before there were structures."""
+    whole = data.given((X.tolist(), [0, 1, 0, 1, 0, 1]))
+
+    assert whole.x.shape == (6, 4)
+    assert whole.y.shape == (6,)
+
+
 def test_npz_may_name_the_inputs_of_the_model(folder):
     """A model with several inputs takes one array for each of their names."""
     np.savez(folder / "d.npz", image=X, other=X[:, :2], y=Y)
@@ -250,6 +294,8 @@ def module(folder):
     (folder / "made_data.py").write_text(
         "import numpy as np\n"
         "def pair(): return np.zeros((3, 4)), np.arange(3)\n"
+        "def listed(): return [np.zeros((3, 4)), np.zeros((3, 2))], np.arange(3)\n"
+        "def weighted(): return np.zeros((3, 4)), np.arange(3), np.ones(3)\n"
         "def array(): return np.zeros((3, 4))\n"
         "def stream(): return iter([1])\n"
         "def broken(): raise RuntimeError('no disk')\n"
@@ -267,6 +313,15 @@ def test_a_function_gives_data(module, name, samples):
     loaded = data.load(f"{module}:{name}", _model((None, 4)))
 
     assert samples == loaded.samples
+
+
+def test_a_function_may_give_weights_and_several_inputs(module):
+    """Whatever `fit` takes."""
+    two = _model((None, 4), (None, 2))
+
+    assert data.load(f"{module}:weighted", _model((None, 4))).sample_weight.sum() == 3
+    assert [x.shape for x in data.load(f"{module}:listed", two).x] == [(3, 4), (3, 2)]
+    _refused(f"{module}:listed", "Received: 2 arrays", model=_model((None, 4)))
 
 
 def test_a_function_may_give_a_data_set_object(module):
