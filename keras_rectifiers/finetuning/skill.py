@@ -121,8 +121,8 @@ def _by_hand(model: Any, sample: Data, outputs: Any) -> Callable[[np.ndarray], f
         value = model._compute_loss(  # noqa: SLF001 - knows older signatures
             x=x, y=y, y_pred=y_pred, sample_weight=weight, training=False
         )
-        added = sum(float(keras.ops.sum(each)) for each in model.losses)
-        return float(keras.ops.convert_to_numpy(value)) - added
+        added = sum(_number(keras.ops.sum(each)) for each in model.losses)
+        return _number(value) - added
 
     return loss
 
@@ -171,6 +171,10 @@ def _masks_of(model: Any, x: Any) -> list[np.ndarray | None]:
         None if mask is None else keras.ops.convert_to_numpy(mask).astype(bool)
         for mask in masks
     ]
+
+
+def _number(tensor: Any) -> float:
+    return float(keras.ops.convert_to_numpy(tensor))
 
 
 def _rows(value: Any, index: Any) -> Any:
