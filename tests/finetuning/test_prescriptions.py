@@ -80,3 +80,15 @@ def test_trials_fit_into_the_epochs(diagnoses, epochs, count, own, trial):
 
     assert len(found.prescriptions) == count
     assert (found.epochs, found.trial) == (own, trial)
+
+
+@pytest.mark.parametrize(
+    ("dead", "treatments"), [(2, ["revive"]), (8, ["revive", "restart"])]
+)
+def test_nothing_is_given_up_unseen(diagnoses, dead, treatments):
+    """Where the skill is not known, a trial must speak for a new start."""
+    found = prescribe("auto", Findings(diagnoses[dead], None, 0, None))
+
+    assert [each.treatment for each in found] == treatments
+    if len(found) > 1:
+        assert "is not known" in found[0].why
