@@ -277,7 +277,7 @@ def _check(form, epochs):
     assert result.before["dead_fraction"] == 1 / 8
     assert np.isfinite(result.after["loss"])
     assert len(result.history) == epochs
-    assert not model.built or float(model.get_layer("h").weights[1][0]) == -50
+    assert not model.built or model.get_layer("h").get_weights()[1][0] == -50
 
 
 @pytest.mark.usefixtures("untraced")
