@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import keras
@@ -40,6 +41,15 @@ def inference_mode(model: Any) -> dict[str, Any]:
     """
     takes_training = getattr(model, "_call_has_training_arg", True)
     return {"training": False} if takes_training else {}
+
+
+def no_gradients() -> contextlib.AbstractContextManager[Any]:
+    """A context in which torch keeps no graph; the other backends keep none anyway."""
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch  # noqa: PLC0415 - only the backend in use is there
+
+    return torch.no_grad()
 
 
 def to_numpy(value: Any, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:

@@ -5,5 +5,13 @@ from keras_rectifiers.revival.restart import Restarted
 from keras_rectifiers.revival.restart import restart
 from keras_rectifiers.revival.revive import Revived
 from keras_rectifiers.revival.revive import revive
+from keras_rectifiers.revival.statistics import refresh_statistics
 
-__all__ = ["Restarted", "Revived", "reset_norms", "restart", "revive"]
+__all__ = [
+    "Restarted",
+    "Revived",
+    "refresh_statistics",
+    "reset_norms",
+    "restart",
+    "revive",
+]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Iterable
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -19,6 +17,7 @@ from keras_rectifiers.diagnosis.statistics import Values
 from keras_rectifiers.live.rectifiers import LAYER
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.state import inference_mode
+from keras_rectifiers.live.state import no_gradients
 from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.live.tap import tap
 
@@ -112,7 +111,7 @@ def look(
         calls.found[place] = before.joined(found) if before else found
 
     try:
-        with tap(inputs, receive_input), tap(rectifiers, receive), _no_gradients():
+        with tap(inputs, receive_input), tap(rectifiers, receive), no_gradients():
             model(x, **inference_mode(model))
     except _REFUSALS as error:
         return calls, f"{type(error).__name__}: {error}"
@@ -168,12 +167,3 @@ def _arranged(
         values = np.moveaxis(values, channel_axis, -1)
     rows = samples if len(values) % max(samples, 1) == 0 else len(values)
     return values.reshape(rows, -1, values.shape[-1])
-
-
-def _no_gradients() -> AbstractContextManager[Any]:
-    """Torch keeps no graph of the pass; the other backends keep none anyway."""
-    if keras.backend.backend() != "torch":
-        return contextlib.nullcontext()
-    import torch  # noqa: PLC0415 - only the backend in use is there
-
-    return torch.no_grad()
