@@ -23,11 +23,14 @@ from keras_rectifiers.diagnosis.finite import broken_weights
 from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
 from keras_rectifiers.diagnosis.probe import Probe
 from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.sample import Sample
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.errors import DataError
+from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.live import rectifiers as live
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.trace import seen
+from keras_rectifiers.live.upstream import Upstream
 
 __all__ = ["Diagnosis", "Diagnostician", "diagnose"]
 
@@ -140,6 +143,7 @@ class Diagnostician:
                 f"{model.name!r}, which is not compiled. Call model.compile(loss=...)."
             )
         self._probe: Probe | None = None
+        self._ends: frozenset[str] | None = None
 
     def diagnose(self, data: Any) -> Diagnosis:
         """The diagnosis of the model as it is now.
@@ -165,12 +169,15 @@ class Diagnostician:
                 return Diagnosis(self.model.name, (), broken=broken)
             measured = probe.measure([first])
         bad = [broken_samples(inputs)]
-        measured = probe.measure(self._checked(batches, bad), measured)
+        sample = Sample(gather.SAMPLES)
+        self._sampled(sample, inputs)
+        measured = probe.measure(self._checked(batches, bad, sample), measured)
         found = dataclasses.replace(
             self.judge(probe.rectifiers, measured),
             broken=Broken(broken_weights(self.model), sum(bad)),
         )
-        return dataclasses.replace(found, evidence=self._evidence(probe, found, inputs))
+        evidence = self._evidence(probe, found, sample.taken(inputs))
+        return _with_ends(dataclasses.replace(found, evidence=evidence))
 
     def judge(
         self,
@@ -186,6 +193,9 @@ class Diagnostician:
         """
         layers: list[LayerDiagnosis] = []
         unseen = []
+        rectifiers = tuple(rectifiers)
+        if self._ends is None:
+            self._ends = frozenset(Upstream(self.model).ends(rectifiers))
         for each in rectifiers:
             found = [
                 self._layer(each, name, statistics)
@@ -202,13 +212,13 @@ class Diagnostician:
         return dataclasses.replace(made, broken=broken)
 
     def _evidence(
-        self, probe: Probe, found: Diagnosis, first: Any
+        self, probe: Probe, found: Diagnosis, x: Any
     ) -> gather.Evidence | None:
         """What speaks for each cause, where there is something to explain."""
         healthy = (verdicts.DORMANT, verdicts.LINEAR, verdicts.ALIVE)
         if not self.explain or found.count(*healthy) == found.units:
             return None
-        return gather.collect(self.model, probe.rectifiers, first)
+        return gather.collect(self.model, probe.rectifiers, x)
 
     def _prepared(self, first: Any) -> Probe:
         """The compiled probe, made when the model is first seen with data."""
@@ -226,12 +236,21 @@ class Diagnostician:
     def _inputs(self, batch: Any) -> Any:
         return batch[0] if self.gradients else batch
 
-    def _checked(self, batches: Iterator[Any], bad: list[int]) -> Iterator[Any]:
+    def _checked(
+        self, batches: Iterator[Any], bad: list[int], sample: Sample
+    ) -> Iterator[Any]:
         """Batches that fit; how many of their samples are not finite is noted."""
         for batch in batches:
-            data_sets.check_fits(self.model, self._inputs(batch))
-            bad.append(broken_samples(self._inputs(batch)))
+            inputs = self._inputs(batch)
+            data_sets.check_fits(self.model, inputs)
+            bad.append(broken_samples(inputs))
+            self._sampled(sample, inputs)
             yield batch
+
+    def _sampled(self, sample: Sample, inputs: Any) -> None:
+        """Let a batch pass by, where something may have to be explained."""
+        if self.explain:
+            sample.add(inputs)
 
     def _layer(
         self, rectifier: live.LiveRectifier, name: str, statistics: UnitStatistics
@@ -252,7 +271,18 @@ class Diagnostician:
             confidence=self.confidence,
             criterion=self.criterion,
             unit_shape=None if units is None else units.shape,
+            role=OUTPUT if rectifier.path in (self._ends or ()) else None,
         )
+
+
+def _with_ends(found: Diagnosis) -> Diagnosis:
+    """The diagnosis with the outputs that only running the model shows."""
+    ends = getattr(found.evidence, "ends", ())
+    layers = tuple(
+        dataclasses.replace(each, role=OUTPUT) if each.layer in ends else each
+        for each in found.layers
+    )
+    return dataclasses.replace(found, layers=layers)
 
 
 def check_arguments(

@@ -58,6 +58,9 @@ class LayerDiagnosis:
     criterion: Criterion = NEVER_POSITIVE
     #: The units as an array: more than one axis where the user chose axes.
     unit_shape: tuple[int, ...] | None = None
+    #: `"output"` where it makes an output of the model; None where it does not, or
+    #: where that is not known.
+    role: str | None = None
 
     @functools.cached_property
     def verdicts(self) -> npt.NDArray[np.str_]:
@@ -95,6 +98,12 @@ class LayerDiagnosis:
         return verdicts.upper_bound(
             self.statistics.fired, self.statistics.samples, self.confidence
         )
+
+    @functools.cached_property
+    def silent(self) -> npt.NDArray[np.bool_]:
+        """Whether each unit never fired, whatever the criterion says of it."""
+        seen = self.statistics
+        return (seen.fired == 0) & (seen.not_finite == 0)
 
     @property
     def units(self) -> int:

@@ -6,11 +6,13 @@ Plain data; Keras is never imported here.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import importlib
 import json
 from typing import Any
 
+from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import notebook
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.broken import Broken
@@ -18,6 +20,7 @@ from keras_rectifiers.diagnosis.broken import told
 from keras_rectifiers.diagnosis.evidence.data import Evidence
 from keras_rectifiers.diagnosis.layer_diagnosis import COLUMNS
 from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.json_values import plain
 
 
@@ -71,6 +74,27 @@ class Diagnosis:
         return self.count(verdicts.DEAD, verdicts.LEAKING) / max(self.units, 1)
 
     @property
+    def dead_outputs(self) -> tuple[str, ...]:
+        """Paths of the rectifiers that make an output of the model and have dead units.
+
+        A dead unit of an output predicts 0 for every sample.
+        """
+        return tuple(
+            layer.layer for layer in self.layers if layer.role == OUTPUT and layer.dead
+        )
+
+    @functools.cached_property
+    def waking(self) -> int | None:
+        """Number of silent units that fire with the statistics of the batch.
+
+        Moving statistics of BatchNormalization silence them, not their weights: see
+        `keras_rectifiers.revival.refresh_statistics`. None where that was not looked
+        at: in a model without BatchNormalization or without silent units, with fewer
+        than 8 samples, or with `explain=False`.
+        """
+        return headlines.count_waking(self)
+
+    @property
     def not_finite(self) -> str:
         """What is NaN or infinite, and where it began; empty where nothing is.
 
@@ -110,6 +134,8 @@ class Diagnosis:
             "units": self.units,
             "dead_fraction": self.dead_fraction,
             "silent_fraction": self.silent_fraction,
+            "waking": self.waking,
+            "dead_outputs": list(self.dead_outputs),
             "layers": [layer.summary() for layer in self.layers],
             "unseen": list(self.unseen),
             "not_finite": {"sentence": self.not_finite, **self.broken.summary()},
@@ -211,7 +237,8 @@ class Diagnosis:
 def _headline(diagnosis: Diagnosis) -> str:
     samples = {layer.statistics.samples for layer in diagnosis.layers}
     dead = diagnosis.count(verdicts.DEAD)
-    text = (
+    text = "".join(f"{each}\n" for each in headlines.outputs(diagnosis))
+    text += (
         f"Model {diagnosis.model!r}: {dead} of {diagnosis.units} units are dead "
         f"({diagnosis.dead_fraction:.1%}) on {max(samples)} samples."
     )
@@ -228,6 +255,8 @@ def _headline(diagnosis: Diagnosis) -> str:
         )
     if diagnosis.not_finite:
         text += f"\n{diagnosis.not_finite}"
+    for each in (headlines.waking(diagnosis), headlines.next_step(diagnosis)):
+        text += f"\n{each}" if each else ""
     if diagnosis.unseen:
         text += f"\nNot seen: {', '.join(diagnosis.unseen)}."
     return text

@@ -30,6 +30,7 @@ class Upstream:
     """
 
     def __init__(self, model: Any) -> None:
+        self._model = model
         self._parents: dict[int, Any] = {}
         self._paths: dict[int, str] = {}
         for path, member, parent, _ in walk(model):
@@ -78,6 +79,36 @@ class Upstream:
             seen.update(map(id, new))
             queue += map(self._before, new)
         return seen
+
+    def ends(self, rectifiers: Iterable[LiveRectifier]) -> tuple[str, ...]:
+        """The rectifiers that make an output of the model.
+
+        Their values reach it through layers that only reshape or rescale, as the role
+        of an output has it in `graph.roles`.
+
+        Args:
+            rectifiers: Those of the model.
+
+        Returns:
+            Their paths; none where the wiring of the model cannot be read.
+        """
+        owners = {id(each.owner): each.path for each in rectifiers}
+        found: list[str] = []
+        seen: set[int] = set()
+        queue = self._last(self._model) or []
+        while queue:
+            member = queue.pop(0)
+            if id(member) in seen:
+                continue
+            seen.add(id(member))
+            if id(member) in owners:
+                found.append(owners[id(member)])
+                continue
+            does = traits.of(type(member).__name__)
+            before = self._before(member) or []
+            if len(before) == 1 and (does.passes or does.reorders or does.scales):
+                queue += before
+        return tuple(found)
 
     def _first(self, rectifier: LiveRectifier) -> list[Any] | None:
         """What is directly before a rectifier."""

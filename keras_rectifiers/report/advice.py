@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.result import Diagnosis
 
@@ -30,7 +31,7 @@ class Advice:
     evidence: tuple[str, ...]
     #: What to do.
     remedy: str
-    #: A command line that does it, or "".
+    #: A command line, or lines of Python, that do it; or "".
     command: str = ""
     #: Where the remedy comes from, or "".
     reference: str = ""
@@ -44,12 +45,14 @@ def advice(diagnosis: Diagnosis, explanation: Any = None) -> list[Advice]:
     Args:
         diagnosis: The diagnosis.
         explanation: An object whose `causes` each have `kind`, `layers`, `score`,
-            `evidence` (sentences), `remedy` and `reference`; or None.
+            `evidence` (sentences), `remedy`, `code` and `reference`; or None.
     """
     if explanation is not None:
         return [_from_cause(cause) for cause in explanation.causes]
     return [
         *_not_finite(diagnosis),
+        *_outputs(diagnosis),
+        *_waking(diagnosis),
         *_dead(diagnosis),
         *_leaking(diagnosis),
         *_dormant(diagnosis),
@@ -64,6 +67,7 @@ def _from_cause(cause: Any) -> Advice:
         layers=tuple(map(str, cause.layers)),
         evidence=(evidence,) if isinstance(evidence, str) else tuple(evidence),
         remedy=str(cause.remedy),
+        command=str(getattr(cause, "code", "")),
         reference=str(cause.reference),
         score=None if cause.score is None else float(cause.score),
     )
@@ -109,9 +113,42 @@ def _dead(diagnosis: Diagnosis) -> list[Advice]:
             "Dead units",
             layers,
             tuple(evidence),
-            "No gradient reaches them, so training on does not help. Give them a slope "
-            "(the model stays the same, bit for bit) and fine-tune.",
-            _command(layers if len(layers) < len(diagnosis.layers) else ()),
+            "No gradient reaches them, so training on alone does not help: `finetune` "
+            "brings them back and trains. Without training, "
+            f"`{_command(layers if len(layers) < len(diagnosis.layers) else ())}` only "
+            "gives them a slope (the model stays the same, bit for bit).",
+            headlines.FINETUNE_COMMAND,
+        )
+    ]
+
+
+def _outputs(diagnosis: Diagnosis) -> list[Advice]:
+    if not diagnosis.dead_outputs:
+        return []
+    return [
+        Advice(
+            "Dead output",
+            diagnosis.dead_outputs,
+            tuple(headlines.outputs(diagnosis)),
+            "`finetune` gives the output a new start and trains it. Where labels can "
+            "be negative, a rectifier is no output: use a linear layer.",
+            headlines.FINETUNE_COMMAND,
+        )
+    ]
+
+
+def _waking(diagnosis: Diagnosis) -> list[Advice]:
+    sentence = headlines.waking(diagnosis)
+    if not sentence:
+        return []
+    return [
+        Advice(
+            "Moving statistics that lag behind",
+            _with(diagnosis, verdicts.DEAD) or _with(diagnosis, verdicts.LEAKING),
+            (sentence,),
+            "Estimate the moving statistics of BatchNormalization again from training "
+            "data, and diagnose again.",
+            headlines.REFRESH,
         )
     ]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import _version
+from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.errors import ArchiveError
@@ -122,6 +123,7 @@ def render(
     return page.render(
         title=title or diagnosis.model,
         diagnosis=diagnosis,
+        told=[*headlines.outputs(diagnosis), headlines.waking(diagnosis)],
         silent=diagnosis.count(verdicts.DEAD, verdicts.LEAKING),
         samples=max((each.statistics.samples for each in diagnosis.layers), default=0),
         confidence=diagnosis.layers[0].confidence if layers else None,

@@ -16,6 +16,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
@@ -152,11 +153,17 @@ def diagnosis_tables(diagnosis: Diagnosis) -> list[Any]:
         f"{diagnosis.model}: {dead:,} of {diagnosis.units:,} units are dead "
         f"({diagnosis.dead_fraction:.1%})."
     )
+    told = (
+        headlines.waking(diagnosis),
+        headlines.next_step(diagnosis, command_line=True),
+    )
     parts: list[Any] = [
+        *headlines.outputs(diagnosis),
         headline,
         *broken,
         table,
         _bound(diagnosis),
+        *filter(None, told),
     ]
     if diagnosis.unseen:
         parts.append("Never called on these data: " + ", ".join(diagnosis.unseen))

@@ -13,7 +13,7 @@ _X = np.random.default_rng(3).normal(4.0, 3.0, (90, 6)).astype("float32")
 
 def _model(**options):
     """Two normalizations, with dropout between."""
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input((6,)),
             layers.Dense(5, name="first"),
@@ -25,14 +25,14 @@ def _model(**options):
         ],
         name="net",
     )
-    return model
 
 
 def _state(model):
     """Every variable there is: seeds and the optimizer's, too."""
     variables = [*model.variables, *model.optimizer.variables]
-    return {f"{n} {v.path}": keras.ops.convert_to_numpy(v) for n, v in
-            enumerate(variables)}
+    return {
+        f"{n} {v.path}": keras.ops.convert_to_numpy(v) for n, v in enumerate(variables)
+    }
 
 
 def _moved(name):
@@ -53,8 +53,14 @@ def test_statistics_become_those_of_the_data():
 def test_later_layers_see_what_they_saw_in_training():
     """With one batch the model computes at inference what it computes in training."""
     model = keras.Sequential(
-        [keras.Input((6,)), *[layers.Dense(5), layers.BatchNormalization()] ]
-        + [layers.ReLU(), layers.Dense(4), layers.BatchNormalization()]
+        [
+            keras.Input((6,)),
+            layers.Dense(5),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dense(4),
+            layers.BatchNormalization(),
+        ]
     )
     model.layers[0].kernel.assign(7 * model.layers[0].kernel)
     x = _X[:40]

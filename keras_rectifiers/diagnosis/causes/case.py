@@ -44,19 +44,43 @@ class Case:
     @functools.cached_property
     def silent(self) -> Flags:
         """Units that never fired, dead or leaking."""
-        seen = self.layer.statistics
-        return (seen.fired == 0) & (seen.not_finite == 0)
+        return self.layer.silent
+
+    @functools.cached_property
+    def waking(self) -> Flags:
+        """Silent units that fire with the statistics of the batch."""
+        peak = self.known.batch_maximum
+        return self.silent & (False if peak is None else peak > 0)
 
     @property
     def collapsed(self) -> bool:
-        """Whether no unit ever fired."""
-        return bool(self.silent.all())
+        """Whether no unit ever fired, and none fires with the batch's statistics."""
+        return bool(self.silent.all()) and not self.waking.any()
 
     @property
     def constant(self) -> bool:
         """Whether all units take the same values from every sample."""
         size = np.abs(self.known.mean) + self.known.std
         return bool((self.known.std_over_samples <= _CONSTANT * size).all())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Finding:
+    """How strongly the evidence of one rectifier speaks for a cause."""
+
+    #: 0..1 for each unit; only silent ones count.
+    scores: Values
+    #: A sentence with the numbers that speak for it.
+    sentence: str = ""
+
+
+def none(case: Case) -> Finding:
+    """The finding that nothing speaks for a cause.
+
+    Args:
+        case: The rectifier.
+    """
+    return Finding(np.zeros(case.layer.units))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
+from keras_rectifiers.diagnosis import headlines
+from keras_rectifiers.diagnosis.causes import outputs
 from keras_rectifiers.diagnosis.causes.case import Case
 from keras_rectifiers.diagnosis.causes.case import Setting
 from keras_rectifiers.diagnosis.causes.explanation import Cause
 from keras_rectifiers.diagnosis.causes.explanation import Explanation
+from keras_rectifiers.diagnosis.causes.outputs import dead_output
 from keras_rectifiers.diagnosis.causes.remedies import REFERENCES
-from keras_rectifiers.diagnosis.causes.remedies import REMEDIES
+from keras_rectifiers.diagnosis.causes.remedies import remedy
 from keras_rectifiers.diagnosis.causes.rules import RULES
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.statistics import Values
@@ -23,11 +27,15 @@ _COUNTS = 0.4
 #: Most sentences of evidence for one cause.
 _SENTENCES = 3
 #: Causes that act on the whole model, not on one layer.
-_GLOBAL = ("input_scale", "initialisation", "learning_rate")
+_GLOBAL = ("lagging_statistics", "input_scale", "initialisation", "learning_rate")
 
+DEAD_OUTPUT = "dead_output"
 UNKNOWN = "unknown"
 COLLAPSED = "collapsed_upstream"
 NOT_FINITE = "not_finite"
+
+
+_ALL_SLEEP = "None of them fires with the batch's own statistics."
 
 
 @np.errstate(over="ignore", invalid="ignore")  # weights that overflowed are evidence
@@ -56,10 +64,14 @@ def explain(diagnosis: Diagnosis) -> Explanation:
             f"Model {diagnosis.model!r} is healthy: each of its {diagnosis.units} "
             "units fired on some sample.",
         )
-    headline = (
+    headline = " ".join(headlines.outputs(diagnosis))
+    headline += " " if headline else ""
+    headline += (
         f"Model {diagnosis.model!r}: {silent} of {diagnosis.units} units never fired"
         f"{f', {broken} were not finite' if broken else ''}."
     )
+    if diagnosis.waking is not None and silent:
+        headline += f" {headlines.waking(diagnosis) or _ALL_SLEEP}"
     causes = [*_not_finite(diagnosis)]
     if diagnosis.evidence is None and not silent:
         return Explanation(diagnosis.model, headline, tuple(causes))
@@ -85,23 +97,47 @@ class _Share:
 
 
 def _ranked(setting: Setting, silent: int) -> list[Cause]:
-    shares: dict[str, list[_Share]] = {kind: [] for kind in (*RULES, UNKNOWN)}
+    shares: dict[str, list[_Share]] = {
+        kind: [] for kind in (DEAD_OUTPUT, *RULES, UNKNOWN)
+    }
     for case in setting.roots:
-        rest = np.ones(int(case.silent.sum()))
-        for kind, rule in RULES.items():
-            finding = rule(case, setting)
-            weights = rest * finding.scores[case.silent]
-            rest = rest - weights
-            shares[kind].append(_Share(case, weights, finding.sentence))
-        shares[UNKNOWN].append(_Share(case, rest, _unknown_sentence(case)))
+        for kind, share in _shares(case, setting):
+            shares[kind].append(share)
     units = sum(int(case.silent.sum()) for case in setting.roots)
-    causes = [_cause(kind, found, units) for kind, found in shares.items()]
+    causes = [_cause(kind, found, units, setting) for kind, found in shares.items()]
     named = [each for each in causes if each.units and each.score >= LEAST_SCORE]
+    # A sort keeps the order of what scores alike: outputs first.
     named.sort(key=lambda cause: -cause.score)
     collapsed = _collapsed(setting, silent)
-    if collapsed and named and _is_global(named[0], setting):
-        return [named[0], *collapsed, *named[1:]]
-    return [*collapsed, *named]
+    first = named[:1] if named and _is_global(named[0], setting) else []
+    ends = [each for each in named if each.kind == DEAD_OUTPUT and _is_whole(setting)]
+    rest = [each for each in named if each not in (*first, *ends)]
+    return [*first, *ends, *collapsed, *rest]
+
+
+def _is_whole(setting: Setting) -> bool:
+    """Whether all units of some output of the model are dead."""
+    return any(dead_output(case).all() for case in setting.roots)
+
+
+def _shares(case: Case, setting: Setting) -> Iterator[tuple[str, _Share]]:
+    """What each cause explains of the silent units of a rectifier."""
+    silent = case.silent
+    ends = dead_output(case)[silent].astype(np.float64)
+    rest = np.ones(int(silent.sum()))
+    findings = {kind: rule(case, setting) for kind, rule in RULES.items()}
+    if ends.any():
+        kinds = sorted(findings, key=lambda kind: -findings[kind].scores[silent].mean())
+        strong = findings[kinds[0]]
+        told = [outputs.sentence(case)]
+        told += [strong.sentence] if strong.scores[silent].mean() >= _COUNTS else []
+        yield DEAD_OUTPUT, _Share(case, ends, " ".join(told))
+        rest = rest - ends
+    for kind, finding in findings.items():
+        weights = rest * finding.scores[silent]
+        rest = rest - weights
+        yield kind, _Share(case, weights, finding.sentence)
+    yield UNKNOWN, _Share(case, rest, _unknown_sentence(case))
 
 
 def _is_global(cause: Cause, setting: Setting) -> bool:
@@ -115,7 +151,8 @@ def _is_global(cause: Cause, setting: Setting) -> bool:
     return cause.kind in _GLOBAL
 
 
-def _cause(kind: str, shares: list[_Share], units: int) -> Cause:
+def _cause(kind: str, shares: list[_Share], units: int, setting: Setting) -> Cause:
+    made = remedy(kind, setting)
     total = sum(float(each.weights.sum()) for each in shares)
     strong = [each for each in shares if (each.weights >= _COUNTS).any()]
     telling = sorted(strong, key=lambda each: -float(each.weights.sum()))
@@ -125,8 +162,9 @@ def _cause(kind: str, shares: list[_Share], units: int) -> Cause:
         units=sum(int((each.weights >= _COUNTS).sum()) for each in strong),
         score=total / max(units, 1),
         evidence=tuple(dict.fromkeys(each.sentence for each in telling))[:_SENTENCES],
-        remedy=REMEDIES[kind],
+        remedy=made.sentence,
         reference=REFERENCES.get(kind, ""),
+        code=made.code,
     )
 
 
@@ -144,6 +182,7 @@ def _collapsed(setting: Setting, silent: int) -> list[Cause]:
             f"takes the same values from every sample: {units} silent units of "
             f"{len(later)} later rectifiers are its consequence."
         )
+        made = remedy(COLLAPSED, setting, origin=origin)
         causes.append(
             Cause(
                 kind=COLLAPSED,
@@ -151,7 +190,8 @@ def _collapsed(setting: Setting, silent: int) -> list[Cause]:
                 units=units,
                 score=units / silent,
                 evidence=(sentence,),
-                remedy=REMEDIES[COLLAPSED].format(origin=origin),
+                remedy=made.sentence,
+                code=made.code,
             )
         )
     return causes
@@ -174,6 +214,7 @@ def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
         for each in getattr(diagnosis.evidence, "inputs", ())
         if each.spread.not_finite
     ]
+    made = remedy(f"{NOT_FINITE}_{kind}")
     return [
         Cause(
             kind=NOT_FINITE,
@@ -181,7 +222,8 @@ def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
             units=units,
             score=units / diagnosis.units if units else 1.0,
             evidence=tuple(sentences),
-            remedy=REMEDIES[f"{NOT_FINITE}_{kind}"],
+            remedy=made.sentence,
+            code=made.code,
         )
     ]
 

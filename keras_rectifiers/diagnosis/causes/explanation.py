@@ -14,9 +14,9 @@ _NAMED = 4
 class Cause:
     """One likely cause of dead units."""
 
-    #: `"collapsed_upstream"`, `"learning_rate"`, `"input_scale"`,
-    #: `"initialisation"`, `"bias_shift"`, `"batch_norm"`, `"not_finite"` or
-    #: `"unknown"`.
+    #: `"lagging_statistics"`, `"dead_output"`, `"collapsed_upstream"`,
+    #: `"learning_rate"`, `"input_scale"`, `"initialisation"`, `"bias_shift"`,
+    #: `"batch_norm"`, `"not_finite"` or `"unknown"`.
     kind: str
     #: Paths of the rectifiers whose units it explains, in the order of the model. For
     #: `"collapsed_upstream"` the first is the layer in which it began, and for
@@ -33,6 +33,9 @@ class Cause:
     remedy: str
     #: Where the threshold or the remedy comes from; empty where nowhere.
     reference: str = ""
+    #: The remedy as lines of Python, with `model`, `x` and `y` as names; the mended
+    #: model is `model` afterwards. Empty where nothing can be run.
+    code: str = ""
 
     def __str__(self) -> str:
         named = ", ".join(self.layers[:_NAMED])
@@ -41,6 +44,7 @@ class Cause:
         head = f"{self.kind} ({self.score:.2f}): {self.units} units of {named}"
         lines = [head, *(f"   {sentence}" for sentence in self.evidence)]
         lines.append(f"   Remedy: {self.remedy}")
+        lines += [f"      {line}".rstrip() for line in self.code.splitlines()]
         if self.reference:
             lines.append(f"   See: {self.reference}")
         return "\n".join(lines)

@@ -1,51 +1,166 @@
-"""What to do about each cause, and where that comes from."""
+"""What to do about each cause, in words and in Python, and where that comes from.
+
+The code takes `model`, `x` and `y` as names, and leaves the mended model as `model`.
+"""
 
 from __future__ import annotations
 
-REMEDIES = {
-    "collapsed_upstream": (
-        "Mend {origin!r} first and look again: keras_rectifiers.convert(model, "
-        "'leaky_relu') lets a gradient through it."
+import dataclasses
+from collections.abc import Callable
+
+from keras_rectifiers.diagnosis.causes.case import Setting
+from keras_rectifiers.diagnosis.evidence.lag import lag
+from keras_rectifiers.diagnosis.headlines import FINETUNE
+
+_FINETUNE = "import keras_rectifiers\n\nmodel = {call}.model"
+#: Where the user does not want to train.
+_UNTRAINED = (
+    " Without training, keras_rectifiers.convert(model, 'prelu') only gives the units "
+    "a slope: no output changes until you train."
+)
+#: Learning rates that suit most networks: of optimizers whose step has about the size
+#: of the rate, and of SGD.
+_RATES = {True: 1e-3, False: 1e-2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Remedy:
+    """What to do about a cause."""
+
+    #: For people.
+    sentence: str
+    #: Lines of Python; empty where nothing can be run.
+    code: str = ""
+
+
+def remedy(kind: str, setting: Setting | None = None, *, origin: str = "") -> Remedy:
+    """The remedy of a cause.
+
+    Args:
+        kind: The cause, or `"not_finite_weights"`, `"not_finite_data"` or
+            `"not_finite_values"`.
+        setting: The model; None where nothing is known of it.
+        origin: The layer in which it began.
+    """
+    made = _REMEDIES[kind](setting)
+    sentence = made.sentence.format(origin=origin)
+    training = None if setting is None else setting.evidence.training
+    if setting is not None and training is None and "finetune(" in made.code:
+        sentence += " The model is not compiled: pass its loss to finetune as loss=."
+    return Remedy(sentence, made.code)
+
+
+def _finetune(sentence: str) -> Callable[[Setting | None], Remedy]:
+    return lambda _: Remedy(sentence, _FINETUNE.format(call=FINETUNE))
+
+
+def _learning_rate(setting: Setting | None) -> Remedy:
+    rate = _rate(setting)
+    return Remedy(
+        f"{FINETUNE[:-1]}, learning_rate={rate:g}) revives or restarts the model and "
+        "trains it at a lower rate. For a new run take a tenth of the learning rate, a "
+        "warm-up (keras.optimizers.schedules.CosineDecay(warmup_steps=...)) or clipped "
+        "gradients (clipnorm=1.0).",
+        _FINETUNE.format(call=f"{FINETUNE[:-1]}, learning_rate={rate:g})"),
+    )
+
+
+def _rate(setting: Setting | None) -> float:
+    """A tenth of the rate of now, in a range that suits most networks."""
+    training = None if setting is None else setting.evidence.training
+    usual = _RATES[training is None or training.scale_free]
+    if training is None:
+        return usual
+    return min(usual, max(usual / 10, training.learning_rate / 10))
+
+
+def _input_scale(setting: Setting | None) -> Remedy:
+    scaled = "x = (x - x.mean()) / x.std()"
+    if setting is not None and len(setting.evidence.inputs) > 1:
+        scaled = (
+            "import keras\n\nx = keras.tree.map_structure(\n"
+            "    lambda part: (part - part.mean()) / part.std(), x\n)"
+        )
+    return Remedy(
+        "Scale the data, and train on what is scaled: "
+        f"{FINETUNE}. Give the model the same scale wherever it is used: "
+        "keras.layers.Rescaling(1 / 255) for pixels, or keras.layers.Normalization() "
+        "with adapt(x_train), as its first layer.",
+        f"{scaled}\n{_FINETUNE.format(call=FINETUNE)}",
+    )
+
+
+def _lagging(setting: Setting | None) -> Remedy:
+    code = (
+        "from keras_rectifiers.revival import refresh_statistics\n\n"
+        "refresh_statistics(model, x)"
+    )
+    sentence = (
+        "Estimate the moving statistics again from training data: "
+        "keras_rectifiers.revival.refresh_statistics(model, x). In training take a "
+        "lower momentum= (0.9) of BatchNormalization where an epoch has few steps."
+    )
+    norms = () if setting is None else setting.evidence.norms
+    if any(each.frozen and lag(each).any() for each in norms):
+        sentence += " Frozen layers keep their statistics: unfreeze them first."
+        code = f"model.trainable = True\n{code}"
+    return Remedy(sentence, code)
+
+
+_DATA_CODE = """import numpy as np
+
+finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
+x, y = x[finite], y[finite]"""
+
+_REMEDIES: dict[str, Callable[[Setting | None], Remedy]] = {
+    "lagging_statistics": _lagging,
+    "dead_output": _finetune(
+        f"{FINETUNE} gives the output a new start and trains it. Where labels can be "
+        "negative, or classes have probabilities, a rectifier is no output: use a "
+        "linear layer or softmax."
     ),
-    "learning_rate": (
-        "Train again from fresh weights with a tenth of the learning rate, a warm-up "
-        "(keras.optimizers.schedules.CosineDecay(warmup_steps=...)) or clipped "
-        "gradients (clipnorm=1.0)."
+    "collapsed_upstream": _finetune(
+        f"Mend {{origin!r}} first and look again: {FINETUNE} brings its units back."
+        f"{_UNTRAINED}"
     ),
-    "input_scale": (
-        "Scale the data: keras.layers.Rescaling(1 / 255) for pixels, or "
-        "keras.layers.Normalization() with adapt(x_train), as the model's first layer."
+    "learning_rate": _learning_rate,
+    "input_scale": _input_scale,
+    "initialisation": _finetune(
+        f"{FINETUNE} revives the units or draws the weights again so that the signal "
+        "passes. For a new run use kernel_initializer='he_normal', "
+        "bias_initializer='zeros' and wider layers."
     ),
-    "initialisation": (
-        "Use kernel_initializer='he_normal' and wider layers; a layer that is born "
-        "dead needs a slope: keras_rectifiers.convert(model, 'leaky_relu')."
+    "bias_shift": _finetune(
+        f"{FINETUNE} gives these units new weights and a bias of 0. For a new run use "
+        f"bias_initializer='zeros'.{_UNTRAINED}"
     ),
-    "bias_shift": (
-        "Set the biases of these units back to 0 and begin with "
-        "bias_initializer='zeros'; keras_rectifiers.convert(model, 'prelu') lets "
-        "training move them by itself."
+    "batch_norm": _finetune(
+        f"{FINETUNE} sets beta of these units to 0 and gamma to 1, and trains on. "
+        "Without training, keras_rectifiers.revival.reset_norms(model) does the first."
     ),
-    "batch_norm": (
-        "Set beta of these units to 0 and gamma to 1; where moving statistics are off, "
-        "run some batches with training=True, or lower momentum= (0.9)."
-    ),
-    "not_finite_weights": (
+    "not_finite_weights": lambda _: Remedy(
         "These weights are lost: load a checkpoint from before. Then train with a "
         "lower learning rate and clipnorm=1.0, on data without NaN, in float32 where "
         "half precision overflows."
     ),
-    "not_finite_data": "Remove or fill these samples of the data, and look again.",
-    "not_finite_values": (
+    "not_finite_data": lambda _: Remedy(
+        "Remove or fill these samples of the data, and look again.", _DATA_CODE
+    ),
+    "not_finite_values": lambda _: Remedy(
         "Values overflow inside the model: scale the data, lower the learning rate and "
         "set clipnorm=1.0, and use float32 where half precision overflows."
     ),
-    "unknown": (
-        "keras_rectifiers.convert(model, 'prelu') and a few epochs show whether these "
-        "units are missed."
+    "unknown": _finetune(
+        f"{FINETUNE} brings the units back and shows whether they are missed."
+        f"{_UNTRAINED}"
     ),
 }
 
 REFERENCES = {
+    "lagging_statistics": (
+        "Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 2; Wu & Johnson 2021, "
+        "arXiv:2105.07576, section 3"
+    ),
     "learning_rate": (
         "Karpathy, CS231n notes, 'Ratio of weights:updates': about 1e-3 a step"
     ),

@@ -1,22 +1,27 @@
 """One rule for each cause: how strongly the evidence speaks for it, unit by unit.
 
-The rules stand in the order in which things happen: the data, the weights at birth,
-training, and the parameters that are left. A unit that an earlier one explains is not
-explained once more by what follows from it. Thresholds without a reference were set
+Moving statistics come first: a unit that they alone silence is not dead in training.
+The other rules stand in the order in which things happen: the data, the weights at
+birth, training, and the parameters that are left. A unit that an earlier one explains
+is not explained once more by what follows from it. A sentence has only the numbers
+that speak for its cause. Thresholds without a reference were set
 on planted causes (`benchmarks/explain.py`, seeds 0 to 59).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Callable
 
 import numpy as np
 
 from keras_rectifiers.diagnosis.causes.case import Case
+from keras_rectifiers.diagnosis.causes.case import Finding
+from keras_rectifiers.diagnosis.causes.case import Flags
 from keras_rectifiers.diagnosis.causes.case import Setting
+from keras_rectifiers.diagnosis.causes.case import none
 from keras_rectifiers.diagnosis.causes.case import ramp
+from keras_rectifiers.diagnosis.causes.moving import lagging_statistics
 from keras_rectifiers.diagnosis.evidence.data import NormalizationEvidence
 from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import Spread
@@ -49,18 +54,6 @@ CURVATURE = (10.0, 30.0)
 BIAS = (0.2, 0.8)
 #: beta / |gamma| below which a normal variable is positive once in 200 and in 10,000.
 BETA = (2.6, 3.7)
-#: Mean over the batch, in units of gamma away from beta: moving statistics are off.
-MOVING = (2.0, 4.0)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Finding:
-    """How strongly the evidence of one rectifier speaks for a cause."""
-
-    #: 0..1 for each unit; only silent ones count.
-    scores: Values
-    #: A sentence with the numbers.
-    sentence: str = ""
 
 
 Rule = Callable[[Case, Setting], Finding]
@@ -70,19 +63,25 @@ def input_scale(case: Case, setting: Setting) -> Finding:
     """The data are far from unit range, or far from 0 beside their spread."""
     strengths = [(_input_strength(each), name, each) for name, each in setting.fed]
     strength, name, spread = max(strengths, key=lambda each: each[0], default=_NOTHING)
+    far = ramp(spread.rms, *INPUT_RMS) >= ramp(_offset(spread), *INPUT_OFFSET)
     return Finding(
         np.full(case.layer.units, strength),
         f"{name!r} takes values in {spread.minimum:.3g}..{spread.maximum:.3g} (mean "
         f"{spread.mean:.3g}, standard deviation {spread.std:.3g}); weights are made "
-        "for a mean near 0 and a deviation near 1.",
+        "for a mean near 0 and "
+        + ("a deviation near 1." if far else "a deviation that is not far below it."),
     )
 
 
 def _input_strength(spread: Spread) -> float:
-    offset = abs(spread.mean) / max(spread.std, 1e-30)
     return float(
-        max(ramp(spread.rms, *INPUT_RMS), ramp(offset, *INPUT_OFFSET)),
+        max(ramp(spread.rms, *INPUT_RMS), ramp(_offset(spread), *INPUT_OFFSET))
     )
+
+
+def _offset(spread: Spread) -> float:
+    """The mean beside the deviation."""
+    return abs(spread.mean) / max(spread.std, 1e-30)
 
 
 _NOTHING = (0.0, "", Spread(0.0, 0.0, 0.0, 0.0))
@@ -92,23 +91,32 @@ def initialisation(case: Case, setting: Setting) -> Finding:
     """The units were born dead, or with weights of the wrong size or sign."""
     producer = case.producer
     if producer is None:
-        return _none(case)
+        return none(case)
     without_bias = case.known.maximum - case.known.shift
     born_dead = _unmoved(producer, setting) & (without_bias <= 0)
     scale, mean = _birth(producer)
     sign = 1.0 if producer.takes is None else np.sign(producer.takes.mean)
-    wrong = max(
-        float(ramp(scale, *BIRTH_SCALE)), float(ramp(-mean * sign, *BIRTH_MEAN))
-    )
-    wrong = 1.0 if scale == 0 else wrong
-    scores = np.maximum(np.where(born_dead, 0.9, 0.0), wrong)
+    too_large = float(ramp(scale, *BIRTH_SCALE))
+    downwards = float(ramp(-mean * sign, *BIRTH_MEAN))
+    zeros = float(scale == 0)
+    clauses = []
+    if too_large or zeros:
+        clauses.append(f"weights at birth of {scale:.2f} times He's size")
+    if downwards:
+        clauses.append(
+            f"weights at birth with a mean of {mean:+.2f} times the random part of a "
+            "unit's sum"
+        )
     count = int((born_dead & case.silent).sum())
+    if count:
+        clauses.append(
+            f"{count} of {case.silent.sum()} silent units have the weights that they "
+            "were born with"
+        )
     return Finding(
-        scores,
+        np.maximum(np.where(born_dead, 0.9, 0.0), max(too_large, downwards, zeros)),
         f"{producer.path!r} ({producer.initializer or 'unknown initializer'}): "
-        f"weights at birth of {scale:.2f} times He's size, their mean {mean:+.2f} "
-        f"times the random part of a unit's sum; {count} of {case.silent.sum()} "
-        "silent units have the weights that they were born with.",
+        f"{'; '.join(clauses)}.",
     )
 
 
@@ -141,16 +149,14 @@ def learning_rate(case: Case, setting: Setting) -> Finding:
     producer = case.producer
     training = setting.evidence.training
     if producer is None or (training is not None and not training.iterations):
-        return _none(case)
+        return none(case)
     own, everywhere = _thrown(producer), _thrown_everywhere(setting)
-    step = _longest_step(setting)
-    optimizer = max(
-        float(ramp(step, *STEP)), float(ramp(_curvature(setting), *CURVATURE))
-    )
+    step, curvature = _longest_step(setting), _curvature(setting)
+    optimizer = max(float(ramp(step, *STEP)), float(ramp(curvature, *CURVATURE)))
     scores = np.maximum(
         np.minimum(np.maximum(own, 0.8 * everywhere), everywhere), optimizer
     )
-    return Finding(scores, _learning_rate_sentence(producer, setting, step))
+    return Finding(scores, _learning_rate_sentence(producer, setting))
 
 
 def _curvature(setting: Setting) -> float:
@@ -232,59 +238,67 @@ def _rms(producer: ProducerEvidence) -> float:
     return max(float(np.sqrt(np.mean(np.square(norm)) / producer.fan_in)), 1e-30)
 
 
-def _learning_rate_sentence(
-    producer: ProducerEvidence, setting: Setting, step: float
-) -> str:
-    way = "its weights' way from birth is not known"
-    if producer.moved is not None:
-        way = (
-            f"its weights went {np.median(producer.moved):.2g} times their norm away "
-            "from where they began"
+def _learning_rate_sentence(producer: ProducerEvidence, setting: Setting) -> str:
+    clauses = [_way(producer)] if (_thrown(producer) > 0).any() else []
+    if not clauses and _thrown_everywhere(setting) > 0:
+        farthest = max(setting.producers, key=lambda each: _thrown(each).mean())
+        clauses.append(f"in {farthest.path!r} {_way(farthest)}")
+    step, curvature = _longest_step(setting), _curvature(setting)
+    if step > STEP[0]:
+        clauses.append(f"a step is about {step:.2g} of the weights (usual is 0.001)")
+    if curvature > CURVATURE[0]:
+        clauses.append(
+            "the rate over 1 - momentum, times the mean square norm of the input, is "
+            f"{curvature:.3g} (plain descent diverges from about 4 on)"
         )
-    elif producer.birth_norm is not None:
-        grown = np.median(producer.norm) / _typical(producer.birth_norm)
-        way = (
-            f"its weights are {grown:.2g} times as large as its initializer makes them"
-        )
-    text = f"{producer.path!r}: {way}"
     training = setting.evidence.training
     if training is not None:
-        text += (
-            f"; {training.optimizer} has the learning rate "
-            f"{training.learning_rate:.3g} after {training.iterations} steps"
+        rate = (
+            f"{training.optimizer} has the learning rate {training.learning_rate:.3g} "
+            f"after {training.iterations} steps"
         )
-    if step:
-        text += f", a step is about {step:.2g} of the weights"
-    return text + "."
+        if step <= STEP[0] and curvature <= CURVATURE[0]:
+            rate += ", which is not high by itself: it may have been higher before"
+        clauses.append(rate)
+    return f"{producer.path!r}: {'; '.join(clauses)}."
+
+
+def _way(producer: ProducerEvidence) -> str:
+    """How far the weights of the units that went far went, or how large they are."""
+    far = _thrown(producer) > 0
+    if producer.moved is not None:
+        moved = np.median(producer.moved[far])
+        return f"weights moved by {moved:.2g}x their initial norm"
+    size = np.median(_grown(producer)[far])
+    made = "its initializer makes them"
+    return (
+        f"weights are {size:.2g} times as large as "
+        f"{made if producer.birth_norm is not None else 'He initialization makes them'}"
+    )
 
 
 def batch_norm(case: Case, _: Setting) -> Finding:
-    """The normalization shifts the units below 0, or its moving statistics are off."""
+    """The normalization itself shifts the units below 0."""
     found = case.known.normalisation
     if found is None:
-        return _none(case)
+        return none(case)
     gamma = np.maximum(np.abs(found.gamma), 1e-30)
-    shifted = ramp(-found.beta / gamma, *BETA)
-    off = ramp((found.beta - case.known.mean) / gamma, *MOVING)
-    scores = np.maximum(shifted, off if found.moving else 0.0)
-    return Finding(scores, _batch_norm_sentence(case, found, gamma))
+    scores = ramp(-found.beta / gamma, *BETA)
+    return Finding(scores, _batch_norm_sentence(case, found, gamma, scores > 0))
 
 
 def _batch_norm_sentence(
-    case: Case, found: NormalizationEvidence, gamma: Values
+    case: Case, found: NormalizationEvidence, gamma: Values, shifted: Flags
 ) -> str:
-    silent = case.silent
-    ratio = float(np.median((found.beta / gamma)[silent]))
-    off = float(np.median(((case.known.mean - found.beta) / gamma)[silent]))
-    text = (
-        f"{found.path!r} ({found.kind}): beta/|gamma| of the silent units is "
-        f"{ratio:.3g}, |gamma| {np.median(gamma[silent]):.3g}"
+    shifted = shifted & case.silent
+    if not shifted.any():
+        return ""
+    ratio = float(np.median((found.beta / gamma)[shifted]))
+    return (
+        f"{found.path!r} ({found.kind}): beta/|gamma| of {int(shifted.sum())} of "
+        f"{case.silent.sum()} silent units is {ratio:.3g} (median), |gamma| "
+        f"{np.median(gamma[shifted]):.3g}."
     )
-    if found.moving:
-        text += (
-            f"; their mean is {off:+.3g} gamma from beta, 0 if moving statistics fit"
-        )
-    return text + "."
 
 
 def bias_shift(case: Case, _: Setting) -> Finding:
@@ -295,16 +309,18 @@ def bias_shift(case: Case, _: Setting) -> Finding:
         or producer.bias is None
         or case.known.normalisation is not None
     ):
-        return _none(case)
+        return none(case)
     without = case.known.maximum - producer.bias
     deviation = np.maximum(case.known.std, 1e-12)
     scores = np.where(without > 0, ramp(-producer.bias / deviation, *BIAS), 0.0)
-    count = int(((scores > 0) & case.silent).sum())
+    held = (scores > 0) & case.silent
+    if not held.any():
+        return Finding(scores)
     return Finding(
         scores,
-        f"{producer.path!r}: {count} of {case.silent.sum()} silent units would fire "
-        f"without their bias (median {np.median(producer.bias[case.silent]):.3g}; "
-        f"deviation of their input {np.median(case.known.std[case.silent]):.3g}).",
+        f"{producer.path!r}: {held.sum()} of {case.silent.sum()} silent units would "
+        f"fire without their bias (median {np.median(producer.bias[held]):.3g}; "
+        f"deviation of their input {np.median(case.known.std[held]):.3g}).",
     )
 
 
@@ -312,12 +328,9 @@ def _typical(values: Values) -> float:
     return max(float(np.sqrt(np.mean(np.square(values)))), 1e-30)
 
 
-def _none(case: Case) -> Finding:
-    return Finding(np.zeros(case.layer.units))
-
-
 #: In the order of what comes first.
 RULES: dict[str, Rule] = {
+    "lagging_statistics": lagging_statistics,
     "input_scale": input_scale,
     "initialisation": initialisation,
     "learning_rate": learning_rate,

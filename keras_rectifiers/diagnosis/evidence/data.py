@@ -113,6 +113,37 @@ class NormalizationEvidence:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class MovingEvidence:
+    """The moving statistics of a BatchNormalization, and what its batch has.
+
+    Looked at while every BatchNormalization normalizes with the statistics of the
+    batch, as in training: what a layer takes is what it took there. Arrays have one
+    value for each channel.
+    """
+
+    #: Path of the layer in the model.
+    path: str
+    #: Its moving mean.
+    mean: Values
+    #: Its moving variance.
+    variance: Values
+    #: Mean of what it takes, over samples and positions.
+    batch_mean: Values
+    #: Variance of what it takes.
+    batch_variance: Values
+    #: Standard error of `batch_mean`, samples taken as independent.
+    mean_error: Values
+    #: Standard error of `batch_variance`.
+    variance_error: Values
+    #: What the layer adds to a variance.
+    epsilon: float
+    #: Share of the old moving statistics that a step of training keeps.
+    momentum: float
+    #: Whether it is frozen: then training uses the moving statistics, too.
+    frozen: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class RectifierEvidence:
     """What is known of one rectifier; pre-activations over samples and positions."""
 
@@ -133,6 +164,12 @@ class RectifierEvidence:
     normalisation: NormalizationEvidence | None = None
     #: Paths of the rectifiers before it; None where the wiring cannot be read.
     upstream: tuple[str, ...] | None = None
+    #: Greatest value of each unit where every BatchNormalization normalizes with the
+    #: statistics of the batch; None where that was not looked at.
+    batch_maximum: Values | None = None
+    #: Paths of the BatchNormalization layers before it; None where the wiring cannot
+    #: be read.
+    norms: tuple[str, ...] | None = None
 
     @property
     def shift(self) -> Values:
@@ -188,12 +225,16 @@ class Training:
 class Evidence:
     """What was looked up in a model beside the counts of a diagnosis."""
 
-    #: Samples of the first batch that were looked at.
+    #: Samples that were looked at, drawn from all data.
     samples: int
     #: The inputs of the model.
     inputs: tuple[ModelInput, ...] = ()
     #: One entry for each rectifier that was called, in the order of the calls.
     rectifiers: tuple[RectifierEvidence, ...] = ()
+    #: The BatchNormalization layers that were called.
+    norms: tuple[MovingEvidence, ...] = ()
+    #: Paths of rectifiers that make an output of the model, as the pass showed.
+    ends: tuple[str, ...] = ()
     #: None for a model without optimizer.
     training: Training | None = None
     #: `(step, {rectifier: change})` for each measurement in a training run.
@@ -208,3 +249,11 @@ class Evidence:
             path: Its path.
         """
         return next((each for each in self.rectifiers if each.path == path), None)
+
+    def norm(self, path: str) -> MovingEvidence | None:
+        """What is known of a BatchNormalization; None if nothing is.
+
+        Args:
+            path: Its path.
+        """
+        return next((each for each in self.norms if each.path == path), None)

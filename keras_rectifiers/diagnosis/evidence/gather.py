@@ -1,7 +1,7 @@
 """Look up in a live model what may have silenced its units.
 
-One more forward pass, outside any compiled function, over a few samples; the model
-is not changed. `evidence_data` says what is found.
+One or two more forward passes, outside any compiled function, over a few samples; the
+model is not changed. `evidence.data` says what is found.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from keras_rectifiers.diagnosis.evidence.data import NormalizationEvidence
 from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import RectifierEvidence
 from keras_rectifiers.diagnosis.evidence.data import WeightChange
+from keras_rectifiers.diagnosis.evidence.moving import OnBatch
+from keras_rectifiers.diagnosis.evidence.moving import look_on_batch
 from keras_rectifiers.diagnosis.evidence.optimizer import training
 from keras_rectifiers.diagnosis.evidence.passes import Observed
 from keras_rectifiers.diagnosis.evidence.passes import look
@@ -49,9 +51,10 @@ SAMPLES = 64
 def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence:
     """What speaks for each cause of silent units.
 
-    It runs the model once, eagerly and in inference mode, on at most `SAMPLES`
-    samples of the batch. What cannot be found out is left out: a model that is
-    wired in Python, or that cannot run eagerly, has less evidence.
+    It runs the model eagerly and in inference mode, on at most `SAMPLES` samples of
+    the batch; one with BatchNormalization once more, with the statistics of the batch.
+    What cannot be found out is left out: a model that is wired in Python, or that
+    cannot run eagerly, has less evidence.
 
     Args:
         model: A built Keras model; not changed.
@@ -60,6 +63,7 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
     """
     found = tuple(rectifiers)
     synchronize(model)
+    by_path = {each.path: each for each in found}
     upstream = Upstream(model)
     fed = {each.path: upstream.feeding(each) for each in found}
     layers = {
@@ -75,13 +79,20 @@ def collect(model: Any, rectifiers: Iterable[LiveRectifier], x: Any) -> Evidence
     }
     places = tuple(_places(found, seen))
     owners = {each.path: id(each.owner) for each, _ in places}
+    on_batch = look_on_batch(model, found, upstream, few)
     return Evidence(
         samples=int(keras.tree.flatten(few)[0].shape[0]),
         inputs=_inputs(model, few),
         rectifiers=tuple(
-            _entry(each, upstream if wired else None, producers, seen, owners)
+            dataclasses.replace(
+                _entry(each, upstream if wired else None, producers, seen, owners),
+                batch_maximum=on_batch.maximum.get(each.path),
+                norms=_norms_before(each, upstream if wired else None, on_batch),
+            )
             for each, wired in places
         ),
+        norms=tuple(on_batch.norms.values()),
+        ends=tuple(path for path in by_path if path in seen.ends),
         training=training(model, {path: layer for path, (layer, _) in fed.items()}),
         problem=problem,
     )
@@ -132,6 +143,16 @@ def _entry(
         if before is None
         else tuple(path for path, owner in owners.items() if owner in before),
     )
+
+
+def _norms_before(
+    rectifier: LiveRectifier, upstream: Upstream | None, on_batch: OnBatch
+) -> tuple[str, ...] | None:
+    """Paths of the BatchNormalization layers before a rectifier."""
+    before = None if upstream is None else upstream.all_before(rectifier)
+    if before is None:
+        return None
+    return tuple(each.path for key, each in on_batch.norms.items() if key in before)
 
 
 def _normalisation(

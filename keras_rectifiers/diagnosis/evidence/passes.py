@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +23,7 @@ from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.live.tap import tap
 
 #: Errors of models that run compiled and not eagerly.
-_REFUSALS = (ValueError, TypeError, RuntimeError, AttributeError, NotImplementedError)
+REFUSALS = (ValueError, TypeError, RuntimeError, AttributeError, NotImplementedError)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,6 +64,8 @@ class Observed:
     found: dict[tuple[str, int], UnitSpread] = dataclasses.field(default_factory=dict)
     #: What each layer with a kernel takes, by its path.
     inputs: dict[str, Spread] = dataclasses.field(default_factory=dict)
+    #: Paths of the rectifiers whose output is one of the model's.
+    ends: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def rectifiers(self) -> dict[str, UnitSpread]:
@@ -100,22 +103,44 @@ def look(
         if found is not None:
             calls.inputs.setdefault(layer.path, found)
 
-    def receive(rectifier: LiveRectifier, pre: Any, _: Any) -> None:
-        values = _numbers(pre)
-        if values is None:
+    given: dict[str, Any] = {}
+
+    def receive(rectifier: LiveRectifier, pre: Any, post: Any) -> None:
+        found = unit_spread(rectifier, pre, samples)
+        if found is None:
             return
-        values = values - rectifier.function.threshold
-        found = UnitSpread.of(_arranged(values, rectifier.channel_axis, samples))
+        # A weak reference: the activations of a whole model are not kept.
+        given[rectifier.path] = weakref.ref(post)
         place = rectifier.path, len(found.mean)
         before = calls.found.get(place)
         calls.found[place] = before.joined(found) if before else found
 
     try:
         with tap(inputs, receive_input), tap(rectifiers, receive), no_gradients():
-            model(x, **inference_mode(model))
-    except _REFUSALS as error:
+            outputs = keras.tree.flatten(model(x, **inference_mode(model)))
+    except REFUSALS as error:
         return calls, f"{type(error).__name__}: {error}"
+    made = {id(output) for output in outputs}
+    calls.ends.update(path for path, each in given.items() if id(each()) in made)
     return calls, ""
+
+
+def unit_spread(rectifier: LiveRectifier, pre: Any, samples: int) -> UnitSpread | None:
+    """Where the pre-activations of one call lie, counted from the threshold.
+
+    Args:
+        rectifier: Whose call it is.
+        pre: The pre-activation.
+        samples: Samples of the batch.
+
+    Returns:
+        None if it holds no numbers.
+    """
+    values = numbers(pre)
+    if values is None:
+        return None
+    values = values - rectifier.function.threshold
+    return UnitSpread.of(arranged(values, rectifier.channel_axis, samples))
 
 
 def spread(tensor: Any) -> Spread | None:
@@ -124,7 +149,7 @@ def spread(tensor: Any) -> Spread | None:
     Args:
         tensor: A tensor, samples in front.
     """
-    values = _numbers(tensor)
+    values = numbers(tensor)
     if values is None or values.size == 0:
         return None
     finite = np.isfinite(values)
@@ -144,23 +169,33 @@ def spread(tensor: Any) -> Spread | None:
     )
 
 
-def _numbers(tensor: Any) -> npt.NDArray[Any] | None:
-    """A plain tensor as an array of floats; None for anything else."""
+def numbers(tensor: Any) -> npt.NDArray[Any] | None:
+    """A plain tensor as an array of floats; None for anything else.
+
+    Args:
+        tensor: A tensor.
+    """
     if isinstance(tensor, keras.KerasTensor) or not hasattr(tensor, "dtype"):
         return None
     try:
         values = to_numpy(tensor)
-    except _REFUSALS:
+    except REFUSALS:
         return None  # inside a loop of the graph, ragged, or strings
     if values.dtype.kind in "SUO" or values.ndim == 0:
         return None
     return values if values.dtype == np.float32 else values.astype(np.float32)
 
 
-def _arranged(
+def arranged(
     values: npt.NDArray[Any], channel_axis: int, samples: int
 ) -> npt.NDArray[Any]:
-    """An array as `(samples, positions, units)`; see `reduce.per_sample`."""
+    """An array as `(samples, positions, units)`; see `reduce.per_sample`.
+
+    Args:
+        values: Samples in front.
+        channel_axis: Axis of the units.
+        samples: Samples of the batch.
+    """
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim > 2:  # noqa: PLR2004 - positions beside samples and units
