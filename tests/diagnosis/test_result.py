@@ -135,6 +135,7 @@ def test_printed_diagnosis_is_a_table_of_layers():
             "A unit that never fired fires on less than 0.259 of the samples "
             "(95% confidence)."
         ),
+        "Next step: keras_rectifiers.finetune(model, (x, y))",
         "Not seen: gone.",
         "",
         "layer  units  dead  leaking  dormant  linear  alive  dead %",

@@ -20,7 +20,7 @@ from keras_rectifiers.diagnosis.causes.rules import RULES
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.statistics import Values
 
-#: Causes that explain less than this share are not named.
+#: Causes that explain less than this share are not named; a dead output always is.
 LEAST_SCORE = 0.1
 #: A unit counts as explained by a cause from this weight on.
 _COUNTS = 0.4
@@ -105,19 +105,28 @@ def _ranked(setting: Setting, silent: int) -> list[Cause]:
             shares[kind].append(share)
     units = sum(int(case.silent.sum()) for case in setting.roots)
     causes = [_cause(kind, found, units, setting) for kind, found in shares.items()]
-    named = [each for each in causes if each.units and each.score >= LEAST_SCORE]
-    # A sort keeps the order of what scores alike: outputs first.
+    named = [
+        each
+        for each in causes
+        if each.units and (each.score >= LEAST_SCORE or each.kind == DEAD_OUTPUT)
+    ]
     named.sort(key=lambda cause: -cause.score)
     collapsed = _collapsed(setting, silent)
-    first = named[:1] if named and _is_global(named[0], setting) else []
-    ends = [each for each in named if each.kind == DEAD_OUTPUT and _is_whole(setting)]
-    rest = [each for each in named if each not in (*first, *ends)]
-    return [*first, *ends, *collapsed, *rest]
+    ends = [each for each in setting.roots if dead_output(each).all()]
+    causes = [each for each in named if each.kind != DEAD_OUTPUT or not ends]
+    whole = [each for each in named if each not in causes]
+    first = [
+        each
+        for each in causes[:1]
+        if _is_global(each, setting) and _explains(each.kind, ends, setting)
+    ]
+    return [*first, *whole, *collapsed, *causes[len(first) :]]
 
 
-def _is_whole(setting: Setting) -> bool:
-    """Whether all units of some output of the model are dead."""
-    return any(dead_output(case).all() for case in setting.roots)
+def _explains(kind: str, ends: list[Case], setting: Setting) -> bool:
+    """Whether a cause explains dead outputs, too."""
+    found = [RULES[kind](case, setting).scores.mean() for case in ends]
+    return all(score >= _COUNTS for score in found)
 
 
 def _shares(case: Case, setting: Setting) -> Iterator[tuple[str, _Share]]:

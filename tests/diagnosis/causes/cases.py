@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_rectifiers.diagnosis.evidence.data import Evidence
 from keras_rectifiers.diagnosis.evidence.data import ModelInput
+from keras_rectifiers.diagnosis.evidence.data import MovingEvidence
 from keras_rectifiers.diagnosis.evidence.data import NormalizationEvidence
 from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import RectifierEvidence
@@ -62,7 +63,34 @@ def rectifier(path, maximum=-1.0, **changes):
     return RectifierEvidence(path=path, maximum=full(maximum), **values)
 
 
-def layer(path, fired=0):
+def moving(path="bn", **changes):
+    """A batch normalisation whose moving statistics are those of its start."""
+    values = {
+        "mean": full(0.0),
+        "variance": full(1.0),
+        "batch_mean": full(3.0),
+        "batch_variance": full(0.01),
+        "mean_error": full(0.01),
+        "variance_error": full(0.001),
+        "epsilon": 1e-3,
+        "momentum": 0.999,
+        **changes,
+    }
+    return MovingEvidence(path, **values)
+
+
+def waking(path, peak=1.0, **changes):
+    """Units that fire with the statistics of the batch."""
+    values = {
+        "normalisation": normalisation(),
+        "batch_maximum": full(peak),
+        "norms": ("bn",),
+        **changes,
+    }
+    return rectifier(path, **values)
+
+
+def layer(path, fired=0, role=None):
     """What the units of a plain ReLU did."""
     counts = np.broadcast_to(np.asarray(fired, np.int64), (UNITS,)).copy()
     nothing = np.zeros(UNITS, np.int64)
@@ -70,10 +98,10 @@ def layer(path, fired=0):
     statistics = UnitStatistics(
         SAMPLES, SAMPLES, counts, counts, nothing, sums, sums, sums
     )
-    return LayerDiagnosis(path, statistics, full(0.0), np.zeros(UNITS, bool))
+    return LayerDiagnosis(path, statistics, full(0.0), np.zeros(UNITS, bool), role=role)
 
 
-def diagnosis(*rectifiers, fired=None, **changes):
+def diagnosis(*rectifiers, fired=None, roles=None, **changes):
     """A diagnosis of these rectifiers, in which no unit fired but those named."""
     values = {
         "inputs": (ModelInput("data", "float32", UNIT_RANGE),),
@@ -82,7 +110,8 @@ def diagnosis(*rectifiers, fired=None, **changes):
     }
     evidence = Evidence(SAMPLES, rectifiers=rectifiers, **values)
     layers = tuple(
-        layer(each.path, (fired or {}).get(each.path, 0)) for each in rectifiers
+        layer(each.path, (fired or {}).get(each.path, 0), (roles or {}).get(each.path))
+        for each in rectifiers
     )
     return Diagnosis("net", layers, evidence=evidence)
 

@@ -154,16 +154,96 @@ def test_json_holds_everything_and_text_the_numbers():
     (cause,) = data["causes"]
     assert cause["kind"] == "learning_rate"
     assert cause["layers"] == ["a"]
-    assert "3 times their norm" in cause["evidence"][0]
+    assert "moved by 3x their initial norm" in cause["evidence"][0]
     for words in (cause["evidence"][0], cause["remedy"], cause["reference"]):
         assert words in str(found)
+    for line in cause["code"].splitlines():
+        assert line in str(found)
 
 
-@pytest.mark.parametrize("kind", ["bias_shift", "learning_rate", "batch_norm"])
+def test_a_dead_output_comes_first_and_is_the_first_thing_said():
+    """Whatever else died, a model that predicts 0 for everything is told as such."""
+    low = cases.producer("out", bias=cases.full(-3.0), mean=cases.full(-0.1))
+    found = cases.diagnosis(
+        cases.rectifier("hidden"),
+        cases.rectifier("out", producer=low, upstream=("hidden",)),
+        fired={"hidden": [0, 0, 0, 9]},
+        roles={"out": "output"},
+    )
+
+    explained = explain(found)
+
+    assert str(explained).startswith(
+        "The model's output 'out' is dead: it predicts 0 for every sample. Model"
+    )
+    assert explained.first.kind == "dead_output"
+    assert (explained.first.layers, explained.first.units) == (("out",), 4)
+    (told,) = explained.first.evidence
+    assert "the bias is -3 (median), without it 4 would fire" in told
+    assert "the weights of 4 sum to less than 0" in told
+    assert [each.kind for each in explained.causes[1:]] == ["unknown"]
+
+
+def test_a_single_dead_output_is_never_too_few():
+    """One unit of many that are silent, and the one that matters most."""
+    hidden = [cases.rectifier(f"h{n}") for n in range(19)]
+    low = cases.rectifier("out", upstream=("h0",))
+    found = cases.diagnosis(*hidden, low, roles={"out": "output"})
+
+    causes = explain(found).causes
+
+    assert [each.kind for each in causes] == ["dead_output", "unknown"]
+    assert causes[0].score == pytest.approx(0.05)
+
+
+def test_some_dead_units_of_an_output_rank_by_their_number():
+    """They are told first, and are one cause among others."""
+    found = cases.diagnosis(
+        cases.rectifier("hidden"),
+        cases.rectifier("out", upstream=("hidden",)),
+        fired={"out": [0, 9, 9, 9]},
+        roles={"out": "output"},
+    )
+
+    explained = explain(found)
+
+    assert explained.headline.startswith(
+        "1 of 4 units of the model's output 'out' is dead: it predicts 0"
+    )
+    assert [each.kind for each in explained.causes] == ["unknown", "dead_output"]
+
+
+def test_an_output_that_died_with_the_model_follows_from_the_cause_of_all():
+    """The scale of the data comes first; it is what has to be mended."""
+    takes = cases.Spread(33.0, 79.0, 0.0, 255.0)
+    found = cases.diagnosis(
+        cases.rectifier("hidden", producer=cases.producer("hidden", takes=takes)),
+        cases.rectifier("out", upstream=("hidden",)),
+        roles={"out": "output"},
+        fired={"out": [0, 0, 0, 0]},
+    )
+
+    kinds = [each.kind for each in explain(found).causes]
+
+    assert kinds == ["input_scale", "dead_output"]
+
+
+def test_units_that_fire_with_the_batch_are_no_dead_output():
+    """Moving statistics silence them."""
+    found = cases.diagnosis(
+        cases.waking("out"), roles={"out": "output"}, norms=(cases.moving(),)
+    )
+
+    assert [each.kind for each in explain(found).causes] == ["lagging_statistics"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["bias_shift", "learning_rate", "batch_norm", "dead_output"]
+)
 def test_planted_causes_are_named(kind):
     """A small share of the benchmark: real models, really dead."""
     benchmark = runpy.run_path(str(_BENCHMARK))
-    model, x, killed = benchmark["plant"](kind, 2)
+    model, x, _, killed = benchmark["plant"](kind, 2)
 
     found = benchmark["diagnose"](model, x, batch_size=128)
 
@@ -177,7 +257,7 @@ def test_planted_causes_are_named_in_nine_of_ten_runs():
     right = {kind: [] for kind in benchmark["PLANTS"]}
     for kind, hits in right.items():
         for seed in range(200, 250):  # 15 would be too few to tell 0.9
-            model, x, killed = benchmark["plant"](kind, seed)
+            model, x, _, killed = benchmark["plant"](kind, seed)
             found = benchmark["diagnose"](model, x, batch_size=128)
             name = benchmark["named"](kind, found, killed)
             if name not in (benchmark["TOO_FEW"], benchmark["NOT_FINITE"]):

@@ -173,13 +173,13 @@ def test_the_history_of_a_run_counts_by_the_step(step, score):
     [
         ({"beta": cases.full(-5.0)}, -5.0, 1.0),
         ({"beta": cases.full(-0.1), "gamma": cases.full(1e-4)}, -0.1, 1.0),
-        ({}, -8.0, 1.0),  # the moving mean is far above that of the batch
-        ({"moving": False}, -8.0, 0.0),
+        ({"moving": False, "beta": cases.full(-5.0)}, -5.0, 1.0),
+        ({}, -8.0, 0.0),  # moving statistics that are off are a cause of their own
         ({"beta": cases.full(-1.0)}, -1.0, 0.0),
     ],
 )
 def test_normalisation_that_silences(changes, mean, score):
-    """Beta far below 0 beside gamma, or moving statistics that are off."""
+    """Beta far below 0 beside gamma."""
     found = cases.rectifier(
         "a", mean=cases.full(mean), normalisation=cases.normalisation(**changes)
     )
@@ -214,6 +214,81 @@ def test_without_a_known_producer_no_rule_accuses_its_weights():
 
     for kind in ("initialisation", "learning_rate", "bias_shift"):
         np.testing.assert_array_equal(_scores(kind, found), 0)
+
+
+def _sentence(kind, *rectifiers, **changes):
+    """What a rule tells of the first rectifier."""
+    found = cases.diagnosis(*rectifiers, **changes)
+    setting = Setting.of(found, found.evidence)
+    return rules.RULES[kind](setting.cases[0], setting).sentence
+
+
+@pytest.mark.parametrize(("ratio", "told"), [(0.15, True), (8.7e-5, False)])
+def test_a_step_is_told_only_where_it_is_long(ratio, told):
+    """A step below the usual does not speak for too high a rate."""
+    training = Training("SGD", 1e-3, 9, scale_free=False, step_ratio={"a": ratio})
+    moved = _layer(moved=cases.full(3.0))
+
+    sentence = _sentence("learning_rate", moved, training=training)
+
+    assert "moved by 3x their initial norm" in sentence
+    assert (f"{ratio:.2g}" in sentence) == told
+    assert ("not high by itself" in sentence) == (not told)
+
+
+def test_a_way_that_is_not_far_is_not_told():
+    """Where a step speaks, the layer's own weights may have gone nowhere."""
+    training = Training("Adam", 0.1, 9, scale_free=True)
+
+    sentence = _sentence("learning_rate", cases.rectifier("a"), training=training)
+
+    assert "moved" not in sentence
+    assert "of the weights (usual is 0.001)" in sentence
+
+
+def test_a_rate_that_diverges_is_told_by_the_number_that_speaks():
+    """Of SGD it is the rate beside the size of the input."""
+    training = Training("SGD", 0.5, 9, scale_free=False, momentum=0.9)
+
+    sentence = _sentence("learning_rate", cases.rectifier("a"), training=training)
+
+    assert "103" in sentence  # 0.5 / 0.1 * 50 * (0.4 ** 2 + 0.5 ** 2)
+    assert "not high" not in sentence
+
+
+def test_weights_at_birth_are_told_only_where_they_are_wrong():
+    """Units that were born dead of good weights are told by their number alone."""
+    born = _sentence("initialisation", _layer(moved=cases.full(0.0)))
+    large = _sentence("initialisation", _layer(birth_norm=cases.full(8.0)))
+
+    assert "4 of 4 silent units" in born
+    assert "He's size" not in born
+    assert "5.66 times He's size" in large
+    assert "silent units" not in large
+
+
+def test_figures_of_a_cause_are_those_of_the_units_that_it_explains():
+    """Silent units that it does not explain are left out of its medians."""
+    gamma, beta = cases.full(1.0), np.array([-8.0, 1.0, 1.0, 1.0])
+    norm = cases.normalisation(gamma=gamma, beta=beta)
+    bias = np.array([-3.0, 0.4, 0.4, 0.4])
+    held = cases.rectifier("a", -0.1, producer=cases.producer("a", bias=bias))
+
+    assert "of 1 of 4 silent units is -8" in _sentence(
+        "batch_norm", cases.rectifier("a", normalisation=norm)
+    )
+    assert "1 of 4 silent units would fire without their bias (median -3;" in (
+        _sentence("bias_shift", held)
+    )
+
+
+def test_data_are_told_by_what_is_wrong_with_them():
+    """Their size, or their mean beside their deviation."""
+    far = _sentence("input_scale", _layer(takes=Spread(33.0, 79.0, 0.0, 255.0)))
+    flat = _sentence("input_scale", _layer(takes=Spread(1.0, 0.01, 0.98, 1.02)))
+
+    assert far.endswith("a mean near 0 and a deviation near 1.")
+    assert flat.endswith("a deviation that is not far below it.")
 
 
 def test_ramp_is_straight_between_its_ends_and_zero_for_nan():
