@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from keras_rectifiers.diagnosis.causes.explanation import Explanation
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.report.html import render
 from keras_rectifiers.report.html import write_report
+from tests.diagnosis.causes import cases
 from tests.report.diagnoses import large
 from tests.report.diagnoses import layer
 from tests.report.diagnoses import network
@@ -286,3 +288,36 @@ def test_without_the_extra_it_is_named(package):
 
     assert run.returncode == 1
     assert "keras_rectifiers[report]" in run.stderr
+
+
+def test_a_dead_output_is_the_first_line_of_the_page():
+    """Before the share of dead units; advice names the command that treats it."""
+    end = dataclasses.replace(layer("out", 1, 1), role="output")
+
+    text = _Page(render(network(layer("hidden", 16, 2), end))).text
+
+    sentence = "The model's output 'out' is dead: it predicts 0 for every sample."
+    assert text.index(sentence) < text.index("of the units are dead")
+    assert "keras-rectifiers finetune MODEL --data DATA --out OUT" in text
+
+
+def test_units_that_fire_with_the_batch_are_told_before_any_is_called_dead():
+    """With the pass that mends the statistics."""
+    known = cases.waking("a", peak=[1.0, 1.0, -1.0, 1.0])
+    found = cases.diagnosis(known, norms=(cases.moving(),))
+
+    text = _Page(render(found)).text
+
+    assert "3 of 4 silent units fire with the batch's own statistics" in text
+    assert "keras_rectifiers.revival.refresh_statistics(model, x)" in text
+
+
+def test_the_code_of_a_remedy_is_shown():
+    """Line by line, as it can be run."""
+    cause = Cause(
+        "unknown", ("first",), 8, 1.0, ("A number.",), "Do it.", code="a = 1\nb = a"
+    )
+
+    page = render(_diagnosis(), explanation=Explanation("net", "Why.", (cause,)))
+
+    assert "<pre>a = 1\nb = a</pre>" in page

@@ -105,6 +105,19 @@ def test_the_bound_is_that_of_a_silent_unit():
     assert any("5.82%" in line for line in lines)
 
 
+def test_the_next_step_and_dead_outputs_frame_the_table():
+    """The output comes first, the command to run last."""
+    dead = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, activation="relu", name="out")]
+    )
+    dead.layers[0].bias.assign([-9.0] * 3)
+
+    lines = _lines(diagnosis_tables(diagnose(dead, np.zeros((50, 4), "float32"))))
+
+    assert lines[0].startswith("The model's output 'out' is dead: it predicts 0")
+    assert "Next step: keras-rectifiers finetune MODEL --data DATA" in " ".join(lines)
+
+
 def test_a_model_without_rectifiers_says_so():
     """Without a rectifier there is a sentence and no empty table."""
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="plain")

@@ -17,3 +17,4 @@ def test_examples_of_the_page(capsys):
 
     assert names["history"].history["revived"][0] == 16
     assert names["hidden"].dead == names["done"].count == 0
+    assert "('batch_normalization" in capsys.readouterr().out
