@@ -428,7 +428,7 @@ def main():
 
 def remedies(options):
     """Plant, explain, run the remedy, and look again."""
-    print(f"{'planted':>20s} {'cause gone':>12s}  dead before -> after, all runs")
+    print(f"{'planted':>20s} {'cause gone':>12s}  dead units before -> after")
     for kind in options.only or PLANTS:
         gone, before, after = [], [], []
         for seed in range(options.first, options.first + options.seeds):
@@ -441,11 +441,10 @@ def remedies(options):
             gone.append(kind not in left)
             before.append(diagnosis.dead_fraction)
             after.append(again.dead_fraction)
-        print(
-            f"{kind:>20s} {sum(gone):>5d}/{len(gone):<5d}   "
-            f"{np.mean(before):.1%} -> {np.mean(after):.1%}",
-            flush=True,
-        )
+        shares = "-"
+        if gone:
+            shares = f"{np.mean(before):.1%} -> {np.mean(after):.1%}"
+        print(f"{kind:>20s} {sum(gone):>5d}/{len(gone):<5d}   {shares}", flush=True)
 
 
 if __name__ == "__main__":
