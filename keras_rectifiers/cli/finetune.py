@@ -102,6 +102,11 @@ from keras_rectifiers.cli.options import slopes
     help="Weigh each class in the loss by how rare it is.",
 )
 @click.option(
+    "--no-input-normalization",
+    is_flag=True,
+    help="Put no Normalization in front of a model that takes unscaled inputs.",
+)
+@click.option(
     "--budget",
     type=Finite(0, above=True),
     metavar="SECONDS",
@@ -129,7 +134,9 @@ from keras_rectifiers.cli.options import slopes
 @input_shape_option
 @import_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: Path,
     target: Path,
     treatment: str | None,
@@ -152,6 +159,7 @@ def command(
     seed: int,
     metrics: tuple[str, ...],
     class_weight: str | None,
+    no_input_normalization: bool,
     budget: float | None,
     keep_last: bool,
     fold: bool,
@@ -165,6 +173,9 @@ def command(
 
     A compiled model goes on with its own loss and optimizer. MODEL is not changed.
     With --to or a selection of rectifiers these are converted, as by convert.
+
+    Exit code 1: the result is no better than MODEL, at chance, or still dying. DST
+    is written all the same: where no epoch was better it holds the original.
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
@@ -219,16 +230,20 @@ def command(
             metrics=list(metrics) or None,
             keep_best=not keep_last,
             class_weight=class_weight,
+            input_normalization=not no_input_normalization,
             budget=budget,
             fold=fold,
             resume=resume,
             callbacks=[shown],
+            tell=shown.tell,
             **choice,
         )
     save(result.model, target, overwrite=force)
     if resume is not None:
         remove(resume)
     _show(result, target, as_json=as_json)
+    if not result.rescued:
+        ctx.exit(1)
 
 
 def _check_loss(loss: str | None) -> None:

@@ -74,17 +74,20 @@ def epochs_shown(label: str = "fine-tuning") -> Iterator[Any]:
         task = progress.add_task(label, total=None)
 
         class Shown(keras.callbacks.Callback):
-            """Tells each epoch as it ends."""
+            """Shows each epoch as it ends, and the sentences of `tell`."""
+
+            def tell(self, sentence: str) -> None:
+                """Show one sentence between the epochs."""
+                if progress.disable:
+                    say(f"{label}: {sentence}")
+                else:
+                    progress.console.print(f"{label}: {sentence}", markup=False)
 
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
                 progress.update(task, completed=epoch, total=self.params["epochs"])
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                line = epoch_line(epoch + 1, self.params["epochs"], logs or {})
-                if progress.disable:
-                    say(f"{label}: {line}")
-                else:
-                    progress.console.print(f"{label}: {line}", markup=False)
+                self.tell(epoch_line(epoch + 1, self.params["epochs"], logs or {}))
                 progress.update(task, completed=epoch + 1)
 
         yield Shown()

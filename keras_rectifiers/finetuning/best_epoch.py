@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Mapping
@@ -12,16 +13,60 @@ import numpy as np
 
 #: Metrics of which less is more; of every other, more is.
 _LESS = ("loss", "error", "entropy", "divergence", "perplexity", "hinge", "log_cosh")
+#: Key of the monitor's logs, and of what is reported before and after.
+DEAD_FRACTION = "dead_fraction"
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """How good the model is after an epoch."""
+
+    #: The deciding metric; more is better.
+    score: float
+    #: The loss of the same samples.
+    loss: float = math.nan
+    #: Share of dead units on the probe, 0..1.
+    dead: float = math.nan
+
+    def better_than_start(self, start: Standing) -> bool:
+        """Whether it is better than the original: a constant loss is not.
+
+        Args:
+            start: The original.
+        """
+        if self.score != start.score:
+            return self.score > start.score
+        if self.loss != start.loss and not math.isnan(self.loss + start.loss):
+            return self.loss < start.loss
+        return self.dead < start.dead
+
+    def takes_over(self, kept: Standing) -> bool:
+        """Whether it is kept in the place of an earlier epoch that is about as good.
+
+        Of equal scores the lower loss counts, then fewer dead units, then that it
+        trained longer. Of others within a standard error it trained longer, unless
+        its loss is higher and more of its units are dead.
+
+        Args:
+            kept: The earlier epoch.
+        """
+        if self.score == kept.score and self.loss != kept.loss:
+            return not self.loss > kept.loss
+        if self.score == kept.score:
+            return not self.dead > kept.dead
+        return not (self.loss > kept.loss and self.dead > kept.dead)
 
 
 class KeepBest(keras.callbacks.Callback):
     """Remembers the weights of the best epoch, the start counted as one.
 
     Of several epochs as good as the best within its standard error it is the last,
-    which trained longest; but none is taken that is worse than the start.
+    which trained longest, as far as `Standing.takes_over` allows; but none is taken
+    that is no better than the start.
 
     Args:
-        before: Metrics of the start, as `Model.evaluate` names them.
+        before: Metrics of the start, as `Model.evaluate` names them, and its
+            `dead_fraction`.
         start: Weights of the start, as `get_weights` gives them.
         held_out: Samples that the metrics are measured on, where the model does not
             train on them: then the best validation metric counts. None for the
@@ -41,29 +86,37 @@ class KeepBest(keras.callbacks.Callback):
         first: int = 1,
     ) -> None:
         super().__init__()
-        others = [name for name in before if name != "loss"]
+        others = [name for name in before if name not in ("loss", DEAD_FRACTION)]
         #: The metric that decides: the first of the model's own, or its loss.
         self.metric = others[0] if others else "loss"
-        self._key = self.metric if held_out is None else f"val_{self.metric}"
+        self._prefix = "" if held_out is None else "val_"
         self._sign = -1.0 if is_less_better(self.metric) else 1.0
         self._samples = held_out
         self._first = first
-        self._start = self._best = self._score(before.get(self.metric))
+        self._start = self._kept = self._standing(before, "")
+        self._best = self._start.score
         #: Weights of the epoch that is kept.
         self.weights = start
         #: The epoch whose weights are kept, from 1; 0 is the start.
         self.best_epoch = 0
         #: Score of the latest epoch; more is better.
         self.latest = -math.inf
+        self._latest = Standing(self.latest)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.latest = self._score((logs or {}).get(self._key))
+        now = self._standing(logs or {}, self._prefix)
+        self.latest, self._latest = now.score, now
         if epoch + 1 < self._first:
             return
-        self._best = max(self._best, self.latest)
-        error = self.error(self._best, self._samples)
-        least = max(self._start, self._best - error)
-        if math.isfinite(self.latest) and self.latest >= least:
+        self._best = max(self._best, now.score)
+        least = self._best - self.error(self._best, self._samples)
+        if not math.isfinite(now.score) or now.score < least:
+            return
+        if not now.better_than_start(self._start):
+            return
+        kept_still = self.best_epoch > 0 and self._kept.score >= least
+        if not kept_still or now.takes_over(self._kept):
+            self._kept = now
             self.best_epoch = epoch + 1
             self.weights = self.model.get_weights()
 
@@ -72,6 +125,7 @@ class KeepBest(keras.callbacks.Callback):
         return {
             "best": self._best,
             "best_epoch": self.best_epoch,
+            "kept": list(dataclasses.astuple(self._kept)),
             "latest": self.latest,
         }
 
@@ -79,8 +133,29 @@ class KeepBest(keras.callbacks.Callback):
         """Know what `facts` gave, and the weights that were kept."""
         self._best = float(facts["best"])
         self.best_epoch = int(facts["best_epoch"])
+        self._kept = Standing(*map(float, facts["kept"]))
         self.latest = float(facts["latest"])
         self.weights = weights
+
+    def is_better(self, *, last: bool) -> bool:
+        """Whether an epoch is better than the start.
+
+        Args:
+            last: Ask it of the latest epoch, and not of the one that is kept.
+        """
+        if not last:
+            return self.best_epoch > 0
+        return self._latest.better_than_start(self._start)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the latest epoch is worse than the best by a standard error."""
+        return self.latest < self._best - self.error(self._best, self._samples)
+
+    @property
+    def kept_dead(self) -> float:
+        """Share of dead units in what is kept, 0..1; NaN where nothing is watched."""
+        return self._kept.dead
 
     def value(self, score: float) -> float:
         """The metric that a score stands for."""
@@ -88,13 +163,22 @@ class KeepBest(keras.callbacks.Callback):
 
     def error(self, score: float, samples: int | None) -> float:
         """Standard error of a score that is a share of so many samples, else 0."""
-        if samples is None or self._sign < 0 or not 0 <= score <= 1:
+        if not self.is_share(score) or samples is None:
             return 0.0
         return math.sqrt(score * (1 - score) / samples)
 
-    def _score(self, value: Any) -> float:
+    def is_share(self, score: float) -> bool:
+        """Whether a score is a share of the samples, such as an accuracy."""
+        return self._sign > 0 and 0 <= score <= 1
+
+    def _standing(self, metrics: Mapping[str, Any], prefix: str) -> Standing:
+        value = metrics.get(prefix + self.metric)
         number = math.nan if value is None else self._sign * float(value)
-        return -math.inf if math.isnan(number) else number  # and never kept
+        return Standing(
+            -math.inf if math.isnan(number) else number,  # and never kept
+            float(metrics.get(f"{prefix}loss", math.nan)),
+            float(metrics.get(DEAD_FRACTION, math.nan)),
+        )
 
 
 class Budget(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from keras_rectifiers.finetuning.notes import Notes
 from keras_rectifiers.finetuning.prescriptions import Prescription
 from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.finetuning.runs import Run
@@ -40,36 +41,71 @@ def program(prescriptions: Sequence[Prescription], epochs: int) -> Program:
     return Program(tuple(prescriptions), left, trial)
 
 
-def train(runs: Sequence[Run], trial: int) -> tuple[Run, tuple[Tried, ...]]:
+def train(
+    runs: Sequence[Run], trial: int, notes: Notes
+) -> tuple[Run, tuple[Tried, ...]]:
     """Train the best of several runs to its end.
 
     Args:
         runs: The runs, the safest first: one that keeps less of the model must be
             better than it by more than a standard error.
         trial: Epochs after which they are compared.
+        notes: Where it is said what begins, before it begins.
 
     Returns:
         The run that was trained to its end, and what was tried.
     """
-    if len(runs) > 1:
-        for run in runs:
-            run.train(trial)
+    if len(runs) == 1:
+        notes.say(_beginning(runs[0]))
+        runs[0].train(runs[0].epochs)
+        return runs[0], (_tried(runs[0], None),)
+    for run in runs:
+        notes.say(f"Trial of {trial} of {run.epochs} epochs. {_beginning(run)}")
+        run.train(trial)
     scores = [_score(run, trial) for run in runs]
-    best = runs[0]
-    for run, score in zip(runs, scores, strict=True):
-        least = scores[runs.index(best)]
-        if score > least + run.keeper.error(least, run.samples):
-            best = run
+    best, least = runs[0], scores[0]
+    for run, score in zip(runs[1:], scores[1:], strict=True):
+        margin = best.error(least)
+        ahead = score > least + margin
+        notes.say(_compared(run, score, best, least, margin, ahead=ahead))
+        if ahead:
+            best, least = run, score
     best.train(best.epochs)
-    return best, tuple(
-        Tried(
-            run.treated.prescription.treatment,
-            run.treated.prescription.why,
-            run.keeper.metric,
-            run.keeper.value(score) if len(runs) > 1 and math.isfinite(score) else None,
-        )
-        for run, score in zip(runs, scores, strict=True)
+    tried = (_tried(run, score) for run, score in zip(runs, scores, strict=True))
+    return best, tuple(tried)
+
+
+def _beginning(run: Run) -> str:
+    """What begins, and what it gives up."""
+    prescription = run.treated.prescription
+    gives_up = ": all weights are drawn anew" if prescription.discards else ""
+    return f"{prescription.treatment.capitalize()}{gives_up} ({prescription.why})."
+
+
+def _compared(
+    run: Run, score: float, best: Run, least: float, margin: float, *, ahead: bool
+) -> str:
+    pair = [run.treated.prescription.treatment, best.treated.prescription.treatment]
+    said = [
+        f"{run.keeper.metric} {run.keeper.value(each):.4g}"
+        if math.isfinite(each)
+        else "no finite loss"
+        for each in (score, least)
+    ]
+    verb = "goes on" if ahead else "is given up"
+    asked = f"more than {margin:.2g} ahead" if math.isfinite(least) else "finite"
+    return (
+        f"{pair[0].capitalize()} {verb}: {said[0]}, where {pair[1]} has {said[1]}, and "
+        f"it must be {asked}."
     )
+
+
+def _tried(run: Run, score: float | None) -> Tried:
+    value = None
+    if score is not None and math.isfinite(score):
+        value = run.keeper.value(score)
+    prescription = run.treated.prescription
+    return Tried(prescription.treatment, prescription.why, run.keeper.metric, value)
 
 
 def _score(run: Run, trial: int) -> float:

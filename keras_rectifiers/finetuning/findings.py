@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from keras_rectifiers.diagnosis.causes.explain import explain
+from keras_rectifiers.diagnosis.causes.explanation import Cause
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.skill import skill
 from keras_rectifiers.revival.norms import batch_norms
+from keras_rectifiers.revival.outputs import outputs_of
+
+#: Score from which on a cause is treated.
+_LIKELY = 1 / 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,6 +37,17 @@ class Findings:
     norms: int
     #: Predictions of the sample, as arrays in Keras' structure.
     outputs: Any
+
+    #: Likely causes of what is dead.
+    causes: tuple[Cause, ...] = ()
+    #: Numbers of the dead units of each output rectifier, by its path.
+    dead_outputs: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def has_cause(self, kind: str) -> bool:
+        """Whether a cause is likely: it explains a third of what is dead, or more."""
+        return any(
+            each.kind == kind and each.score >= _LIKELY for each in self.causes
+        )
 
     @property
     def dead_fraction(self) -> float:
@@ -54,9 +75,28 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
         seed: Of the deals.
     """
     outputs = predictions(model, sample.x)
+    diagnosis = diagnose(model, probe, batch_size=256)
     return Findings(
-        diagnose(model, probe, batch_size=256, explain=False),
+        diagnosis,
         skill(model, sample, outputs, seed),
         len(list(batch_norms(model))),
         outputs,
+        explain(diagnosis).causes,
+        dead_outputs(model, diagnosis),
     )
+
+
+def dead_outputs(model: Any, diagnosis: Diagnosis) -> dict[str, np.ndarray]:
+    """Numbers of the dead units of each rectifier that is an output of a model.
+
+    Args:
+        model: The model.
+        diagnosis: Of its units.
+    """
+    silent = [each for each in diagnosis.layers if each.dead]
+    ends = outputs_of(model) if silent else ()
+    return {
+        each.layer: np.flatnonzero(each.verdicts == DEAD)
+        for each in silent
+        if each.layer in ends
+    }

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from keras_rectifiers.diagnosis.causes.explain import explain
+from keras_rectifiers.diagnosis.causes.explanation import Explanation
 from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.files.data import given as as_data
 from keras_rectifiers.finetuning import checks
@@ -19,11 +23,16 @@ from keras_rectifiers.finetuning import compare
 from keras_rectifiers.finetuning import findings
 from keras_rectifiers.finetuning import resume as resuming
 from keras_rectifiers.finetuning import unbuilt
+from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.best_epoch import Budget
 from keras_rectifiers.finetuning.findings import Findings
 from keras_rectifiers.finetuning.labels import check_labels
 from keras_rectifiers.finetuning.optimizers import has_own_loss
+from keras_rectifiers.finetuning.notes import Notes
 from keras_rectifiers.finetuning.optimizers import prepare
+from keras_rectifiers.finetuning.outcome import Judged
+from keras_rectifiers.finetuning.outcome import judge
+from keras_rectifiers.finetuning.outcome import with_cause
 from keras_rectifiers.finetuning.prepare import Order
 from keras_rectifiers.finetuning.prepare import Treated
 from keras_rectifiers.finetuning.prepare import copied
@@ -34,11 +43,13 @@ from keras_rectifiers.finetuning.result import FinetuneResult
 from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
+from keras_rectifiers.finetuning.skill import at_chance
 from keras_rectifiers.finetuning.skill import difference
 from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.split import Parts
 from keras_rectifiers.finetuning.split import split
 from keras_rectifiers.folding.fold import fold as folded
+from keras_rectifiers.folding.result import FoldResult
 
 #: Samples on which units are watched, where no probe is given.
 PROBE_SAMPLES = 1024
@@ -66,11 +77,13 @@ def finetune(
     keep_best: bool = True,
     fold: bool = False,
     class_weight: Any = None,
+    input_normalization: bool = True,
     budget: float | None = None,
     resume: str | os.PathLike[str] | None = None,
     probe: Any = None,
     callbacks: Iterable[Any] = (),
     verbose: Any = 0,
+    tell: Callable[[str], None] | None = None,
     **selection: Any,
 ) -> FinetuneResult:
     """Diagnose a model, treat its dead units, and train it under the monitor.
@@ -139,6 +152,9 @@ def finetune(
             plain ReLU again.
         class_weight: Class -> weight in the loss, or `"balanced"`; for several
             outputs a mapping from output to one of these.
+        input_normalization: Whether a restart may put a `keras.layers.Normalization`
+            in front of the model, where the inputs are far from unit range: it
+            becomes part of the model, which then takes the same inputs as before.
         budget: Seconds after which training ends; None for all epochs.
         resume: Folder in which the state is kept after each epoch. A call with the
             same model, data and options goes on from what it finds there; the order
@@ -149,6 +165,9 @@ def finetune(
         callbacks: More Keras callbacks. Where treatments are compared, they see
             the trial of each, and then the rest of the better one.
         verbose: As in `keras.Model.fit`.
+        tell: Called with one sentence before each treatment and trial begins, and
+            where units die again; None prints them where `verbose` is on. The
+            result has them as `notes`.
         **selection: `of`, `include`, `exclude`, `where`, `roles`,
             `negative_slope`, `alpha`, as `convert` takes them.
 
@@ -194,21 +213,32 @@ def finetune(
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
     look = _looked_at(model, parts, probe, compiling, seed)
     program = compare.program(
-        prescribe(asked, look.found), epochs or _enough(parts.steps)
+        prescribe(asked, look.found, normalize=input_normalization), epochs or _enough(parts.steps)
     )
     conversion = selection if to is None else {"to": to, **selection}
     order = Order(
-        model, look.found, look.probe, program.epochs, seed, fold, conversion, compiling
+        model,
+        look.found,
+        look.probe,
+        look.sample,
+        program.epochs,
+        seed,
+        fold,
+        conversion,
+        compiling,
     )
+    notes = Notes(print if tell is None and verbose else tell)
     training = RunSettings(
         parts,
         program.epochs,
-        look.start,
+        {**look.start, DEAD_FRACTION: look.found.dead_fraction},
         schedule,
         look.probe if look.found.diagnosis.layers else None,
         [*callbacks, *limits],
         {"verbose": verbose},
         seed,
+        parts.judged(PROBE_SAMPLES) or look.sample,
+        notes,
     )
     treated = [treat(order, each) for each in program.prescriptions]
     starts = [predictions(each.model, look.sample.x) for each in treated]
@@ -221,10 +251,12 @@ def finetune(
         [_mark(model, parts.identity(look.sample), said, each) for each in treated],
     )
     runs = [Run(each, training, slot) for each, slot in zip(treated, kept, strict=True)]
-    best, tried = compare.train(runs, program.trial)
+    best, tried = compare.train(runs, program.trial, notes)
     best.require_finite()
-    start = starts[runs.index(best)]
-    return _result(best, tried, look, parts, start, keep_best=keep_best, fold=fold)
+    made = _made(best, order, keep_best=keep_best)
+    return _result(
+        best, made, look, parts, tried=tried, start=starts[runs.index(best)], notes=notes
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -260,38 +292,96 @@ def _looked_at(
     return _Look(found, measured, start, sample, watched)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Made:
+    """The model that a call gives back."""
+
+    model: Any
+    plan: Any
+    best_epoch: int | None
+    fold: FoldResult | None
+
+
+def _made(run: Run, order: Order, *, keep_best: bool) -> _Made:
+    """The run's model; the original where no epoch was better."""
+    if not keep_best:
+        return _folded(run, None, order)
+    if not run.keeper.best_epoch:
+        original = copied(order.model)
+        prepare(original, **order.compiling)
+        return _Made(original, None, 0, None)
+    run.model.set_weights(run.keeper.weights)
+    return _folded(run, run.keeper.best_epoch, order)
+
+
+def _folded(run: Run, best_epoch: int | None, order: Order) -> _Made:
+    model, shipped = run.model, None
+    if run.treated.lent:
+        model = folded(model, include=run.treated.lent).model
+    if order.fold:
+        shipped = folded(model)
+        model = shipped.model
+    return _Made(model, run.treated.plan, best_epoch, shipped)
+
+
 def _result(
     run: Run,
-    tried: tuple[Tried, ...],
+    made: _Made,
     look: _Look,
     parts: Parts,
-    start: Any,
     *,
-    keep_best: bool,
-    fold: bool,
+    tried: tuple[Tried, ...],
+    start: Any,
+    notes: Notes,
 ) -> FinetuneResult:
-    treated = run.treated
-    if keep_best:
-        run.model.set_weights(run.keeper.weights)
-    shipped = folded(run.model) if fold else None
-    final = run.model if shipped is None else shipped.model
-    units = diagnose(final, look.probe, batch_size=256, explain=False)
+    units = diagnose(made.model, look.probe, batch_size=256, explain=False)
+    before = {**look.measured, **findings.fractions(look.found.diagnosis)}
+    evaluated = _evaluated(made.model, parts.evaluation())
+    after = {**evaluated, **findings.fractions(units)}
+    judged = Judged(
+        before,
+        after,
+        run.keeper.metric,
+        no_better=not run.keeper.is_better(last=made.best_epoch is None),
+        at_chance=at_chance(
+            made.model, parts.judged(PROBE_SAMPLES) or look.sample
+        ),
+        dead_outputs=_all_dead(made.model, units),
+    )
+    outcome = judge(judged)
+    if not outcome.rescued:
+        outcome = with_cause(outcome, _explained(made.model, look.probe))
     return FinetuneResult(
-        model=final,
-        treatment=treated.prescription.treatment,
-        why=treated.prescription.why,
-        done=treated.done,
+        model=made.model,
+        treatment=run.treated.prescription.treatment,
+        why=run.treated.prescription.why,
+        done=run.treated.done,
         tried=tried,
-        plan=treated.plan,
+        plan=made.plan,
         skill=look.found.skill,
         start_difference=difference(look.found.outputs, start),
-        before={**look.measured, **findings.fractions(look.found.diagnosis)},
-        after={**_evaluated(final, parts.evaluation()), **findings.fractions(units)},
+        before=before,
+        after=after,
         history=tuple(run.logs),
         evaluated_on=parts.evaluated_on,
-        best_epoch=run.keeper.best_epoch if keep_best else None,
-        fold=shipped,
+        best_epoch=made.best_epoch,
+        outcome=outcome,
+        notes=tuple(notes.lines),
+        fold=made.fold,
     )
+
+
+def _all_dead(model: Any, diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Paths of outputs of which every unit is dead."""
+    units = {each.layer: each.units for each in diagnosis.layers}
+    dead = findings.dead_outputs(model, diagnosis)
+    return tuple(path for path, each in dead.items() if len(each) == units[path])
+
+
+def _explained(model: Any, probe: Any) -> Explanation | None:
+    """Why units of a model are silent; None where none is."""
+    found = diagnose(model, probe, batch_size=256)
+    return explain(found) if found.layers else None
 
 
 def _mark(model: Any, data: Any, said: Mapping[str, Any], treated: Treated) -> str:

@@ -14,17 +14,21 @@ from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning import optimizers
 from keras_rectifiers.finetuning.findings import Findings
+from keras_rectifiers.finetuning.inputs import normalized
 from keras_rectifiers.finetuning.prescriptions import CONVERT
 from keras_rectifiers.finetuning.prescriptions import NORMS
 from keras_rectifiers.finetuning.prescriptions import RESTART
 from keras_rectifiers.finetuning.prescriptions import REVIVE
 from keras_rectifiers.finetuning.prescriptions import SLOPES
 from keras_rectifiers.finetuning.prescriptions import Prescription
+from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.revival import reset_norms
 from keras_rectifiers.revival import revive
+from keras_rectifiers.revival import revive_outputs
 from keras_rectifiers.revival.choose import dormant
 from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.restart import restart
@@ -54,6 +58,8 @@ class Treated:
     done: tuple[str, ...]
     #: The first epoch, from 1, whose weights may be kept.
     first_epoch: int = 1
+    #: Paths of rectifiers that have a slope for training only.
+    lent: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,6 +70,8 @@ class Order:
     found: Findings
     #: Inputs on which units are watched.
     probe: Any
+    #: Inputs and labels, in memory.
+    sample: Data
     epochs: int
     seed: int
     #: Whether the result is to be folded back to plain ReLUs.
@@ -86,33 +94,73 @@ def treat(order: Order, prescription: Prescription) -> Treated:
     """
     wanted = prescription.treatment
     made = _planned(order, wanted)
-    model = copied(order.model, made)
-    optimizers.prepare(model, **order.compiling)
     done = [] if made is None else [made.summary]
+    model = copied(order.model, made)
+    if prescription.normalize:
+        model, said = normalized(model, order.sample)
+        done.append(said)
+    lent = tuple(order.found.dead_outputs) if prescription.outputs else ()
+    if lent:
+        model = _with_slopes(model, lent)
+    optimizers.prepare(model, **order.compiling)
     if prescription.fresh_optimizer:
         done.append(optimizers.renew(model, order.compiling.get("learning_rate")))
     keeps = wanted == CONVERT
     start = model.get_weights() if keeps else _without_slopes(model, made)
-    callbacks: list[Any] = []
-    if wanted == REVIVE:
-        wiring = LiveWiring(model)
-        done += _revived(order, wiring)
-        callbacks += _reviving(order, wiring)
-    elif wanted == NORMS:
-        count = len(reset_norms(model))
-        done.append(f"{count} batch normalisations were set back.")
-    elif wanted == RESTART:
-        done.append(_restarted(model, order.seed))
+    callbacks = _changed(model, order, wanted, done, lent)
+    if lent:
+        done += _outputs_revived(model, order)
     first = 1
+    paths = list(lent)
     if made is not None and order.fold and wanted in (REVIVE, SLOPES):
+        paths += [step.site.path for step in made.steps]
+    if paths:
         first = max(1, round(_TREATED * order.epochs))
-        paths = [step.site.path for step in made.steps]
         callbacks.append(
             AnnealSlope(start=_SLOPE, warmup=0.0, epochs=first, layers=paths)
         )
     return Treated(
-        prescription, model, made, tuple(callbacks), start, tuple(done), first
+        prescription, model, made, tuple(callbacks), start, tuple(done), first, lent
     )
+
+
+def _changed(
+    model: Any, order: Order, wanted: str, done: list[str], lent: tuple[str, ...]
+) -> list[Any]:
+    """Change weights as a treatment does; its callbacks.
+
+    Args:
+        model: The copy, changed in place.
+        order: What to treat it with.
+        wanted: The treatment.
+        done: What was done is added here.
+        lent: Paths of rectifiers with a slope for training only.
+    """
+    if wanted == REVIVE:
+        wiring = LiveWiring(model)
+        done += _revived(order, wiring)
+        return _reviving(order, wiring)
+    if wanted == NORMS:
+        count = len(reset_norms(model))
+        done.append(f"{count} batch normalisations were set back.")
+    elif wanted == RESTART:
+        done.append(_restarted(model, order.seed, lent))
+    return []
+
+
+def _with_slopes(model: Any, paths: tuple[str, ...]) -> Any:
+    """A copy whose dead outputs have a slope, which is annealed in training."""
+    options = {"alpha": _SLOPE, "trainable": False, "roles": (OUTPUT,)}
+    return plan(model, "prelu", include=paths, **options).apply(model)
+
+
+def _outputs_revived(model: Any, order: Order) -> list[str]:
+    sample = order.sample
+    units = order.found.dead_outputs
+    done = ", ".join(
+        map(repr, revive_outputs(model, units, sample.x, sample.y, order.seed))
+    )
+    return [f"Weights for the output {done} were fitted to the labels."] if done else []
 
 
 def _planned(order: Order, wanted: str) -> Plan | None:
@@ -169,10 +217,10 @@ def _revived(order: Order, wiring: LiveWiring) -> list[str]:
     return [f"{given} given new weights."] if done.count else []
 
 
-def _restarted(model: Any, seed: int) -> str:
+def _restarted(model: Any, seed: int, lent: tuple[str, ...]) -> str:
     made = restart(model, seed=seed)
     drawn = len(made.passed) + len(made.mirrored) + len(made.drawn)
-    kept = [f"{path} ({why})" for path, why in made.kept.items()]
+    kept = [f"{path} ({why})" for path, why in made.kept.items() if not path.startswith(lent)]
     return f"{drawn} layers have new weights" + (
         f"; kept: {', '.join(kept)}." if kept else "."
     )

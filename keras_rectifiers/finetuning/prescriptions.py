@@ -17,6 +17,11 @@ RESTART = "restart"
 #: What `treatment=` takes.
 TREATMENTS = (AUTO, REVIVE, SLOPES, NORMS, RESTART, CONVERT, NONE)
 
+#: The cause that a normalization of the inputs treats.
+INPUT_SCALE = "input_scale"
+#: Those that may change weights before the first step.
+_GIVES_WEIGHTS = (REVIVE, NORMS, RESTART)
+
 #: Share of dead units from which a model is more dead than alive: a new start is
 #: tried, too, and the optimizer's state is not worth keeping.
 MANY = 0.3
@@ -43,6 +48,15 @@ class Prescription:
     #: Whether the optimizer starts anew: state cleared, rate no higher than the
     #: default of its class.
     fresh_optimizer: bool = False
+    #: Whether dead outputs get new weights, by what the labels look like.
+    outputs: bool = False
+    #: Whether the model gets a normalization of its inputs.
+    normalize: bool = False
+
+    @property
+    def discards(self) -> bool:
+        """Whether what was learnt is thrown away."""
+        return self.treatment == RESTART
 
     @property
     def peak(self) -> float:
@@ -50,17 +64,39 @@ class Prescription:
         return _PEAKS.get(self.treatment, 1.0)
 
 
-def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:
+def prescribe(
+    treatment: str, found: Findings, *, normalize: bool = True
+) -> tuple[Prescription, ...]:
     """The treatments to try; the one that is further after a trial goes on.
 
     Args:
         treatment: What was asked for; `"auto"` chooses.
         found: What was found in the model.
+        normalize: Whether a model may get a normalization of its inputs.
     """
+    chosen = _chosen(found) if treatment == AUTO else (_asked(treatment, found),)
+    unscaled = normalize and found.has_cause(INPUT_SCALE)
+    return tuple(_aided(each, found, unscaled=unscaled) for each in chosen)
+
+
+def _aided(each: Prescription, found: Findings, *, unscaled: bool) -> Prescription:
+    """A treatment with what goes with it."""
+    if found.dead_outputs and each.treatment in _GIVES_WEIGHTS:
+        each = dataclasses.replace(each, outputs=True, fresh_optimizer=True)
+    if unscaled and each.treatment == RESTART:
+        why = f"{each.why}; the inputs are far from unit range"
+        each = dataclasses.replace(each, normalize=True, why=why)
+    return each
+
+
+def _asked(treatment: str, found: Findings) -> Prescription:
     many = found.dead_fraction >= MANY
-    if treatment != AUTO:
-        fresh = treatment == RESTART or (treatment in (REVIVE, NORMS) and many)
-        return (Prescription(treatment, "as asked for", fresh),)
+    fresh = treatment == RESTART or (treatment in (REVIVE, NORMS) and many)
+    return Prescription(treatment, "as asked for", fresh)
+
+
+def _chosen(found: Findings) -> tuple[Prescription, ...]:
+    many = found.dead_fraction >= MANY
     dead = found.diagnosis.count(DEAD) if found.diagnosis.layers else 0
     if not dead:
         return (Prescription(NONE, "no unit is dead"),)
@@ -69,10 +105,15 @@ def prescribe(treatment: str, found: Findings) -> tuple[Prescription, ...]:
     # Where the skill is not known, nothing is given up unless a trial says so.
     unknown = found.skill is None
     skill = 1.0 if found.skill is None else found.skill
-    if found.dead_fraction < SOME or (not many and skill >= LOW):
+    if found.dead_outputs:
+        why += f", the output {', '.join(map(repr, found.dead_outputs))} among them"
+    elif found.has_cause(INPUT_SCALE) and skill <= CHANCE:
+        return (Prescription(RESTART, why, fresh_optimizer=True),)
+    elif found.dead_fraction < SOME or (not many and skill >= LOW):
         return (Prescription(REVIVE, why),)
     if not many:
-        why += ", and the outputs say little about the labels"
+        if not found.dead_outputs:
+            why += ", and the outputs say little about the labels"
         return (Prescription(REVIVE, why), Prescription(RESTART, why, True))
     says = skill > CHANCE
     why += ", though" if says and not unknown else ", and"

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from keras_rectifiers.finetuning.outcome import Outcome
 from keras_rectifiers.folding.result import FoldResult
 
 
@@ -61,14 +62,29 @@ class FinetuneResult:
     #: `"validation split"` or `"training data"`.
     evaluated_on: str
     #: The epoch whose weights the model has, from 1; 0 where none was better than
-    #: the start, None where the last ones were taken.
+    #: the original, which the model then is; None where the last ones were taken.
     best_epoch: int | None = None
+    #: Whether it helped: the model is better than it was, above chance, and alive.
+    outcome: Outcome = dataclasses.field(default_factory=lambda: Outcome("", ""))
+    #: What was said on the way: trials, choices, units that died again.
+    notes: tuple[str, ...] = ()
     #: What was folded back, where that was asked for.
     fold: FoldResult | None = None
+
+    @property
+    def rescued(self) -> bool:
+        """Whether the model is better than it was, above chance, and alive."""
+        return self.outcome.rescued
 
     def to_dict(self) -> dict[str, Any]:
         """The result without the models, as plain data."""
         return {
+            "rescued": self.rescued,
+            "reason": self.outcome.reason,
+            "outcome": self.outcome.sentence,
+            "cause": self.outcome.cause,
+            "advice": self.outcome.advice,
+            "notes": list(self.notes),
             "treatment": self.treatment,
             "why": self.why,
             "done": list(self.done),

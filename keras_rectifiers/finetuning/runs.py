@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +13,12 @@ import keras
 
 from keras_rectifiers.callbacks import DeadUnitMonitor
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning.best_epoch import KeepBest
+from keras_rectifiers.finetuning.dying import StopDying
+from keras_rectifiers.finetuning.margin import error_over_parts
 from keras_rectifiers.finetuning.momentum import QuickStatistics
+from keras_rectifiers.finetuning.notes import Notes
 from keras_rectifiers.finetuning.prepare import Treated
 from keras_rectifiers.finetuning.resume import RunFile
 from keras_rectifiers.finetuning.resume import RunState
@@ -42,6 +47,10 @@ class RunSettings:
     #: Of `keras.Model.fit`.
     options: Mapping[str, Any]
     seed: int
+    #: Inputs and labels in memory that scores are measured on, or a part of them.
+    sample: Data
+    #: Where it is said that units die again.
+    notes: Notes = dataclasses.field(default_factory=Notes)
 
 
 class Run:
@@ -55,6 +64,7 @@ class Run:
 
     Attributes:
         logs: Of each epoch that is done.
+        dying: Sees that units die again.
         scores: Of the keeper, after each epoch.
     """
 
@@ -76,16 +86,21 @@ class Run:
         self.scores: list[float] = []
         self._ended = False
         self._training = training
-        schedule = WarmupCosine(
-            self.model.optimizer, self.epochs, treated.prescription.peak
-        )
+        schedule = None
+        if training.schedule == COSINE:
+            schedule = WarmupCosine(
+                self.model.optimizer, self.epochs, treated.prescription.peak
+            )
+        self._schedule = schedule
+        self.dying = StopDying(self.keeper, schedule, training.notes)
         self._callbacks = [
             *_monitors(training.probe),  # first: the others see its logs
             *treated.callbacks,
             *([QuickStatistics()] if treated.prescription.fresh_optimizer else []),
-            *([schedule] if training.schedule == COSINE else []),
+            *([] if schedule is None else [schedule]),
             _StopWhereNotFinite(),
             self.keeper,
+            self.dying,
             *training.callbacks,
             _Record(self, file),
         ]
@@ -103,13 +118,16 @@ class Run:
         if self._ended or done >= until:
             return
         keras.utils.set_random_seed(self._training.seed + done)
-        self.model.fit(
-            **self._training.parts.training(),
-            initial_epoch=done,
-            epochs=until,
-            callbacks=list(self._callbacks),
-            **self._training.options,
-        )
+        with warnings.catch_warnings():
+            if until < self.epochs:  # a trial: the slopes go on later
+                warnings.filterwarnings("ignore", "AnnealSlope must reach its end")
+            self.model.fit(
+                **self._training.parts.training(),
+                initial_epoch=done,
+                epochs=until,
+                callbacks=list(self._callbacks),
+                **self._training.options,
+            )
 
     def record(self, logs: Mapping[str, Any]) -> None:
         """Note an epoch that is done."""
@@ -125,6 +143,8 @@ class Run:
             "scores": self.scores,
             "ended": self._ended,
             "keeper": self.keeper.facts(),
+            "dying": self.dying.facts(),
+            "peak": None if self._schedule is None else self._schedule.peak,
         }
         values = {
             name: list(map(to_numpy, each)) for name, each in self._variables().items()
@@ -135,6 +155,9 @@ class Run:
         self.logs, self.scores = state.facts["logs"], state.facts["scores"]
         self._ended = state.facts["ended"]
         self.keeper.set_facts(state.facts["keeper"], state.values["kept"])
+        self.dying.set_facts(state.facts["dying"])
+        if self._schedule is not None:
+            self._schedule.peak = float(state.facts["peak"])
         for name, variables in self._variables().items():
             for variable, value in zip(variables, state.values[name], strict=True):
                 variable.assign(value)
@@ -144,6 +167,22 @@ class Run:
         if not optimizer.built:
             optimizer.build(self.model.trainable_variables)
         return {"model": self.model.variables, "optimizer": optimizer.variables}
+
+    def error(self, score: float) -> float:
+        """Standard error of a score of this run, 0 or more.
+
+        Of a share of the samples it is that of a binomial share; of any other metric
+        it is measured over parts of a sample, with the weights of now.
+
+        Args:
+            score: The score, as the keeper has it.
+        """
+        if not math.isfinite(score):
+            return 0.0
+        if self.keeper.is_share(score) and self.samples:
+            return self.keeper.error(score, self.samples)
+        sample = self._training.sample
+        return error_over_parts(self.model, sample, self.keeper.metric)
 
     @property
     def diverged(self) -> bool:

@@ -43,7 +43,8 @@ class WarmupCosine(keras.callbacks.Callback):
         super().__init__()
         self._epochs = epochs
         self._warmup = warmup
-        self._peak = peak
+        #: Highest rate, in rates that the optimizer has.
+        self.peak = peak
         self._own: float | None = None
         if not has_schedule(optimizer):
             rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
@@ -58,6 +59,20 @@ class WarmupCosine(keras.callbacks.Callback):
         left = (done - self._warmup) / (1 - self._warmup)
         return (1 + math.cos(math.pi * min(left, 1.0))) / 2
 
+    def slower(self, factor: float) -> bool:
+        """Take the rest of the run at a share of its rate.
+
+        Args:
+            factor: The share, 0..1.
+
+        Returns:
+            Whether it can: an optimizer's own schedule stays.
+        """
+        if self._own is None:
+            return False
+        self.peak *= factor
+        return True
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
 
@@ -66,7 +81,7 @@ class WarmupCosine(keras.callbacks.Callback):
         # The middle of the step, so that the first one has a rate above 0.
         within = (batch + 0.5) / steps if steps else 0.5
         if self._own is not None:
-            highest = self._peak * self._own
+            highest = self.peak * self._own
             share = self.share_at((self._epoch + within) / self._epochs)
             self._set(share * highest, highest)
 

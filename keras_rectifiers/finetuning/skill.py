@@ -17,6 +17,8 @@ from keras_rectifiers.files.structures import mapped
 _DEALS = 8
 #: Change of a loss, or of outputs, as a share, that may be rounding.
 _ROUNDING = 1e-6
+#: Skill up to which outputs say nothing about the labels.
+_CHANCE = 0.01
 _BATCH = 256
 
 
@@ -71,6 +73,17 @@ def skill(model: Any, sample: Data, outputs: Any, seed: int) -> float | None:
             continue  # this loss does not depend on the labels
         return (chance - right) / scale
     return None
+
+
+def at_chance(model: Any, sample: Data) -> bool:
+    """Whether it is known that a model's outputs say nothing about the labels.
+
+    Args:
+        model: A compiled model.
+        sample: Inputs, labels and weights.
+    """
+    found = skill(model, sample, predictions(model, sample.x), 0)
+    return found is not None and found <= _CHANCE
 
 
 def _losses(

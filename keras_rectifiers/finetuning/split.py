@@ -74,6 +74,12 @@ class Parts:
         """The same for what the best epoch is chosen by: never by test arrays."""
         return self._evaluated(self.validation)
 
+    def judged(self, limit: int) -> Data | None:
+        """At most `limit` samples in memory that the model does not train on."""
+        if self.test is None or self.test.is_stream:
+            return None
+        return self.test.limited(limit)
+
     def sample(self, limit: int) -> Data:
         """At most `limit` samples of the training data with labels, in memory."""
         if not self.train.is_stream:

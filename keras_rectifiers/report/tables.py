@@ -216,7 +216,12 @@ def finetune_tables(result: FinetuneResult) -> list[Any]:
         ),
         numbers=("before", "after"),
     )
-    return [*_treatment(result), f"Metrics on the {result.evaluated_on}:", table]
+    return [
+        *_treatment(result),
+        f"Metrics on the {result.evaluated_on}:",
+        table,
+        *_outcome(result),
+    ]
 
 
 def _treatment(result: FinetuneResult) -> Iterator[str]:
@@ -234,9 +239,18 @@ def _treatment(result: FinetuneResult) -> Iterator[str]:
         yield "Before the first step the outputs were the original's, bit for bit."
     if result.best_epoch is not None:
         of = f"{result.best_epoch} of {len(result.history)}"
-        yield f"Kept: epoch {of}." if result.best_epoch else "Kept: the start."
+        yield f"Kept: epoch {of}." if result.best_epoch else "Kept: the original."
     if result.fold is not None:
         yield f"Folded: {result.fold.plan.summary}"
+
+
+def _outcome(result: FinetuneResult) -> Iterator[str]:
+    """Whether it helped, and where not, why and what next."""
+    yield result.outcome.sentence
+    if result.outcome.cause:
+        yield f"Likely cause: {result.outcome.cause}"
+    if result.outcome.advice:
+        yield f"Next: {result.outcome.advice}"
 
 
 def _number(name: str, value: float) -> str:

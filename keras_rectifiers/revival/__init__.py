@@ -1,6 +1,7 @@
 """New weights: for dead units one by one, or for a whole model."""
 
 from keras_rectifiers.revival.norms import reset_norms
+from keras_rectifiers.revival.outputs import revive_outputs
 from keras_rectifiers.revival.restart import Restarted
 from keras_rectifiers.revival.restart import restart
 from keras_rectifiers.revival.revive import Revived
@@ -14,4 +15,5 @@ __all__ = [
     "reset_norms",
     "restart",
     "revive",
+    "revive_outputs",
 ]

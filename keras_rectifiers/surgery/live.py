@@ -35,6 +35,7 @@ from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import compile_state
+from keras_rectifiers.surgery import in_front
 from keras_rectifiers.surgery import in_place
 from keras_rectifiers.surgery import live_document
 from keras_rectifiers.surgery.borrowed import Borrowed
@@ -231,6 +232,29 @@ class LiveModel:
             raise UnsupportedModelError(_split(pairs.split[0]))
         move(pairs, rewritten.replaced)
         exchanges.make(new, {id(layer): twin for _, layer, twin in pairs.layers})
+        compile_state.carry(self.model, new, pairs.moved)
+        Carried(self.model, new, pairs).give()
+        return new
+
+    def with_layer_in_front(self, layer: keras.layers.Layer) -> keras.Model:
+        """A copy of the model with one layer more, between its input and the rest.
+
+        Args:
+            layer: A layer without weights that keeps the shape of what it takes.
+
+        Returns:
+            A new model with all that the original has.
+
+        Raises:
+            UnsupportedModelError: Its config lists no layers, it has several inputs,
+                or something cannot be rebuilt.
+        """
+        document = in_front.inserted(copy.deepcopy(self._document), layer)
+        new = rebuild(
+            self.model, document, self._borrowed, self.layers, type(self.model)
+        )
+        pairs = pair(self.model, new, replaced={(layer.name, "")})
+        move(pairs, ())
         compile_state.carry(self.model, new, pairs.moved)
         Carried(self.model, new, pairs).give()
         return new
