@@ -76,7 +76,7 @@ def revive_outputs(
         if isinstance(parts, Cannot):
             continue
         weights = [_bound(part, layers) for part in parts]
-        if all(each.variable.trainable for each in weights):
+        if all(each.variable.trainable for each in weights if not _is_moving(each)):
             _revive(model, path, weights, units[path], (x, y), seed)
             done.append(path)
     return tuple(done)
@@ -84,6 +84,10 @@ def revive_outputs(
 
 def _is_output(found: Any) -> bool:
     return bool(found.site.role == OUTPUT)
+
+
+def _is_moving(weight: Incoming) -> bool:
+    return weight.part.role.startswith("moving")
 
 
 def _bound(part: Producer, layers: Mapping[str, Any]) -> Incoming:

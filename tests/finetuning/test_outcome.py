@@ -137,7 +137,7 @@ def test_a_dead_output_comes_back_as_a_relu():
     assert result.rescued, result.outcome
     assert result.after["loss"] < 0.5 * result.before["loss"]
     assert result.after["dead_fraction"] < 0.1
-    assert result.model.get_layer("end").activation is keras.activations.relu
+    assert isinstance(result.model.get_layer("end"), keras.layers.ReLU)
     assert result.model.predict(X, verbose=0).min() >= 0
     assert "Weights for the output 'end' were fitted to the labels." in result.done
     assert said == list(result.notes)
