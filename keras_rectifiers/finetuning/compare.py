@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from keras_rectifiers.finetuning.notes import Notes
+from keras_rectifiers.finetuning.prescriptions import NONE
 from keras_rectifiers.finetuning.prescriptions import Prescription
 from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.finetuning.runs import Run
@@ -78,6 +79,8 @@ def train(
 def _beginning(run: Run) -> str:
     """What begins, and what it gives up."""
     prescription = run.treated.prescription
+    if prescription.treatment == NONE:
+        return f"Training as it is ({prescription.why})."
     gives_up = ": all weights are drawn anew" if prescription.discards else ""
     return f"{prescription.treatment.capitalize()}{gives_up} ({prescription.why})."
 

@@ -55,8 +55,10 @@ class StopDying(keras.callbacks.Callback):
             return
         self.times += 1
         said = f"Epoch {epoch + 1}: {dead:.0%} of the units are dead again"
-        if self.times > _TIMES or self._schedule is None or not self._schedule.slower(
-            _SLOWER
+        if (
+            self.times > _TIMES
+            or self._schedule is None
+            or not self._schedule.slower(_SLOWER)
         ):
             self._notes.say(f"{said}; training ends here.")
             self.model.stop_training = True

@@ -45,9 +45,7 @@ class Findings:
 
     def has_cause(self, kind: str) -> bool:
         """Whether a cause is likely: it explains a third of what is dead, or more."""
-        return any(
-            each.kind == kind and each.score >= _LIKELY for each in self.causes
-        )
+        return any(each.kind == kind and each.score >= _LIKELY for each in self.causes)
 
     @property
     def dead_fraction(self) -> float:

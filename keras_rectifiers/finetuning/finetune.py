@@ -53,6 +53,8 @@ from keras_rectifiers.folding.result import FoldResult
 
 #: Samples on which units are watched, where no probe is given.
 PROBE_SAMPLES = 1024
+#: Samples that are enough to tell whether outputs are at chance.
+_TELLING = 100
 #: Steps that are enough to train units anew, and the epochs that may take.
 _STEPS, _FEWEST, _MOST = 2000, 5, 50
 
@@ -213,7 +215,8 @@ def finetune(
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
     look = _looked_at(model, parts, probe, compiling, seed)
     program = compare.program(
-        prescribe(asked, look.found, normalize=input_normalization), epochs or _enough(parts.steps)
+        prescribe(asked, look.found, normalize=input_normalization),
+        epochs or _enough(parts.steps),
     )
     conversion = selection if to is None else {"to": to, **selection}
     order = Order(
@@ -255,7 +258,13 @@ def finetune(
     best.require_finite()
     made = _made(best, order, keep_best=keep_best)
     return _result(
-        best, made, look, parts, tried=tried, start=starts[runs.index(best)], notes=notes
+        best,
+        made,
+        look,
+        parts,
+        tried=tried,
+        start=starts[runs.index(best)],
+        notes=notes,
     )
 
 
@@ -343,9 +352,7 @@ def _result(
         after,
         run.keeper.metric,
         no_better=not run.keeper.is_better(last=made.best_epoch is None),
-        at_chance=at_chance(
-            made.model, parts.judged(PROBE_SAMPLES) or look.sample
-        ),
+        at_chance=at_chance(made.model, _told_by(parts, look)),
         dead_outputs=_all_dead(made.model, units),
     )
     outcome = judge(judged)
@@ -369,6 +376,16 @@ def _result(
         notes=tuple(notes.lines),
         fold=made.fold,
     )
+
+
+def _told_by(parts: Parts, look: _Look) -> Data:
+    """Samples by which it is told whether outputs are at chance.
+
+    A few that were held out would not do.
+    """
+    apart = parts.judged(PROBE_SAMPLES)
+    enough = apart is not None and (apart.samples or 0) >= _TELLING
+    return apart if apart is not None and enough else look.sample
 
 
 def _all_dead(model: Any, diagnosis: Diagnosis) -> tuple[str, ...]:

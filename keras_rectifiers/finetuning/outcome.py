@@ -106,9 +106,7 @@ _ADVICE = {
 
 def _complaints(judged: Judged) -> tuple[tuple[str, str], ...]:
     """Each reason with its sentence, empty where it does not hold; the worst first."""
-    dead, was = (
-        each.get(DEAD_FRACTION, 0.0) for each in (judged.after, judged.before)
-    )
+    dead, was = (each.get(DEAD_FRACTION, 0.0) for each in (judged.after, judged.before))
     outputs = ", ".join(map(repr, judged.dead_outputs))
     still = dead >= MANY and dead > _LEFT * was
     return (

@@ -220,7 +220,11 @@ def _revived(order: Order, wiring: LiveWiring) -> list[str]:
 def _restarted(model: Any, seed: int, lent: tuple[str, ...]) -> str:
     made = restart(model, seed=seed)
     drawn = len(made.passed) + len(made.mirrored) + len(made.drawn)
-    kept = [f"{path} ({why})" for path, why in made.kept.items() if not path.startswith(lent)]
+    kept = [
+        f"{path} ({why})"
+        for path, why in made.kept.items()
+        if not path.startswith(lent)
+    ]
     return f"{drawn} layers have new weights" + (
         f"; kept: {', '.join(kept)}." if kept else "."
     )

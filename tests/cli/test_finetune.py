@@ -26,11 +26,24 @@ def test_the_model_is_converted_trained_and_saved(finetune, tmp_path):
 
     model = keras.saving.load_model(tmp_path / "out.keras")
     slopes = keras.ops.convert_to_numpy(model.get_layer("rectified").alpha)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # ... and it is said
+    assert "say nothing about the labels" in result.stdout
     assert np.any(slopes != 0)
     assert "silent units" in result.stdout
     assert "epoch 1/1" in result.stderr
     assert "silent" in result.stderr
+
+
+def test_a_rescue_ends_with_0_and_says_so(run, made, tmp_path):
+    """Labels that can be learnt, and a model whose first layer is dead."""
+    x = np.random.default_rng(0).normal(size=(300, 4)).astype("float32")
+    np.savez(tmp_path / "good.npz", x=x, y=x[:, :3].argmax(axis=1))
+    given = ("--data", "good.npz", "--out", "out.keras", "--epochs", "20")
+    result = run("finetune", made / "model.keras", *given)
+
+    assert result.exit_code == 0, result.output
+    assert "Rescued: accuracy" in result.stdout
+    assert "fine-tuning: Restart: all weights are drawn anew (" in result.stderr
 
 
 def test_json_has_before_after_and_epochs(finetune):
@@ -86,7 +99,7 @@ def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
     loss = "sparse_categorical_crossentropy"
     result = finetune("--loss", loss, model="uncompiled.keras")
 
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # the labels are random
     assert "accuracy" in result.stdout
     assert keras.saving.load_model(tmp_path / "out.keras").loss == loss
 

