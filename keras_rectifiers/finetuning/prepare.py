@@ -150,8 +150,10 @@ def _changed(
 
 def _with_slopes(model: Any, paths: tuple[str, ...]) -> Any:
     """A copy whose dead outputs have a slope, which is annealed in training."""
-    options = {"alpha": _SLOPE, "trainable": False, "roles": (OUTPUT,)}
-    return plan(model, "prelu", include=paths, **options).apply(model)
+    made = plan(
+        model, "prelu", include=paths, roles=(OUTPUT,), alpha=_SLOPE, trainable=False
+    )
+    return made.apply(model)
 
 
 def _outputs_revived(model: Any, order: Order) -> list[str]:

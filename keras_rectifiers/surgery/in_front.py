@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import is_functional
@@ -14,18 +12,18 @@ from keras_rectifiers.graph.document import name_of
 _INPUT = "InputLayer"
 
 
-def inserted(document: Entry, layer: keras.layers.Layer) -> Entry:
+def inserted(document: Entry, entry: Entry) -> Entry:
     """A document with one layer more, which takes the model's input.
 
     Args:
         document: Of a Sequential model or a Functional one with one input; it is
             changed.
-        layer: A layer without weights that keeps the shape of what it takes.
+        entry: The serialized layer. It has no weights, and keeps the shape of what it
+            takes.
 
     Raises:
         UnsupportedModelError: The document lists no layers, or has several inputs.
     """
-    entry = keras.saving.serialize_keras_object(layer)
     entries = document.get("config", {}).get("layers")
     if not isinstance(entries, list):
         raise _refused(document, "whose layers are called by Python code")
@@ -35,13 +33,13 @@ def inserted(document: Entry, layer: keras.layers.Layer) -> Entry:
         return document
     if len(inputs) != 1:
         raise _refused(document, f"which has {len(inputs)}")
-    begin, end = name_of(inputs[0]), layer.name
+    begin, end = name_of(inputs[0]), name_of(entry)
     for each in entries:
         each["inbound_nodes"] = _led_past(each.get("inbound_nodes", []), begin, end)
     tensor = {"shape": inputs[0]["config"].get("batch_shape"), "dtype": "float32"}
     history = {"keras_history": [begin, 0, 0]}
     taken = {"class_name": "__keras_tensor__", "config": {**tensor, **history}}
-    entry["name"] = layer.name
+    entry["name"] = end
     entry["inbound_nodes"] = [{"args": [taken], "kwargs": {}}]
     entries.append(entry)
     return document

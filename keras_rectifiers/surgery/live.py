@@ -249,7 +249,8 @@ class LiveModel:
             UnsupportedModelError: Its config lists no layers, it has several inputs,
                 or something cannot be rebuilt.
         """
-        document = in_front.inserted(copy.deepcopy(self._document), layer)
+        entry = keras.saving.serialize_keras_object(layer)
+        document = in_front.inserted(copy.deepcopy(self._document), entry)
         new = rebuild(
             self.model, document, self._borrowed, self.layers, type(self.model)
         )

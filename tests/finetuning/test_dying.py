@@ -53,10 +53,9 @@ def test_a_run_goes_back_to_its_best_epoch(model):
     momentums = [v for v in model.optimizer.variables if "momentum" in v.path]
     assert momentums
     assert all(not np.any(keras.ops.convert_to_numpy(each)) for each in momentums)
-    assert notes.lines == [
-        "Epoch 3: 80% of the units are dead again; training goes on from the weights "
-        "of epoch 2 at a tenth of its rate."
-    ]
+    (line,) = notes.lines
+    assert line.startswith("Epoch 3: 80% of the units are dead again")
+    assert line.endswith("from the weights of epoch 2 at a tenth of its rate.")
     assert not model.stop_training
 
 
