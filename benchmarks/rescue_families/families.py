@@ -3,6 +3,7 @@
 import numpy as np
 
 from rescue_families import nets
+from rescue_families import reported
 from rescue_families.case import Data
 from rescue_families.case import drawer
 from rescue_families.case import fit
@@ -140,5 +141,8 @@ class Stream(Family):
 
 ALL = {
     family.name: family
-    for family in (Narrow, DigitsRate, CifarRate, ConvBias, Stream, ResNet)
+    for family in (
+        *(Narrow, DigitsRate, CifarRate, ConvBias, Stream, ResNet),
+        *reported.ALL,
+    )
 }
