@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 from collections.abc import Callable
@@ -12,49 +11,30 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.diagnosis.causes.explain import explain
-from keras_rectifiers.diagnosis.causes.explanation import Explanation
-from keras_rectifiers.diagnosis.diagnose import diagnose
-from keras_rectifiers.diagnosis.result import Diagnosis
-from keras_rectifiers.files.data import Data
 from keras_rectifiers.files.data import given as as_data
 from keras_rectifiers.finetuning import checks
 from keras_rectifiers.finetuning import compare
-from keras_rectifiers.finetuning import findings
 from keras_rectifiers.finetuning import resume as resuming
 from keras_rectifiers.finetuning import unbuilt
 from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.best_epoch import Budget
-from keras_rectifiers.finetuning.findings import Findings
-from keras_rectifiers.finetuning.labels import check_labels
-from keras_rectifiers.finetuning.optimizers import has_own_loss
+from keras_rectifiers.finetuning.conclusion import conclude
+from keras_rectifiers.finetuning.conclusion import ship
+from keras_rectifiers.finetuning.look import PROBE_SAMPLES
+from keras_rectifiers.finetuning.look import look_at
 from keras_rectifiers.finetuning.notes import Notes
-from keras_rectifiers.finetuning.optimizers import prepare
-from keras_rectifiers.finetuning.outcome import Judged
-from keras_rectifiers.finetuning.outcome import judge
-from keras_rectifiers.finetuning.outcome import with_cause
+from keras_rectifiers.finetuning.optimizers import has_own_loss
 from keras_rectifiers.finetuning.prepare import Order
 from keras_rectifiers.finetuning.prepare import Treated
-from keras_rectifiers.finetuning.prepare import copied
 from keras_rectifiers.finetuning.prepare import treat
 from keras_rectifiers.finetuning.prescriptions import RESTART
 from keras_rectifiers.finetuning.prescriptions import prescribe
 from keras_rectifiers.finetuning.result import FinetuneResult
-from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
-from keras_rectifiers.finetuning.skill import at_chance
-from keras_rectifiers.finetuning.skill import difference
 from keras_rectifiers.finetuning.skill import predictions
-from keras_rectifiers.finetuning.split import Parts
 from keras_rectifiers.finetuning.split import split
-from keras_rectifiers.folding.fold import fold as folded
-from keras_rectifiers.folding.result import FoldResult
 
-#: Samples on which units are watched, where no probe is given.
-PROBE_SAMPLES = 1024
-#: Samples that are enough to tell whether outputs are at chance.
-_TELLING = 100
 #: Steps that are enough to train units anew, and the epochs that may take.
 _STEPS, _FEWEST, _MOST = 2000, 5, 50
 
@@ -213,7 +193,7 @@ def finetune(
     model = unbuilt.built(model, parts.sample(1).x)
     limits = [] if budget is None else [Budget(budget)]
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
-    look = _looked_at(model, parts, probe, compiling, seed)
+    look = look_at(model, parts, probe, compiling, seed)
     program = compare.program(
         prescribe(asked, look.found, normalize=input_normalization),
         epochs or _enough(parts.steps),
@@ -256,8 +236,8 @@ def finetune(
     runs = [Run(each, training, slot) for each, slot in zip(treated, kept, strict=True)]
     best, tried = compare.train(runs, program.trial, notes)
     best.require_finite()
-    made = _made(best, order, keep_best=keep_best)
-    return _result(
+    made = ship(best, order, keep_best=keep_best)
+    return conclude(
         best,
         made,
         look,
@@ -266,139 +246,6 @@ def finetune(
         start=starts[runs.index(best)],
         notes=notes,
     )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Look:
-    """What a model is before anything is done."""
-
-    found: Findings
-    #: Metrics that are reported.
-    measured: Mapping[str, float]
-    #: Metrics by which the best epoch is chosen.
-    start: Mapping[str, float]
-    sample: Data
-    probe: Any
-
-
-def _looked_at(
-    model: Any, parts: Parts, probe: Any, compiling: Mapping[str, Any], seed: int
-) -> _Look:
-    sample = parts.sample(PROBE_SAMPLES)
-    checks.check_arrays(model, sample)  # of a data set object, nothing was seen yet
-    original = copied(model)
-    prepare(original, **compiling)
-    measured = check_labels(
-        original,
-        parts.in_memory() or [sample],
-        lambda: _evaluated(original, parts.evaluation()),
-    )
-    start = measured
-    if parts.test is not parts.validation:
-        start = _evaluated(original, parts.choosing())
-    watched = sample.x if probe is None else probe
-    found = findings.find(original, sample, watched, seed)
-    return _Look(found, measured, start, sample, watched)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Made:
-    """The model that a call gives back."""
-
-    model: Any
-    plan: Any
-    best_epoch: int | None
-    fold: FoldResult | None
-
-
-def _made(run: Run, order: Order, *, keep_best: bool) -> _Made:
-    """The run's model; the original where no epoch was better."""
-    if not keep_best:
-        return _folded(run, None, order)
-    if not run.keeper.best_epoch:
-        original = copied(order.model)
-        prepare(original, **order.compiling)
-        return _Made(original, None, 0, None)
-    run.model.set_weights(run.keeper.weights)
-    return _folded(run, run.keeper.best_epoch, order)
-
-
-def _folded(run: Run, best_epoch: int | None, order: Order) -> _Made:
-    model, shipped = run.model, None
-    if run.treated.lent:
-        model = folded(model, include=run.treated.lent).model
-    if order.fold:
-        shipped = folded(model)
-        model = shipped.model
-    return _Made(model, run.treated.plan, best_epoch, shipped)
-
-
-def _result(
-    run: Run,
-    made: _Made,
-    look: _Look,
-    parts: Parts,
-    *,
-    tried: tuple[Tried, ...],
-    start: Any,
-    notes: Notes,
-) -> FinetuneResult:
-    units = diagnose(made.model, look.probe, batch_size=256, explain=False)
-    before = {**look.measured, **findings.fractions(look.found.diagnosis)}
-    evaluated = _evaluated(made.model, parts.evaluation())
-    after = {**evaluated, **findings.fractions(units)}
-    judged = Judged(
-        before,
-        after,
-        run.keeper.metric,
-        no_better=not run.keeper.is_better(last=made.best_epoch is None),
-        at_chance=at_chance(made.model, _told_by(parts, look)),
-        dead_outputs=_all_dead(made.model, units),
-    )
-    outcome = judge(judged)
-    if not outcome.rescued:
-        outcome = with_cause(outcome, _explained(made.model, look.probe))
-    return FinetuneResult(
-        model=made.model,
-        treatment=run.treated.prescription.treatment,
-        why=run.treated.prescription.why,
-        done=run.treated.done,
-        tried=tried,
-        plan=made.plan,
-        skill=look.found.skill,
-        start_difference=difference(look.found.outputs, start),
-        before=before,
-        after=after,
-        history=tuple(run.logs),
-        evaluated_on=parts.evaluated_on,
-        best_epoch=made.best_epoch,
-        outcome=outcome,
-        notes=tuple(notes.lines),
-        fold=made.fold,
-    )
-
-
-def _told_by(parts: Parts, look: _Look) -> Data:
-    """Samples by which it is told whether outputs are at chance.
-
-    A few that were held out would not do.
-    """
-    apart = parts.judged(PROBE_SAMPLES)
-    enough = apart is not None and (apart.samples or 0) >= _TELLING
-    return apart if apart is not None and enough else look.sample
-
-
-def _all_dead(model: Any, diagnosis: Diagnosis) -> tuple[str, ...]:
-    """Paths of outputs of which every unit is dead."""
-    units = {each.layer: each.units for each in diagnosis.layers}
-    dead = findings.dead_outputs(model, diagnosis)
-    return tuple(path for path, each in dead.items() if len(each) == units[path])
-
-
-def _explained(model: Any, probe: Any) -> Explanation | None:
-    """Why units of a model are silent; None where none is."""
-    found = diagnose(model, probe, batch_size=256)
-    return explain(found) if found.layers else None
 
 
 def _mark(model: Any, data: Any, said: Mapping[str, Any], treated: Treated) -> str:
@@ -413,8 +260,3 @@ def _enough(steps: int | None) -> int:
     if not steps:
         return _FEWEST
     return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST)
-
-
-def _evaluated(model: Any, arguments: Mapping[str, Any]) -> dict[str, float]:
-    found = model.evaluate(**arguments, verbose=0, return_dict=True)
-    return {name: float(value) for name, value in found.items()}

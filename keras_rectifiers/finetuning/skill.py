@@ -17,8 +17,9 @@ from keras_rectifiers.files.structures import mapped
 _DEALS = 8
 #: Change of a loss, or of outputs, as a share, that may be rounding.
 _ROUNDING = 1e-6
-#: Skill up to which outputs say nothing about the labels.
-_CHANCE = 0.01
+#: Skill up to which it is asked whether it is more than chance, and the deviations
+#: from which on it is (of 8 deals, about one in a hundred by chance).
+_LOW, _SURE = 0.1, 3.0
 _BATCH = 256
 
 
@@ -56,6 +57,14 @@ def skill(model: Any, sample: Data, outputs: Any, seed: int) -> float | None:
         the labels. None where that cannot be known: the labels are all the same, or
         the model has a loss of its own that takes no notice of them.
     """
+    found = _figures(model, sample, outputs, seed)
+    return None if found is None else found[0]
+
+
+def _figures(
+    model: Any, sample: Data, outputs: Any, seed: int
+) -> tuple[float, float] | None:
+    """The skill, and how many deviations of the deals it lies above chance."""
     if sample.y is None or _constant(sample.y):
         return None
     for loss in _losses(model, sample, outputs):
@@ -64,26 +73,30 @@ def skill(model: Any, sample: Data, outputs: Any, seed: int) -> float | None:
             continue
         right, dealt = found
         if not np.isfinite([right, *dealt]).all():
-            return 0.0
+            return 0.0, 0.0
         chance = float(np.mean(dealt))
         scale = max(abs(chance), abs(right))
         if _constant(outputs):
-            return 0.0 if scale == 0 else (chance - right) / scale
+            return 0.0 if scale == 0 else (chance - right) / scale, 0.0
         if np.ptp([right, *dealt]) <= _ROUNDING * scale:
             continue  # this loss does not depend on the labels
-        return (chance - right) / scale
+        error = float(np.std(dealt, ddof=1)) or _ROUNDING * scale
+        return (chance - right) / scale, (chance - right) / error
     return None
 
 
 def at_chance(model: Any, sample: Data) -> bool:
     """Whether it is known that a model's outputs say nothing about the labels.
 
+    Their skill is low then, and so few deviations above that of predictions dealt
+    out at random that chance may have brought it there.
+
     Args:
         model: A compiled model.
         sample: Inputs, labels and weights.
     """
-    found = skill(model, sample, predictions(model, sample.x), 0)
-    return found is not None and found <= _CHANCE
+    found = _figures(model, sample, predictions(model, sample.x), 0)
+    return found is not None and found[0] <= _LOW and found[1] < _SURE
 
 
 def _losses(

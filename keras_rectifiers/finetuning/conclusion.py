@@ -1,0 +1,153 @@
+"""What a call gives back: the model, what was done, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from keras_rectifiers.diagnosis.causes.explain import explain
+from keras_rectifiers.diagnosis.causes.explanation import Explanation
+from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.files.data import Data
+from keras_rectifiers.finetuning import findings
+from keras_rectifiers.finetuning.look import PROBE_SAMPLES
+from keras_rectifiers.finetuning.look import Look
+from keras_rectifiers.finetuning.look import evaluated
+from keras_rectifiers.finetuning.notes import Notes
+from keras_rectifiers.finetuning.optimizers import prepare
+from keras_rectifiers.finetuning.outcome import Judged
+from keras_rectifiers.finetuning.outcome import judge
+from keras_rectifiers.finetuning.outcome import with_cause
+from keras_rectifiers.finetuning.prepare import Order
+from keras_rectifiers.finetuning.prepare import copied
+from keras_rectifiers.finetuning.result import FinetuneResult
+from keras_rectifiers.finetuning.result import Tried
+from keras_rectifiers.finetuning.runs import Run
+from keras_rectifiers.finetuning.skill import at_chance
+from keras_rectifiers.finetuning.skill import difference
+from keras_rectifiers.finetuning.split import Parts
+from keras_rectifiers.folding.fold import fold as folded
+from keras_rectifiers.folding.result import FoldResult
+
+#: Samples that are enough to tell whether outputs are at chance.
+_TELLING = 100
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Made:
+    """The model that a call gives back."""
+
+    model: Any
+    #: How it was converted, None where it was not.
+    plan: Any
+    #: From 1; 0 for the original, None where the last weights were taken.
+    best_epoch: int | None
+    fold: FoldResult | None
+
+
+def ship(run: Run, order: Order, *, keep_best: bool) -> Made:
+    """The run's model; the original where no epoch was better.
+
+    Args:
+        run: The run that was trained to its end; its model is changed.
+        order: What it was treated with.
+        keep_best: Whether the best epoch is taken, and not the last one.
+    """
+    if not keep_best:
+        return _folded(run, None, order)
+    if not run.keeper.best_epoch:
+        original = copied(order.model)
+        prepare(original, **order.compiling)
+        return Made(original, None, 0, None)
+    run.model.set_weights(run.keeper.weights)
+    return _folded(run, run.keeper.best_epoch, order)
+
+
+def _folded(run: Run, best_epoch: int | None, order: Order) -> Made:
+    model, shipped = run.model, None
+    if run.treated.lent:
+        model = folded(model, include=run.treated.lent).model
+    if order.fold:
+        shipped = folded(model)
+        model = shipped.model
+    return Made(model, run.treated.plan, best_epoch, shipped)
+
+
+def conclude(
+    run: Run,
+    made: Made,
+    look: Look,
+    parts: Parts,
+    *,
+    tried: tuple[Tried, ...],
+    start: Any,
+    notes: Notes,
+) -> FinetuneResult:
+    """The result of a call.
+
+    Args:
+        run: The run that was trained to its end.
+        made: The model that is given back.
+        look: What the original was.
+        parts: The data.
+        tried: The treatments that were tried.
+        start: Outputs of the treated model before its first step.
+        notes: What was said.
+    """
+    units = diagnose(made.model, look.probe, batch_size=256, explain=False)
+    before = {**look.measured, **findings.fractions(look.found.diagnosis)}
+    measured = evaluated(made.model, parts.evaluation())
+    after = {**measured, **findings.fractions(units)}
+    judged = Judged(
+        before,
+        after,
+        run.keeper.metric,
+        no_better=not run.keeper.is_better(last=made.best_epoch is None),
+        at_chance=at_chance(made.model, _told_by(parts, look)),
+        dead_outputs=_all_dead(made.model, units),
+    )
+    outcome = judge(judged)
+    if not outcome.rescued:
+        outcome = with_cause(outcome, _explained(made.model, look.probe))
+    return FinetuneResult(
+        model=made.model,
+        treatment=run.treated.prescription.treatment,
+        why=run.treated.prescription.why,
+        done=run.treated.done,
+        tried=tried,
+        plan=made.plan,
+        skill=look.found.skill,
+        start_difference=difference(look.found.outputs, start),
+        before=before,
+        after=after,
+        history=tuple(run.logs),
+        evaluated_on=parts.evaluated_on,
+        best_epoch=made.best_epoch,
+        outcome=outcome,
+        notes=tuple(notes.lines),
+        fold=made.fold,
+    )
+
+
+def _told_by(parts: Parts, look: Look) -> Data:
+    """Samples by which it is told whether outputs are at chance.
+
+    A few that were held out would not do.
+    """
+    apart = parts.judged(PROBE_SAMPLES)
+    enough = apart is not None and (apart.samples or 0) >= _TELLING
+    return apart if apart is not None and enough else look.sample
+
+
+def _all_dead(model: Any, diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Paths of outputs of which every unit is dead."""
+    units = {each.layer: each.units for each in diagnosis.layers}
+    dead = findings.dead_outputs(model, diagnosis)
+    return tuple(path for path, each in dead.items() if len(each) == units[path])
+
+
+def _explained(model: Any, probe: Any) -> Explanation | None:
+    """Why units of a model are silent; None where none is."""
+    found = diagnose(model, probe, batch_size=256)
+    return explain(found) if found.layers else None

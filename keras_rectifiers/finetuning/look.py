@@ -1,0 +1,78 @@
+"""What a model is before anything is done."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from keras_rectifiers.files.data import Data
+from keras_rectifiers.finetuning import checks
+from keras_rectifiers.finetuning import findings
+from keras_rectifiers.finetuning.findings import Findings
+from keras_rectifiers.finetuning.labels import check_labels
+from keras_rectifiers.finetuning.optimizers import prepare
+from keras_rectifiers.finetuning.prepare import copied
+from keras_rectifiers.finetuning.split import Parts
+
+#: Samples on which units are watched, where no probe is given.
+PROBE_SAMPLES = 1024
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Look:
+    """What a model is before anything is done."""
+
+    found: Findings
+    #: Metrics that are reported.
+    measured: Mapping[str, float]
+    #: Metrics by which the best epoch is chosen.
+    start: Mapping[str, float]
+    #: Inputs, labels and weights of some samples, in memory.
+    sample: Data
+    #: Inputs on which units are watched.
+    probe: Any
+
+
+def look_at(
+    model: Any, parts: Parts, probe: Any, compiling: Mapping[str, Any], seed: int
+) -> Look:
+    """Look at a model: its units, its metrics, and whether it can be trained on.
+
+    Args:
+        model: The model; not changed.
+        parts: The data.
+        probe: Inputs on which units are watched; None takes some of the training
+            data.
+        compiling: Of `optimizers.prepare`.
+        seed: Of the look at the skill.
+
+    Raises:
+        DataError: The labels do not fit the model.
+    """
+    sample = parts.sample(PROBE_SAMPLES)
+    checks.check_arrays(model, sample)  # of a data set object, nothing was seen yet
+    original = copied(model)
+    prepare(original, **compiling)
+    measured = check_labels(
+        original,
+        parts.in_memory() or [sample],
+        lambda: evaluated(original, parts.evaluation()),
+    )
+    start = measured
+    if parts.test is not parts.validation:
+        start = evaluated(original, parts.choosing())
+    watched = sample.x if probe is None else probe
+    found = findings.find(original, sample, watched, seed)
+    return Look(found, measured, start, sample, watched)
+
+
+def evaluated(model: Any, arguments: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics of a model.
+
+    Args:
+        model: A compiled model.
+        arguments: Of `keras.Model.evaluate`, for the data.
+    """
+    found = model.evaluate(**arguments, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in found.items()}
