@@ -57,6 +57,34 @@ class Standing:
         return not (self.loss > kept.loss and self.dead > kept.dead)
 
 
+def deciding_metric(metrics: Mapping[str, float]) -> str:
+    """The metric that decides: the first of a model's own, or its loss.
+
+    Args:
+        metrics: As `Model.evaluate` names them, and a `dead_fraction`.
+    """
+    others = (name for name in metrics if name not in ("loss", DEAD_FRACTION))
+    return next(others, "loss")
+
+
+def standing(metrics: Mapping[str, Any], metric: str, prefix: str = "") -> Standing:
+    """How good a model is, by its metrics.
+
+    Args:
+        metrics: As `Model.evaluate` names them, or logs, and a `dead_fraction`.
+        metric: The one that decides.
+        prefix: Of its name, and of the loss'.
+    """
+    value = metrics.get(prefix + metric)
+    sign = -1.0 if is_less_better(metric) else 1.0
+    number = math.nan if value is None else sign * float(value)
+    return Standing(
+        -math.inf if math.isnan(number) else number,  # and never kept
+        float(metrics.get(f"{prefix}loss", math.nan)),
+        float(metrics.get(DEAD_FRACTION, math.nan)),
+    )
+
+
 class KeepBest(keras.callbacks.Callback):
     """Remembers the weights of the best epoch, the start counted as one.
 
@@ -86,14 +114,13 @@ class KeepBest(keras.callbacks.Callback):
         first: int = 1,
     ) -> None:
         super().__init__()
-        others = [name for name in before if name not in ("loss", DEAD_FRACTION)]
         #: The metric that decides: the first of the model's own, or its loss.
-        self.metric = others[0] if others else "loss"
+        self.metric = deciding_metric(before)
         self._prefix = "" if held_out is None else "val_"
         self._sign = -1.0 if is_less_better(self.metric) else 1.0
         self._samples = held_out
         self._first = first
-        self._start = self._kept = self._standing(before, "")
+        self._start = self._kept = standing(before, self.metric)
         self._best = self._start.score
         #: Weights of the epoch that is kept.
         self.weights = start
@@ -104,7 +131,7 @@ class KeepBest(keras.callbacks.Callback):
         self._latest = Standing(self.latest)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        now = self._standing(logs or {}, self._prefix)
+        now = standing(logs or {}, self.metric, self._prefix)
         self.latest, self._latest = now.score, now
         if epoch + 1 < self._first:
             return
@@ -170,15 +197,6 @@ class KeepBest(keras.callbacks.Callback):
     def is_share(self, score: float) -> bool:
         """Whether a score is a share of the samples, such as an accuracy."""
         return self._sign > 0 and 0 <= score <= 1
-
-    def _standing(self, metrics: Mapping[str, Any], prefix: str) -> Standing:
-        value = metrics.get(prefix + self.metric)
-        number = math.nan if value is None else self._sign * float(value)
-        return Standing(
-            -math.inf if math.isnan(number) else number,  # and never kept
-            float(metrics.get(f"{prefix}loss", math.nan)),
-            float(metrics.get(DEAD_FRACTION, math.nan)),
-        )
 
 
 class Budget(keras.callbacks.Callback):

@@ -43,23 +43,26 @@ class Made:
     plan: Any
     #: From 1; 0 for the original, None where the last weights were taken.
     best_epoch: int | None
+    #: Whether it is the original, or no better.
+    no_better: bool
     fold: FoldResult | None
 
 
-def ship(run: Run, order: Order, *, keep_best: bool) -> Made:
-    """The run's model; the original where no epoch was better.
+def ship(run: Run, order: Order, fallback: Any, *, keep_best: bool) -> Made:
+    """The run's model; what it falls back to where no epoch was better.
 
     Args:
         run: The run that was trained to its end; its model is changed.
         order: What it was treated with.
+        fallback: The original, or its copy with better moving statistics.
         keep_best: Whether the best epoch is taken, and not the last one.
     """
     if not keep_best:
         return _folded(run, None, order)
     if not run.keeper.best_epoch:
-        original = copied(order.model)
-        prepare(original, **order.compiling)
-        return Made(original, None, 0, None)
+        start = copied(fallback)
+        prepare(start, **order.compiling)
+        return Made(start, None, 0, fallback is order.original, None)
     run.model.set_weights(run.keeper.weights)
     return _folded(run, run.keeper.best_epoch, order)
 
@@ -71,7 +74,8 @@ def _folded(run: Run, best_epoch: int | None, order: Order) -> Made:
     if order.fold:
         shipped = folded(model)
         model = shipped.model
-    return Made(model, run.treated.plan, best_epoch, shipped)
+    no_better = not run.keeper.is_better(last=best_epoch is None)
+    return Made(model, run.treated.plan, best_epoch, no_better, shipped)
 
 
 def conclude(
@@ -83,6 +87,7 @@ def conclude(
     tried: tuple[Tried, ...],
     start: Any,
     notes: Notes,
+    done: tuple[str, ...] = (),
 ) -> FinetuneResult:
     """The result of a call.
 
@@ -94,6 +99,7 @@ def conclude(
         tried: The treatments that were tried.
         start: Outputs of the treated model before its first step.
         notes: What was said.
+        done: What was done before the treatment.
     """
     units = diagnose(made.model, look.probe, batch_size=256, explain=False)
     before = {**look.measured, **findings.fractions(look.found.diagnosis)}
@@ -103,9 +109,9 @@ def conclude(
         before,
         after,
         run.keeper.metric,
-        no_better=not run.keeper.is_better(last=made.best_epoch is None),
+        no_better=made.no_better,
         at_chance=at_chance(made.model, _told_by(parts, look)),
-        dead_outputs=_all_dead(made.model, units),
+        dead_outputs=_all_dead(units),
     )
     outcome = judge(judged)
     if not outcome.rescued:
@@ -114,7 +120,7 @@ def conclude(
         model=made.model,
         treatment=run.treated.prescription.treatment,
         why=run.treated.prescription.why,
-        done=run.treated.done,
+        done=(*done, *run.treated.done),
         tried=tried,
         plan=made.plan,
         skill=look.found.skill,
@@ -140,10 +146,10 @@ def _told_by(parts: Parts, look: Look) -> Data:
     return apart if apart is not None and enough else look.sample
 
 
-def _all_dead(model: Any, diagnosis: Diagnosis) -> tuple[str, ...]:
+def _all_dead(diagnosis: Diagnosis) -> tuple[str, ...]:
     """Paths of outputs of which every unit is dead."""
     units = {each.layer: each.units for each in diagnosis.layers}
-    dead = findings.dead_outputs(model, diagnosis)
+    dead = findings.dead_outputs(diagnosis)
     return tuple(path for path, each in dead.items() if len(each) == units[path])
 
 

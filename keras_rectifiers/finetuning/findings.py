@@ -17,7 +17,6 @@ from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.skill import skill
 from keras_rectifiers.revival.norms import batch_norms
-from keras_rectifiers.revival.outputs import outputs_of
 
 #: Score from which on a cause is treated.
 _LIKELY = 1 / 3
@@ -80,21 +79,19 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
         len(list(batch_norms(model))),
         outputs,
         explain(diagnosis).causes,
-        dead_outputs(model, diagnosis),
+        dead_outputs(diagnosis),
     )
 
 
-def dead_outputs(model: Any, diagnosis: Diagnosis) -> dict[str, np.ndarray]:
+def dead_outputs(diagnosis: Diagnosis) -> dict[str, np.ndarray]:
     """Numbers of the dead units of each rectifier that is an output of a model.
 
     Args:
-        model: The model.
         diagnosis: Of its units.
     """
-    silent = [each for each in diagnosis.layers if each.dead]
-    ends = outputs_of(model) if silent else ()
+    ends = diagnosis.dead_outputs
     return {
         each.layer: np.flatnonzero(each.verdicts == DEAD)
-        for each in silent
+        for each in diagnosis.layers
         if each.layer in ends
     }

@@ -16,7 +16,6 @@ from keras_rectifiers.finetuning import checks
 from keras_rectifiers.finetuning import compare
 from keras_rectifiers.finetuning import resume as resuming
 from keras_rectifiers.finetuning import unbuilt
-from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.best_epoch import Budget
 from keras_rectifiers.finetuning.conclusion import conclude
 from keras_rectifiers.finetuning.conclusion import ship
@@ -27,6 +26,7 @@ from keras_rectifiers.finetuning.optimizers import has_own_loss
 from keras_rectifiers.finetuning.prepare import Order
 from keras_rectifiers.finetuning.prepare import Treated
 from keras_rectifiers.finetuning.prepare import treat
+from keras_rectifiers.finetuning.prescriptions import CONVERT
 from keras_rectifiers.finetuning.prescriptions import RESTART
 from keras_rectifiers.finetuning.prescriptions import prescribe
 from keras_rectifiers.finetuning.result import FinetuneResult
@@ -34,6 +34,7 @@ from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
 from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.split import split
+from keras_rectifiers.finetuning.statistics import refreshed
 
 #: Steps that are enough to train units anew, and the epochs that may take.
 _STEPS, _FEWEST, _MOST = 2000, 5, 50
@@ -193,7 +194,18 @@ def finetune(
     model = unbuilt.built(model, parts.sample(1).x)
     limits = [] if budget is None else [Budget(budget)]
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
-    look = look_at(model, parts, probe, compiling, seed)
+    notes = Notes(print if tell is None and verbose else tell)
+    first = look_at(model, parts, probe, compiling, seed)
+    base, look, done = model, first, ()
+    if asked not in (RESTART, CONVERT):
+        base, look, done = refreshed(
+            model,
+            first,
+            parts,
+            lambda each: look_at(each, parts, probe, compiling, seed),
+        )
+        notes.say_all(done)
+    start = look if look.is_better_than(first) else first
     program = compare.program(
         prescribe(asked, look.found, normalize=input_normalization),
         epochs or _enough(parts.steps),
@@ -201,6 +213,7 @@ def finetune(
     conversion = selection if to is None else {"to": to, **selection}
     order = Order(
         model,
+        base,
         look.found,
         look.probe,
         look.sample,
@@ -210,11 +223,10 @@ def finetune(
         conversion,
         compiling,
     )
-    notes = Notes(print if tell is None and verbose else tell)
     training = RunSettings(
         parts,
         program.epochs,
-        {**look.start, DEAD_FRACTION: look.found.dead_fraction},
+        start.chosen_by,
         schedule,
         look.probe if look.found.diagnosis.layers else None,
         [*callbacks, *limits],
@@ -224,7 +236,7 @@ def finetune(
         notes,
     )
     treated = [treat(order, each) for each in program.prescriptions]
-    starts = [predictions(each.model, look.sample.x) for each in treated]
+    outputs = [predictions(each.model, look.sample.x) for each in treated]
     said = {
         "training": [program.epochs, schedule, batch_size, validation_split, seed],
         "given": [learning_rate, fold, class_weight],
@@ -236,15 +248,17 @@ def finetune(
     runs = [Run(each, training, slot) for each, slot in zip(treated, kept, strict=True)]
     best, tried = compare.train(runs, program.trial, notes)
     best.require_finite()
-    made = ship(best, order, keep_best=keep_best)
+    fallback = base if start is look else model
+    made = ship(best, order, fallback, keep_best=keep_best)
     return conclude(
         best,
         made,
-        look,
+        first,
         parts,
         tried=tried,
-        start=starts[runs.index(best)],
+        start=outputs[runs.index(best)],
         notes=notes,
+        done=done,
     )
 
 

@@ -9,6 +9,9 @@ from typing import Any
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning import checks
 from keras_rectifiers.finetuning import findings
+from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
+from keras_rectifiers.finetuning.best_epoch import deciding_metric
+from keras_rectifiers.finetuning.best_epoch import standing
 from keras_rectifiers.finetuning.findings import Findings
 from keras_rectifiers.finetuning.labels import check_labels
 from keras_rectifiers.finetuning.optimizers import prepare
@@ -32,6 +35,17 @@ class Look:
     sample: Data
     #: Inputs on which units are watched.
     probe: Any
+
+    @property
+    def chosen_by(self) -> dict[str, float]:
+        """Metrics by which the best epoch is chosen, and the share of dead units."""
+        return {**self.start, DEAD_FRACTION: self.found.dead_fraction}
+
+    def is_better_than(self, other: Look) -> bool:
+        """Whether a model stands better than another."""
+        metric = deciding_metric(self.chosen_by)
+        mine, theirs = (standing(each.chosen_by, metric) for each in (self, other))
+        return mine.better_than_start(theirs)
 
 
 def look_at(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
 
 Tell = Callable[[str], None]
 
@@ -26,3 +27,8 @@ class Notes:
         self.lines.append(sentence)
         if self._tell is not None:
             self._tell(sentence)
+
+    def say_all(self, sentences: Iterable[str]) -> None:
+        """Say several sentences, one after the other."""
+        for sentence in sentences:
+            self.say(sentence)

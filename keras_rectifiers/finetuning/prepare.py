@@ -66,6 +66,9 @@ class Treated:
 class Order:
     """What every treatment of one call has in common."""
 
+    #: The model that was given.
+    original: Any
+    #: The same, or its copy with better moving statistics: this is treated.
     model: Any
     found: Findings
     #: Inputs on which units are watched.

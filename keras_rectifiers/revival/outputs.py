@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.diagnosis.evidence.gather import collect
-from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.graph.units.parts import Producer
 from keras_rectifiers.graph.units.wire import producers
@@ -30,18 +28,6 @@ Units = npt.NDArray[np.int64]
 _RIDGE = 1e-2
 #: Mean and deviation of an output about whose labels nothing is known.
 _UNKNOWN = (1.0, 0.5)
-
-
-def outputs_of(model: keras.Model) -> tuple[str, ...]:
-    """The paths of the rectifiers that are outputs of a model.
-
-    Args:
-        model: A built model; none are known where Python code calls the layers.
-    """
-    with contextlib.suppress(UnsupportedModelError):
-        survey = LiveModel(model).survey
-        return tuple(each.site.path for each in survey.found if _is_output(each))
-    return ()
 
 
 def revive_outputs(
