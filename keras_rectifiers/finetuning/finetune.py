@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
 from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.split import split
+from keras_rectifiers.finetuning.statistics import LAGGING
 from keras_rectifiers.finetuning.statistics import refreshed
 
 #: Steps that are enough to train units anew, and the epochs that may take.
@@ -196,15 +198,12 @@ def finetune(
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
     notes = Notes(print if tell is None and verbose else tell)
     first = look_at(model, parts, probe, compiling, seed)
-    base, look, done = model, first, ()
-    if asked not in (RESTART, CONVERT):
-        base, look, done = refreshed(
-            model,
-            first,
-            parts,
-            lambda each: look_at(each, parts, probe, compiling, seed),
-        )
-        notes.say_all(done)
+    lagging = asked not in (RESTART, CONVERT) and first.found.has_cause(LAGGING)
+    again = functools.partial(
+        look_at, parts=parts, probe=probe, compiling=compiling, seed=seed
+    )
+    base, look, done = refreshed(model, first, parts, again, lagging=lagging)
+    notes.say_all(done)
     start = look if look.is_better_than(first) else first
     program = compare.program(
         prescribe(asked, look.found, normalize=input_normalization),
