@@ -28,7 +28,7 @@ def normalized(model: Any, sample: Data) -> tuple[Any, str]:
     Raises:
         UnsupportedModelError: The model is of another kind.
     """
-    (values,) = keras.tree.flatten(sample.x)
+    values = keras.tree.flatten(sample.x)[0]  # of several none is normalized
     axes = tuple(range(values.ndim - 1))
     mean = values.mean(axis=axes, dtype=np.float64)
     variance = values.var(axis=axes, dtype=np.float64)

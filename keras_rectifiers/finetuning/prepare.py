@@ -14,6 +14,7 @@ from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.errors import SelectionError
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning import optimizers
 from keras_rectifiers.finetuning.findings import Findings
@@ -100,7 +101,7 @@ def treat(order: Order, prescription: Prescription) -> Treated:
     done = [] if made is None else [made.summary]
     model = copied(order.model, made)
     if prescription.normalize:
-        model, said = normalized(model, order.sample)
+        model, said = _normalized(model, order.sample)
         done.append(said)
     lent = tuple(order.found.dead_outputs) if prescription.outputs else ()
     if lent:
@@ -125,6 +126,14 @@ def treat(order: Order, prescription: Prescription) -> Treated:
     return Treated(
         prescription, model, made, tuple(callbacks), start, tuple(done), first, lent
     )
+
+
+def _normalized(model: Any, sample: Data) -> tuple[Any, str]:
+    """A copy that normalizes its input, where a layer can be put in front of it."""
+    try:
+        return normalized(model, sample)
+    except UnsupportedModelError as error:
+        return model, f"The inputs stay as they are, far from unit range: {error}"
 
 
 def _changed(

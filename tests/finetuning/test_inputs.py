@@ -67,3 +67,20 @@ def test_nothing_is_added_without_need(x, options):
     )
 
     assert [each.name for each in result.model.layers] == ["a", "y"]
+
+
+def test_several_inputs_are_left_and_it_is_said():
+    """No layer is put in front of a model with two inputs."""
+    keras.utils.set_random_seed(3)
+    inputs = [keras.Input((6,), name="p"), keras.Input((6,), name="q")]
+    hidden = keras.layers.Dense(8, activation="relu")(keras.layers.add(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(hidden))
+    model.layers[-2].bias.assign([-1e6] * 8)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    result = keras_rectifiers.finetune(model, ([X, X], CLASSES), epochs=2)
+
+    assert result.treatment == "restart"
+    assert any(
+        "far from unit range: A layer can be put in front" in line
+        for line in result.done
+    )

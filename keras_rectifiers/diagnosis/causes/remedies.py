@@ -82,10 +82,10 @@ def _input_scale(setting: Setting | None) -> Remedy:
             "    lambda part: (part - part.mean()) / part.std(), x\n)"
         )
     return Remedy(
-        "Scale the data, and train on what is scaled: "
-        f"{FINETUNE}. Give the model the same scale wherever it is used: "
-        "keras.layers.Rescaling(1 / 255) for pixels, or keras.layers.Normalization() "
-        "with adapt(x_train), as its first layer.",
+        f"Scale the data, and train on what is scaled: {FINETUNE}. Give the model the "
+        "same scale wherever it is used: keras.layers.Rescaling(1 / 255) for pixels, "
+        "or keras.layers.Normalization() with adapt(x_train), as its first layer. "
+        "Where finetune draws the weights again, it puts one there by itself.",
         f"{scaled}\n{_FINETUNE.format(call=FINETUNE)}",
     )
 
