@@ -14,9 +14,15 @@ from keras_rectifiers.callbacks.sources import source_of
 from keras_rectifiers.diagnosis import data as data_sets
 from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live.optimizers import has_schedule
+from keras_rectifiers.live.optimizers import inner_of
 from keras_rectifiers.live.rectifiers import find
 from keras_rectifiers.live.state import steps_taken
+from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.live.state import to_numpy
+from keras_rectifiers.revival import slots
 from keras_rectifiers.revival.choose import dormant
 from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.revive import revive
@@ -25,6 +31,9 @@ from keras_rectifiers.revival.utility import Utility
 REDO = "redo"
 CONTINUAL = "continual"
 METHODS = (REDO, CONTINUAL)
+#: Units that died between two revivals, as a share of all, from which on it is the
+#: rate that kills.
+_DIED = 0.25
 
 
 class ReviveDeadUnits(keras.callbacks.Callback):
@@ -61,6 +70,10 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             Default 1e-4.
         maturity: Of `"continual"`: steps for which a new unit is left. Default 100.
         decay: Of `"continual"`: of the running utility, per step. Default 0.99.
+        lower_rate: What is left of the learning rate where a quarter of all units
+            died again after a revival, float in (0, 1): then it is the rate that
+            kills. The optimizer forgets its moments, too, and a warning says so. An
+            optimizer's own schedule stays. Default 0.1; None leaves the rate alone.
         last_epoch: No revival after so many epochs, so that new units have time to
             learn. Default None: up to the end.
         seed: Of the new weights. Default 0.
@@ -107,6 +120,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         rate: float = 1e-4,
         maturity: int = 100,
         decay: float = 0.99,
+        lower_rate: float | None = 0.1,
         last_epoch: int | None = None,
         seed: int = 0,
         fold: bool = True,
@@ -134,12 +148,14 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         _check("rate", rate, at_least=0, at_most=1)
         _check("decay", decay, at_least=0, at_most=1)
         _check("max_fraction", max_fraction, at_least=0, at_most=1)
+        _check("lower_rate", lower_rate or 0, at_least=0, at_most=1)
         self.data = data
         self.every = every
         self.every_steps = every_steps
         self.method = method
         self.tau = None if criterion is not None else tau
         self.max_fraction = max_fraction
+        self.lower_rate = lower_rate
         self.last_epoch = last_epoch
         self.seed = seed
         self.samples = samples
@@ -202,6 +218,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._steps_since = 0
         self._measured_at = 0
         self._wiring = None
+        #: Share of dead units after the last revival; None before the first one.
+        self._dead_after: float | None = None
 
     def _after_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # With steps_per_execution > 1 Keras reports the last of several steps.
@@ -219,6 +237,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             return
         step = steps_taken(self.model)
         diagnosis = source.measure()
+        self._slow_down(diagnosis)
         chosen = self._chosen(diagnosis, wiring, step)
         # Each measurement has its own seed, so that a run that goes on from a
         # backup draws what it would have drawn.
@@ -231,12 +250,35 @@ class ReviveDeadUnits(keras.callbacks.Callback):
                 self._utilities[path].renew(units)
         self._tell(done.left)
         self._in_epoch += done.count
+        if done.count:
+            left = max(0, diagnosis.count(DEAD) - done.count)
+            self._dead_after = left / max(diagnosis.units, 1)
         counts = {path: len(units) for path, units in done.units.items()}
         self.history.append({"epoch": self._epoch, "step": step, "revived": counts})
         if self.verbose and done.count:
             print(  # noqa: T201 - what verbose=1 asks for
                 f"\nStep {step}: {done.count} units revived, "
                 + ", ".join(f"{count} of {path}" for path, count in counts.items())
+            )
+
+    def _slow_down(self, diagnosis: Diagnosis) -> None:
+        """Lower the rate where units died again since they were revived."""
+        dead = diagnosis.dead_fraction
+        before = self._dead_after
+        optimizer = self.model.optimizer
+        if before is None or not self.lower_rate or dead < before + _DIED:
+            return
+        if has_schedule(optimizer):
+            return
+        synchronize(self.model)
+        rate = float(to_numpy(optimizer.learning_rate)) * self.lower_rate
+        inner_of(optimizer).learning_rate = rate
+        slots.forget(self.model)
+        if self.warn:
+            warnings.warn(
+                f"{dead:.0%} of the units died again: the learning rate goes down to "
+                f"{rate:.3g}. Begin the next run with that.",
+                stacklevel=2,
             )
 
     def _chosen(

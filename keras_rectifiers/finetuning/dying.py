@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.finetuning import optimizers
 from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.best_epoch import KeepBest
 from keras_rectifiers.finetuning.notes import Notes
 from keras_rectifiers.finetuning.schedule import WarmupCosine
+from keras_rectifiers.revival import slots
 
 #: Units that died since the best epoch of a run, as a share of all: from here on it
 #: is no fluctuation.
@@ -67,7 +67,7 @@ class StopDying(keras.callbacks.Callback):
         if best:
             self.model.set_weights(self._keeper.weights)
             self._least = self._keeper.kept_dead
-        optimizers.forget(self.model)
+        slots.forget(self.model)
         where = f" from the weights of epoch {best}" if best else ""
         self._notes.say(f"{said}; training goes on{where} at a tenth of its rate.")
 

@@ -6,14 +6,11 @@ import inspect
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_rectifiers.finetuning.schedule import has_schedule
 from keras_rectifiers.finetuning.slopes import exclude_from_weight_decay
 from keras_rectifiers.finetuning.slopes import without_decay
+from keras_rectifiers.live.optimizers import has_schedule
 from keras_rectifiers.live.optimizers import inner_of
-from keras_rectifiers.live.state import copy_of
-from keras_rectifiers.revival import slots
 from keras_rectifiers.surgery import optimizer_state
 
 #: Keras' own default for Adam.
@@ -113,17 +110,6 @@ def renew(model: Any, learning_rate: float | None = None) -> str:
     model.train_function = None
     rate = float(keras.ops.convert_to_numpy(fresh.learning_rate))
     return f"The optimizer starts anew, at a rate of {rate:.3g}."
-
-
-def forget(model: Any) -> None:
-    """Clear what a model's optimizer remembers of its weights; its rate stays.
-
-    Args:
-        model: A compiled model; its optimizer is changed in place.
-    """
-    for variable in model.trainable_variables:
-        value = copy_of(variable)
-        slots.clear(model.optimizer, variable, np.ones(value.shape, bool), value)
 
 
 def _usual_rate(optimizer: Any) -> float | None:

@@ -251,7 +251,12 @@ def _reviving(order: Order, wiring: LiveWiring) -> list[Any]:
     last = max(1, round(_TREATED * order.epochs))
     return [
         ReviveDeadUnits(
-            order.probe, last_epoch=last, seed=order.seed, batch_size=256, warn=False
+            order.probe,
+            last_epoch=last,
+            lower_rate=None,  # the run has its own schedule
+            seed=order.seed,
+            batch_size=256,
+            warn=False,
         )
     ]
 

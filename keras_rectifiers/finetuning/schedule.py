@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.live.optimizers import has_schedule
 from keras_rectifiers.live.optimizers import inner_of
 from keras_rectifiers.live.state import synchronize
 
@@ -95,9 +96,3 @@ class WarmupCosine(keras.callbacks.Callback):
         synchronize(self.model)
         inner_of(self.model.optimizer).learning_rate = rate
         self._now = rate
-
-
-def has_schedule(optimizer: Any) -> bool:
-    """Whether an optimizer's learning rate follows a schedule of its own."""
-    own = getattr(inner_of(optimizer), "_learning_rate", None)
-    return isinstance(own, keras.optimizers.schedules.LearningRateSchedule)

@@ -30,6 +30,12 @@ def inner_of(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
+def has_schedule(optimizer: Any) -> bool:
+    """Whether an optimizer's learning rate follows a schedule of its own."""
+    own = getattr(inner_of(optimizer), "_learning_rate", None)
+    return isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
+
+
 def held(optimizer: Any) -> Iterator[tuple[str, Any]]:
     """The attributes of an optimizer that hold state, each once."""
     for name, value in vars(optimizer).items():

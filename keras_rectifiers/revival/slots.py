@@ -39,6 +39,17 @@ def clear(
     return changed
 
 
+def forget(model: Any) -> None:
+    """Clear what a model's optimizer remembers of its weights; its rate stays.
+
+    Args:
+        model: A compiled model; its optimizer is changed in place.
+    """
+    for variable in model.trainable_variables:
+        value = copy_of(variable)
+        clear(model.optimizer, variable, np.ones(value.shape, bool), value)
+
+
 def _start(slot: LiveSlot, value: Values) -> Any:
     if slot.name == AVERAGE:
         return value

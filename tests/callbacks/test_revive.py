@@ -131,6 +131,55 @@ def test_sites_without_a_safe_answer_are_left_and_told_once(warn):
     assert bias.max() == -100
 
 
+class _Kills(keras.callbacks.Callback):
+    """What too high a rate does: at each epoch's end most units are dead again."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        bias = self.model.get_layer("a").bias
+        bias.assign(np.full(8, -1e4, "float32"))
+
+
+def _killed(callback, rate=0.1, epochs=3):
+    model, x, y = _dead(keras.optimizers.Adam(rate))
+    model.fit(x, y, epochs=epochs, verbose=0, callbacks=[_Kills(), callback])
+    return model
+
+
+def test_a_rate_that_kills_again_is_lowered():
+    """A quarter of the units died since they were revived: a tenth of the rate."""
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    with pytest.warns(UserWarning, match="died again: the learning rate goes down"):
+        model = _killed(ReviveDeadUnits(x, tau=0.0))
+
+    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    assert rate == pytest.approx(0.001)  # the first time nothing was revived before
+    momentums = [v for v in model.optimizer.variables if "momentum" in v.path]
+    assert momentums
+    assert not any(np.any(keras.ops.convert_to_numpy(each)) for each in momentums)
+
+
+@pytest.mark.parametrize("case", ["left alone", "own schedule", "alive"])
+def test_a_rate_is_left_where_it_should_be(case):
+    """On request, where the optimizer has a schedule, and where nothing dies."""
+    rate = 0.1
+    if case == "own schedule":
+        rate = keras.optimizers.schedules.ExponentialDecay(0.1, 1000, 1.0)
+    lower = None if case == "left alone" else 0.1
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    callback = ReviveDeadUnits(x, tau=0.0, lower_rate=lower)
+    if case == "alive":
+        model, _, y = _dead(keras.optimizers.Adam(0.001))
+        model.fit(x, y, epochs=3, verbose=0, callbacks=[callback])
+        assert float(
+            keras.ops.convert_to_numpy(model.optimizer.learning_rate)
+        ) == pytest.approx(0.001)
+        return
+    model = _killed(callback, rate)
+
+    now = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    assert now == pytest.approx(0.1)
+
+
 def test_bad_arguments():
     """Each names the argument and what was received."""
     with pytest.raises(ValueError, match="method must be one of"):
