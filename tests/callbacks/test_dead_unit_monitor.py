@@ -11,6 +11,7 @@ from keras_rectifiers.errors import DataError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.layers import LeakyReLU
 from keras_rectifiers.layers import PReLU
+from tests.backends import slow_on_jax
 
 _RNG = np.random.default_rng(5)
 _X = np.abs(_RNG.normal(size=(24, 3))).astype("float32")
@@ -131,7 +132,9 @@ def test_loggers_after_it_see_the_figures(tmp_path):
     assert len(rows) == 2
 
 
-@pytest.mark.parametrize("options", [{"jit_compile": True}, {"run_eagerly": True}])
+@pytest.mark.parametrize(
+    "options", [{"jit_compile": True}, slow_on_jax({"run_eagerly": True})]
+)
 def test_modes_of_compilation(options):
     """Compiled or eager, the figures are those of a diagnosis afterwards."""
     if keras.backend.backend() == "torch" and "jit_compile" in options:

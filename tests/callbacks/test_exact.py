@@ -11,6 +11,7 @@ from keras_rectifiers.callbacks import DeadUnitMonitor
 from keras_rectifiers.callbacks import Threshold
 from keras_rectifiers.layers import LeakyReLU
 from keras_rectifiers.layers import PReLU
+from tests.backends import slow_on_jax
 
 _RNG = np.random.default_rng(3)
 _X = _RNG.normal(size=(22, 6, 6, 2)).astype("float32")
@@ -68,7 +69,7 @@ def _skip_where_keras_cannot(options):
     [
         {},
         {"jit_compile": True},
-        {"run_eagerly": True},
+        slow_on_jax({"run_eagerly": True}),
         {"steps_per_execution": 2},
     ],
     ids=str,
@@ -112,7 +113,7 @@ def test_total_is_the_sum_of_the_epochs():
     [
         {},
         pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
-        {"run_eagerly": True},
+        slow_on_jax({"run_eagerly": True}),
     ],
     ids=str,
 )

@@ -11,6 +11,7 @@ from keras_rectifiers.diagnosis.probe import Probe
 from keras_rectifiers.layers import LeakyReLU
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.live.rectifiers import find
+from tests.backends import slow_on_jax
 
 _RNG = np.random.default_rng(3)
 _IMAGES = _RNG.normal(size=(11, 6, 6, 3)).astype("float32")
@@ -178,7 +179,9 @@ def test_samples_with_nan_are_counted_apart():
     assert statistics.maximum.tolist() == [1.0, 5.0]
 
 
-@pytest.mark.parametrize("mode", [{"jit_compile": False}, {"run_eagerly": True}])
+@pytest.mark.parametrize(
+    "mode", [{"jit_compile": False}, slow_on_jax({"run_eagerly": True})]
+)
 def test_compile_modes_agree(mode):
     """The model's own choice of compilation changes no count."""
     model = keras.Sequential(

@@ -10,6 +10,7 @@ import keras_rectifiers
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.surgery.live import LiveModel
+from tests.backends import slow_on_jax
 from tests.surgery.small import OPTIMIZERS
 from tests.surgery.small import batches
 from tests.surgery.small import small_model
@@ -142,7 +143,16 @@ def test_a_rectifier_without_autocast_takes_inputs_as_they_are():
     assert keras_rectifiers.verify(model, converted).holds
 
 
-@pytest.mark.parametrize("mode", ["int8", "int4", "float8", "lora", "lora_int8"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        slow_on_jax("int8"),
+        slow_on_jax("int4"),
+        "float8",
+        "lora",
+        slow_on_jax("lora_int8"),
+    ],
+)
 def test_quantized_models_and_lora_are_carried(mode):
     """Scales, histories of maxima and low ranks find their places again."""
     model = keras.Sequential(
