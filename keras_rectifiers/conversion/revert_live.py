@@ -21,6 +21,7 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import at
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.live import placement
 from keras_rectifiers.live.layers import at_position
 from keras_rectifiers.live.layers import by_path
 from keras_rectifiers.live.layers import class_of
@@ -52,6 +53,11 @@ def revert(model: Any, plan: Plan | None) -> Any:
         model: The model; it is not changed.
         plan: The plan that made it, or None.
     """
+    with placement.as_of(model):
+        return _reverted(model, plan)
+
+
+def _reverted(model: Any, plan: Plan | None) -> Any:
     borrowed = Borrowed()
     document = live_document.serialized(model, borrowed)
     known = remembered.plans(model)

@@ -11,6 +11,7 @@ import keras
 from keras_rectifiers import specs
 from keras_rectifiers.layers import PReLU
 from keras_rectifiers.layers import SlopeRange
+from keras_rectifiers.live import placement
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.optimizers import inner_of
 from keras_rectifiers.surgery import optimizer_state
@@ -144,11 +145,12 @@ def exclude_from_weight_decay(optimizer: Any, model: keras.Model) -> Any:
     if not inner.built:
         inner.exclude_from_weight_decay(var_list=excluded)
         return optimizer
-    fresh = optimizer_state.anew(optimizer)
-    inner_of(fresh).exclude_from_weight_decay(var_list=excluded)
-    fresh.build(model.trainable_variables)
-    pairs = [(variable, variable) for variable in model.trainable_variables]
-    optimizer_state.carry(optimizer, fresh, pairs)
+    with placement.as_of(model):
+        fresh = optimizer_state.anew(optimizer)
+        inner_of(fresh).exclude_from_weight_decay(var_list=excluded)
+        fresh.build(model.trainable_variables)
+        pairs = [(variable, variable) for variable in model.trainable_variables]
+        optimizer_state.carry(optimizer, fresh, pairs)
     return fresh
 
 

@@ -30,6 +30,7 @@ from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.graph.unseen import Inside
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import unseen
+from keras_rectifiers.live import placement
 from keras_rectifiers.live.layers import by_path
 from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import flat
@@ -78,7 +79,8 @@ class LiveModel:
     ) -> None:
         self.model = model
         self._borrowed = Borrowed(lenient=lenient)
-        self._document = live_document.serialized(model, self._borrowed)
+        with placement.as_of(model):
+            self._document = live_document.serialized(model, self._borrowed)
         found = live_document.opened(self._document, model, self._borrowed)
         self._survey = None if found is None else Survey(found[0])
         #: What a plan can rewrite in the config that the copy is made from.
@@ -220,6 +222,10 @@ class LiveModel:
             PlanMismatchError: The plan is for another model.
             UnsupportedModelError: Something cannot be rebuilt, and would be lost.
         """
+        with placement.as_of(self.model):
+            return self._applied(plan)
+
+    def _applied(self, plan: Plan) -> keras.Model:
         rewritten, left = self.rewritten(plan)
         exchanges = Exchanges(self.model, self.found, left)
         kind: type = type(self.model)
@@ -274,7 +280,8 @@ class LiveModel:
             PlanMismatchError: The plan is for another model.
             UnsupportedModelError: A rectifier must become several layers.
         """
-        in_place.convert(self.model, self.found, plan.steps)
+        with placement.as_of(self.model):
+            in_place.convert(self.model, self.found, plan.steps)
         return self.model
 
     def rewritten(self, plan: Plan) -> tuple[Rewritten, tuple[Step, ...]]:

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live import placement
 from keras_rectifiers.live.optimizers import AVERAGE
 from keras_rectifiers.live.optimizers import held
 from keras_rectifiers.live.optimizers import inner_of
@@ -60,9 +61,9 @@ def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
     for before, after, start in counterparts(old, new, list(pairs)):
         known.add(id(after))
         if before is not None:
-            after.assign(keras.ops.copy(before.value))
+            placement.give(after, before)
         elif start is not None:
-            after.assign(keras.ops.copy(start.value))
+            placement.give(after, start)
     left = [each.path for each in new.variables if id(each) not in known]
     if left:
         raise UnsupportedModelError(

@@ -14,6 +14,7 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.live import placement
 from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.pairs import Pairs
@@ -91,8 +92,7 @@ def move(pairs: Pairs, replaced: Container[Holder]) -> None:
                 "A variable must keep its dtype. Received: "
                 f"{variable.path!r} as {variable.dtype}, rebuilt as {twin.dtype}."
             )
-        # JAX would share the array, and training one model delete the other's.
-        twin.assign(keras.ops.copy(variable.value))
+        placement.give(twin, variable)
         if variable.trainable != twin.trainable:
             twin.trainable = variable.trainable
     for path, layer, twin in pairs.layers:
