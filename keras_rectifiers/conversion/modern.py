@@ -12,6 +12,7 @@ from keras_rectifiers.files import members
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import give_names
+from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.legacy.compile import moved
 from keras_rectifiers.legacy.dialects import keras3
 from keras_rectifiers.legacy.dialects.modernise import modernise
@@ -65,6 +66,8 @@ def _looked_at(
             give_names(document)
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))
             if origin.version < _KERAS_3 or moved.is_moved(compiled, origin.version):
+                return False
+            if is_model(document) and moved.is_of_torch(compiled):
                 return False
             marks.complete(document)
             if bare or modernise(document, origin, dict(functions)).repairs:

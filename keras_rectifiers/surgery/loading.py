@@ -24,6 +24,7 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.files.writing import check_model_target
 from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.surgery.optimizer_layout import of_every_backend
 
 #: Where Keras counts the names that it makes up.
 _COUNTS = "object_name_uids"
@@ -85,11 +86,15 @@ def _compiled_as_saved() -> Iterator[None]:
     """Give a model that its constructor compiles the compile state of its file.
 
     Keras leaves that out where the class has a `compile` of its own, as tasks of
-    KerasHub have; and with it the optimizer's state.
+    KerasHub have; and with it the optimizer's state. And a file that was written on
+    torch names an optimizer that the other backends cannot train by.
     """
     original = Trainer.compile_from_config
 
     def compile_from_config(self: Any, config: dict[str, Any]) -> None:
+        if "optimizer" in config:
+            optimizer = of_every_backend(config["optimizer"])
+            config = {**config, "optimizer": optimizer}
         if not self.compiled or type(self).compile is Trainer.compile:
             original(self, config)
             return

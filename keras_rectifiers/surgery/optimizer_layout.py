@@ -70,6 +70,8 @@ _RATE = 0.001
 _ACCUMULATOR = 0.1
 #: Largest number that is taken from a config: what float32 holds.
 _LARGEST = 3e38
+#: Where Keras has the optimizers by which torch alone trains.
+_OF_TORCH = "keras.src.backend.torch.optimizers."
 #: Muon trains what has so many axes; Adam the rest.
 _MUON_AXES = 2
 _PLAIN = re.compile(r"[\w/]*")
@@ -242,6 +244,31 @@ def inner_of(optimizer: Any) -> dict[str, Any] | None:
     config = optimizer.get("config") if isinstance(optimizer, Mapping) else None
     inner = config.get("inner_optimizer") if isinstance(config, Mapping) else None
     return inner if isinstance(inner, dict) else None
+
+
+def of_every_backend(optimizer: Any) -> Any:
+    """A serialized optimizer as every backend can make it.
+
+    Keras 3.15 on torch names the class of its own that stands for Adam and others, and
+    no other backend trains by it. From the name that all have, it makes that class.
+
+    Args:
+        optimizer: As for `layout_of`.
+
+    Returns:
+        The same object where nothing is to be changed.
+    """
+    inner = inner_of(optimizer)
+    if inner is not None:
+        new = of_every_backend(inner)
+        if new is inner:
+            return optimizer
+        return {**optimizer, "config": {**optimizer["config"], "inner_optimizer": new}}
+    if not isinstance(optimizer, Mapping):
+        return optimizer
+    if not str(optimizer.get("module")).startswith(_OF_TORCH):
+        return optimizer
+    return {**optimizer, "module": "keras.optimizers", "registered_name": None}
 
 
 def _is_plain(patterns: Any) -> bool:

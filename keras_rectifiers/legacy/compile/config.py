@@ -10,6 +10,7 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.legacy.compile import moved
 from keras_rectifiers.legacy.compile.losses import modern_loss
 from keras_rectifiers.legacy.compile.losses import modern_metric
 from keras_rectifiers.legacy.compile.notes import Notes
@@ -18,6 +19,7 @@ from keras_rectifiers.legacy.compile.notes import settings_of
 from keras_rectifiers.legacy.compile.optimizers import modern_optimizer
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.surgery.optimizer_layout import of_every_backend
 
 #: The first Keras that writes what the newest reads.
 _MODERN = (3,)
@@ -40,7 +42,7 @@ def modern_compile_config(
     """
     old = training.get("optimizer_config", training.get("optimizer"))
     if "optimizer_config" not in training and origin.version >= _MODERN:
-        return training, ()
+        return _of_keras_3(training)
     notes = Notes()
     optimizer = modern_optimizer(old, notes)
     if optimizer is None:
@@ -53,6 +55,17 @@ def modern_compile_config(
         "jit_compile": True if training.get("jit_compile") is True else "auto",
     }
     return compiled, notes.made
+
+
+def _of_keras_3(
+    compiled: dict[str, Any],
+) -> tuple[dict[str, Any], tuple[Repair, ...]]:
+    if not moved.is_of_torch(compiled):
+        return compiled, ()
+    old = compiled["optimizer"]
+    text = f"{named(old)} of torch, by which no other backend trains → of all of them"
+    new = {**compiled, "optimizer": of_every_backend(old)}
+    return new, (Repair("optimizer", "", text),)
 
 
 def output_names(document: Entry | None) -> tuple[str, ...] | None:

@@ -18,6 +18,7 @@ from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
 from keras_rectifiers.surgery.optimizer_layout import inner_of
 from keras_rectifiers.surgery.optimizer_layout import layout_of
+from keras_rectifiers.surgery.optimizer_layout import of_every_backend
 
 #: Until then Nadam's product stands before the slots of the weights.
 _PRODUCT_LAST = (3, 10)
@@ -69,6 +70,16 @@ def is_moved(compiled: Any, version: tuple[int, ...]) -> bool:
     """
     optimizer, _ = _inner(compiled)
     return version < _PRODUCT_LAST and optimizer.get("class_name") == "Nadam"
+
+
+def is_of_torch(compiled: Any) -> bool:
+    """Whether a compile config names an optimizer that only torch trains by.
+
+    Args:
+        compiled: The compile config of a `.keras` file, if there is one.
+    """
+    optimizer = compiled.get("optimizer") if isinstance(compiled, Mapping) else None
+    return of_every_backend(optimizer) is not optimizer
 
 
 def in_order(compiled: Any, arrays: Sequence[_Array]) -> list[_Array]:
