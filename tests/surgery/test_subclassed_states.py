@@ -1,0 +1,147 @@
+"""Every optimizer of a model whose layers Python code makes, live and in a file."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_rectifiers
+from tests.surgery.small import OPTIMIZERS
+from tests.surgery.small import train
+
+_RNG = np.random.default_rng(5)
+BATCHES = [
+    (
+        _RNG.normal(size=(8, 5)).astype("float32"),
+        _RNG.integers(0, 3, 8).astype("int32"),
+    )
+    for _ in range(3)
+]
+#: One with a layout of its own for each model; the rest is for the sweep.
+_DEFAULT = {"Net": ("adam", "loss_scaled"), "Backbone": ("muon",)}
+
+
+class Block(layers.Layer):
+    """A layer that holds layers, and a rectifier in a list."""
+
+    def __init__(self, units, activation="relu", **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.activation = keras.activations.get(activation)
+        self.steps = [layers.Dense(units), layers.BatchNormalization(), layers.ReLU()]
+
+    def call(self, x, training=False):
+        dense, norm, rectify = self.steps
+        x = rectify(norm(dense(x), training=training))
+        return self.activation(x - 0.1)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+class Net(keras.Model):
+    """A model with a `call` of its own."""
+
+    def __init__(self, units=6, **kwargs):
+        super().__init__(**kwargs)
+        self.block = Block(units)
+        self.drop = layers.Dropout(0.3, seed=7)
+        self.rest = {"inner": layers.Dense(4, "relu"), "head": layers.Dense(3)}
+
+    def call(self, x, training=False):
+        x = self.drop(self.block(x, training=training), training=training)
+        return self.rest["head"](self.rest["inner"](x))
+
+
+class Backbone(keras.Model):
+    """A Functional model whose config has its arguments, not its layers."""
+
+    def __init__(self, units=6, **kwargs):
+        inputs = keras.Input((5,))
+        x = layers.Dense(units, name="stem")(inputs)
+        x = layers.ReLU(name="rectify")(layers.BatchNormalization(name="norm")(x))
+        x = Block(units, name="block")(layers.Dropout(0.3, seed=7, name="drop")(x))
+        super().__init__(inputs, layers.Dense(3, name="head")(x), **kwargs)
+        self.units = units
+
+    def get_config(self):
+        return {"units": self.units, "name": self.name, "trainable": self.trainable}
+
+
+OBJECTS = {each.__name__: each for each in (Block, Net, Backbone)}
+
+
+@keras.saving.register_keras_serializable("test_subclassed_states")
+class AtZero(keras.constraints.Constraint):
+    """Hold a weight at zero."""
+
+    def __call__(self, w):
+        return w * 0
+
+
+def _cases():
+    return [
+        pytest.param(
+            kind,
+            name,
+            marks=[] if name in _DEFAULT[kind.__name__] else [pytest.mark.slow],
+            id=label,
+        )
+        for kind in (Net, Backbone)
+        for name in sorted(OPTIMIZERS)
+        for label in [f"{kind.__name__}-{name}"]
+    ]
+
+
+def _trained(kind, name):
+    keras.utils.set_random_seed(3)
+    model = kind()
+    model(BATCHES[0][0])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(OPTIMIZERS[name](), loss, run_eagerly=True)
+    train(model, BATCHES)
+    return model
+
+
+def _held(site):
+    return keras_rectifiers.layers.PReLU(alpha_constraint=AtZero())
+
+
+@pytest.mark.parametrize(("kind", "name"), _cases())
+def test_training_goes_on_bit_for_bit(kind, name):
+    """With slopes at 0 the next losses are those of the original."""
+    model = _trained(kind, name)
+    leaky = keras_rectifiers.convert(model, "leaky_relu", negative_slope=0.0)
+    prelu = keras_rectifiers.convert(model, _held)
+
+    expected = train(model, BATCHES)
+
+    assert len(prelu.trainable_variables) == len(model.trainable_variables) + 3
+    assert train(leaky, BATCHES) == expected
+    assert train(prelu, BATCHES) == expected
+
+
+@pytest.mark.parametrize(("kind", "name"), _cases())
+def test_the_state_in_a_file_is_that_of_a_live_conversion(kind, name, tmp_path):
+    """The file needs the code of its classes, and no registration."""
+    model = _trained(kind, name)
+    source, target = tmp_path / "a.keras", tmp_path / "b.keras"
+    model.save(source)
+    live = keras_rectifiers.convert(model, alpha=0.25)
+
+    keras_rectifiers.convert_file(
+        source, target, alpha=0.25, custom_objects=OBJECTS, keep_training_state=True
+    )
+
+    filed = keras_rectifiers.load_model(target, custom_objects=OBJECTS)
+    for ours, theirs in zip(
+        (*filed.weights, *filed.optimizer.variables),
+        (*live.weights, *live.optimizer.variables),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(_array(ours), _array(theirs), ours.path)
+    assert train(filed, BATCHES)[0] > 0
+
+
+def _array(variable):
+    return keras.ops.convert_to_numpy(variable.value)
