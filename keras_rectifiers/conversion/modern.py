@@ -67,10 +67,12 @@ def _looked_at(
             origin = Origin(version_numbers(str(metadata.get("keras_version"))))
             if origin.version < _KERAS_3 or moved.is_moved(compiled, origin.version):
                 return False
-            if is_model(document) and moved.is_of_torch(compiled):
-                return False
             marks.complete(document)
             if bare or modernise(document, origin, dict(functions)).repairs:
+                return False
+            if not is_model(document):
+                return True  # Keras opens it, and sees to its optimizer
+            if moved.is_of_torch(compiled):
                 return False
             if keras3.any_open(document) or moved.may_be_scaled(compiled, document):
                 return _says_all(path)

@@ -34,6 +34,7 @@ from keras_rectifiers.specs import CONVERTED_ROUNDS
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery import converted
 from keras_rectifiers.surgery import live_document
+from keras_rectifiers.surgery import made_later
 from keras_rectifiers.surgery import remembered
 from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.live import LiveModel
@@ -217,7 +218,7 @@ def _from(model: Any, new: Any) -> Pairs:
 
     They are paired as for the conversion, and turned around.
     """
-    found = pair(new, model)
+    found = pair(new, model, prepare=lambda made, old: made_later.repeat(old, made))
     if found.split:
         raise UnsupportedModelError(
             "A layer that is used in several places must stay one layer. Received: "

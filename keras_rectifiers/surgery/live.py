@@ -39,6 +39,7 @@ from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery import in_front
 from keras_rectifiers.surgery import in_place
 from keras_rectifiers.surgery import live_document
+from keras_rectifiers.surgery import made_later
 from keras_rectifiers.surgery.borrowed import Borrowed
 from keras_rectifiers.surgery.carried import Carried
 from keras_rectifiers.surgery.exchanges import Exchanges
@@ -233,7 +234,9 @@ class LiveModel:
             graph = is_functional(self._document)
             kind = Functional if graph else keras.Sequential
         new = rebuild(self.model, rewritten.document, self._borrowed, self.layers, kind)
-        pairs = pair(self.model, new, replaced=rewritten.replaced)
+        pairs = pair(
+            self.model, new, replaced=rewritten.replaced, prepare=made_later.repeat
+        )
         if pairs.split:
             raise UnsupportedModelError(_split(pairs.split[0]))
         move(pairs, rewritten.replaced)

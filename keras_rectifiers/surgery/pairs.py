@@ -7,6 +7,7 @@ new weight, so neither can serve.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -54,7 +55,11 @@ class Pairs:
 
 
 def pair(
-    old: keras.Model, new: keras.Model, *, replaced: Iterable[Holder] | None = None
+    old: keras.Model,
+    new: keras.Model,
+    *,
+    replaced: Iterable[Holder] | None = None,
+    prepare: Callable[[Any, Any], None] | None = None,
 ) -> Pairs:
     """Pair the variables of a model with those of its rewritten twin.
 
@@ -64,11 +69,13 @@ def pair(
         replaced: Layers (and slots) of `new` that are replacements: their
             variables, and those of what they replaced, have no counterpart.
             Where it is not given, the layers whose class differs are taken.
+        prepare: Called with each old layer and its new one before their variables
+            are paired. Default None.
 
     Raises:
         UnsupportedModelError: A layer's variables differ in number or shape.
     """
-    walker = _Walker(None if replaced is None else frozenset(replaced))
+    walker = _Walker(None if replaced is None else frozenset(replaced), prepare)
     walker.layer((), old, new)
     pairs = Pairs(
         tuple(walker.weights),
@@ -119,8 +126,13 @@ def _account(pairs: Pairs, old: keras.Model, new: keras.Model) -> None:
 
 
 class _Walker:
-    def __init__(self, replaced: frozenset[Holder] | None) -> None:
+    def __init__(
+        self,
+        replaced: frozenset[Holder] | None,
+        prepare: Callable[[Any, Any], None] | None,
+    ) -> None:
         self.replaced = replaced
+        self.prepare = prepare
         self.changed: list[str] = []
         self.weights: list[tuple[Any, Any]] = []
         self.seeds: list[tuple[Any, Any]] = []
@@ -155,6 +167,8 @@ class _Walker:
             if self._is_replaced(path, name, before, slot):
                 self._replace(path, before, slot)
                 aside |= {id(before), id(slot)}
+        if self.prepare is not None:
+            self.prepare(old, new)
         self.weights += _match(path, own_variables(old), own_variables(new))
         self.seeds += _match(path, _states(old), _states(new))
         self._children(names, old, new, aside)

@@ -68,7 +68,21 @@ class Backbone(keras.Model):
         return {"units": self.units, "name": self.name, "trainable": self.trainable}
 
 
-OBJECTS = {each.__name__: each for each in (Block, Net, Backbone)}
+class Spectral(keras.Model):
+    """A model whose weights are normalized while it trains."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = layers.SpectralNormalization(layers.Dense(6, "relu"))
+        self.last = [layers.ReLU(), layers.SpectralNormalization(layers.Dense(3))]
+
+    def call(self, x, training=False):
+        rectify, head = self.last
+        x = rectify(self.first(x, training=training) - 0.1)
+        return head(x, training=training)
+
+
+OBJECTS = {each.__name__: each for each in (Block, Net, Backbone, Spectral)}
 
 
 @keras.saving.register_keras_serializable("test_subclassed_states")
@@ -93,18 +107,90 @@ def _cases():
     ]
 
 
-def _trained(kind, name):
+def _trained(kind, name, *, policy="float32", frozen=False, quantized=None):
     keras.utils.set_random_seed(3)
-    model = kind()
-    model(BATCHES[0][0])
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = kind()
+        model(BATCHES[0][0])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    if frozen:
+        model.block.trainable = False
+    if quantized == "lora":
+        model.rest["inner"].enable_lora(2)
+    elif quantized:
+        model.rest["inner"].quantize(quantized)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(OPTIMIZERS[name](), loss, run_eagerly=True)
-    train(model, BATCHES)
+    if quantized == "float8":  # Keras differentiates it in compiled steps only
+        model.optimizer.build(model.trainable_variables)
+    else:
+        train(model, BATCHES)
     return model
 
 
 def _held(site):
     return keras_rectifiers.layers.PReLU(alpha_constraint=AtZero())
+
+
+#: Other states of a model that trains, by what `_trained` takes.
+_STATES = {
+    "mixed_float16": (Net, {"policy": "mixed_float16"}),
+    "mixed_bfloat16": (Backbone, {"policy": "mixed_bfloat16"}),
+    "frozen": (Net, {"frozen": True}),
+    "spectral": (Spectral, {}),
+}
+
+
+@pytest.mark.parametrize("state", _STATES)
+def test_other_states_are_kept_live_and_in_a_file(state, tmp_path):
+    """Losses go on as they would have, and a file says what a live conversion does."""
+    kind, options = _STATES[state]
+    model = _trained(kind, "adam", **options)
+    source, target = tmp_path / "a.keras", tmp_path / "b.keras"
+    model.save(source)
+    keras_rectifiers.convert_file(
+        source, target, custom_objects=OBJECTS, keep_training_state=True
+    )
+    converted = keras_rectifiers.convert(model, _held)
+    leaky = keras_rectifiers.convert(model, "leaky_relu", negative_slope=0.0)
+
+    result = keras_rectifiers.verify(source, target, custom_objects=OBJECTS)
+    assert result.holds
+    assert result.slots > 0
+    expected = train(model, BATCHES)
+    assert train(converted, BATCHES) == train(leaky, BATCHES) == expected
+
+
+@pytest.mark.parametrize("quantized", ["int8", "int4", "float8", "lora"])
+def test_layers_that_were_quantized_after_they_were_made_are_so_in_the_copy(quantized):
+    """The class makes them anew as they were before; there and back again."""
+    model = _trained(Net, "adam", quantized=quantized)
+
+    converted = keras_rectifiers.convert(model)
+
+    inner = converted.rest["inner"]
+    assert inner.quantization_mode == model.rest["inner"].quantization_mode
+    assert inner.lora_enabled == (quantized == "lora")
+    for other in (converted, keras_rectifiers.revert(converted)):
+        result = keras_rectifiers.verify(model, other)
+        assert result.holds
+        assert result.slots == len(model.optimizer.variables)
+
+
+def test_the_optimizer_of_lora_inside_python_code_is_not_kept_in_a_file(tmp_path):
+    """The class makes no such factors: Keras merges them, and drops their slots."""
+    model = _trained(Net, "adam", quantized="lora")
+    source, target = tmp_path / "a.keras", tmp_path / "b.keras"
+    model.save(source)
+
+    with pytest.warns(UserWarning, match="Skipping variable loading"):
+        made = keras_rectifiers.convert_file(source, target, custom_objects=OBJECTS)
+
+    assert [each.rule for each in made.repairs] == ["optimizer state"]
+    with pytest.warns(UserWarning, match="Skipping variable loading"):
+        assert keras_rectifiers.verify(source, target, custom_objects=OBJECTS).holds
 
 
 @pytest.mark.parametrize(("kind", "name"), _cases())
