@@ -7,8 +7,10 @@ is imported for it. The new file is saved by Keras, whole or not at all.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import traceback
+import warnings
 import zipfile
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -34,6 +36,12 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.archive import Archive
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.training_state import dropped
+
+#: What Keras says of an optimizer: its name, its variables, and those in the file.
+_SKIPPED = re.compile(
+    r"Skipping variable loading for optimizer '([^']*)', because it has (\d+) "
+    r"variables whereas the saved optimizer has (\d+)"
+)
 
 
 class WithCode:
@@ -188,9 +196,33 @@ def opened_with_keras(
         document, repairs = source.document, source.repairs
     else:
         document = _config(path) if source is None else source.document
-    with _as_keras_opens_it(path, source) as modern:
+    with _as_keras_opens_it(path, source) as modern, _skipped() as skipped:
         model = loading.load(modern, path, custom_objects, compiled=True)
+    repairs += tuple(skipped)
     return WithCode(path, model, document, repairs, as_functional=as_functional)
+
+
+@contextlib.contextmanager
+def _skipped() -> Iterator[list[Repair]]:
+    """Note an optimizer's state that Keras leaves in the file, which it only warns of.
+
+    It does where the class makes other variables than were trained: layers were given
+    LoRA, quantized or frozen after they were made.
+    """
+    found: list[Repair] = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")  # once is not enough: each file has its own
+        yield found
+    for each in said:
+        counts = _SKIPPED.search(str(each.message))
+        if counts is None:
+            warnings.warn_explicit(
+                each.message, each.category, each.filename, each.lineno
+            )
+            continue
+        name, made, stored = counts.groups()
+        why = f"the file has {stored} variables of it where the model has {made}"
+        found.append(dropped(name, why))
 
 
 def _config(path: Path) -> Entry:

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import keras_rectifiers
+from keras_rectifiers.errors import UnsupportedModelError
 from tests.surgery.small import OPTIMIZERS
 from tests.surgery.small import train
 
@@ -185,12 +186,20 @@ def test_the_optimizer_of_lora_inside_python_code_is_not_kept_in_a_file(tmp_path
     source, target = tmp_path / "a.keras", tmp_path / "b.keras"
     model.save(source)
 
-    with pytest.warns(UserWarning, match="Skipping variable loading"):
-        made = keras_rectifiers.convert_file(source, target, custom_objects=OBJECTS)
+    made = keras_rectifiers.convert_file(source, target, custom_objects=OBJECTS)
 
-    assert [each.rule for each in made.repairs] == ["optimizer state"]
-    with pytest.warns(UserWarning, match="Skipping variable loading"):
-        assert keras_rectifiers.verify(source, target, custom_objects=OBJECTS).holds
+    (repair,) = made.repairs
+    assert (repair.rule, repair.caution) == ("optimizer state", True)
+    assert "the file has 20 variables of it where the model has 18" in repair.text
+    filed = keras_rectifiers.load_model(target, custom_objects=OBJECTS)
+    assert int(filed.optimizer.iterations) == 0
+    with pytest.raises(UnsupportedModelError, match="must be kept"):
+        keras_rectifiers.convert_file(
+            source,
+            tmp_path / "c.keras",
+            custom_objects=OBJECTS,
+            keep_training_state=True,
+        )
 
 
 @pytest.mark.parametrize(("kind", "name"), _cases())
