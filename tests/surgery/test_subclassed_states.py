@@ -139,7 +139,6 @@ def _held(site):
 _STATES = {
     "mixed_float16": (Net, {"policy": "mixed_float16"}),
     "mixed_bfloat16": (Backbone, {"policy": "mixed_bfloat16"}),
-    "frozen": (Net, {"frozen": True}),
     "spectral": (Spectral, {}),
 }
 
@@ -158,8 +157,10 @@ def test_other_states_are_kept_live_and_in_a_file(state, tmp_path):
     leaky = keras_rectifiers.convert(model, "leaky_relu", negative_slope=0.0)
 
     result = keras_rectifiers.verify(source, target, custom_objects=OBJECTS)
+    filed = keras_rectifiers.load_model(target, custom_objects=OBJECTS)
     assert result.holds
-    assert result.slots > 0
+    assert result.slots == len(model.optimizer.variables)
+    assert int(filed.optimizer.iterations) == int(model.optimizer.iterations) > 0
     expected = train(model, BATCHES)
     assert train(converted, BATCHES) == train(leaky, BATCHES) == expected
 
@@ -180,9 +181,29 @@ def test_layers_that_were_quantized_after_they_were_made_are_so_in_the_copy(quan
         assert result.slots == len(model.optimizer.variables)
 
 
-def test_the_optimizer_of_lora_inside_python_code_is_not_kept_in_a_file(tmp_path):
-    """The class makes no such factors: Keras merges them, and drops their slots."""
-    model = _trained(Net, "adam", quantized="lora")
+def test_a_frozen_part_stays_frozen_live():
+    """Its class makes it anew with the flag not to."""
+    model = _trained(Net, "adam", frozen=True)
+    leaky = keras_rectifiers.convert(model, "leaky_relu", negative_slope=0.0)
+
+    expected = train(model, BATCHES)
+
+    assert not leaky.block.trainable
+    assert train(leaky, BATCHES) == expected
+    result = keras_rectifiers.verify(model, leaky)
+    assert result.holds
+    assert result.slots == len(model.optimizer.variables)
+
+
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [({"quantized": "lora"}, (20, 18)), ({"frozen": True}, (10, 18))],
+)
+def test_a_state_that_keras_leaves_in_the_file_is_a_line_of_the_plan(
+    options, counts, tmp_path
+):
+    """The class makes other variables that train than were trained."""
+    model = _trained(Net, "adam", **options)
     source, target = tmp_path / "a.keras", tmp_path / "b.keras"
     model.save(source)
 
@@ -190,7 +211,9 @@ def test_the_optimizer_of_lora_inside_python_code_is_not_kept_in_a_file(tmp_path
 
     (repair,) = made.repairs
     assert (repair.rule, repair.caution) == ("optimizer state", True)
-    assert "the file has 20 variables of it where the model has 18" in repair.text
+    stored, made_here = counts
+    told = f"the file has {stored} variables of it where the model has {made_here}"
+    assert told in repair.text
     filed = keras_rectifiers.load_model(target, custom_objects=OBJECTS)
     assert int(filed.optimizer.iterations) == 0
     with pytest.raises(UnsupportedModelError, match="must be kept"):
