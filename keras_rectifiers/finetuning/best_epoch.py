@@ -15,6 +15,8 @@ import numpy as np
 _LESS = ("loss", "error", "entropy", "divergence", "perplexity", "hinge", "log_cosh")
 #: Key of the monitor's logs, and of what is reported before and after.
 DEAD_FRACTION = "dead_fraction"
+#: Units that died between two epochs, as a share of all, that count beside a loss.
+_DIED = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +45,17 @@ class Standing:
     def takes_over(self, kept: Standing) -> bool:
         """Whether it is kept in the place of an earlier epoch that is about as good.
 
-        Of equal scores the lower loss counts, then fewer dead units, then that it
-        trained longer. Of others within a standard error it trained longer, unless
-        its loss is higher and more of its units are dead.
+        It trained longer, and is taken unless its loss is higher and units died
+        meanwhile, or its loss is more than twice as high, or, at the same loss, more
+        of its units are dead.
 
         Args:
             kept: The earlier epoch.
         """
-        if self.score == kept.score and self.loss != kept.loss:
-            return not self.loss > kept.loss
-        if self.score == kept.score:
-            return not self.dead > kept.dead
-        return not (self.loss > kept.loss and self.dead > kept.dead)
+        if self.loss > kept.loss:
+            far = self.loss > kept.loss + abs(kept.loss)
+            return not (far or self.dead > kept.dead + _DIED)
+        return not (self.loss == kept.loss and self.dead > kept.dead)
 
 
 def deciding_metric(metrics: Mapping[str, float]) -> str:

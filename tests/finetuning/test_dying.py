@@ -92,10 +92,12 @@ def test_units_that_fall_silent_in_a_better_model_are_no_death(model):
         (Standing(0.9, 0.1, 0.1), Standing(0.89, 0.2, 0.1), True),
         (Standing(0.9, 0.1, 0.1), Standing(0.89, 0.2, 0.4), False),
         (Standing(0.9, 0.2, 0.1), Standing(0.91, 0.1, 0.4), True),
+        (Standing(0.9, 0.1, 0.1), Standing(0.9, 0.21, 0.1), False),
+        (Standing(0.9, 0.1, 0.1), Standing(0.9, 0.19, 0.12), True),
     ],
 )
 def test_of_equal_epochs_the_better_one_is_kept(kept, now, takes_over):
-    """The lower loss counts, then fewer dead units, then the longer training."""
+    """The longer training, but for a loss that is far higher, or units that died."""
     assert now.takes_over(kept) is takes_over
 
 
