@@ -177,9 +177,13 @@ def _replaced(value: Any, news: Mapping[int, Exchange]) -> Any:
         items = [_replaced(each, news) for each in value]
         if all(a is b for a, b in zip(items, value, strict=True)):
             return value
-        if hasattr(value, "_fields"):
-            return type(value)(*items)
+        if hasattr(value, "_make"):
+            # Not by its type: TensorFlow's proxy of a named tuple takes a whole tuple.
+            return value._make(items)
         return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, set | frozenset):
+        members = {_replaced(each, news) for each in value}
+        return value if members == value else members
     return value
 
 

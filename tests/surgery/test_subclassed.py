@@ -3,6 +3,9 @@
 The models are those of `python -m benchmarks.sweep --family subclassed`.
 """
 
+from typing import Any
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pytest
@@ -183,6 +186,39 @@ def test_a_converted_model_is_converted_again(tmp_path):
     assert len(twice.variables) == len(model.variables)
     assert _equal(once, twice, normal(4, 5))
     assert _equal(twice, opened, normal(4, 5))
+
+
+class Pair(NamedTuple):
+    """Two layers."""
+
+    dense: Any
+    act: Any
+
+
+class Held(keras.Model):
+    """Layers in a named tuple and in a set."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.pair = Pair(keras.layers.Dense(3), keras.layers.ReLU())
+        self.only = {keras.layers.ReLU()}
+
+    def call(self, x):
+        return next(iter(self.only))(self.pair.act(self.pair.dense(x)) - 0.5) + 1.0
+
+
+def test_a_layer_is_replaced_in_a_named_tuple_and_in_a_set():
+    """The new one is what is called from then on, and nothing else."""
+    model = Held()
+    model(normal(4, 5))
+
+    converted = keras_rectifiers.convert(model)
+
+    assert type(converted.pair.act) is type(next(iter(converted.only)))
+    assert converted.pair._fields == ("dense", "act")
+    assert len(converted.only) == 1
+    assert len(converted.variables) == len(model.variables) + 2
+    assert _equal(model, converted, normal(4, 5))
 
 
 def _same(a, b):
