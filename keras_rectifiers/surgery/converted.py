@@ -77,8 +77,10 @@ class Converted:
                 each conversion put where.
 
         Raises:
-            UnsupportedModelError: The class makes other layers than it did.
+            UnsupportedModelError: The class makes other layers than it did, or this
+                is not what `get_config` gave.
         """
+        _check(config)
         with constructors.policy(config[_ASIDE].get("dtype")):
             made = keras.saving.deserialize_keras_object(config[CONVERTED_INNER])
         constructors.give_back(made, config[_ASIDE])
@@ -86,6 +88,43 @@ class Converted:
             apply(made, puts)
         mark(made, config[CONVERTED_ROUNDS])
         return made
+
+
+def _check(config: dict[str, Any]) -> None:
+    """Refuse a config that is not as `Converted.get_config` makes it.
+
+    Raises:
+        UnsupportedModelError: Says what is amiss.
+    """
+    kinds = {CONVERTED_INNER: dict, _ASIDE: dict, CONVERTED_ROUNDS: list}
+    amiss = [
+        key for key, kind in kinds.items() if not isinstance(config.get(key), kind)
+    ]
+    if not amiss:
+        found = config[CONVERTED_ROUNDS]
+        whole = found and all(isinstance(each, list) and each for each in found)
+        if whole and all(_is_put(put) for each in found for put in each):
+            return
+        amiss = [CONVERTED_ROUNDS]
+    raise UnsupportedModelError(
+        "The config of a converted object must be as this package writes it. Received: "
+        f"one whose {amiss[0]!r} is not. The file is damaged, or was changed."
+    )
+
+
+def _is_put(put: Any) -> bool:
+    """Whether a value says what was put in one place."""
+    if not isinstance(put, dict) or not isinstance(put.get("position"), list):
+        return False
+    layer, numbers = put.get("layer"), [*put["position"], put.get("operand")]
+    return (
+        all(isinstance(each, int) and each >= 0 for each in numbers)
+        and isinstance(put.get("attribute"), str)
+        and isinstance(layer, dict)
+        and isinstance(layer.get("class_name"), str)
+        and isinstance(layer.get("config"), dict)
+        and isinstance(layer["config"].get("name"), str)
+    )
 
 
 def apply(made: Any, puts: Sequence[Put]) -> None:

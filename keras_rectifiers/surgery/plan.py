@@ -26,8 +26,8 @@ from keras_rectifiers.repairs import Repair
 from keras_rectifiers.repairs import grouped
 from keras_rectifiers.repairs import where_text
 from keras_rectifiers.specs import Cannot
-from keras_rectifiers.specs import NewWeight
 from keras_rectifiers.specs import Replacement
+from keras_rectifiers.surgery import plan_data
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
 
@@ -137,29 +137,29 @@ class Plan:
                     f"A plan must have format {_FORMAT}. Received: format "
                     f"{data['format']!r}. Make the plan again with this version."
                 )
-            return cls(
-                data["model"],
-                data["to"],
-                tuple(_step(step) for step in data["steps"]),
-                tuple(
-                    Skip(_site(skip["site"]), skip["reason"], skip["detail"])
-                    for skip in data["skips"]
-                ),
-                tuple(Repair(**repair) for repair in data["repairs"]),
-                tuple(Unseen(**unseen) for unseen in data["unseen"]),
-                None if data.get("back") is None else dict(data["back"]),
+            back = data.get("back")
+            made: Plan = plan_data.made(
+                cls,
+                {"model": data["model"], "to": data["to"]},
+                steps=tuple(map(_step, data["steps"])),
+                skips=tuple(map(_skip, data["skips"])),
+                repairs=tuple(plan_data.made(Repair, e) for e in data["repairs"]),
+                unseen=tuple(plan_data.made(Unseen, each) for each in data["unseen"]),
+                back=None if back is None else dict(back),
             )
         except (
-            ValueError,
-            KeyError,
-            TypeError,
+            ArithmeticError,
             AttributeError,
+            KeyError,
             RecursionError,
+            TypeError,
+            ValueError,
         ) as error:
             raise PlanMismatchError(
                 f"A plan must be JSON written by Plan.to_json. Received: text that "
                 f"does not fit ({type(error).__name__}: {error})."
             ) from error
+        return made
 
     def __str__(self) -> str:
         lines = [f"Plan for {self.model!r}: {self.summary}"]
@@ -352,27 +352,15 @@ def _plain(value: Any) -> Any:
 
 
 def _step(data: dict[str, Any]) -> Step:
-    replacements = tuple(_replacement(each) for each in data["replacements"])
+    replacements = tuple(map(plan_data.replacement, data["replacements"]))
     if not replacements:
         raise ValueError("a step without a replacement")
-    return Step(_site(data["site"]), replacements, data["note"])
-
-
-def _site(data: dict[str, Any]) -> Site:
-    shapes = tuple(None if shape is None else tuple(shape) for shape in data["shapes"])
-    return Site(**{**data, "shapes": shapes})
-
-
-def _replacement(data: dict[str, Any]) -> Replacement:
-    weights = tuple(
-        NewWeight(weight["name"], tuple(weight["shape"]), weight["value"])
-        for weight in data["weights"]
+    found: Step = plan_data.made(
+        Step, data, site=plan_data.site(data["site"]), replacements=replacements
     )
-    build = data["build_shape"]
-    return Replacement(
-        **{
-            **data,
-            "weights": weights,
-            "build_shape": None if build is None else tuple(build),
-        }
-    )
+    return found
+
+
+def _skip(data: dict[str, Any]) -> Skip:
+    found: Skip = plan_data.made(Skip, data, site=plan_data.site(data["site"]))
+    return found

@@ -9,6 +9,7 @@ from keras import layers
 
 import keras_rectifiers
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.surgery.converted import Converted
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(16, 4)).astype("float32")
@@ -164,3 +165,30 @@ def test_other_code_is_one_sentence(converted, tmp_path, monkeypatch):
     monkeypatch.setattr(Block, "__init__", without_rest)
     with pytest.raises(UnsupportedModelError, match="code it was converted with"):
         keras.saving.load_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rounds": []},
+        {"rounds": [[]]},
+        {"rounds": 3},
+        {"inner": None},
+        {"rounds": [[{"position": ["0"], "attribute": "", "operand": 0}]]},
+        {"rounds": [[{"position": [0], "attribute": "", "operand": 0, "layer": {}}]]},
+    ],
+)
+def test_a_config_of_another_build_is_one_sentence(changes):
+    """Whoever opens a file is told which part of it is amiss."""
+    config = keras_rectifiers.convert(_built()).get_config()
+
+    with pytest.raises(
+        UnsupportedModelError, match=f"one whose '{next(iter(changes))}'"
+    ):
+        Converted.from_config({**config, **changes})
+
+
+def _built():
+    model = Net()
+    model(X)
+    return model

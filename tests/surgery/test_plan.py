@@ -130,3 +130,37 @@ def test_what_is_no_plan_is_refused(text, match):
     """Garbage, other formats and plans with pieces missing."""
     with pytest.raises(PlanMismatchError, match=match):
         Plan.from_json(text)
+
+
+def _with_site(**changes):
+    """A plan in whose first step something is other than it was."""
+    data = json.loads(plan_for(MODEL).to_json())
+    data["steps"][0]["site"] |= changes
+    return json.dumps(data)
+
+
+def _with_weight(**changes):
+    data = json.loads(plan_for(MODEL, "prelu").to_json())
+    data["steps"][0]["replacements"][0]["weights"][0] |= changes
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (_with_site(path=0.5), "Site with path=0.5"),
+        (_with_site(negative_slope="0"), "negative_slope='0'"),
+        (_with_site(channel_axis=True), "channel_axis=True"),
+        (_with_site(shapes=[[None, "4"]]), r"a shape \[None, '4'\]"),
+        (_with_site(more=1), "KeyError: 'more'"),
+        (_with_weight(shape=[-4]), r"a weight of shape \(-4,\)"),
+        (_with_weight(value=[0.5]), r"values of shape \(1,\)"),
+        (_with_weight(value=10**400), "OverflowError"),
+        (_changed(model=None), "Plan with model=None"),
+        (_changed(back=[1]), "fit"),
+    ],
+)
+def test_each_field_of_a_plan_has_its_type(text, match):
+    """A plan may come from a file that anyone wrote."""
+    with pytest.raises(PlanMismatchError, match=match):
+        Plan.from_json(text)
