@@ -8,49 +8,19 @@ from keras_hub import models
 from benchmarks.sweep_models.case import Family
 from benchmarks.sweep_models.case import Made
 from benchmarks.sweep_models.case import normal
+from benchmarks.sweep_models.hub_around import deeplab_backbone
+from benchmarks.sweep_models.hub_around import sam
+from benchmarks.sweep_models.hub_around import small_mit
+from benchmarks.sweep_models.hub_images import resnet
 
 CASES = Family()
-
-
-def mit():
-    """A small MiT."""
-    return models.MiTBackbone(
-        layerwise_depths=[1, 2],
-        image_shape=(32, 32, 3),
-        hidden_dims=[4, 8],
-        num_layers=2,
-        layerwise_num_heads=[1, 2],
-        layerwise_sr_ratios=[8, 4],
-        max_drop_path_rate=0.1,
-        layerwise_patch_sizes=[7, 3],
-        layerwise_strides=[4, 2],
-    )
-
-
-def deeplab_backbone(encoder):
-    """A DeepLabV3 around an encoder."""
-    return models.DeepLabV3Backbone(
-        image_encoder=encoder,
-        low_level_feature_key="P2",
-        spatial_pyramid_pooling_key="P4",
-        dilation_rates=[2, 4],
-        upsampling_size=4,
-        projection_filters=8,
-        image_shape=(96, 96, 3),
-    )
-
-
-def _resnet(**options):
-    from benchmarks.sweep_models.hub import resnet
-
-    return resnet(**options)
 
 
 @CASES.case
 def image_classifier():
     """Compiled by KerasHub's own defaults, trained for a step."""
     model = models.ImageClassifier(
-        backbone=_resnet(), num_classes=2, pooling="avg", activation="softmax"
+        backbone=resnet(), num_classes=2, pooling="avg", activation="softmax"
     )
     model.train_on_batch(normal(4, 32, 32, 3), np.array([0, 1, 1, 0]))
     return Made(model, normal(2, 32, 32, 3))
@@ -69,7 +39,7 @@ def vgg_classifier():
 @CASES.case
 def image_segmenter():
     """DeepLabV3."""
-    backbone = deeplab_backbone(_resnet(image_shape=(None, None, 3)))
+    backbone = deeplab_backbone(resnet(image_shape=(None, None, 3)))
     model = models.DeepLabV3ImageSegmenter(
         backbone=backbone, num_classes=2, activation="softmax"
     )
@@ -79,7 +49,7 @@ def image_segmenter():
 @CASES.case
 def segformer_segmenter():
     """SegFormer around MiT."""
-    backbone = models.SegFormerBackbone(mit(), projection_filters=8)
+    backbone = models.SegFormerBackbone(small_mit(), projection_filters=8)
     model = models.SegFormerImageSegmenter(backbone=backbone, num_classes=4)
     return Made(model, normal(1, 32, 32, 3))
 
@@ -91,7 +61,7 @@ def object_detector():
         RetinaNetLabelEncoder,
     )
 
-    encoder = _resnet(image_shape=(None, None, 3), block_type="bottleneck_block")
+    encoder = resnet(image_shape=(None, None, 3), block_type="bottleneck_block")
     backbone = models.RetinaNetBackbone(encoder, min_level=3, max_level=4, use_p5=False)
     anchors = layers.AnchorGenerator(
         bounding_box_format="yxyx",
@@ -115,8 +85,6 @@ def object_detector():
 @CASES.case
 def promptable_segmenter():
     """SAM, whose mask decoder has the rectifiers."""
-    from benchmarks.sweep_models.hub import sam
-
     backbone = sam()
     return Made(models.SAMImageSegmenter(backbone.model), backbone.inputs)
 
@@ -192,7 +160,7 @@ def sequential_around_a_backbone():
     model = keras.Sequential(
         [
             keras.Input((32, 32, 3)),
-            _resnet(),
+            resnet(),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(4, activation="relu"),
             keras.layers.Dense(2),
@@ -215,7 +183,7 @@ class WithBackbone(keras.Model):
 
     def __init__(self):
         super().__init__()
-        self.backbone = _resnet()
+        self.backbone = resnet()
         self.pool = keras.layers.GlobalAveragePooling2D()
         self.head = keras.layers.Dense(2)
 
