@@ -1,6 +1,5 @@
 """Wrong options, wrong targets, malformed documents: one sentence, nothing lost."""
 
-import copy
 import errno
 import json
 import os
@@ -20,6 +19,7 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import SelectionError
 from keras_rectifiers.files import zipcopy
 from keras_rectifiers.surgery import weights_file
+from tests.meddling import meddle
 from tests.surgery.archives import document
 from tests.surgery.archives import good
 from tests.surgery.archives import pack
@@ -223,56 +223,12 @@ def test_a_source_that_may_only_be_read_is_enough(source, tmp_path):
 
 # Documents that somebody has meddled with.
 
-_JUNK = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 3),
-    st.sampled_from([2**31, 2**70, -(2**70)]),
-    st.floats(),
-    st.text(max_size=3),
-    st.sampled_from(["relu", "a", "x", "inner", "Functional", "keras.layers", "/"]),
-    st.sampled_from([[], {}, [[]], [{}], {"class_name": "ReLU"}, ["x", 0, 0]]),
-)
-
-
-def _places(value, path=()):
-    """Every address in a document."""
-    if path:
-        yield path
-    if isinstance(value, dict):
-        for key in value:
-            yield from _places(value[key], (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _places(item, (*path, index))
-
-
-def _mutate(config, draw):
-    """Change one place: remove it, replace it, or put another place's value there."""
-    places = list(_places(config))
-    *around, key = draw(st.sampled_from(places))
-    holder = config
-    for each in around:
-        holder = holder[each]
-    match draw(st.sampled_from(["remove", "junk", "other", "twice"])):
-        case "remove":
-            del holder[key]
-        case "junk":
-            holder[key] = draw(_JUNK)
-        case "other":
-            value = config
-            for each in draw(st.sampled_from(places)):
-                value = value[each]
-            holder[key] = copy.deepcopy(value)
-        case "twice" if isinstance(holder, list):
-            holder.insert(key, copy.deepcopy(holder[key]))
-
 
 @st.composite
 def _meddled(draw):
     config = document()
     for _ in range(draw(st.integers(1, 3))):
-        _mutate(config, draw)
+        meddle(config, draw)
     return config
 
 
