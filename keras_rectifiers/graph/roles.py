@@ -79,11 +79,20 @@ class Roles(Backward[Role]):
             return CUSTOM, f"an argument of the custom class {named}"
         calls = [self.calls.of(place) for place in places]
         for first in (each[0] for each in calls if each):
+            dtype = None if fused else self._counting(first)
+            if dtype is not None:
+                return GUARD, f"it keeps whole numbers ({dtype}) from being negative"
             offset = None if fused else self._offset(first)
             if offset is not None and known.max_value is not None:
                 cap = f"{known.max_value:g}"
                 return GATE, f"hard sigmoid: x + {offset:g} cut to [0, {cap}]"
         return _first(self.of(call) for each in calls for call in reversed(each))
+
+    def _counting(self, call: Call) -> str | None:
+        """The dtype of what a call rectifies, where that holds whole numbers only."""
+        taken = next((each for each in call.args if isinstance(each, Tensor)), None)
+        dtype = None if taken is None else self.calls.stated(taken).dtype
+        return dtype if str(dtype).startswith(("int", "uint", "bool")) else None
 
     def _offset(self, call: Call) -> float | None:
         """The constant that is added just before a call, as hard sigmoids do."""

@@ -663,3 +663,17 @@ def test_a_constructor_without_keywords_is_called_without_any():
 
     assert [each.name for each in converted.layers] == [e.name for e in model.layers]
     assert keras_rectifiers.verify(model, converted).bit_equal
+
+
+def test_what_keeps_lengths_from_being_negative_is_left():
+    """Whole numbers are counts or places, as lengths of sound are; none may leak."""
+    inputs = keras.Input((5,), dtype="int32")
+    lengths = ops.maximum(inputs - 3, 0)
+    hidden = layers.Dense(4, activation="relu")(ops.cast(lengths, "float32"))
+    model = keras.Model(inputs, layers.Dense(2)(hidden))
+
+    plan = keras_rectifiers.plan(model, "leaky_relu")
+
+    assert len(plan.steps) == 1
+    assert [skip.reason for skip in plan.skips] == ["guard"]
+    assert "whole numbers (int32)" in plan.skips[0].detail
