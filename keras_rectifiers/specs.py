@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 #: Kinds of rectifier, in the words of the command line.
@@ -108,9 +107,7 @@ class Replacement:
     class_name: str
     registered_name: str | None
     #: Constructor arguments without `name`, `trainable` and `dtype`.
-    config: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     #: New weights in the order in which the layer creates them.
     weights: tuple[NewWeight, ...] = ()
     #: Shape to build the layer with; None where it has no weights.

@@ -21,6 +21,7 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import at
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.wellformed import not_of_an_entry
 from keras_rectifiers.live import placement
 from keras_rectifiers.live.layers import at_position
 from keras_rectifiers.live.layers import by_path
@@ -44,6 +45,7 @@ from keras_rectifiers.surgery.pairs import pair
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rebuild import move
 from keras_rectifiers.surgery.rebuild import rebuild
+from keras_rectifiers.surgery.way_back import fitting
 from keras_rectifiers.surgery.way_back import patched
 
 
@@ -69,7 +71,10 @@ def _reverted(model: Any, plan: Plan | None) -> Any:
         undo = unchanged.undo_of(plan, f"the model {model.name!r}", model.name)
         unchanged.check(LiveModel(model), _of_config(plan, document))
         document = patched(document, undo.difference)
-    document, holders = _without_last_round(copy.deepcopy(document), plan)
+        with fitting():
+            _check(document)
+    with fitting():
+        document, holders = _without_last_round(copy.deepcopy(document), plan)
     new = _rebuilt(model, document, borrowed)
     for path in holders:
         _name_as(by_path(model)[path], by_path(new)[path])
@@ -80,6 +85,18 @@ def _reverted(model: Any, plan: Plan | None) -> Any:
     compile_state.carry(model, new, pairs.moved)
     remembered.keep(new, known[:-1])
     return new
+
+
+def _check(document: Entry) -> None:
+    """Refuse what a way back from a file made of a config, before it is used.
+
+    Raises:
+        TypeError: Something in it is not as Keras has it.
+    """
+    for place in walk(document):
+        amiss = not_of_an_entry(place.entry)
+        if amiss is not None:
+            raise TypeError(f"{amiss} of {place.path!r}")
 
 
 def _only_rounds(document: Entry) -> bool:

@@ -36,6 +36,14 @@ MAX_PLACES = 50_000
 #: Longest axis of a rectifier; slopes for it would take 256 MiB.
 MAX_AXIS = 1 << 26
 
+_KINDS = {
+    "class_name": str,
+    "config": dict,
+    "module": str | None,
+    "registered_name": str | None,
+    "build_config": dict | None,
+}
+
 #: What malformed data makes plain code raise.
 MALFORMED = (
     ArithmeticError,
@@ -155,15 +163,20 @@ def _should_list(document: Entry) -> bool:
 
 
 def _check_entry(entry: Entry, place: Place) -> None:
-    for key, kinds in (
-        ("class_name", str),
-        ("config", dict),
-        ("module", str | None),
-        ("registered_name", str | None),
-        ("build_config", dict | None),
-    ):
-        value = entry.get(key)
-        _require(isinstance(value, kinds), place, f"{key}={_short(value)}")
+    amiss = not_of_an_entry(entry)
+    _require(amiss is None, place, f"{amiss}={_short(entry.get(amiss or ''))}")
+
+
+def not_of_an_entry(entry: Entry) -> str | None:
+    """Which value of an entry has another type than Keras gives it; None if none has.
+
+    Args:
+        entry: A serialized layer, operation or model.
+    """
+    for key, kinds in _KINDS.items():
+        if not isinstance(entry.get(key), kinds):
+            return key
+    return None
 
 
 def _check_members(place: Place) -> None:

@@ -6,9 +6,11 @@ it still fits once the converted model was trained, compiled anew or saved by Ke
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -129,8 +131,19 @@ def patched(value: Any, change: Mapping[str, Any]) -> Any:
     Raises:
         PlanMismatchError: It is not for this config.
     """
-    try:
+    with fitting():
         return _patched(value, change)
+
+
+@contextlib.contextmanager
+def fitting() -> Iterator[None]:
+    """Turn what a difference for another model makes the block raise into a sentence.
+
+    Raises:
+        PlanMismatchError: The block raised an error of plain Python.
+    """
+    try:
+        yield
     except (
         AttributeError,
         IndexError,

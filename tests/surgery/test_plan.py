@@ -164,3 +164,13 @@ def test_each_field_of_a_plan_has_its_type(text, match):
     """A plan may come from a file that anyone wrote."""
     with pytest.raises(PlanMismatchError, match=match):
         Plan.from_json(text)
+
+
+def test_a_plan_that_leaves_out_what_is_empty_is_written_again():
+    """Defaults stand for what a plan in a file does not say."""
+    data = json.loads(plan_for(MODEL).to_json())
+    del data["steps"][0]["replacements"][0]["config"]
+
+    again = Plan.from_json(json.dumps(data))
+
+    assert Plan.from_json(again.to_json()) == again
