@@ -336,6 +336,8 @@ class _Body:
     def _part(self, name: str, kind: str, holding: str, width: int) -> None:
         if kind in _STEPS:
             makers, call, count = _STEPS[kind]
+            if kind == "method" and call in self.call:
+                count = 0  # the same line of the same object
             made = [each.format(w=width, v=self.width) for each in makers]
             refs = self._add(name, holding, made, call, count)
             if kind == "frozen":
