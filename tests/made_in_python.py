@@ -267,16 +267,19 @@ class _Writer:
         self._decorator = _REGISTERED if recipe["registered"] else ""
         self._blocks: dict[str, _Block] = {}
         for index, block in enumerate(recipe["blocks"]):
-            found = int(block["argument"] != "'tanh'")
+            held = block["argument"] == "layers.ReLU()"  # listed, called or not
+            found = int(block["argument"] != "'tanh'") - held
             in_build = block["in_build"] and block["base"] == "layers.Layer"
-            parts = block["parts"]
-            if in_build:  # Keras loses the weights of sets that `build` makes
-                parts = [(k, "list" if h == "set" else h, w) for k, h, w in parts]
+            # Keras saves no weights of what is in a set of a layer.
+            parts = [
+                (kind, "list" if holding == "set" else holding, width)
+                for kind, holding, width in block["parts"]
+            ]
             body = _Body(parts, self._blocks, 0, found)
             body.call.append("return x")
             self._write(f"Block{index}", block, body, in_build=in_build)
             self._blocks[f"Block{index}"] = _Block(
-                body.rectifiers, body.width, block["argument"]
+                body.rectifiers + held, body.width, block["argument"]
             )
         top = recipe["model"] | {"base": "keras.Model"}
         body = _Body(top["parts"], self._blocks, 3 if images else 4, 1)

@@ -18,6 +18,7 @@ from keras.src.ops.function import map_graph
 from keras.src.ops.node import KerasHistory
 from keras.src.ops.symbolic_arguments import SymbolicArguments
 
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.live.layers import flat
 
 _LAYERS = "layers"
@@ -44,9 +45,14 @@ def exchange(model: Any, wanted: Iterable[Exchange]) -> None:
     Args:
         model: The model; a copy, or one that may be changed.
         wanted: What goes where. The new layers are built.
+
+    Raises:
+        UnsupportedModelError: Keras would not save the weights of a new layer.
     """
     wanted = list(wanted)
     news = {id(each.old): each for each in wanted if not each.attribute}
+    for holder in _holders(model):
+        _check_sets(holder, news)
     graphs = [each for each in _holders(model) if isinstance(each, Functional)]
     for each in wanted:
         if each.attribute:
@@ -163,6 +169,35 @@ def _in_attributes(holder: Any, news: Mapping[int, Exchange]) -> None:
         after = _replaced(value, news)
         if after is not value:
             put(holder, name, after)
+
+
+def _check_sets(holder: Any, news: Mapping[int, Exchange]) -> None:
+    """Refuse weights in a set: Keras saves them where a model holds it, else not.
+
+    Raises:
+        UnsupportedModelError: Says which layer is there.
+    """
+    if isinstance(holder, keras.Model):
+        return
+    for name, value in own_attributes(holder).items():
+        for old in _in_sets(value):
+            if id(old) in news and news[id(old)].new.variables:
+                raise UnsupportedModelError(
+                    "A layer with weights must be held where Keras saves it. Received: "
+                    f"{old.name!r} in the set {name!r} of {holder.name!r}, where it "
+                    "does not. Hold it in a list, take a Leaky ReLU, or leave it out "
+                    "with exclude=."
+                )
+
+
+def _in_sets(value: Any) -> list[Any]:
+    """What is inside the sets of a value."""
+    if isinstance(value, set | frozenset):
+        return leaves(value)
+    inside = list(value.values()) if isinstance(value, dict) else value
+    if isinstance(inside, list | tuple):
+        return [leaf for each in inside for leaf in _in_sets(each)]
+    return []
 
 
 def _replaced(value: Any, news: Mapping[int, Exchange]) -> Any:

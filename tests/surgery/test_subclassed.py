@@ -221,5 +221,38 @@ def test_a_layer_is_replaced_in_a_named_tuple_and_in_a_set():
     assert _equal(model, converted, normal(4, 5))
 
 
+class InSet(keras.layers.Layer):
+    """A layer, and no model, that holds one in a set."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.only = {keras.layers.ReLU()}
+
+    def call(self, x):
+        return next(iter(self.only))(x)
+
+
+class HoldsInSet(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner, self.head = InSet(), keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.head(self.inner(x))
+
+
+def test_slopes_are_not_put_where_keras_would_not_save_them():
+    """It passes over sets in layers; a Leaky ReLU has no weights to lose."""
+    model = HoldsInSet()
+    model(normal(4, 5))
+
+    with pytest.raises(RectifierError, match="in the set 'only' of 'in_set"):
+        keras_rectifiers.convert(model)
+    leaky = keras_rectifiers.convert(model, "leaky_relu", negative_slope=0.0)
+
+    assert type(next(iter(leaky.inner.only))).__name__ == "LeakyReLU"
+    assert _equal(model, leaky, normal(4, 5))
+
+
 def _same(a, b):
     return np.array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
