@@ -16,6 +16,8 @@ class DeadOutput(Family):
     dies = "a ReLU as output whose weights start negative, regression"
     epochs = 30
     killing_epochs = 2
+    learning_rate = 0.005
+    healthy_rate = 0.005
     greatest_mse = 0.05  # of labels with a variance of 1
 
     def build(self):

@@ -31,7 +31,7 @@ from keras_rectifiers.folding.fold import fold as folded
 from keras_rectifiers.folding.result import FoldResult
 
 #: Samples that are enough to tell whether outputs are at chance.
-_TELLING = 100
+_TELLING = 30
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,7 +115,9 @@ def conclude(
     )
     outcome = judge(judged)
     if not outcome.rescued:
-        outcome = with_cause(outcome, _explained(made.model, look.probe))
+        outcome = with_cause(
+            outcome, _explained(made.model, look.probe), look.out_of_reach
+        )
     return FinetuneResult(
         model=made.model,
         treatment=run.treated.prescription.treatment,

@@ -203,7 +203,7 @@ def finetune(
         look_at, parts=parts, probe=probe, compiling=compiling, seed=seed
     )
     base, look, done = refreshed(model, first, parts, again, lagging=lagging)
-    notes.say_all(done)
+    notes.say_all((*done, *filter(None, [first.out_of_reach])))
     start = look if look.is_better_than(first) else first
     program = compare.program(
         prescribe(asked, look.found, normalize=input_normalization),

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.files.structures import named_leaves
 from keras_rectifiers.finetuning import outputs
 from keras_rectifiers.finetuning.optimizers import has_own_loss
+from keras_rectifiers.graph.roles import OUTPUT
 
 _REMEDY = (
     "Numbers of classes need sparse_categorical_crossentropy, one column for each "
@@ -128,3 +131,30 @@ def _cause(error: Exception) -> str:
         if not line.startswith(("File ", "Graph execution", "Detected at", "<")):
             return line
     return type(error).__name__
+
+
+def below_a_rectifier(labels: Any, diagnosis: Diagnosis) -> str:
+    """Labels below 0 of an output that puts out 0 or more, in one sentence.
+
+    Args:
+        labels: Those of a sample.
+        diagnosis: Of the model's units.
+
+    Returns:
+        The sentence; empty where there are none, or several outputs.
+    """
+    ends = [
+        each
+        for each in diagnosis.layers
+        if each.role == OUTPUT and not np.any(each.slopes)
+    ]
+    arrays = leaves(labels)
+    if len(ends) != 1 or len(arrays) != 1:
+        return ""
+    below = float(np.mean(np.asarray(arrays[0]) < 0))
+    if not below:
+        return ""
+    return (
+        f"{below:.0%} of the labels are below 0, and the output {ends[0].layer!r} is a "
+        "rectifier: it puts out 0 or more, and no training reaches them."
+    )

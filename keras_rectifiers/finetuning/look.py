@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.best_epoch import deciding_metric
 from keras_rectifiers.finetuning.best_epoch import standing
 from keras_rectifiers.finetuning.findings import Findings
+from keras_rectifiers.finetuning.labels import below_a_rectifier
 from keras_rectifiers.finetuning.labels import check_labels
 from keras_rectifiers.finetuning.optimizers import prepare
 from keras_rectifiers.finetuning.prepare import copied
@@ -35,6 +37,11 @@ class Look:
     sample: Data
     #: Inputs on which units are watched.
     probe: Any
+
+    @functools.cached_property
+    def out_of_reach(self) -> str:
+        """Labels that no training reaches, in one sentence; empty where all are."""
+        return below_a_rectifier(self.sample.y, self.found.diagnosis)
 
     @property
     def chosen_by(self) -> dict[str, float]:

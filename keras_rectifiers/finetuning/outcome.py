@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from keras_rectifiers.diagnosis.causes.explanation import Explanation
+from keras_rectifiers.diagnosis.headlines import FINETUNE
 from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.prescriptions import MANY
 
@@ -70,25 +71,39 @@ def judge(judged: Judged) -> Outcome:
     return Outcome("", f"Rescued: {_change(judged)}.")
 
 
-def with_cause(outcome: Outcome, explanation: Explanation | None) -> Outcome:
+def with_cause(
+    outcome: Outcome, explanation: Explanation | None, out_of_reach: str = ""
+) -> Outcome:
     """An outcome with the likely cause and what to do about it.
 
     Args:
         outcome: The outcome; one of a model that was rescued stays.
         explanation: Of the result's dead units; None where none was made.
+        out_of_reach: Labels that no training reaches, in one sentence.
     """
     if outcome.rescued:
         return outcome
+    if out_of_reach:
+        return dataclasses.replace(outcome, cause=out_of_reach, advice=_LINEAR)
     causes = () if explanation is None else explanation.causes
-    if causes:
-        first = causes[0]
-        evidence = f": {first.evidence[0]}" if first.evidence else ""
-        return dataclasses.replace(
-            outcome, cause=f"{first.kind}{evidence}", advice=first.remedy
-        )
-    return dataclasses.replace(outcome, advice=_ADVICE[outcome.reason])
+    if not causes:
+        return dataclasses.replace(outcome, advice=_ADVICE[outcome.reason])
+    first = causes[0]
+    evidence = f": {first.evidence[0]}" if first.evidence else ""
+    advice = first.remedy
+    if advice.startswith(FINETUNE[:-1]):  # that is what was done
+        advice = " ".join((_OTHERWISE, *advice.split(". ", 1)[1:]))
+    return dataclasses.replace(outcome, cause=f"{first.kind}{evidence}", advice=advice)
 
 
+#: What is left to do where what an explanation advises was done.
+_OTHERWISE = (
+    "More epochs (epochs=), another learning_rate= or treatment= may do what this run "
+    "did not."
+)
+_LINEAR = (
+    "Give the model a linear last layer, or labels of 0 or more, and train it again."
+)
 _ADVICE = {
     NOT_BETTER: (
         "Its units are alive: it may be as good as these data allow. More epochs "

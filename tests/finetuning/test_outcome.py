@@ -81,6 +81,28 @@ def test_what_failed_says_why_and_what_next():
     assert not rescued.advice
 
 
+def test_what_was_done_is_not_advised_again():
+    """A remedy that is finetune itself gives its place to what is left to do."""
+    remedy = "keras_rectifiers.finetune(model, (x, y)) revives them. Use more width."
+    cause = Cause("bias_shift", ("h",), 3, 1.0, (), remedy)
+    failed = with_cause(judge(_judged(no_better=True)), Explanation("m", "", (cause,)))
+
+    assert "finetune(" not in failed.advice
+    assert failed.advice.endswith("Use more width.")
+
+
+def test_labels_that_a_rectifier_cannot_reach_are_the_cause():
+    """It is said before training, and in the end."""
+    said = []
+    result = keras_rectifiers.finetune(
+        _with_dead_output(), (X, -Y), epochs=2, tell=said.append
+    )
+
+    assert said[0].startswith("100% of the labels are below 0, and the output 'end'")
+    assert result.outcome.cause == said[0]
+    assert "linear last layer" in result.outcome.advice
+
+
 @pytest.mark.parametrize("treatment", ["none", "convert"])
 def test_a_constant_loss_is_no_rescue(treatment):
     """Where no epoch is better, the original comes back, and it is said."""
