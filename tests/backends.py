@@ -1,4 +1,4 @@
-"""What a test costs depends on the backend."""
+"""Which cases of a test run by default, and which belong to the slow sweeps."""
 
 import keras
 import pytest
@@ -11,3 +11,14 @@ def slow_on_jax(*values):
     """
     slow = keras.config.backend() == "jax"
     return pytest.param(*values, marks=[pytest.mark.slow] if slow else [])
+
+
+def some_by_default(values, fast):
+    """All values as arguments of a test; those that are not `fast` are slow ones.
+
+    For tests that repeat one law over many kinds, each of which costs a second.
+    """
+    return [
+        pytest.param(each, marks=[] if each in fast else [pytest.mark.slow])
+        for each in values
+    ]

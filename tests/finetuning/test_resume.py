@@ -67,6 +67,7 @@ def test_a_killed_run_goes_on_at_the_epoch_it_was_in(tmp_path):
     assert float(result.model.optimizer.learning_rate) == pytest.approx(0.001)
 
 
+@pytest.mark.slow
 def test_what_was_kept_is_what_a_whole_run_would_have(tmp_path):
     """Weights, optimizer, best epoch and logs are those of before the kill."""
     whole = _tuned(None, epochs=6, keep_best=False, schedule="constant")

@@ -19,6 +19,7 @@ from keras_rectifiers.legacy.dialects.modernise import Modern
 from keras_rectifiers.legacy.weights import shapes
 from keras_rectifiers.legacy.weights.owners import owners
 from keras_rectifiers.legacy.weights.structure import faults
+from tests.backends import some_by_default
 
 #: (how to make a layer out of a library's layers, shape of the input)
 SHARED = {
@@ -314,7 +315,9 @@ QUANTIZED = {
 
 
 @pytest.mark.parametrize("name", QUANTIZED)
-@pytest.mark.parametrize("mode", ["int8", "int4", "int4/-1", "float8"])
+@pytest.mark.parametrize(
+    "mode", some_by_default(["int8", "int4", "int4/-1", "float8"], ["int8", "int4"])
+)
 def test_quantized_layers_are_in_the_table(name, mode, tmp_path):
     """Which arrays a quantized layer has follows from its config as well."""
     model = QUANTIZED[name](keras.layers)

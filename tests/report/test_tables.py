@@ -7,6 +7,7 @@ from rich.console import Console
 
 from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.finetuning.outcome import Outcome
 from keras_rectifiers.finetuning.result import FinetuneResult
 from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.report.tables import comparison_table
@@ -178,6 +179,20 @@ def test_a_fine_tuning_run_has_before_and_after():
     assert _cells(lines, "dead") == ["dead units (no gradient)", "50.0%", "0.0%"]
 
 
+def test_what_did_not_help_says_why_and_what_next():
+    """The last lines are the outcome, its likely cause and the next step."""
+    outcome = Outcome(
+        "at_chance", "Not rescued: chance.", "input_scale: 0..255", "Scale"
+    )
+    lines = _lines(finetune_tables(_result(outcome=outcome)))
+
+    assert lines[-3:] == [
+        "Not rescued: chance.",
+        "Likely cause: input_scale: 0..255",
+        "Next: Scale",
+    ]
+
+
 def test_treatments_that_were_compared_are_told():
     """With the metric of each after its trial."""
     tried = (
@@ -188,5 +203,5 @@ def test_treatments_that_were_compared_are_told():
     lines = _lines(finetune_tables(result))
 
     assert "Tried: revive accuracy 0.5, restart accuracy 0.75." in lines
-    assert "Kept: the start." in lines
+    assert "Kept: the original." in lines
     assert not any("bit for bit" in line for line in lines)

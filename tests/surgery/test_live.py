@@ -11,24 +11,17 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.surgery.live import LiveModel
 from tests.backends import slow_on_jax
+from tests.backends import some_by_default
 from tests.surgery.small import OPTIMIZERS
 from tests.surgery.small import batches
 from tests.surgery.small import small_model
 from tests.surgery.small import train
 
-#: Those that the other backends train on by default: each compiles its own step.
-_ELSEWHERE = ("adam", "adamw_ema", "loss_scaled", "muon")
+#: Those that are trained on by default: each compiles its own step.
+_FAST = ("adam", "adamw_ema", "loss_scaled", "muon")
 
 
-def _optimizers():
-    fast = OPTIMIZERS if keras.config.backend() == "tensorflow" else _ELSEWHERE
-    return [
-        pytest.param(name, marks=[] if name in fast else [pytest.mark.slow])
-        for name in sorted(OPTIMIZERS)
-    ]
-
-
-@pytest.mark.parametrize("name", _optimizers())
+@pytest.mark.parametrize("name", some_by_default(sorted(OPTIMIZERS), _FAST))
 def test_training_goes_on_bit_for_bit_after_a_conversion(name):
     """With slope 0 the converted models' next losses are the original's."""
     _train_on(small_model(OPTIMIZERS[name](), run_eagerly=True))

@@ -16,6 +16,7 @@ from benchmarks.sweep_models import subclassed
 from benchmarks.sweep_models import trainers
 from benchmarks.sweep_models.case import normal
 from keras_rectifiers.errors import RectifierError
+from tests.backends import some_by_default
 
 CASES = subclassed.cases()
 OBJECTS = subclassed.custom_objects()
@@ -24,13 +25,14 @@ OBJECTS = subclassed.custom_objects()
 CLOSED = {"transformer_functional", "optional_arguments"}
 #: For the sweep alone: seconds each.
 SLOW = {"fine_tuned"}
+#: Those that take seconds, and are converted in the ways of others.
+_LARGE = {"transformer", "mlp_mixer", "unet", "tcn", "vae_with_call"}
+_NAMES = [n for n, case in CASES.items() if not case.refused and n not in SLOW]
 
 
 # A class with a compile of its own is compiled by hand after loading.
 @pytest.mark.filterwarnings("ignore:.compile... was not called")
-@pytest.mark.parametrize(
-    "name", [n for n, case in CASES.items() if not case.refused and n not in SLOW]
-)
+@pytest.mark.parametrize("name", some_by_default(_NAMES, set(_NAMES) - _LARGE))
 def test_a_model_is_converted_saved_and_opened_bit_for_bit(name, tmp_path):
     """The class is kept, and with slopes 0 so is every output."""
     made = CASES[name].make()

@@ -21,6 +21,7 @@ from keras_rectifiers import fold_file
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.trained import trained
+from tests.backends import some_by_default
 from tests.surgery.archives import CONFIG
 from tests.surgery.archives import WEIGHTS
 from tests.surgery.archives import pack
@@ -223,6 +224,17 @@ KEPT = {
     ),
     "scaled loss": _with(lambda: keras.optimizers.LossScaleOptimizer(_adam())),
 }
+#: Those that are trained on by default; the others have the same ways.
+_FAST = (
+    "adam by name",
+    "SGD by name",
+    "unnamed, of the default",
+    "LoRA",
+    "int8",
+    "nested and frozen",
+    "Muon",
+    "scaled loss",
+)
 _MAKE = {**KEPT, **{name: make for name, (make, _) in DROPPED.items()}}
 
 
@@ -273,7 +285,7 @@ def _losses(model):
     return history.history["loss"]
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", some_by_default(KEPT, _FAST))
 def test_a_state_is_kept_exactly(name, file, tmp_path):
     """Training goes on from the file as from the original, to the last bit."""
     source, target = file(name), tmp_path / "new.keras"

@@ -73,6 +73,7 @@ def test_samples_that_are_not_finite_are_taken_out():
     assert "not_finite" not in [e.kind for e in explain(diagnose(model, kept)).causes]
 
 
+@pytest.mark.slow
 def test_units_that_a_bias_holds_down_are_brought_back():
     """By `finetune`, which leaves the original as it was."""
     model = _model(layers.Dense(16, activation="relu", name="hidden"))
