@@ -16,7 +16,7 @@ from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.skill import skill
-from keras_rectifiers.revival.norms import batch_norms
+from keras_rectifiers.revival.norms import learning_norms
 
 #: Score from which on a cause is treated.
 _LIKELY = 1 / 3
@@ -76,7 +76,7 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
     return Findings(
         diagnosis,
         skill(model, sample, outputs, seed),
-        len(list(batch_norms(model))),
+        len(list(learning_norms(model))),
         outputs,
         explain(diagnosis).causes,
         dead_outputs(diagnosis),

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.revival.norms import batch_norms
+from keras_rectifiers.revival.norms import learning_norms
 
 #: The statistics remember at most this share of an epoch.
 _MEMORY = 0.2
@@ -32,7 +32,7 @@ class QuickStatistics(keras.callbacks.Callback):
         highest = max(0.0, 1.0 - 1.0 / max(1.0, _MEMORY * steps))
         self._own = [
             (layer, layer.momentum)
-            for layer in batch_norms(self.model)
+            for layer in learning_norms(self.model)
             if layer.momentum > highest
         ]
         for layer, _ in self._own:

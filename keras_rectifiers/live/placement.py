@@ -91,9 +91,8 @@ def _scope_of(strategy: Any, model: Any) -> contextlib.AbstractContextManager[An
 
 def _mesh_of(model: Any) -> Any | None:
     """The devices that the variables of a model are laid out on."""
-    for variable in getattr(
-        model, "variables", ()
-    ):  # whoever asks says what it must be
+    # Not every caller's object is a model: whoever asks says what it must be.
+    for variable in getattr(model, "variables", ()):
         layout = getattr(variable, "_layout", None)
         if layout is not None:
             return getattr(layout, "device_mesh", None)

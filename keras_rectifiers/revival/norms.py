@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.batch_statistics import batch_norms
 from keras_rectifiers.live.state import to_numpy
 
 #: A unit whose beta is so many gammas below 0 fires for 2 % of normal inputs.
@@ -42,7 +42,7 @@ def reset_norms(model: keras.Model) -> tuple[str, ...]:
         [1. 3. 1.] [-0.1  0.5  0. ]
     """
     reset = []
-    for layer in batch_norms(model):
+    for layer in learning_norms(model):
         gamma = np.float32(1.0)
         if layer.gamma is not None:
             gamma = np.maximum(to_numpy(layer.gamma), 1.0)
@@ -54,11 +54,9 @@ def reset_norms(model: keras.Model) -> tuple[str, ...]:
     return tuple(reset)
 
 
-def batch_norms(model: keras.Model) -> Iterator[Any]:
+def learning_norms(model: keras.Model) -> Iterator[Any]:
     """The batch normalisations of a model that learn, at any depth."""
     learned = {id(variable) for variable in model.trainable_variables}
-    for layer in flat(model):
-        if isinstance(layer, keras.layers.BatchNormalization) and any(
-            id(variable) in learned for variable in layer.trainable_variables
-        ):
+    for layer in batch_norms(model):
+        if any(id(variable) in learned for variable in layer.trainable_variables):
             yield layer
