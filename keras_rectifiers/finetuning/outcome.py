@@ -68,7 +68,8 @@ def judge(judged: Judged) -> Outcome:
     for reason, sentence in _complaints(judged):
         if sentence:
             return Outcome(reason, sentence)
-    return Outcome("", f"Rescued: {_change(judged)}.")
+    alive = not judged.before.get(DEAD_FRACTION)
+    return Outcome("", f"{'Better' if alive else 'Rescued'}: {_change(judged)}.")
 
 
 def with_cause(
@@ -158,12 +159,14 @@ def _complaints(judged: Judged) -> tuple[tuple[str, str], ...]:
 def _change(judged: Judged) -> str:
     """The deciding metric and the dead units, before and after."""
     before, after = judged.before, judged.after
-    said = []
-    if judged.metric in before and judged.metric in after:
-        said.append(
-            f"{judged.metric} {before[judged.metric]:.4g} before, "
-            f"{after[judged.metric]:.4g} after"
-        )
+    names = [judged.metric]
+    if before.get(judged.metric) == after.get(judged.metric):
+        names.append("loss")
+    said = [
+        f"{name} {before[name]:.4g} before, {after[name]:.4g} after"
+        for name in dict.fromkeys(names)
+        if name in before and name in after
+    ]
     if DEAD_FRACTION in before and DEAD_FRACTION in after:
         said.append(
             f"{before[DEAD_FRACTION]:.1%} of the units dead before, "

@@ -90,9 +90,14 @@ class Roles(Backward[Role]):
 
     def _counting(self, call: Call) -> str | None:
         """The dtype of what a call rectifies, where that holds whole numbers only."""
-        taken = next((each for each in call.args if isinstance(each, Tensor)), None)
-        dtype = None if taken is None else self.calls.stated(taken).dtype
-        return dtype if str(dtype).startswith(("int", "uint", "bool")) else None
+        dtypes = (
+            self.calls.stated(each).dtype
+            for each in call.args
+            if isinstance(each, Tensor)
+        )
+        # The test of `where` comes before what is rectified.
+        dtype = next((each for each in dtypes if each != "bool"), None)
+        return dtype if str(dtype).startswith(("int", "uint")) else None
 
     def _offset(self, call: Call) -> float | None:
         """The constant that is added just before a call, as hard sigmoids do."""

@@ -45,6 +45,7 @@ def _with_dead_output(end="relu", width=1, head=()):
     ("options", "reason", "part"),
     [
         ({}, "", "Rescued: accuracy 0.1 before, 0.9 after; 80.0% of the units dead"),
+        ({"before": (0.1, 0.0)}, "", "Better: accuracy 0.1 before, 0.9 after; 0.0% of"),
         ({"no_better": True}, "not_better", "no epoch was better than the original"),
         ({"at_chance": True, "no_better": True}, "at_chance", "still say nothing"),
         ({"dead_outputs": ("end",)}, "dead_output", "the output 'end' is dead"),
