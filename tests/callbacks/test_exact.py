@@ -70,7 +70,7 @@ def _skip_where_keras_cannot(options):
         {},
         {"jit_compile": True},
         slow_on_jax({"run_eagerly": True}),
-        {"steps_per_execution": 2},
+        pytest.param({"steps_per_execution": 2}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -9,6 +9,7 @@ from keras import ops
 import keras_rectifiers
 from keras_rectifiers.errors import SelectionError
 from keras_rectifiers.surgery.plan import Plan
+from tests.backends import some_by_default
 
 #: Units whose bias keeps them below 0.
 DEAD = [1, 4]
@@ -222,7 +223,7 @@ def test_training_leaves_living_slopes_at_0(make, trainable, tmp_path):
     assert count == int(trainable)
 
 
-@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("trainable", some_by_default([True, False], [True]))
 @pytest.mark.parametrize("make", [_fused, _operation, _wrapped])
 def test_a_file_becomes_what_the_live_model_becomes(make, trainable, tmp_path):
     """With the optimizer's state, and from there on in training."""

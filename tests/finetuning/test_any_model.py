@@ -43,7 +43,7 @@ def _check(recipe, treatment, seed):
 
 
 @given(recipe=RECIPES, treatment=st.sampled_from(TREATMENTS), seed=st.integers(0, 99))
-@settings(max_examples=3, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 def test_any_model_is_treated(recipe, treatment, seed):
     """The original stays, the result is finite and no worse on what is held out."""
     _check(recipe, treatment, seed)

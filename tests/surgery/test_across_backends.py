@@ -9,6 +9,7 @@ import pytest
 
 import keras_rectifiers
 from tests import fresh
+from tests.backends import some_by_default
 from tests.surgery import crossing
 from tests.surgery.crossing import X
 
@@ -24,7 +25,10 @@ print(json.dumps(crossing.keras.config.backend()))
 
 @pytest.fixture(
     scope="session",
-    params=[each for each in _BACKENDS if each != keras.config.backend()],
+    params=some_by_default(
+        [each for each in _BACKENDS if each != keras.config.backend()],
+        ["tensorflow", "jax"],
+    ),
 )
 def written(request, tmp_path_factory):
     """A folder with files that another backend wrote."""
