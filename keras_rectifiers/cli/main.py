@@ -42,8 +42,8 @@ _GIVEN = "keras_rectifiers.given"
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding over the threshold that was asked for "
-    "(diagnose --fail-above, convert --verify), or a difference (diff); 2 an error, "
-    "told in one sentence."
+    "(diagnose --fail-above, convert --verify), a difference (diff), or a run that did "
+    "not help (finetune); 2 an error, told in one sentence."
 )
 
 
