@@ -150,9 +150,8 @@ def _told_by(parts: Parts, look: Look) -> Data:
 
 def _all_dead(diagnosis: Diagnosis) -> tuple[str, ...]:
     """Paths of outputs of which every unit is dead."""
-    units = {each.layer: each.units for each in diagnosis.layers}
-    dead = findings.dead_outputs(diagnosis)
-    return tuple(path for path, each in dead.items() if len(each) == units[path])
+    ends = map(diagnosis.layer, diagnosis.dead_outputs)
+    return tuple(each.layer for each in ends if each.dead == each.units)
 
 
 def _explained(model: Any, probe: Any) -> Explanation | None:

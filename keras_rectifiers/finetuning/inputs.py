@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.graph.document import free_name
 from keras_rectifiers.surgery.live import LiveModel
 
 #: Name of the layer, unless the model has one of that name.
@@ -36,16 +37,10 @@ def normalized(model: Any, sample: Data) -> tuple[Any, str]:
         axis=-1,
         mean=mean.tolist(),
         variance=np.where(variance > 0, variance, 1.0).tolist(),
-        name=_free_name(model),
+        name=free_name(NAME, {each.name for each in model.layers}),
     )
     said = f"{mean.mean():.3g}, deviation {np.sqrt(variance.mean()):.3g}"
     return LiveModel(model).with_layer_in_front(layer), (
         f"{layer.name!r} was put in front of the model: it normalizes its input (mean "
         f"{said})."
     )
-
-
-def _free_name(model: Any) -> str:
-    taken = {layer.name for layer in model.layers}
-    names = (NAME, *(f"{NAME}_{number}" for number in range(1, len(taken) + 2)))
-    return next(name for name in names if name not in taken)

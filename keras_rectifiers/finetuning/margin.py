@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_rectifiers.files.data import Data
@@ -25,18 +24,22 @@ def error_over_parts(model: Any, sample: Data, metric: str) -> float:
     Returns:
         0 or more; infinite where the sample has no two parts to compare.
     """
-    leaves = keras.tree.flatten(sample.x)
-    parts = np.array_split(np.arange(len(leaves[0])), _PARTS)
-    found = [_measured(model, sample, metric, rows) for rows in parts if len(rows)]
+    parts = np.array_split(np.arange(sample.samples or 0), _PARTS)
+    found = [
+        _measured(model, sample.taken(rows), metric) for rows in parts if len(rows)
+    ]
     if len(found) < 2:  # noqa: PLR2004 - one alone does not vary
         return math.inf
     return float(np.std(found, ddof=1) / math.sqrt(len(found)))
 
 
-def _measured(model: Any, sample: Data, metric: str, rows: Any) -> float:
-    x, y = (
-        keras.tree.map_structure(lambda part: part[rows], each)
-        for each in (sample.x, sample.y)
+def _measured(model: Any, part: Data, metric: str) -> float:
+    found = model.evaluate(
+        part.x,
+        part.y,
+        sample_weight=part.sample_weight,
+        batch_size=part.samples,
+        verbose=0,
+        return_dict=True,
     )
-    found = model.evaluate(x, y, batch_size=len(rows), verbose=0, return_dict=True)
     return float(found[metric])

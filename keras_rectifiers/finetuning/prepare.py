@@ -237,7 +237,7 @@ def _restarted(model: Any, seed: int, lent: tuple[str, ...]) -> str:
     kept = [
         f"{path} ({why})"
         for path, why in made.kept.items()
-        if not path.startswith(lent)
+        if not any(path == each or path.startswith(f"{each}/") for each in lent)
     ]
     return f"{drawn} layers have new weights" + (
         f"; kept: {', '.join(kept)}." if kept else "."

@@ -111,10 +111,7 @@ def length(stream: Any, steps: int | None, name: str, source: str) -> Length:
         raise endless(stream, name, source)
     first = next(batches(stream), None) if known else None
     if first is None:
-        raise DataError(
-            f"Training needs one batch at least. Received: an empty "
-            f"{kind_of(stream)} in {name} from {source!r}."
-        )
+        raise _empty(f"{kind_of(stream)} in {name} from {source!r}")
     found = steps or known
     return Length(found, found * _size(first), known != _INFINITE)
 
@@ -160,9 +157,7 @@ def first_samples(stream: Any, limit: int) -> tuple[Any, Any, Any]:
         if samples >= limit:
             break
     if not taken:
-        raise DataError(
-            "Training needs one batch at least. Received: an empty data set."
-        )
+        raise _empty("data set")
     x, y, weight = keras.tree.map_structure(
         lambda *parts: None if parts[0] is None else np.concatenate(parts)[:limit],
         *taken,
@@ -184,6 +179,10 @@ def as_numpy(batch: Any) -> tuple[Any, Any, Any]:
         raise _no_batch(batch)
     x, y, weight = (as_arrays(part) for part in parts)
     return x, y, weight
+
+
+def _empty(what: str) -> DataError:
+    return DataError(f"Training needs one batch at least. Received: an empty {what}.")
 
 
 def _no_batch(batch: Any) -> DataError:
@@ -231,8 +230,5 @@ def _counted(stream: Any, name: str, source: str) -> Length:
     if count > MOST_COUNTED:
         raise endless(stream, name, source)
     if not count:
-        raise DataError(
-            f"Training needs one batch at least. Received: an empty "
-            f"{kind_of(stream)} in {name} from {source!r}."
-        )
+        raise _empty(f"{kind_of(stream)} in {name} from {source!r}")
     return Length(count, samples, ends=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Container
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -71,6 +72,20 @@ def name_of(entry: Mapping[str, Any]) -> str:
     """The name of a layer or operation."""
     name = _name(entry)
     return name if isinstance(name, str) else str(entry.get("class_name"))
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """A name that is not taken: the one that is wished for, or that with a number.
+
+    Args:
+        name: The name that is wished for.
+        taken: Names that others have.
+    """
+    number, free = 0, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def give_names(document: Any, depth: int = 0) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -20,6 +21,7 @@ from keras.src.models.functional import Functional
 
 from keras_rectifiers import layers as _registered  # noqa: F401 - Keras finds them
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
@@ -51,6 +53,7 @@ from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import Step
 from keras_rectifiers.surgery.rebuild import move
 from keras_rectifiers.surgery.rebuild import rebuild
+from keras_rectifiers.surgery.rewrite import Holder
 from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.rewrite import rewrite
 
@@ -233,14 +236,23 @@ class LiveModel:
         if "" in self._plain:
             graph = is_functional(self._document)
             kind = Functional if graph else keras.Sequential
-        new = rebuild(self.model, rewritten.document, self._borrowed, self.layers, kind)
-        pairs = pair(
-            self.model, new, replaced=rewritten.replaced, prepare=made_later.repeat
-        )
+        return self._twin(rewritten.document, kind, rewritten.replaced, exchanges)
+
+    def _twin(
+        self,
+        document: Entry,
+        kind: type,
+        replaced: Collection[Holder],
+        exchanges: Exchanges | None = None,
+    ) -> keras.Model:
+        """A model made from what became of the document, with all the original has."""
+        new = rebuild(self.model, document, self._borrowed, self.layers, kind)
+        pairs = pair(self.model, new, replaced=replaced, prepare=made_later.repeat)
         if pairs.split:
             raise UnsupportedModelError(_split(pairs.split[0]))
-        move(pairs, rewritten.replaced)
-        exchanges.make(new, {id(layer): twin for _, layer, twin in pairs.layers})
+        move(pairs, replaced)
+        if exchanges is not None:
+            exchanges.make(new, {id(layer): twin for _, layer, twin in pairs.layers})
         compile_state.carry(self.model, new, pairs.moved)
         Carried(self.model, new, pairs).give()
         return new
@@ -260,14 +272,8 @@ class LiveModel:
         """
         entry = keras.saving.serialize_keras_object(layer)
         document = in_front.inserted(copy.deepcopy(self._document), entry)
-        new = rebuild(
-            self.model, document, self._borrowed, self.layers, type(self.model)
-        )
-        pairs = pair(self.model, new, replaced={(layer.name, "")})
-        move(pairs, ())
-        compile_state.carry(self.model, new, pairs.moved)
-        Carried(self.model, new, pairs).give()
-        return new
+        with placement.as_of(self.model):
+            return self._twin(document, type(self.model), {(layer.name, "")})
 
     def apply_in_place(self, plan: Plan) -> keras.Model:
         """Change the model itself by a plan; where that fails, it is as before.

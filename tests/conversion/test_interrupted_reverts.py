@@ -4,6 +4,7 @@ Processes are forked from an interpreter that has the package and not Keras, so 
 many of them can be killed; what needs Keras runs in interpreters of its own.
 """
 
+import inspect
 import os
 import signal
 import subprocess
@@ -188,20 +189,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert found["names"] == ["a.keras", "out.keras"]
 
 
-_MODULE = """
-import keras
-from keras import layers
-
-@keras.saving.register_keras_serializable("interrupted")
-class Net(keras.Model):
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.first, self.act = layers.Dense(64), layers.ReLU()
-        self.head = layers.Dense(64)
-
-    def call(self, x):
-        return self.head(self.act(self.first(x)))
-"""
+_MODULE = f"import keras\nfrom keras import layers\n\n{inspect.getsource(Net)}"
 _MAIN = "from keras_rectifiers.cli.main import main; main()"
 _LIMITED = """
 import json, resource, signal, sys

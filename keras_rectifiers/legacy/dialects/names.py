@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
+from keras_rectifiers.graph.document import free_name
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import wrapped
@@ -43,7 +44,7 @@ def _rename_members(layers: list[Entry], context: Context) -> dict[str, str]:
     for layer in layers:
         old = name_of(layer)
         if "/" in old or old in seen:
-            new = _free(old.replace("/", "_"), taken)
+            new = free_name(old.replace("/", "_"), taken)
             if old not in seen:
                 new_names[old] = new
             _rename(layer, new, context)
@@ -53,14 +54,6 @@ def _rename_members(layers: list[Entry], context: Context) -> dict[str, str]:
             if "/" in name_of(inner):
                 _rename(inner, name_of(inner).replace("/", "_"), context)
     return new_names
-
-
-def _free(name: str, taken: set[str]) -> str:
-    number, free = 0, name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free
 
 
 def _rename(entry: Entry, name: str, context: Context) -> None:
