@@ -15,7 +15,9 @@ import ml_dtypes
 import numpy as np
 from keras import ops
 
+from keras_rectifiers.layers import plain_forms
 from keras_rectifiers.layers import primitives
+from keras_rectifiers.layers import tracing
 
 _HALF = ("float16", "bfloat16")
 #: Neighbouring positions that are summed side by side: enough to fill the vector
@@ -49,6 +51,8 @@ def leaky_relu(x: Any, slope: float, max_value: float | None = None) -> Any:
     slope = _rounded(slope, keras.backend.standardize_dtype(x.dtype))
     if slope == 0:
         return keras.activations.relu(x, max_value=max_value)
+    if tracing.form(x) is not None:
+        return plain_forms.leaky_relu(x, slope, max_value)
 
     @ops.custom_gradient
     def kernel(x: Any) -> tuple[Any, Any]:

@@ -13,6 +13,8 @@ from keras import ops
 from keras_rectifiers import specs
 from keras_rectifiers.layers import arguments
 from keras_rectifiers.layers import kernels
+from keras_rectifiers.layers import plain_forms
+from keras_rectifiers.layers import tracing
 from keras_rectifiers.layers.scaling import SlopeTraining
 
 _MIN_RANK = 2
@@ -32,6 +34,8 @@ class PReLU(keras.layers.Layer):
     is 0. NaN stays NaN and passes its gradient on. Where `alpha` is 0, or the
     compute dtype rounds it to 0, the value is that of `keras.ops.relu`, bit for bit
     (but that on TensorFlow -0.0 becomes 0.0 in every lane, where ReLU keeps some).
+    A model that is exported holds `relu(x) - alpha * relu(-x)` instead, which
+    runtimes turn into one PReLU; there a slope of 0 gives NaN at -inf.
 
     Input: rank 2 or more, floating point, `(batch, ..., channels)`, or
     `(batch, channels, ...)` for `data_format="channels_first"`. Output: the same
@@ -204,6 +208,12 @@ class PReLU(keras.layers.Layer):
         shape = tuple(self._alpha.shape)
         if self.shared_axes == arguments.SPATIAL and self._channel_axis == 1:
             shape += (1,) * (len(x.shape) - _MIN_RANK)
+        form = tracing.form(x)
+        if form is not None:
+            if form == "max" and not tracing.holds_for_max(self):
+                form = "prelu"
+            alpha = ops.reshape(self.alpha, shape)
+            return plain_forms.prelu(x, alpha, self.max_value, form)
         # The reshape also reads the variable: a kernel takes tensors only.
         alpha = ops.reshape(self._training.slopes(self._alpha), shape)
         return kernels.prelu(x, alpha, self.max_value)
