@@ -3,6 +3,7 @@
 The tests run on the backend that KERAS_BACKEND names (by default TensorFlow).
 """
 
+import gc
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -13,6 +14,10 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # No test needs an accelerator, and rounding differs there.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+# A model is millions of small objects; looking for garbage among them every few
+# hundred took a fifth of the time.
+gc.set_threshold(50_000, 20, 20)
 
 import hypothesis
 import numpy as np
