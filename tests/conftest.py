@@ -15,13 +15,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # No test needs an accelerator, and rounding differs there.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-# A model is millions of small objects; looking for garbage among them every few
-# hundred took a fifth of the time.
-gc.set_threshold(50_000, 20, 20)
-
 import hypothesis
 import numpy as np
 import pytest
+
+# A model is millions of small objects; looking for garbage among them every few
+# hundred took a fifth of the time.
+gc.set_threshold(50_000, 20, 20)
 
 # Compiling a graph makes the first example slow; a deadline would be a coin toss.
 hypothesis.settings.register_profile(
