@@ -116,5 +116,5 @@ def _tensorboard(module: str) -> Any:
     except ImportError as error:
         raise ImportError(
             "Events for TensorBoard need the package tensorboard. Install it with "
-            "`pip install keras_rectifiers[tensorboard]`."
+            '`pip install "keras_rectifiers[tensorboard]"`.'
         ) from error

@@ -66,7 +66,13 @@ def choose_backend() -> str:
     tame_warnings()
     asked = os.environ.get("KERAS_BACKEND")
     if asked:
-        if asked in BACKENDS and not _installed(asked):
+        if asked not in BACKENDS:
+            raise RectifierError(
+                f"The Keras backend must be {', '.join(BACKENDS[:-1])} or "
+                f"{BACKENDS[-1]}. Received: KERAS_BACKEND={asked}. Set it to one of "
+                "them, or unset it."
+            )
+        if not _installed(asked):
             raise RectifierError(
                 f"The Keras backend must be installed. Received: KERAS_BACKEND="
                 f'{asked}. Install it with pip install "keras_rectifiers[{asked}]", '

@@ -296,4 +296,4 @@ def _show(
         lines.append("The change is above --budget-change: nothing written.")
     else:
         lines.append("Nothing written (--dry-run).")
-    show([*plan_tables(plan), *lines])
+    show([*plan_tables(plan, done=target is not None), *lines])

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from keras_rectifiers.cli.options import CRITERIA
-from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import Share
 from keras_rectifiers.cli.options import data_options
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
@@ -51,10 +51,10 @@ from keras_rectifiers.errors import UnsupportedModelError
 @force_option
 @click.option(
     "--fail-above",
-    type=Finite(0),
-    metavar="F",
-    help="Exit with 1 if more than this share (0..1) of the units is dead, or if "
-    "weights, data or units are NaN or infinite.",
+    type=Share(),
+    metavar="SHARE",
+    help="Exit with 1 if more than this share of the units is dead (0.2 or 20%), or "
+    "if weights, data or units are NaN or infinite.",
 )
 @input_shape_option
 @import_option
@@ -117,7 +117,7 @@ def command(
         if report is not None:
             say(f"Report: {report}")
         if exceeded:
-            what = f"More than the share of {fail_above:g} is dead"
+            what = f"More than {fail_above:.4g} of the units are dead"
             what = "NaN or infinity was found" if broken else what
             show([f"{what} (--fail-above)."])
     if exceeded:

@@ -78,7 +78,7 @@ def command(
         "custom_objects": import_modules(imports),
     }
     found = plan(model, "prelu", **given, **choice)
-    parts: list[Any] = plan_tables(found)
+    parts: list[Any] = plan_tables(found, done=False)
     data: dict[str, Any] = json.loads(found.to_json())
     if estimated:
         from keras_rectifiers.estimation.estimate import estimate

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,3 +134,8 @@ def main() -> None:
     Start with `keras-rectifiers demo`: a classifier with dying ReLUs is
     diagnosed, converted to PReLU, verified and fine-tuned, on real images.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A character that a terminal cannot show must not end a command whose work
+        # is done.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -50,6 +50,32 @@ class Finite(click.ParamType[float]):
         return number
 
 
+class Share(click.ParamType[float]):
+    """A share of a whole: a number from 0 to 1, or a percentage such as 20%."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse, and refuse what is no share."""
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("%"))
+        except ValueError:
+            number = math.nan
+        share = number / 100 if text.endswith("%") else number
+        if not 0 <= share <= 1:
+            hint = f" For {text} percent write {text}%." if 1 < number <= 100 else ""  # noqa: PLR2004
+            self.fail(
+                f"{value!r} is not a share: a number from 0 to 1, or a percentage "
+                f"such as 20%.{hint}",
+                param,
+                ctx,
+            )
+        return share
+
+
 class InputShape(click.ParamType[tuple[int | None, ...]]):
     """Lengths of axes, the batch axis first, with commas between them."""
 

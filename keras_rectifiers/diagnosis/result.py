@@ -164,7 +164,7 @@ class Diagnosis:
         except ImportError as error:
             raise ImportError(
                 "to_pandas() needs pandas. Install it with "
-                "`pip install keras_rectifiers[pandas]`, or use .rows."
+                '`pip install "keras_rectifiers[pandas]"`, or use .rows.'
             ) from error
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
 

@@ -10,7 +10,7 @@ try:
 except ImportError as error:
     raise ImportError(
         "Pictures need matplotlib. Install it with "
-        "`pip install keras_rectifiers[report]`."
+        '`pip install "keras_rectifiers[report]"`.'
     ) from error
 
 from keras_rectifiers.plots.canvas import short

@@ -192,7 +192,7 @@ def _environment() -> Any:
     except ImportError as error:
         raise ImportError(
             "A report needs jinja2. Install it with "
-            "`pip install keras_rectifiers[report]`."
+            '`pip install "keras_rectifiers[report]"`.'
         ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_rectifiers.report", "templates"),

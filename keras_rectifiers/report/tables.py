@@ -33,18 +33,20 @@ _VERDICTS = ("dead", "leaking", "dormant", "linear", "alive")
 _MANY = 0.1
 
 
-def plan_tables(plan: Plan) -> list[Any]:
+def plan_tables(plan: Plan, *, done: bool = True) -> list[Any]:
     """A plan: what is replaced by what, what is left and why, what is not seen.
 
     Args:
         plan: The plan.
+        done: Whether it was carried out.
     """
     from keras_rectifiers.surgery.plan import UNSEEN_HEAD  # noqa: PLC0415
     from keras_rectifiers.surgery.plan import replacement_text  # noqa: PLC0415
     from keras_rectifiers.surgery.plan import shape_text  # noqa: PLC0415
     from keras_rectifiers.surgery.plan import unseen_row  # noqa: PLC0415
 
-    parts: list[Any] = [f"{plan.model}: {plan.summary}"]
+    sentence = plan.summary if done else plan.intent
+    parts: list[Any] = [f"{plan.model}: {sentence}"]
     if plan.steps:
         parts.append(
             _table(

@@ -162,7 +162,7 @@ class Plan:
         return made
 
     def __str__(self) -> str:
-        lines = [f"Plan for {self.model!r}: {self.summary}"]
+        lines = [f"Plan for {self.model!r}: {self.intent}"]
         if self.steps:
             head = ("path", "form", "role", "shape", "replaced by", "parameters")
             rows = [
@@ -199,7 +199,15 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """One line: how many are replaced, by what, how many are left, and unseen."""
+        """One line of what was done: how many are replaced, by what, what is left."""
+        return self._sentence("replaced", "added")
+
+    @property
+    def intent(self) -> str:
+        """The same line of what is still to be done."""
+        return self._sentence("to replace", "to add")
+
+    def _sentence(self, replaced: str, added: str) -> str:
         more = counted(self.unseen)
         if not self.steps and not self.skips:
             return f"no rectifier found.{more}"
@@ -209,8 +217,8 @@ class Plan:
         kept = ", ".join(f"{count} {reason}" for reason, count in left.items())
         return (
             f"{len(self.steps)} of {len(self.steps) + len(self.skips)} rectifiers "
-            f"replaced{f' ({made})' if made else ''}, "
-            f"{self.parameters:,} parameters added"
+            f"{replaced}{f' ({made})' if made else ''}, "
+            f"{self.parameters:,} parameters {added}"
             f"{f'; left: {kept}' if kept else ''}.{more}"
         )
 

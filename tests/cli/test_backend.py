@@ -59,6 +59,15 @@ def test_broken_settings_are_passed_over(installed, tmp_path, content):
     assert backend.choose_backend() == "jax"
 
 
+def test_an_unknown_backend_is_named(installed, monkeypatch):
+    """KERAS_BACKEND with another name gives the names that there are."""
+    installed("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+
+    with pytest.raises(RectifierError, match=r"tensorflow, jax or torch.*theano"):
+        backend.choose_backend()
+
+
 def test_no_backend_tells_what_to_install(installed):
     """Without a backend the message has the line that installs one."""
     installed()

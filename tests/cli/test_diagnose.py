@@ -31,7 +31,9 @@ def test_json_has_a_row_for_each_unit(run, made):
     assert [row["verdict"] for row in found["rows"][:4]] == ["dead"] * 4
 
 
-@pytest.mark.parametrize(("threshold", "code"), [("0.2", 1), ("0.99", 0)])
+@pytest.mark.parametrize(
+    ("threshold", "code"), [("0.2", 1), ("0.99", 0), ("20%", 1), ("99%", 0)]
+)
 def test_the_exit_code_tells_a_finding(run, made, threshold, code):
     """--fail-above exits with 1 if more units are dead, with 0 if not."""
     result = run(
@@ -115,13 +117,16 @@ def test_bad_input_is_explained(fails, made, model, data, part):
     assert part in fails("diagnose", made / model, "--data", made / data)
 
 
-@pytest.mark.parametrize("value", ["nan", "-1", "some"])
+@pytest.mark.parametrize("value", ["nan", "-1", "some", "20", "101%"])
 def test_the_threshold_must_be_a_share(fails, made, value):
-    """A threshold that is no finite number of at least 0 is refused."""
-    fails(
+    """A threshold that is no number of 0..1 is refused; 20 may mean 20%."""
+    error = fails(
         *("diagnose", made / "model.keras", "--data", made / "data.npz"),
         f"--fail-above={value}",
     )
+
+    assert "such as 20%" in error
+    assert ("write 20%" in error) == (value == "20")
 
 
 def test_report_is_written_with_the_causes(run, made, tmp_path):

@@ -95,7 +95,7 @@ def test_an_estimate_stands_beside_the_plan(run, made):
         "inspect", made / "model.keras", "--estimate", "--input-range", "0", "1"
     )
 
-    assert "2 of 2 rectifiers replaced" in result.stdout
+    assert "2 of 2 rectifiers to replace" in result.stdout
     assert "proven for inputs in [0, 1]" in result.stdout
     dead = next(
         line.split()[2]

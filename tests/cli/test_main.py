@@ -1,5 +1,9 @@
 import importlib.util
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -9,6 +13,8 @@ from keras_rectifiers.cli.main import COMMANDS
 from keras_rectifiers.cli.main import Commands
 from keras_rectifiers.cli.main import main
 from keras_rectifiers.errors import DataError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_help_lists_every_command_and_the_exit_codes(run):
@@ -134,3 +140,22 @@ def test_json_is_the_only_thing_on_stdout(run, made):
     result = run("inspect", made / "model.keras", "--json")
 
     assert json.loads(result.stdout)["model"] == "small"
+
+
+def test_a_character_that_the_screen_lacks_ends_nothing(made, tmp_path):
+    """With ASCII output a name of other letters is shown in escapes, exit code 0."""
+    model = tmp_path / "modèle.keras"
+    model.write_bytes((made / "model.keras").read_bytes())
+
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_rectifiers", "convert", model, "übung.keras"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert r"Written: \xfcbung.keras" in done.stdout
+    assert (tmp_path / "übung.keras").exists()

@@ -30,7 +30,7 @@ MODEL = functional(
 )
 
 _GOLDEN = """\
-Plan for 'model': 2 of 5 rectifiers replaced (2 by PReLU), 8 parameters added; left: 2 kind, 1 output.
+Plan for 'model': 2 of 5 rectifiers to replace (2 by PReLU), 8 parameters to add; left: 2 kind, 1 output.
 
   path    form                      role    shape  replaced by                  parameters
   first   Dense(activation='relu')  hidden  4      PReLU(alpha=0)               +4
