@@ -49,7 +49,7 @@ def test_the_python_example_of_the_readme_runs(folder, capsys):
     exec(compile(code, "README.md", "exec"), {})
 
     printed = capsys.readouterr().out
-    assert "6 of 6 rectifiers replaced" in printed
+    assert "6 of 6 rectifiers to replace" in printed
     assert "bit-equal" in printed
     assert "of 224 units are dead" in printed
 
