@@ -384,7 +384,9 @@ def load_model(
             for `plan`.
 
     Returns:
-        The live `keras.Model`, with its weights, compile and optimizer state.
+        The live `keras.Model`, with its weights, compile and optimizer state. On JAX
+        it runs compiled and on torch not, as models do there by default, also where
+        another backend saved it; `jit_compile` says so, and may be set.
 
     Raises:
         ArchiveError: The path holds no whole Keras model.

@@ -27,6 +27,7 @@ from keras_rectifiers.finetuning.prescriptions import SLOPES
 from keras_rectifiers.finetuning.prescriptions import Prescription
 from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.live import rectifiers
+from keras_rectifiers.live.compiling import suit_backend
 from keras_rectifiers.revival import reset_norms
 from keras_rectifiers.revival import revive
 from keras_rectifiers.revival import revive_outputs
@@ -107,6 +108,7 @@ def treat(order: Order, prescription: Prescription) -> Treated:
     if lent:
         model = _with_slopes(model, lent)
     optimizers.prepare(model, **order.compiling)
+    done += filter(None, [suit_backend(model)])
     if prescription.fresh_optimizer:
         done.append(optimizers.renew(model, order.compiling.get("learning_rate")))
     keeps = wanted == CONVERT

@@ -24,6 +24,7 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.files.writing import check_model_target
 from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.live.compiling import suit_backend
 from keras_rectifiers.surgery.optimizer_layout import of_every_backend
 
 #: Where Keras counts the names that it makes up.
@@ -42,6 +43,8 @@ def load(
 ) -> keras.Model:
     """Load a model with Keras; nothing in the file runs (safe mode).
 
+    It runs compiled where the backend's models do, whatever backend saved it.
+
     Args:
         path: A `.keras` file.
         told: What errors and warnings call it, where it stands for another file.
@@ -56,13 +59,17 @@ def load(
     told = told or path
     try:
         with _names_from_the_start(), _compiled_as_saved():
+            objects = dict(custom_objects or {})
             if compiled:
-                return keras.saving.load_model(path, dict(custom_objects or {}))
-            return _load(path, told, dict(custom_objects or {}))
+                model = keras.saving.load_model(path, objects)
+            else:
+                model = _load(path, told, objects)
     except RectifierError:
         raise
     except Exception as error:
         raise explained(told, error) from error
+    suit_backend(model)
+    return model
 
 
 @contextlib.contextmanager
