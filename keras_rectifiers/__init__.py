@@ -23,6 +23,7 @@ _HOMES = {
     "diff": "keras_rectifiers.conversion.diff",
     "estimate": "keras_rectifiers.estimation.estimate",
     "explain": "keras_rectifiers.diagnosis.causes.explain",
+    "export": "keras_rectifiers.exporting.export",
     "finetune": "keras_rectifiers.finetuning.finetune",
     "fold": "keras_rectifiers.folding.fold",
     "fold_file": "keras_rectifiers.folding.fold",

@@ -60,3 +60,7 @@ class ArgumentError(RectifierError, ValueError):
 
 class DataError(RectifierError):
     """A data set cannot be read, or does not fit the model."""
+
+
+class ExportError(RectifierError):
+    """An exporter is missing, fails, crashes, hangs, or cannot write an operation."""

@@ -32,6 +32,7 @@ COMMANDS = {
     "upgrade": "keras_rectifiers.cli.upgrade",
     "finetune": "keras_rectifiers.cli.finetune",
     "fold": "keras_rectifiers.cli.fold",
+    "export": "keras_rectifiers.cli.export",
     "revert": "keras_rectifiers.cli.revert",
     "diff": "keras_rectifiers.cli.diff",
 }
@@ -44,8 +45,8 @@ _GIVEN = "keras_rectifiers.given"
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding over the threshold that was asked for "
-    "(diagnose --fail-above, convert --verify), a difference (diff), or a run that did "
-    "not help (finetune); 2 an error, told in one sentence."
+    "(diagnose --fail-above, convert --verify), a difference (diff, export), or a run "
+    "that did not help (finetune); 2 an error, told in one sentence."
 )
 
 

@@ -1,0 +1,188 @@
+"""`keras-rectifiers export`: a saved model for another runtime, verified there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_shape_option
+from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import weights_option
+
+FORMATS = ("litert", "onnx", "savedmodel", "openvino", "torch")
+
+
+@click.command("export", short_help="Write a model for another runtime, verified.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(FORMATS),
+    help="What to write (default: by the ending of TARGET: .tflite, .onnx, .xml for "
+    "openvino, .pt2 for torch).",
+)
+@click.option(
+    "--int8",
+    is_flag=True,
+    help="Store weights and activations in 8 bits, calibrated on --data (litert, "
+    "onnx).",
+)
+@click.option(
+    "--float16", is_flag=True, help="Store weights in 16 bits (litert, openvino)."
+)
+@click.option(
+    "--dynamic", is_flag=True, help="Store weights alone in 8 bits (litert, onnx)."
+)
+@click.option(
+    "--opset",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Version of the operations of ONNX (default: the exporter's own).",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Samples in each run (default: any number; 1 for recurrent layers in litert).",
+)
+@click.option(
+    "--data",
+    "spec",
+    metavar="DATA",
+    help="Compare on this, and calibrate --int8 by it: .npz, .npy, a folder of "
+    "images, or package.module:function (default: 16 samples are made up).",
+)
+@click.option(
+    "--scale",
+    type=Finite(0, above=True),
+    default=1.0,
+    help="Multiply the inputs of --data by this (default: 1).",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Use at most so many samples of --data, evenly spaced.",
+)
+@click.option(
+    "--input-range",
+    type=Finite(),
+    nargs=2,
+    metavar="LO HI",
+    help="Range of made-up samples (default: normal numbers).",
+)
+@click.option(
+    "--tolerance",
+    type=Finite(0),
+    help="Greatest difference of outputs, as a share of the largest output (default: "
+    "1e-5; 0.01 with --float16; 0.05 of the mean difference with --int8 and "
+    "--dynamic).",
+)
+@click.option(
+    "--no-twin",
+    is_flag=True,
+    help="Do not compare with the same model with plain ReLUs.",
+)
+@click.option(
+    "--timeout",
+    type=Finite(0, above=True),
+    default=1200.0,
+    metavar="SECONDS",
+    help="End the process that exports after this time (default: 1200).",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace files that exist already, and keep a file whose outputs are past "
+    "the tolerance.",
+)
+@weights_option
+@input_shape_option
+@import_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: Path,
+    target: Path,
+    name: str | None,
+    int8: bool,
+    float16: bool,
+    dynamic: bool,
+    opset: int | None,
+    batch: int | None,
+    spec: str | None,
+    scale: float,
+    limit: int,
+    input_range: tuple[float, float] | None,
+    tolerance: float | None,
+    no_twin: bool,
+    timeout: float,
+    force: bool,
+    weights: Path | None,
+    input_shape: tuple[int | None, ...] | None,
+    imports: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Write MODEL to TARGET for another runtime, run it there, and compare.
+
+    Each rectifier becomes the operation that the runtime has for it. A converter
+    that crashes or hangs leaves nothing behind but one sentence.
+
+    Exit code 1: the outputs are past the tolerance; nothing is written without
+    --force.
+    """
+    from keras_rectifiers.cli.backend import choose_backend
+    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.exporting.export import export
+    from keras_rectifiers.exporting.result import ExportVerificationError
+
+    objects = import_modules(imports)
+    choose_backend()
+    try:
+        result = export(
+            model,
+            target,
+            name,
+            data=spec,
+            int8=int8,
+            float16=float16,
+            dynamic=dynamic,
+            opset=opset,
+            batch=batch,
+            tolerance=tolerance,
+            input_range=input_range,
+            scale=scale,
+            limit=limit,
+            twin=not no_twin,
+            weights=weights,
+            input_shape=input_shape,
+            custom_objects=objects,
+            overwrite=force,
+            force=force,
+            timeout=timeout,
+        )
+    except ExportVerificationError as error:
+        _show(error.result, as_json=as_json)
+        ctx.exit(1)
+    _show(result, as_json=as_json)
+    if not result.holds:
+        ctx.exit(1)
+
+
+def _show(result: Any, *, as_json: bool) -> None:
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.report.export_tables import export_tables
+
+    if as_json:
+        show_json(result.to_dict())
+    else:
+        written = f"Written: {result.target}" if result.target else "Nothing written."
+        show([*export_tables(result), written])

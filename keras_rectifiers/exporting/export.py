@@ -1,0 +1,282 @@
+"""Export a model for another runtime, verified in that runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_rectifiers.errors import ArgumentError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.exporting import formats
+from keras_rectifiers.exporting import handover
+from keras_rectifiers.exporting import own_code
+from keras_rectifiers.exporting import placing
+from keras_rectifiers.exporting import processes
+from keras_rectifiers.exporting.request import Request
+from keras_rectifiers.exporting.result import ExportedRectifier
+from keras_rectifiers.exporting.result import ExportResult
+from keras_rectifiers.exporting.result import ExportVerificationError
+from keras_rectifiers.files import data as data_sets
+
+__all__ = [
+    "ExportResult",
+    "ExportVerificationError",
+    "ExportedRectifier",
+    "export",
+]
+
+StrPath = str | os.PathLike[str]
+
+_TIMEOUT = 1200.0
+_LIMIT = 500
+_DEFAULT_BACKEND = "tensorflow"
+
+
+def export(
+    model: Any,
+    target: StrPath,
+    format: str | None = None,  # noqa: A002 - as in keras.Model.export
+    *,
+    data: Any = None,
+    int8: bool = False,
+    float16: bool = False,
+    dynamic: bool = False,
+    opset: int | None = None,
+    batch: int | None = None,
+    tolerance: float | None = None,
+    input_range: tuple[float, float] | None = None,
+    scale: float = 1.0,
+    limit: int = _LIMIT,
+    seed: int = 0,
+    twin: bool = True,
+    weights: StrPath | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    force: bool = False,
+    timeout: float = _TIMEOUT,
+) -> ExportResult:
+    """Write a model as a file for another runtime, run it there, and compare.
+
+    Rectifiers are written in the form that the runtime has an operation for. All of
+    it happens in a child process: a converter that crashes, hangs or logs an error
+    costs one sentence. The target appears whole and verified, or not at all.
+
+    Args:
+        model: A live `keras.Model`, or the path of a saved one, as `convert_file`
+            takes it; it is not changed. The child process imports the modules of a
+            model's own classes again.
+        target: The file to write: `.tflite`, `.onnx`, `.xml` (with its `.bin`) or
+            `.pt2`; for a SavedModel a folder.
+        format: `"litert"`, `"onnx"`, `"savedmodel"`, `"openvino"` or `"torch"`.
+            Default None: by the ending of the target.
+        data: On what the file is compared, and int8 is calibrated: arrays, `(x, y)`,
+            `Data`, a data set object, or what `--data` takes as text. Default None:
+            16 samples are made up.
+        int8: Whether weights and activations have 8 bits; needs `data`.
+        float16: Whether weights are stored in 16 bits.
+        dynamic: Whether weights alone have 8 bits.
+        opset: Version of the operations of ONNX. Default None: the exporter's own.
+        batch: Samples in each run. Default None: any number, but for recurrent
+            layers in LiteRT, which get 1.
+        tolerance: Greatest difference of outputs, as a share of the largest output
+            (of 1, where that is smaller). Default None: 1e-5 in float32, 1e-2 in
+            float16, both of the largest difference; 5e-2 of the mean difference with
+            8 bits.
+        input_range: `(lo, hi)` of made-up samples. Default None: normal numbers.
+        scale: Factor for inputs where `data` is a text.
+        limit: Most samples of `data` that are used. Default 500.
+        seed: Of made-up samples. Default 0.
+        twin: Whether the same model with plain ReLUs is exported, too, to compare
+            speed and differences; it is not kept. Default True.
+        weights: File of the weights, for an architecture.
+        input_shape: As for `plan`.
+        custom_objects: Classes and functions of the model, which the child process
+            must be able to import.
+        overwrite: Whether an existing target may be replaced.
+        force: Whether the file is kept though its outputs are past the tolerance.
+        timeout: Seconds after which the child process is ended. Default 1200.
+
+    Returns:
+        The result: print it, or ask `to_dict()`.
+
+    Raises:
+        ArchiveError: The source is no model, or the target exists or cannot be
+            written.
+        ArgumentError: An option does not go with the format or with the model.
+        ExportError: Something that the format needs is not installed, or an exporter
+            fails, crashes or takes too long.
+        UnsupportedModelError: An operation of the model has no counterpart.
+        DataError: The data cannot be read, or do not fit.
+        ExportVerificationError: Outputs are past the tolerance; it has the result.
+        TypeError: `model` is neither a model nor a path.
+
+    Example:
+        >>> import keras, keras_rectifiers
+        >>> model = keras.Sequential(
+        ...     [keras.Input((4,)), keras.layers.Dense(8), keras.layers.PReLU()]
+        ... )
+        >>> result = keras_rectifiers.export(model, "m.tflite")  # doctest: +SKIP
+    """
+    form = formats.wanted(format, Path(target))
+    precision = _precision(form, int8=int8, float16=float16, dynamic=dynamic)
+    _check_numbers(form, opset, batch, tolerance, limit, timeout)
+    if precision == formats.INT8 and data is None:
+        raise ArgumentError(
+            "int8 is calibrated on data. Received: int8=True and no data. Pass inputs "
+            "of the kind that the model will meet as data= (--data)."
+        )
+    source = model if isinstance(model, str | os.PathLike) else None
+    placing.check(source, target, form, overwrite=overwrite)
+    backend = formats.backend_for(form, _backend_in_use())
+    request = Request(
+        model="",
+        told="",
+        format=form.name,
+        target="",
+        precision=precision,
+        opset=opset,
+        batch=batch,
+        tolerance=tolerance,
+        scale=scale,
+        limit=limit,
+        input_range=input_range,
+        seed=seed,
+        twin=twin,
+        weights=None if weights is None else str(weights),
+        input_shape=None if input_shape is None else tuple(input_shape),
+    )
+    with placing.placing(target, form, overwrite=overwrite) as place:
+        request = dataclasses.replace(
+            request,
+            target=str(place.path),
+            **_model(model, place.folder, custom_objects),
+            **_data(data, place.folder, limit),
+        )
+        request.write(place.folder / processes.REQUEST)
+        found = processes.run(place.folder, backend, timeout)
+        lost = found.pop("lost")
+        result = ExportResult.from_dict(found)
+        if lost:
+            said = f"There is no comparison with the plain ReLU twin: it {lost}."
+            result = dataclasses.replace(result, fallbacks=(*result.fallbacks, said))
+        if not result.holds and not force:
+            raise ExportVerificationError(result)
+        place.keep()
+    return dataclasses.replace(result, target=str(target))
+
+
+def _precision(
+    form: formats.Format, *, int8: bool, float16: bool, dynamic: bool
+) -> str:
+    given = {formats.INT8: int8, formats.FLOAT16: float16, formats.DYNAMIC: dynamic}
+    asked = [name for name, is_asked in given.items() if is_asked]
+    if len(asked) > 1:
+        raise ArgumentError(
+            "A file has one precision. Received: "
+            f"{' and '.join(asked)}. Leave all but one out."
+        )
+    if not asked:
+        return formats.FLOAT32
+    if asked[0] not in form.precisions:
+        able = [each.name for each in formats.FORMATS.values()]
+        able = [n for n in able if asked[0] in formats.FORMATS[n].precisions]
+        raise ArgumentError(
+            f"{asked[0]} goes with the formats {', '.join(able)}. Received: "
+            f"format={form.name!r}. Leave it out, or choose another format."
+        )
+    return asked[0]
+
+
+def _check_numbers(
+    form: formats.Format,
+    opset: int | None,
+    batch: int | None,
+    tolerance: float | None,
+    limit: int,
+    timeout: float,
+) -> None:
+    if opset is not None and not form.has_opset:
+        raise ArgumentError(
+            f"opset goes with the format onnx. Received: opset={opset} and "
+            f"format={form.name!r}. Leave it out."
+        )
+    numbers: dict[str, Any] = {"opset": opset, "batch": batch, "limit": limit}
+    for name, value in numbers.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (whole and value > 0):
+            raise ArgumentError(
+                f"{name} must be a whole number above 0. Received: {name}={value!r}."
+            )
+    if tolerance is not None and not 0 <= tolerance < float("inf"):
+        raise ArgumentError(
+            "tolerance must be a finite number of at least 0. Received: "
+            f"tolerance={tolerance!r}."
+        )
+    if not timeout > 0:
+        raise ArgumentError(
+            f"timeout must be a number of seconds above 0. Received: {timeout!r}."
+        )
+
+
+def _backend_in_use() -> str:
+    """The backend of the calling program, where Keras is loaded or configured."""
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        return str(keras.backend.backend())
+    return os.environ.get("KERAS_BACKEND") or _DEFAULT_BACKEND
+
+
+def _model(
+    model: Any, folder: Path, custom_objects: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The fields of a request that say which model is exported."""
+    objects = dict(custom_objects or {})
+    if isinstance(model, str | os.PathLike):
+        return {
+            "model": str(model),
+            "told": str(model),
+            "modules": own_code.modules(),
+            "custom_objects": own_code.places(objects),
+        }
+    if not hasattr(model, "save") or not hasattr(model, "layers"):
+        raise TypeError(
+            "model must be a keras.Model or a path. Received: "
+            f"{model!r} of type {type(model).__name__}."
+        )
+    path = folder / "model.keras"
+    try:
+        model.save(path)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UnsupportedModelError(
+            "A live model must be one that Keras can save, to be exported. Received: "
+            f"{model.name!r}, for which it says: {said} Give its classes a get_config."
+        ) from error
+    return {
+        "model": str(path),
+        "told": str(model.name),
+        "modules": own_code.modules(model),
+        "custom_objects": own_code.places(objects),
+    }
+
+
+def _data(data: Any, folder: Path, limit: int) -> dict[str, Any]:
+    """The fields of a request that say on what the file is compared."""
+    if data is None:
+        return {}
+    if isinstance(data, str | os.PathLike):
+        return {"data": str(data)}
+    given = data_sets.given(data)
+    if given.is_stream:
+        from keras_rectifiers.exporting import samples  # noqa: PLC0415 (loads Keras)
+
+        given = samples.gathered(given.x, limit, given.source)
+    path = folder / "data.npz"
+    handover.write(given.limited(limit), path)
+    return {"data": str(path), "handed_over": True}

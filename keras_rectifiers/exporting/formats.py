@@ -1,0 +1,164 @@
+"""The formats that a model can be exported to: plain data, nothing is imported."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.util
+from pathlib import Path
+
+from keras_rectifiers.errors import ArgumentError
+from keras_rectifiers.errors import ExportError
+
+INT8 = "int8"
+FLOAT16 = "float16"
+DYNAMIC = "dynamic"
+FLOAT32 = "float32"
+
+TENSORFLOW = "tensorflow"
+TORCH = "torch"
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One format, and what it needs."""
+
+    #: As `format=` and `--format` name it.
+    name: str
+    #: What people call it.
+    title: str
+    #: Ending of its files; empty for a folder.
+    suffix: str
+    #: The extra of this package that installs what it needs.
+    extra: str
+    #: Keras backend that can write it -> the modules that this takes, the preferred
+    #: backend first.
+    backends: dict[str, tuple[str, ...]]
+    #: How numbers can be stored, beside float32.
+    precisions: tuple[str, ...] = ()
+    #: Whether there are versions of its operations to choose from.
+    has_opset: bool = False
+    #: Endings of the files that go with the one that is named.
+    beside: tuple[str, ...] = ()
+
+    @property
+    def install(self) -> str:
+        """The command that installs what it needs."""
+        return f'pip install "keras_rectifiers[{self.extra}]"'
+
+
+_ONNX = ("onnx", "onnxscript", "onnxruntime")
+
+_ALL = (
+    Format(
+        "litert",
+        "LiteRT",
+        ".tflite",
+        "export-litert",
+        {TENSORFLOW: ("tensorflow",)},
+        precisions=(INT8, FLOAT16, DYNAMIC),
+    ),
+    Format(
+        "onnx",
+        "ONNX",
+        ".onnx",
+        "export-onnx",
+        {
+            TENSORFLOW: ("tensorflow", "tf2onnx", *_ONNX),
+            TORCH: ("torch", *_ONNX),
+        },
+        precisions=(INT8, DYNAMIC),
+        has_opset=True,
+    ),
+    Format(
+        "savedmodel",
+        "SavedModel",
+        "",
+        "tensorflow",
+        {TENSORFLOW: ("tensorflow",)},
+    ),
+    Format(
+        "openvino",
+        "OpenVINO",
+        ".xml",
+        "export-openvino",
+        {TENSORFLOW: ("tensorflow", "openvino"), TORCH: ("torch", "openvino")},
+        precisions=(FLOAT16,),
+        beside=(".bin",),
+    ),
+    Format("torch", "torch.export", ".pt2", "torch", {TORCH: ("torch",)}),
+)
+#: Name -> format.
+FORMATS = {each.name: each for each in _ALL}
+#: Ending of a file -> format.
+SUFFIXES = {each.suffix: each for each in _ALL if each.suffix}
+
+
+def wanted(name: str | None, target: Path) -> Format:
+    """The format that is asked for, by its name or by the target's ending.
+
+    Args:
+        name: Its name, or None for what the target's ending says.
+        target: The file, or the folder of a SavedModel, to write.
+
+    Raises:
+        ArgumentError: There is no such format, or the target's ending is not its own.
+    """
+    if name is None:
+        if target.suffix in SUFFIXES:
+            return SUFFIXES[target.suffix]
+        endings = ", ".join(f"{key} ({each.name})" for key, each in SUFFIXES.items())
+        raise ArgumentError(
+            "The target's ending must tell the format where none is given. Received: "
+            f"{str(target)!r}. Name a file that ends in {endings}, or pass format= "
+            f"(--format), one of {', '.join(FORMATS)}."
+        )
+    if name not in FORMATS:
+        near = difflib.get_close_matches(str(name), FORMATS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ArgumentError(
+            f"format must be one of {', '.join(FORMATS)}. Received: {name!r}.{hint}"
+        )
+    found = FORMATS[name]
+    if target.suffix != found.suffix and (found.suffix or target.suffix in SUFFIXES):
+        ending = f"a file that ends in {found.suffix}" if found.suffix else "a folder"
+        raise ArgumentError(
+            f"{found.title} is written as {ending}. Received: {str(target)!r}. Name "
+            f"the target accordingly, such as {target.stem}{found.suffix}."
+        )
+    return found
+
+
+def backend_for(form: Format, current: str) -> str:
+    """The Keras backend by which a format is written.
+
+    Args:
+        form: The format.
+        current: The backend in use; it is kept where it can write the format.
+
+    Raises:
+        ExportError: What the format needs is not installed.
+    """
+    order = sorted(form.backends, key=lambda name: name != current)
+    for backend in order:
+        if not missing(form, backend):
+            return backend
+    lacking = ", ".join(missing(form, order[0]))
+    raise ExportError(
+        f"{form.title} needs modules that are not installed: {lacking} (Keras backend "
+        f"{order[0]!r}). Install them with {form.install}."
+    )
+
+
+def missing(form: Format, backend: str) -> list[str]:
+    """The modules that a backend needs for a format and that are not installed.
+
+    Args:
+        form: The format.
+        backend: One of its backends.
+    """
+    return [each for each in form.backends[backend] if not _installed(each)]
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

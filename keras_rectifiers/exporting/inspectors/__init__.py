@@ -1,0 +1,1 @@
+"""One module for each format: the operations of a file, and those that rectify."""

@@ -1,0 +1,128 @@
+"""The operations of a LiteRT file, read from its flatbuffer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rectifiers.exporting.inspectors.found import Inspection
+from keras_rectifiers.exporting.inspectors.found import Rectifying
+from keras_rectifiers.exporting.inspectors.found import slopes
+
+#: Operations after a rectifier that are its upper bound.
+_CAPS = ("MINIMUM",)
+
+
+def inspect(path: Path) -> Inspection:
+    """What a file consists of.
+
+    Args:
+        path: The file.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0)
+    names = {
+        value: name
+        for name, value in vars(schema.BuiltinOperator).items()
+        if isinstance(value, int)
+    }
+    graphs = [_Graph(model, graph, names, schema) for graph in model.subgraphs]
+    operations = Counter(name for each in graphs for name, _ in each.nodes)
+    foreign = [
+        (name, each.place(node))
+        for each in graphs
+        for name, node in each.nodes
+        if name not in names.values()
+    ]
+    rectifying = [found for each in graphs for found in each.rectifying()]
+    return Inspection(dict(operations), tuple(rectifying), tuple(foreign))
+
+
+class _Graph:
+    def __init__(self, model: Any, graph: Any, names: Any, schema: Any) -> None:
+        self._model = model
+        self._graph = graph
+        self._types = {
+            schema.TensorType.FLOAT32: "float32",
+            schema.TensorType.FLOAT16: "float16",
+            schema.TensorType.INT8: "int8",
+            schema.TensorType.INT16: "int16",
+        }
+        self.nodes = [(self._name(node, names), node) for node in graph.operators or ()]
+        self._makers = {
+            int(index): pair for pair in self.nodes for index in pair[1].outputs
+        }
+        self._readers: dict[int, list[str]] = {}
+        for name, node in self.nodes:
+            for index in node.inputs:
+                self._readers.setdefault(int(index), []).append(name)
+
+    def _name(self, node: Any, names: Any) -> str:
+        code = self._model.operatorCodes[node.opcodeIndex]
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        name = names.get(number, f"operation {number}")
+        return (code.customCode or b"CUSTOM").decode() if name == "CUSTOM" else name
+
+    def place(self, node: Any) -> str:
+        """The name of what a node computes, which begins with its layer."""
+        name = self._graph.tensors[node.outputs[0]].name or b""
+        return str(name.decode()).split(";", maxsplit=1)[0]
+
+    def rectifying(self) -> Iterator[Rectifying]:
+        """The rectifiers with slopes, in running order."""
+        for name, node in self.nodes:
+            if name == "PRELU":
+                made = self._constant(int(node.inputs[1]))
+                if made is not None:
+                    yield self._found((name,), node, *made)
+            elif name == "LEAKY_RELU":
+                slope = np.float64(node.builtinOptions.alpha)
+                yield self._found((name,), node, slopes(slope), 1e-7)
+            elif name == "MAXIMUM":
+                made = self._scaled(node)
+                if made is not None:
+                    yield self._found(("MUL", name), node, *made)
+
+    def _found(
+        self, names: tuple[str, ...], node: Any, values: Any, rounding: float
+    ) -> Rectifying:
+        readers = self._readers.get(int(node.outputs[0]), [])
+        caps = tuple(readers) if len(readers) == 1 and readers[0] in _CAPS else ()
+        return Rectifying((*names, *caps), values, native=True, rounding=rounding)
+
+    def _scaled(self, node: Any) -> tuple[Any, float] | None:
+        """The slopes of `max(x, slopes * x)`."""
+        first, second = (int(index) for index in node.inputs)
+        for plain, product in ((first, second), (second, first)):
+            name, maker = self._makers.get(product, ("", None))
+            if name != "MUL":
+                continue
+            operands = [int(index) for index in maker.inputs]
+            if plain in operands:
+                operands.remove(plain)
+                return self._constant(operands[0])
+        return None
+
+    def _constant(self, index: int) -> tuple[Any, float] | None:
+        """The numbers of a constant, and how far rounding may have moved them."""
+        maker, node = self._makers.get(index, ("", None))
+        if maker == "DEQUANTIZE":
+            return self._constant(int(node.inputs[0]))
+        tensor = self._graph.tensors[index]
+        data = self._model.buffers[tensor.buffer].data
+        dtype = self._types.get(tensor.type)
+        if data is None or dtype is None or not len(data):
+            return None
+        raw = np.frombuffer(bytes(data), dtype).astype("float64")
+        values = raw.reshape([] if tensor.shape is None else list(tensor.shape))
+        held = tensor.quantization
+        if dtype.startswith("int") and held is not None and held.scale is not None:
+            scale = np.asarray(held.scale, "float64")
+            zero = np.asarray(held.zeroPoint if held.zeroPoint is not None else 0)
+            return slopes((values - zero) * scale), float(scale.max())
+        return slopes(values), 1e-3 if dtype == "float16" else 0.0

@@ -1,0 +1,129 @@
+"""A place to write to that becomes the target when all is well, or vanishes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.exporting.formats import Format
+from keras_rectifiers.files.writing import check_target
+from keras_rectifiers.files.writing import replacing
+
+StrPath = str | os.PathLike[str]
+
+#: What every SavedModel has.
+_SAVED_MODEL = "saved_model.pb"
+
+
+def check(
+    source: StrPath | None, target: StrPath, form: Format, *, overwrite: bool
+) -> None:
+    """Refuse a target that cannot or must not be written, before any work.
+
+    Args:
+        source: The path of the model; None for a live one.
+        target: What is to be written.
+        form: Its format.
+        overwrite: Whether an existing target may be replaced.
+
+    Raises:
+        ArchiveError: Says what to name instead.
+    """
+    path = Path(target)
+    if source is not None and not Path(source).exists():
+        raise ArchiveError(
+            f"The source must exist. Received: {str(source)!r}, where there is nothing."
+        )
+    if form.suffix or not path.is_dir():
+        for each in _all(path, form):
+            check_target(source, each, overwrite=overwrite)
+        return
+    if source is not None and path.samefile(source):
+        raise ArchiveError(
+            "The target must be another folder than the source. Received: "
+            f"{str(path)!r} for both. Name a new folder."
+        )
+    if not overwrite or not (path / _SAVED_MODEL).is_file():
+        raise ArchiveError(
+            f"The target must not exist. Received: the folder {str(path)!r}, which "
+            "does. Name a new folder; one that holds a SavedModel is replaced with "
+            "overwrite=True (--force)."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a child process writes."""
+
+    #: Folder for everything that is needed on the way.
+    folder: Path
+    #: The file or folder to write, with the name that it is to have.
+    path: Path
+    target: Path
+    form: Format
+    overwrite: bool
+
+    def keep(self) -> None:
+        """Give what was written its name.
+
+        Raises:
+            ArchiveError: It cannot be had, or appeared meanwhile.
+        """
+        if not self.form.suffix:
+            self._keep_folder()
+            return
+        # The file that is named comes last: where it is, all is.
+        pairs = zip(
+            _all(self.path, self.form), _all(self.target, self.form), strict=True
+        )
+        for made, target in reversed(list(pairs)):
+            with replacing(target, overwrite=self.overwrite) as temporary:
+                made.replace(temporary)
+
+    def _keep_folder(self) -> None:
+        try:
+            if self.overwrite and self.target.is_dir():
+                self.target.rename(self.folder / "replaced")
+            self.path.rename(self.target)
+        except OSError as error:
+            raise ArchiveError(
+                f"The target must be writable. Received: {str(self.target)!r}, which "
+                f"failed with {error.strerror}. Nothing was written."
+            ) from error
+
+
+@contextlib.contextmanager
+def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Place]:
+    """A folder beside the target, which goes at the end with what is left in it.
+
+    Args:
+        target: What is to be written.
+        form: Its format.
+        overwrite: Whether an existing target may be replaced.
+
+    Yields:
+        The place; its `keep` writes the target.
+    """
+    path = Path(target)
+    try:
+        folder = tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        raise ArchiveError(
+            f"The target's folder must be writable. Received: {str(path)!r}, which "
+            f"failed with {error.strerror}."
+        ) from error
+    with folder as name:
+        out = Path(name) / "out"
+        out.mkdir()
+        yield Place(Path(name).resolve(), out / path.name, path, form, overwrite)
+
+
+def _all(path: Path, form: Format) -> tuple[Path, ...]:
+    return (path, *map(path.with_suffix, form.beside))

@@ -1,0 +1,213 @@
+"""Open the model in the child process, and bring it into the form to export."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_rectifiers import specs
+from keras_rectifiers.conversion import verbs
+from keras_rectifiers.errors import ExportError
+from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.exporting import formats
+from keras_rectifiers.exporting.request import Request
+from keras_rectifiers.folding.fold import fold
+from keras_rectifiers.graph.roles import ROLES
+from keras_rectifiers.layers.tracing import Form
+from keras_rectifiers.live import layers
+from keras_rectifiers.live import rectifiers
+from keras_rectifiers.live import state
+
+_FIXED_BATCH = (
+    "The batch is fixed at 1: with recurrent layers and an open batch LiteRT needs "
+    "operations of TensorFlow (Flex). Another one is given by batch= (--batch)."
+)
+
+
+def opened(request: Request) -> Any:
+    """The model that is asked for, loaded in safe mode.
+
+    Args:
+        request: The request.
+
+    Raises:
+        ExportError: A module or a custom object is not found.
+        RectifierError: As for `load_model`.
+    """
+    objects = _custom_objects(request)
+    return verbs.load_model(
+        request.model,
+        weights=request.weights,
+        input_shape=request.input_shape,
+        custom_objects=objects,
+    )
+
+
+def _custom_objects(request: Request) -> dict[str, Any]:
+    try:
+        for module in request.modules:
+            importlib.import_module(module)
+        made = {}
+        for name, place in request.custom_objects.items():
+            module, _, qualified = place.partition(":")
+            made[name] = operator.attrgetter(qualified)(importlib.import_module(module))
+    except Exception as error:
+        raise ExportError(
+            "The process that exports imports the modules of a model's own classes "
+            f"again. It received {type(error).__name__}: {error}. Define the classes "
+            "in a module that can be imported."
+        ) from error
+    return made
+
+
+def in_float32(model: Any) -> list[str]:
+    """Have a model of mixed precision compute in float32; its weights are that already.
+
+    Args:
+        model: The model; it is changed.
+
+    Returns:
+        What was done, in words; nothing where nothing was.
+    """
+    found = set()
+    for layer in layers.flat(model):
+        policy = layer.dtype_policy
+        if policy.compute_dtype == policy.variable_dtype or policy.quantization_mode:
+            continue
+        found.add(policy.name)
+        layer.dtype_policy = keras.DTypePolicy(policy.variable_dtype)
+    if not found:
+        return []
+    names = ", ".join(sorted(found))
+    return [f"The file computes in float32: the policy {names} is for training."]
+
+
+def folded(model: Any) -> tuple[Any, list[str]]:
+    """A model whose rectifiers with slopes of 0 are plain ReLUs, bit for bit.
+
+    Args:
+        model: The model; it is not changed.
+
+    Returns:
+        The model, and what was done in words.
+    """
+    zero = [
+        each.path
+        for each in with_slopes(model)
+        if not slopes_of(each).any() and "#" not in each.path
+    ]
+    if not zero:
+        return model, []
+    with contextlib.suppress(RectifierError):
+        result = fold(model, include=zero)
+        count = len(result.sites)
+        if count:
+            said = "1 rectifier" if count == 1 else f"{count} rectifiers"
+            return result.model, [
+                f"{said} with slopes of 0 became plain ReLUs, bit for bit."
+            ]
+    return model, []
+
+
+def twin(model: Any) -> Any:
+    """The same model with plain ReLUs in place of all rectifiers with slopes.
+
+    Args:
+        model: The model; it is not changed.
+
+    Raises:
+        RectifierError: It cannot be made.
+    """
+    kinds = (specs.LEAKY_RELU, specs.PRELU)
+    return verbs.convert(model, specs.RELU, of=kinds, roles=ROLES)
+
+
+def with_slopes(model: Any) -> tuple[rectifiers.LiveRectifier, ...]:
+    """The rectifiers of a model that are no plain ReLU, in the model's order.
+
+    Args:
+        model: The model.
+    """
+    found = (*rectifiers.find(model), *rectifiers.inside_recurrent(model))
+    return tuple(each for each in found if each.function.kind != specs.RELU)
+
+
+def slopes_of(rectifier: rectifiers.LiveRectifier) -> Any:
+    """The slopes of a rectifier, in the shape in which the model has them.
+
+    Args:
+        rectifier: The rectifier.
+    """
+    if rectifier.function.kind == specs.PRELU:
+        return state.to_numpy(rectifier.layer.alpha, np.float64)
+    return np.float64(rectifier.function.negative_slope)
+
+
+def check_built(model: Any) -> None:
+    """Refuse a model whose slopes are not there yet.
+
+    Args:
+        model: The model.
+
+    Raises:
+        UnsupportedModelError: A PReLU has no slopes; names it.
+    """
+    for each in with_slopes(model):
+        if each.function.kind == specs.PRELU and not each.layer.built:
+            raise UnsupportedModelError(
+                "Every layer must be built to be exported. Received: the PReLU of "
+                f"{each.path!r}, which has no slopes yet. Call the model once on data, "
+                "and save it again."
+            )
+
+
+def is_recurrent(model: Any) -> bool:
+    """Whether a loop runs some layer of a model.
+
+    Args:
+        model: The model.
+    """
+    return any(isinstance(each, keras.layers.RNN) for each in layers.flat(model))
+
+
+def batch_for(model: Any, request: Request) -> tuple[int | None, list[str]]:
+    """The batch of the file, and why it is another one than what was asked for.
+
+    Args:
+        model: The model.
+        request: The request.
+    """
+    if request.batch is not None:
+        return request.batch, []
+    if request.format == "litert" and is_recurrent(model):
+        return 1, [_FIXED_BATCH]
+    return None, []
+
+
+def form_for(model: Any, request: Request) -> Form:
+    """The form in which the rectifiers are traced: see `layers.tracing`.
+
+    Args:
+        model: The model.
+        request: The request.
+    """
+    fits = all((slopes_of(each) <= 1).all() for each in with_slopes(model))
+    integer = request.precision == formats.INT8 and request.format == "litert"
+    return "max" if integer and fits else "prelu"
+
+
+def forms(first: Form) -> Iterator[Form]:
+    """The forms to try, one after the other, where a file does not run.
+
+    Args:
+        first: The one that suits the format best.
+    """
+    yield first
+    yield "max" if first == "prelu" else "prelu"

@@ -1,0 +1,202 @@
+"""What an export gave: plain data that prints as a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from keras_rectifiers.errors import VerificationError
+from keras_rectifiers.json_values import plain
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedRectifier:
+    """What one rectifier with slopes became."""
+
+    #: Its path in the model.
+    path: str
+    #: `"prelu"` or `"leaky_relu"`.
+    kind: str
+    #: The operations that compute it in the file; empty where they were not found.
+    operations: tuple[str, ...]
+    #: Shape of its slopes in the file; empty for a number.
+    slope_shape: tuple[int, ...] = ()
+    #: Whether it is the format's own operation (with a minimum for a cap).
+    native: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """How far the outputs of a file are from those of the Keras model."""
+
+    #: Samples that went through both.
+    samples: int
+    #: Largest and mean absolute difference, in the unit of the outputs.
+    maximum: float
+    mean: float
+    #: Largest absolute output of the Keras model.
+    scale: float
+    #: Share (0..1) of samples with the same class on top; None for one output.
+    agreement: float | None = None
+    #: Name of the metric; None without labels.
+    metric: str | None = None
+    #: The metric of the Keras model and of the file.
+    metric_before: float | None = None
+    metric_after: float | None = None
+
+    def share(self, *, mean: bool) -> float:
+        """The difference as a share of the scale (of 1, where that is smaller).
+
+        Args:
+            mean: The mean difference, not the largest one.
+        """
+        return (self.mean if mean else self.maximum) / max(self.scale, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Twin:
+    """The same model with plain ReLUs, exported in the same way."""
+
+    #: Size in bytes.
+    size: int
+    differences: Differences
+    #: CPU time of one run on one thread, in milliseconds: of the model, of the twin.
+    milliseconds: tuple[float, float]
+
+    @property
+    def ratio(self) -> float:
+        """Time of the model for each time of the twin."""
+        return self.milliseconds[0] / self.milliseconds[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportResult:
+    """An exported model, and how it compares with the Keras model."""
+
+    model: str
+    format: str
+    #: The file or folder that was written; None where nothing was.
+    target: str | None
+    precision: str
+    #: Size in bytes.
+    size: int
+    #: Keras backend that wrote it.
+    backend: str
+    #: Samples in each run; None for any number.
+    batch: int | None
+    rectifiers: tuple[ExportedRectifier, ...]
+    #: Operation -> how many there are.
+    operations: Mapping[str, int]
+    #: What was done otherwise than by default, and why.
+    fallbacks: tuple[str, ...]
+    differences: Differences
+    #: Greatest difference allowed, as a share of the scale, and which one that is of.
+    tolerance: float
+    judged: str
+    #: Where the inputs came from.
+    inputs: str
+    twin: Twin | None
+    #: What could be done about a cost.
+    advice: tuple[str, ...]
+    #: Package -> version.
+    versions: Mapping[str, str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether outputs are within the tolerance; NaN is not."""
+        return self.differences.share(mean=self.judged == "mean") <= self.tolerance
+
+    @property
+    def headline(self) -> str:
+        """What was written and how far its outputs are, in one sentence."""
+        found = self.differences
+        share = found.share(mean=self.judged == "mean")
+        said = (
+            f"outputs on {found.samples} samples differ by at most "
+            f"{found.maximum:.3g} (mean {found.mean:.3g}; outputs reach "
+            f"{found.scale:.3g})"
+        )
+        verdict = "" if self.holds else "Verification failed: "
+        limit = "within" if self.holds else "over"
+        return (
+            f"{verdict}{self.model} as {self.format} ({self.precision}): {said}; "
+            f"{share:.2g} is {limit} the tolerance of {self.tolerance:.2g}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        made = dataclasses.asdict(self)
+        made["holds"] = self.holds
+        if self.twin is not None:
+            made["twin"]["ratio"] = self.twin.ratio
+        return plain(made)
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The result as JSON.
+
+        Args:
+            indent: As in `json.dumps`.
+        """
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> ExportResult:
+        """What the child process reports.
+
+        Args:
+            given: The fields, as `dataclasses.asdict` gives them.
+        """
+        twin = given["twin"]
+        if twin is not None:
+            twin = Twin(
+                twin["size"],
+                Differences(**twin["differences"]),
+                tuple(twin["milliseconds"]),
+            )
+        rectifiers = tuple(
+            ExportedRectifier(
+                each["path"],
+                each["kind"],
+                tuple(each["operations"]),
+                tuple(each["slope_shape"]),
+                each["native"],
+            )
+            for each in given["rectifiers"]
+        )
+        return cls(
+            **{
+                **given,
+                "twin": twin,
+                "rectifiers": rectifiers,
+                "differences": Differences(**given["differences"]),
+                "fallbacks": tuple(given["fallbacks"]),
+                "advice": tuple(given["advice"]),
+            }
+        )
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        for each in self.rectifiers:
+            became = ", ".join(each.operations) or "not found as operations"
+            lines.append(f"  {each.path} ({each.kind}): {became}")
+        return "\n".join([*lines, *self.fallbacks, *self.advice])
+
+
+class ExportVerificationError(VerificationError):
+    """The outputs of an exported file are not those of the model.
+
+    Args:
+        result: The whole result; its `target` is None, since nothing was written.
+
+    Attributes:
+        result: The same.
+    """
+
+    def __init__(self, result: ExportResult) -> None:
+        super().__init__(
+            f"{result.headline} Nothing was written. Pass a larger tolerance, or "
+            "force=True (--force) to keep the file."
+        )
+        self.result = result

@@ -1,0 +1,90 @@
+"""An export as rich renderables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from keras_rectifiers.exporting.result import Differences
+    from keras_rectifiers.exporting.result import ExportResult
+
+_KIB = 1024
+
+
+def export_tables(result: ExportResult) -> list[Any]:
+    """An export: the verdict, each rectifier, the twin, and what to know of it.
+
+    Args:
+        result: The result.
+    """
+    parts: list[Any] = [result.headline]
+    if result.rectifiers:
+        rows = (
+            (
+                each.path,
+                each.kind,
+                ", ".join(each.operations) or "not found",
+                " x ".join(map(str, each.slope_shape)) or "one number",
+            )
+            for each in result.rectifiers
+        )
+        head = ("rectifier", "kind", "operations in the file", "slopes")
+        parts.append(_table(head, rows))
+    parts.append(_table(("", *_columns(result)), _figures(result), numbers=True))
+    versions = ", ".join(f"{name} {each}" for name, each in result.versions.items())
+    batch = "any" if result.batch is None else str(result.batch)
+    told = f"Compared on {result.inputs}; batch {batch}. Versions: {versions}."
+    return [*parts, *result.fallbacks, *result.advice, told]
+
+
+def _columns(result: ExportResult) -> tuple[str, ...]:
+    return ("model",) if result.twin is None else ("model", "ReLU twin")
+
+
+def _figures(result: ExportResult) -> Iterator[tuple[str, ...]]:
+    """One row for each figure, of the model and of its twin."""
+    twin = result.twin
+    both: list[Differences] = [result.differences]
+    sizes = [result.size]
+    if twin is not None:
+        both.append(twin.differences)
+        sizes.append(twin.size)
+    yield "size (KiB)", *(f"{size / _KIB:,.1f}" for size in sizes)
+    yield "largest difference", *(f"{each.maximum:.3g}" for each in both)
+    yield "mean difference", *(f"{each.mean:.3g}" for each in both)
+    if result.differences.agreement is not None:
+        yield "same class on top", *(_percent(each.agreement) for each in both)
+    if result.differences.metric is not None:
+        name = result.differences.metric
+        yield f"{name} in Keras", *(_number(each.metric_before) for each in both)
+        yield f"{name} in the file", *(_number(each.metric_after) for each in both)
+    if twin is not None:
+        yield "ms of CPU time a run", *(f"{each:.3g}" for each in twin.milliseconds)
+        yield "times the twin's", f"{twin.ratio:.2f}", "1.00"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _table(
+    head: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, numbers: bool = False
+) -> Table:
+    table = Table()
+    for index, name in enumerate(head):
+        justify: Any = "right" if numbers and index else "left"
+        table.add_column(name, justify=justify, overflow="fold")
+    for row in rows:
+        # Names may hold brackets, which are rich's markup.
+        table.add_row(*map(Text, row))
+    return table
