@@ -31,6 +31,8 @@ class Task:
     workspace: Path
     #: The file or folder to write.
     target: Path
+    #: Whether ONNX stands between the model and OpenVINO.
+    through_onnx: bool = False
 
     def batches(self, most: int) -> list[Arrays]:
         """Inputs to calibrate by, in the batch of the file.
