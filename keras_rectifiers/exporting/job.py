@@ -80,7 +80,7 @@ def run(request: Request, progress: Progress) -> None:
     notes = prepare.in_float32(model)
     model, more = prepare.folded(model)
     batch, why = prepare.batch_for(model, request)
-    notes += [*more, *why]
+    notes += [*more, *why, *prepare.through_onnx(model, request)]
     sign = signature.of_model(model, batch)
     _check_axes(sign, request)
     progress.stage("reading the data")
@@ -94,6 +94,7 @@ def run(request: Request, progress: Progress) -> None:
             given.x,
             Path(folder),
             Path(request.target),
+            through_onnx=bool(prepare.through_onnx(model, request)),
         )
         written, tried = _first_that_runs(task, given, progress)
         result = _result(written, given, [*notes, *tried])

@@ -191,6 +191,26 @@ def batch_for(model: Any, request: Request) -> tuple[int | None, list[str]]:
     return None, []
 
 
+def through_onnx(model: Any, request: Request) -> list[str]:
+    """Why OpenVINO reads the model by way of ONNX; nothing where it does not.
+
+    Args:
+        model: The model.
+        request: The request.
+    """
+    if request.format != "openvino" or not is_recurrent(model):
+        return []
+    if keras.backend.backend() != formats.TENSORFLOW:
+        return []
+    if formats.missing(formats.FORMATS["onnx"], formats.TENSORFLOW):
+        raise ExportError(
+            "OpenVINO reads recurrent layers of TensorFlow by way of ONNX only, which "
+            "needs more modules. Install them with "
+            f"{formats.FORMATS['onnx'].install}."
+        )
+    return ["The model has recurrent layers: OpenVINO reads it by way of ONNX."]
+
+
 def form_for(model: Any, request: Request) -> Form:
     """The form in which the rectifiers are traced: see `layers.tracing`.
 
@@ -200,7 +220,7 @@ def form_for(model: Any, request: Request) -> Form:
     """
     fits = all((slopes_of(each) <= 1).all() for each in with_slopes(model))
     integer = request.precision == formats.INT8 and request.format == "litert"
-    return "max" if integer and fits else "prelu"
+    return "sum" if integer and fits else "prelu"
 
 
 def forms(first: Form) -> Iterator[Form]:
@@ -210,4 +230,4 @@ def forms(first: Form) -> Iterator[Form]:
         first: The one that suits the format best.
     """
     yield first
-    yield "max" if first == "prelu" else "prelu"
+    yield "sum" if first == "prelu" else "prelu"

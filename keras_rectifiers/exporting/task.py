@@ -23,7 +23,7 @@ class Task:
     model: Any
     signature: Signature
     request: Request
-    #: `"prelu"` or `"max"`: see `layers.tracing`.
+    #: `"prelu"` or `"sum"`: see `layers.tracing`.
     form: Form
     #: Inputs to calibrate int8 by, in the order of the signature.
     samples: Arrays

@@ -15,6 +15,8 @@ from keras_rectifiers.exporting.inspectors.found import slopes
 
 #: Operations after a rectifier that are its upper bound.
 _CAPS = ("MINIMUM",)
+#: `relu(x) - slopes * relu(-x)`, for inputs that PRELU does not take.
+_EXPANDED = ("RELU", "NEG", "RELU", "MUL", "SUB")
 
 
 def inspect(path: Path) -> Inspection:
@@ -53,6 +55,7 @@ class _Graph:
             schema.TensorType.INT8: "int8",
             schema.TensorType.INT16: "int16",
         }
+        self._relu = schema.ActivationFunctionType.RELU
         self.nodes = [(self._name(node, names), node) for node in graph.operators or ()]
         self._makers = {
             int(index): pair for pair in self.nodes for index in pair[1].outputs
@@ -83,30 +86,65 @@ class _Graph:
             elif name == "LEAKY_RELU":
                 slope = np.float64(node.builtinOptions.alpha)
                 yield self._found((name,), node, slopes(slope), 1e-7)
-            elif name == "MAXIMUM":
-                made = self._scaled(node)
+            elif name == "ADD":
+                made = self._added(node)
                 if made is not None:
                     yield self._found(("MUL", name), node, *made)
+            elif name == "SUB":
+                made = self._subtracted(node)
+                if made is not None:
+                    yield self._found(_EXPANDED, node, *made, native=False)
 
     def _found(
-        self, names: tuple[str, ...], node: Any, values: Any, rounding: float
+        self,
+        names: tuple[str, ...],
+        node: Any,
+        values: Any,
+        rounding: float,
+        *,
+        native: bool = True,
     ) -> Rectifying:
         readers = self._readers.get(int(node.outputs[0]), [])
         caps = tuple(readers) if len(readers) == 1 and readers[0] in _CAPS else ()
-        return Rectifying((*names, *caps), values, native=True, rounding=rounding)
+        return Rectifying((*names, *caps), values, native=native, rounding=rounding)
 
-    def _scaled(self, node: Any) -> tuple[Any, float] | None:
-        """The slopes of `max(x, slopes * x)`."""
+    def _added(self, node: Any) -> tuple[Any, float] | None:
+        """The slopes of `x + relu((slopes - 1) * x)`."""
         first, second = (int(index) for index in node.inputs)
         for plain, product in ((first, second), (second, first)):
             name, maker = self._makers.get(product, ("", None))
+            if name == "RELU":
+                name, maker = self._makers.get(int(maker.inputs[0]), ("", None))
+            elif name == "MUL" and not self._is_rectified(maker):
+                continue
             if name != "MUL":
                 continue
             operands = [int(index) for index in maker.inputs]
             if plain in operands:
                 operands.remove(plain)
-                return self._constant(operands[0])
+                made = self._constant(operands[0])
+                return None if made is None else (made[0] + 1, made[1])
         return None
+
+    def _subtracted(self, node: Any) -> tuple[Any, float] | None:
+        """The slopes of `relu(x) - slopes * relu(-x)`."""
+        name, maker = self._makers.get(int(node.inputs[1]), ("", None))
+        if self._maker(node.inputs[0]) != "RELU" or name != "MUL":
+            return None
+        operands = [int(index) for index in maker.inputs]
+        parts = [each for each in operands if self._maker(each) == "RELU"]
+        if len(parts) != 1:
+            return None
+        operands.remove(parts[0])
+        return self._constant(operands[0])
+
+    def _maker(self, index: Any) -> str:
+        """The operation that computes a tensor; empty for inputs and constants."""
+        return self._makers.get(int(index), ("", None))[0]
+
+    def _is_rectified(self, node: Any) -> bool:
+        """Whether an operation has a ReLU fused into it."""
+        return bool(node.builtinOptions.fusedActivationFunction == self._relu)
 
     def _constant(self, index: int) -> tuple[Any, float] | None:
         """The numbers of a constant, and how far rounding may have moved them."""

@@ -12,11 +12,12 @@ from keras_rectifiers.exporting.inspectors.found import Rectifying
 from keras_rectifiers.exporting.inspectors.found import slopes
 
 SIGNATURE = "serving_default"
-#: `relu(x) + factor * relu(-x)`, in running order.
-_EXPANDED = ("Relu", "Neg", "Relu", "Mul", "AddV2")
+#: `relu(x) + factor * relu(-x)` but for its last operation, in running order.
+_EXPANDED = ("Relu", "Neg", "Relu", "Mul")
 #: Operations after a rectifier that are its upper bound.
 _CAPS = ("Minimum",)
-_ADDITIONS = ("AddV2", "Add")
+#: The last operation, and the sign of the slopes in the factor.
+_SIGNS = {"AddV2": -1, "Add": -1, "Sub": 1}
 
 
 def inspect(path: Path) -> Inspection:
@@ -44,17 +45,18 @@ def _rectifying(frozen: Any, operations: Any) -> Iterator[Rectifying]:
             slope = slopes(operation.get_attr("alpha"))
             names = ("LeakyRelu", *_caps(operation))
             yield Rectifying(names, slope, native=True, rounding=1e-7)
-        elif operation.type in _ADDITIONS:
+        elif operation.type in _SIGNS:
             factor = _factor(operation)
             if factor is not None:
-                value = -slopes(frozen.prune([], factor)().numpy())
-                names = (*_EXPANDED, *_caps(operation))
+                value = slopes(frozen.prune([], factor)().numpy())
+                value = _SIGNS[operation.type] * value
+                names = (*_EXPANDED, operation.type, *_caps(operation))
                 yield Rectifying(names, value, native=True)
 
 
-def _factor(addition: Any) -> Any:
-    """The tensor that multiplies the negative part; None for other additions."""
-    first, second = (each.op for each in addition.inputs)
+def _factor(last: Any) -> Any:
+    """The tensor that multiplies the negative part; None for other operations."""
+    first, second = (each.op for each in last.inputs)
     for plain, product in ((first, second), (second, first)):
         if plain.type != "Relu" or product.type != "Mul":
             continue

@@ -11,14 +11,16 @@ from keras_rectifiers.exporting.inspectors.found import Inspection
 from keras_rectifiers.exporting.inspectors.found import Rectifying
 from keras_rectifiers.exporting.inspectors.found import slopes
 
-_SLOPED = ("aten.prelu.default", "aten._prelu_kernel.default")
+_RELU, _NEG, _MUL = "aten.relu.default", "aten.neg.default", "aten.mul.Tensor"
+#: The last operation of `relu(x) + factor * relu(-x)`, and the sign of the slopes.
+_SIGNS = {"aten.add.Tensor": -1, "aten.sub.Tensor": 1}
 _LEAKY = "aten.leaky_relu.default"
 #: The slope of `leaky_relu` where it is not stated.
 _DEFAULT = 0.01
 #: Operations after a rectifier that are its upper bound.
 _CAPS = ("aten.clamp.default", "aten.clamp_max.default", "aten.minimum.default")
 #: Namespaces of operations that torch has without more.
-_KNOWN = ("aten", "prims", "_operator")
+_KNOWN = ("aten", "prims")
 
 
 def inspect(path: Path) -> Inspection:
@@ -35,8 +37,7 @@ def inspect(path: Path) -> Inspection:
     foreign = [
         (str(each.target), each.name)
         for each in calls
-        if isinstance(each.target, torch._ops.OpOverload)
-        and each.target.namespace not in _KNOWN
+        if getattr(each.target, "namespace", _KNOWN[0]) not in _KNOWN
     ]
     return Inspection(dict(counts), tuple(_rectifying(program, calls)), tuple(foreign))
 
@@ -48,16 +49,52 @@ def _rectifying(program: Any, calls: Any) -> Iterator[Rectifying]:
         if name == _LEAKY:
             slope = call.args[1] if len(call.args) > 1 else _DEFAULT
             yield Rectifying((name, *_caps(call)), slopes(slope), native=True)
-        elif name in _SLOPED:
-            value = _value(program, call.args[1])
+        elif name in _SIGNS:
+            factor = _factor(call)
+            value = None if factor is None else _value(program, factor)
             if value is not None:
-                yield Rectifying((name, *_caps(call)), value, native=True)
+                names = (_RELU, _NEG, _RELU, _MUL, name, *_caps(call))
+                value = _SIGNS[name] * slopes(value.detach().cpu().numpy())
+                yield Rectifying(names, value, native=True)
+
+
+def _factor(last: Any) -> Any:
+    """What multiplies the negative part; None for other operations."""
+    operands = [_behind(each) for each in last.args[:2]]
+    names = [_name(each) for each in operands]
+    if sorted(names) != sorted((_RELU, _MUL)):
+        return None
+    plain, product = operands if names[0] == _RELU else reversed(operands)
+    for one, other in (product.args, reversed(product.args)):
+        part = _behind(one)
+        if _name(part) != _RELU or _name(_behind(part.args[0])) != _NEG:
+            continue
+        if _behind(_behind(part.args[0]).args[0]) is _behind(plain.args[0]):
+            return other
+    return None
+
+
+def _behind(node: Any) -> Any:
+    """What a node hands on, where it only converts."""
+    while _name(node).startswith("aten.to."):
+        node = node.args[0]
+    return node
+
+
+def _name(node: Any) -> str:
+    return str(getattr(node, "target", ""))
 
 
 def _value(program: Any, node: Any) -> Any:
-    """The numbers of a parameter, a buffer or a constant behind views of it."""
-    while node.op == "call_function":
-        node = node.args[0]
+    """The value of a node that follows from parameters and constants; else None."""
+    import torch
+
+    if not isinstance(node, torch.fx.Node):
+        return node
+    if node.op == "call_function":
+        parts = [_value(program, each) for each in node.args]
+        known = all(part is not None for part in parts)
+        return node.target(*parts, **node.kwargs) if known else None
     signature = program.graph_signature
     for names in (
         signature.inputs_to_parameters,
@@ -66,8 +103,7 @@ def _value(program: Any, node: Any) -> Any:
     ):
         if node.name in names:
             name = names[node.name]
-            held = program.state_dict.get(name, program.constants.get(name))
-            return None if held is None else slopes(held.detach().cpu().numpy())
+            return program.state_dict.get(name, program.constants.get(name))
     return None
 
 

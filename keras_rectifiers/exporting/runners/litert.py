@@ -58,7 +58,7 @@ class Runner:
 
 def _interpreter() -> tuple[str, Any]:
     if importlib.util.find_spec("ai_edge_litert") is not None:
-        from ai_edge_litert import interpreter  # noqa: PLC0415
+        from ai_edge_litert import interpreter
 
         return "ai-edge-litert", interpreter.Interpreter
     import tensorflow as tf

@@ -84,7 +84,7 @@ def _quantize(task: Task, path: Path) -> None:
 
     names = [port.name for port in task.signature.inputs]
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+    class Reader(quantization.CalibrationDataReader):
         """Gives one batch after the other."""
 
         def __init__(self) -> None:

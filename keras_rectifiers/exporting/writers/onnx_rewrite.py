@@ -23,10 +23,19 @@ def rewritten(model: Any) -> Any:
     def expanded(op: Any, x: Any, factor: Any) -> Any:
         return op.Add(op.Relu(x), op.Mul(op.Relu(op.Neg(x)), factor))
 
-    def one(op: Any, x: Any, factor: Any) -> Any:
-        value = ir.convenience.get_const_tensor(factor).numpy()
+    def subtracted(op: Any, x: Any, factor: Any) -> Any:
+        return op.Sub(op.Relu(x), op.Mul(op.Relu(op.Neg(x)), factor))
+
+    def made(op: Any, x: Any, factor: Any, sign: int) -> Any:
+        value = sign * ir.convenience.get_const_tensor(factor).numpy()
         slopes = ir.tensor(_slopes(value), name=f"{x.name}_slopes")
         return op.PRelu(x, op.initializer(slopes))
+
+    def of_sum(op: Any, x: Any, factor: Any) -> Any:
+        return made(op, x, factor, -1)
+
+    def of_difference(op: Any, x: Any, factor: Any) -> Any:
+        return made(op, x, factor, 1)
 
     def is_constant(context: Any, x: Any, factor: Any) -> bool:
         del context
@@ -34,17 +43,22 @@ def rewritten(model: Any) -> Any:
         rank = None if x.shape is None else len(x.shape)
         return value is not None and (rank is None or len(value.shape) <= rank)
 
-    rule = pattern.RewriteRule(expanded, one, is_constant)
-    rules = pattern.RewriteRuleSet([rule], commute=True)
+    rules = pattern.RewriteRuleSet(
+        [
+            pattern.RewriteRule(expanded, of_sum, is_constant),
+            pattern.RewriteRule(subtracted, of_difference, is_constant),
+        ],
+        commute=True,
+    )
     return rewriter.rewrite(model, rules)
 
 
-def _slopes(factor: Any) -> Any:
-    """Slopes from the factor of the negative part, without leading axes of 1.
+def _slopes(value: Any) -> Any:
+    """Slopes without leading axes of length 1.
 
     A `PRelu` broadcasts its slopes to its input, not both to each other.
     """
-    value = -np.asarray(factor)
+    value = np.asarray(value)
     while value.ndim and value.shape[0] == 1:
         value = value[0]
     return value.reshape(value.shape or (1,))
