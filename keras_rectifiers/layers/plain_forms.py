@@ -36,14 +36,16 @@ def prelu(x: Any, alpha: Any, max_value: float | None, form: Form) -> Any:
         x: Floating point tensor.
         alpha: Slopes, a tensor that broadcasts to the shape of `x`.
         max_value: Upper bound of the result, or None.
-        form: `"prelu"` or `"max"`; the latter only holds for slopes of at most 1.
+        form: `"prelu"` or `"sum"`; the latter only holds for slopes of at most 1.
     """
     alpha = ops.cast(alpha, x.dtype)
     # LiteRT wants all axes but the batch; OpenVINO takes a vector for another axis.
     missing = max(len(x.shape) - 1 - len(alpha.shape), 0)
     alpha = ops.reshape(alpha, (1,) * missing + tuple(alpha.shape))
-    if form == "max":
-        y = ops.maximum(x, alpha * x)
+    if form == "sum":
+        # Not max(x, alpha * x): in 8 bits all operands of a maximum have its range,
+        # and an x below that would be cut off before it is multiplied.
+        y = x + ops.relu((alpha - 1) * x)
     elif len(x.shape) <= _MAX_FUSED_RANK:
         y = ops.relu(x) + -alpha * ops.relu(-x)
     else:

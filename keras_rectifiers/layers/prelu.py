@@ -210,7 +210,7 @@ class PReLU(keras.layers.Layer):
             shape += (1,) * (len(x.shape) - _MIN_RANK)
         form = tracing.form(x)
         if form is not None:
-            if form == "max" and not tracing.holds_for_max(self):
+            if form == "sum" and not tracing.holds_for_sum(self):
                 form = "prelu"
             alpha = ops.reshape(self.alpha, shape)
             return plain_forms.prelu(x, alpha, self.max_value, form)

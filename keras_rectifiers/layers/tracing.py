@@ -17,8 +17,8 @@ from typing import Literal
 import keras
 import numpy as np
 
-#: `"prelu"`: what runtimes fuse to one PReLU; `"max"`: `max(x, alpha * x)`.
-Form = Literal["prelu", "max"]
+#: `"prelu"`: what runtimes fuse to one PReLU; `"sum"`: `x + relu((alpha - 1) * x)`.
+Form = Literal["prelu", "sum"]
 
 _BACKEND = keras.config.backend()
 
@@ -54,8 +54,9 @@ def exporting(form: Form = "prelu") -> Iterator[None]:
 
     Args:
         form: `"prelu"`, the default: `relu(x) + (-alpha) * relu(-x)`, which runtimes
-            turn into one PReLU. `"max"`: `max(x, alpha * x)`, for integer runtimes
-            whose PReLU is slow; layers with a slope above 1 stay at `"prelu"`.
+            turn into one PReLU. `"sum"`: `x + relu((alpha - 1) * x)`, the same
+            to rounding, for integer runtimes whose PReLU is slow; layers with a slope
+            above 1 stay at `"prelu"`.
 
     Example:
         >>> import keras
@@ -84,7 +85,7 @@ def form(x: Any) -> Form | None:
     return "prelu" if _traced_for_export(x) else None
 
 
-def holds_for_max(layer: Any) -> bool:
+def holds_for_sum(layer: Any) -> bool:
     """Whether the slopes are known while tracing, and none of them is above 1.
 
     Args:
