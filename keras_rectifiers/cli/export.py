@@ -139,11 +139,14 @@ def command(
     --force.
     """
     from keras_rectifiers.cli.backend import choose_backend
+    from keras_rectifiers.cli.models import check_model_file
     from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.exporting.export import export
     from keras_rectifiers.exporting.result import ExportVerificationError
 
     objects = import_modules(imports)
+    if weights is None and model.exists():
+        check_model_file(model, input_shape, objects)
     choose_backend()
     try:
         result = export(

@@ -99,13 +99,16 @@ def main(folder: Path) -> None:
     """
     logging.basicConfig(level=logging.WARNING)
     progress = Progress(folder)
+    request = Request.read(folder / processes.REQUEST)
     try:
         progress.stage("importing Keras")
         from keras_rectifiers.exporting import job  # noqa: PLC0415 (loads Keras)
 
-        job.run(Request.read(folder / processes.REQUEST), progress)
+        job.run(request, progress)
     except RectifierError as error:
-        progress.found(_as_data(type(error).__name__, str(error)))
+        # A live model is in a temporary file, which nobody knows.
+        message = str(error).replace(request.model, request.told)
+        progress.found(_as_data(type(error).__name__, message))
     except Exception as error:
         logging.getLogger(__name__).exception("The export failed")
         where = (folder / processes.STAGE).read_text(encoding="utf-8")

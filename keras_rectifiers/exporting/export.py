@@ -262,7 +262,7 @@ def _model(
         "model": str(path),
         "told": str(model.name),
         "modules": own_code.modules(model),
-        "custom_objects": own_code.places(objects),
+        "custom_objects": own_code.places({**own_code.classes(model), **objects}),
     }
 
 

@@ -149,7 +149,7 @@ def _written(task: Task, given: samples.Samples, progress: Progress) -> _Written
     title = formats.FORMATS[task.request.format].title
     expected = _expected(task, given)
     _clear(task.target)
-    progress.stage(f"converting to {title}")
+    progress.stage(f"converting to {title}{prepare.known_trouble(task)}")
     registry.writer(task.request.format).write(task)
     progress.stage("inspecting the file")
     inspection = registry.inspector(task.request.format).inspect(task.target)

@@ -29,17 +29,25 @@ def modules(model: Any = None) -> tuple[str, ...]:
         return ()
     registered = keras.saving.get_custom_objects().values()
     found = {str(each.__module__) for each in registered if _is_own(each)}
-    own = [] if model is None else [type(each) for each in _layers(model)]
-    for cls in own:
+    for cls in () if model is None else classes(model).values():
         if cls.__module__ == _MAIN:
             raise UnsupportedModelError(
                 "The process that exports must be able to import the classes of the "
                 f"model. Received: {cls.__name__}, which is defined in the program "
                 "itself. Move it to a module of its own, and import it from there."
             )
-        if _is_own(cls):
-            found.add(cls.__module__)
+        found.add(cls.__module__)
     return tuple(sorted(found - {_MAIN}))
+
+
+def classes(model: Any) -> dict[str, type]:
+    """The user's classes of a live model and its layers, by their names.
+
+    Args:
+        model: The model.
+    """
+    found = (type(each) for each in _layers(model))
+    return {cls.__name__: cls for cls in found if _is_own(cls)}
 
 
 def places(objects: Mapping[str, Any]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.exporting import formats
 from keras_rectifiers.exporting.request import Request
+from keras_rectifiers.exporting.task import Task
 from keras_rectifiers.folding.fold import fold
 from keras_rectifiers.graph.roles import ROLES
 from keras_rectifiers.layers.tracing import Form
@@ -209,6 +210,21 @@ def through_onnx(model: Any, request: Request) -> list[str]:
             f"{formats.FORMATS['onnx'].install}."
         )
     return ["The model has recurrent layers: OpenVINO reads it by way of ONNX."]
+
+
+def known_trouble(task: Task) -> str:
+    """What to say of a conversion at which a converter is known to crash.
+
+    Args:
+        task: The task.
+    """
+    integer = task.request.precision == formats.INT8
+    if integer and task.request.format == "litert" and is_recurrent(task.model):
+        return (
+            " in int8 with recurrent layers, which TensorFlow's converter does not "
+            "survive in some releases (float32, --dynamic, or onnx takes them)"
+        )
+    return ""
 
 
 def form_for(model: Any, request: Request) -> Form:

@@ -35,7 +35,7 @@ _MODULE = "keras_rectifiers.exporting.child"
 TWIN_STAGE = "exporting the plain ReLU twin"
 
 #: Lines of a log that say why something went wrong.
-_REASON = re.compile(r"^\S*(?:Error|Exception)\b|\berror:|No Op registered|^E\d{4} ")
+_REASON = re.compile(r"^(?![EWI]\d{4} )(?:\S*(?:Error|Exception)\b|.*\berror:|F\d{4} )")
 _LONGEST = 300
 
 

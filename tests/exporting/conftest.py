@@ -12,10 +12,17 @@ def slopes(low=0.1, high=0.4):
     return keras.initializers.RandomUniform(low, high, seed=1)
 
 
-def small(*, cap=None, name="small"):
+class Doubled(keras.layers.Layer):
+    """A class of a user, which is not registered."""
+
+    def call(self, x):
+        return 2 * x
+
+
+def small(*, cap=None, last=None):
     """Two convolutions with a PReLU, and a dense layer with a Leaky ReLU."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input((8, 8, 3)),
             keras.layers.Conv2D(4, 3, name="first"),
@@ -26,10 +33,10 @@ def small(*, cap=None, name="small"):
             keras.layers.Dense(6),
             layers.LeakyReLU(0.125, name="leaky"),
             keras.layers.Dense(3, name="out"),
+            *([last] if last else []),
         ],
-        name=name,
+        name="small",
     )
-    return model
 
 
 @pytest.fixture(scope="session")

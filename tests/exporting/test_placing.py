@@ -1,6 +1,5 @@
 """Targets appear whole, or not at all."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,10 @@ import pytest
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.exporting import placing
 from keras_rectifiers.exporting.formats import FORMATS
+
+
+def _names(folder):
+    return sorted(each.name for each in folder.iterdir())
 
 
 def _write(place):
@@ -22,7 +25,7 @@ def test_all_files_of_a_format_get_their_names(tmp_path):
         _write(place)
         place.keep()
 
-    assert sorted(os.listdir(tmp_path)) == ["model.bin", "model.xml"]
+    assert _names(tmp_path) == ["model.bin", "model.xml"]
     assert (tmp_path / "model.bin").read_text() == ".bin"
 
 
@@ -30,27 +33,27 @@ def test_what_is_not_kept_goes(tmp_path):
     """An error in the block leaves the folder as it was."""
     target = tmp_path / "model.tflite"
     target.write_text("before")
-    with (
-        pytest.raises(ArithmeticError),
-        placing.placing(target, FORMATS["litert"], overwrite=True) as place,
-    ):
-        _write(place)
-        raise ArithmeticError
 
-    assert os.listdir(tmp_path) == ["model.tflite"]
+    def fail():
+        with placing.placing(target, FORMATS["litert"], overwrite=True) as place:
+            _write(place)
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        fail()
+
+    assert _names(tmp_path) == ["model.tflite"]
     assert target.read_text() == "before"
 
 
 def test_a_target_that_appears_meanwhile_stays(tmp_path):
     """Another program's file is not replaced."""
     target = tmp_path / "model.tflite"
-    with (
-        pytest.raises(ArchiveError, match="appeared"),
-        placing.placing(target, FORMATS["litert"], overwrite=False) as place,
-    ):
+    with placing.placing(target, FORMATS["litert"], overwrite=False) as place:
         _write(place)
         target.write_text("of another program")
-        place.keep()
+        with pytest.raises(ArchiveError, match="appeared"):
+            place.keep()
 
     assert target.read_text() == "of another program"
 
@@ -72,8 +75,8 @@ def test_the_folder_of_a_saved_model_is_replaced_whole(tmp_path):
         (place.path / "saved_model.pb").write_text("new")
         place.keep()
 
-    assert os.listdir(tmp_path) == ["served"]
-    assert os.listdir(target) == ["saved_model.pb"]
+    assert _names(tmp_path) == ["served"]
+    assert _names(target) == ["saved_model.pb"]
     assert (target / "saved_model.pb").read_text() == "new"
 
 

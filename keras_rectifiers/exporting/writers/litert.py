@@ -15,6 +15,8 @@ from keras_rectifiers.exporting.writers import saved_model
 #: Samples by which the ranges of int8 are calibrated.
 _CALIBRATED = 200
 _OPERATION = re.compile(r"'(tf\.[\w.]+)' op is neither a custom op nor a flex op")
+#: Functions around the model's own.
+_WRAPPER = re.compile(r"PartitionedCall|signature_wrapper|^serv")
 _PLACE = re.compile(r'"([\w./-]+)@')
 
 
@@ -63,7 +65,8 @@ def _explained(error: Exception) -> Exception:
         return ExportError(
             f"TensorFlow's converter to LiteRT fails: {said[:400]} Nothing was written."
         )
-    places = sorted({each.rpartition("/")[0] or each for each in _PLACE.findall(text)})
+    found = {each for each in _PLACE.findall(text) if not _WRAPPER.search(each)}
+    places = sorted({each.rpartition("/")[0] or each for each in found})
     where = f" (in {', '.join(places[:3])})" if places else ""
     return UnsupportedModelError(
         "Every operation must have a counterpart in LiteRT. Received: "

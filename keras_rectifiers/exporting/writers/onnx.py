@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_rectifiers.errors import ExportError
+from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.exporting import formats
 from keras_rectifiers.exporting.task import Task
 from keras_rectifiers.exporting.writers import onnx_rewrite
@@ -29,8 +30,10 @@ def write(task: Task) -> None:
 
     path = task.workspace / "exported.onnx"
     write_exported(task, path)
+    exported = onnx.load(path)
+    _check_known(exported)
     _check(path)
-    model = onnx_rewrite.rewritten(onnx.load(path))
+    model = onnx_rewrite.rewritten(exported)
     plain = task.workspace / "rewritten.onnx"
     precision = task.request.precision
     made = task.target if precision == formats.FLOAT32 else plain
@@ -61,6 +64,24 @@ def write_exported(task: Task, path: Path) -> None:
             input_signature=task.signature.structure,
             opset_version=task.request.opset,
             verbose=False,
+        )
+
+
+def _check_known(model: Any) -> None:
+    """Name operations that ONNX does not have: tf2onnx writes them all the same."""
+    import onnx
+
+    domains = ("", "ai.onnx")
+    unknown = {
+        node.op_type: node.name.rpartition("/")[0] or node.name
+        for node in model.graph.node
+        if node.domain in domains and not onnx.defs.has(node.op_type)
+    }
+    if unknown:
+        said = ", ".join(f"{name} (in {place})" for name, place in unknown.items())
+        raise UnsupportedModelError(
+            f"Every operation must have a counterpart in ONNX. Received: {said}, which "
+            "has none. Replace the layer, or export to another format."
         )
 
 

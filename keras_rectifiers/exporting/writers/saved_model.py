@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from keras_rectifiers.exporting.task import Task
@@ -31,3 +32,24 @@ def write_to(task: Task, folder: Path) -> None:
             input_signature=task.signature.structure,
             verbose=False,
         )
+
+
+def places(folder: Path, operations: Collection[str]) -> list[str]:
+    """Where a SavedModel has some operations: the paths of their layers.
+
+    Args:
+        folder: The folder.
+        operations: Names of operations.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    held = saved_model_pb2.SavedModel()
+    held.ParseFromString((folder / "saved_model.pb").read_bytes())
+    found = {
+        node.name.rpartition("/")[0] or node.name
+        for graph in held.meta_graphs
+        for function in graph.graph_def.library.function
+        for node in function.node_def
+        if node.op in operations
+    }
+    return sorted(found)

@@ -39,11 +39,16 @@ def traced(task: Task) -> Any:
         keras.ops.convert_to_tensor(array[:1].repeat(size, 0)) for array in task.samples
     ]
     given = task.signature.packed(samples)
-    dynamic: Any = None
-    if task.signature.batch is None:
-        batch = torch.export.Dim("batch")
-        shapes = keras.tree.map_structure(lambda _: {0: batch}, given)
-        dynamic = ((shapes,),)
+    # What is open stays open, or it is an error.
+    axes = [
+        {
+            axis: torch.export.Dim.DYNAMIC
+            for axis, n in enumerate(port.shape)
+            if n is None
+        }
+        for port in task.signature.inputs
+    ]
+    dynamic = ((task.signature.packed(axes),),) if any(axes) else None
     with tracing.exporting(task.form), torch.no_grad():
         return torch.export.export(
             model, (given,), dynamic_shapes=dynamic, strict=False
