@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keras_rectifiers.exporting import formats
 from keras_rectifiers.exporting.result import ExportedRectifier
 from keras_rectifiers.exporting.result import ExportResult
 
@@ -37,11 +36,12 @@ def not_native(rectifiers: Sequence[ExportedRectifier]) -> list[str]:
     return said
 
 
-def of(result: ExportResult) -> tuple[str, ...]:
+def of(result: ExportResult, spread: float) -> tuple[str, ...]:
     """What to try where slopes cost much.
 
     Args:
         result: The result, with its twin.
+        spread: How far slopes would move if each PReLU had one for all its channels.
     """
     twin = result.twin
     if twin is None:
@@ -50,14 +50,15 @@ def of(result: ExportResult) -> tuple[str, ...]:
     if twin.ratio > _SLOW:
         said.append(
             f"A run takes {twin.ratio:.2f} times as long as with plain ReLUs. "
-            "Slopes that matter little can be folded: keras-rectifiers fold "
-            "--tolerance 0.01; or convert to leaky_relu."
+            f"keras-rectifiers fold --tolerance {max(spread, 0.01):.2g} makes each "
+            "PReLU a Leaky ReLU or a ReLU, and tells what that changes."
         )
     own, other = result.differences.agreement, twin.differences.agreement
-    lost = own is not None and other is not None and other - own > _LOSS
-    if result.precision == formats.INT8 and lost:
+    # One sample more or less says nothing.
+    least = max(_LOSS, 2 / result.differences.samples)
+    if own is not None and other is not None and other - own >= least:
         said.append(
-            f"int8 agrees with Keras on {own:.1%} of the samples; the plain ReLU twin "
-            f"does on {other:.1%}. Calibrate on more data (--data), or fold slopes."
+            f"The file agrees with Keras on {own:.1%} of the samples; the plain ReLU "
+            f"twin does on {other:.1%}. Calibrate on more data (--data)."
         )
     return tuple(said)

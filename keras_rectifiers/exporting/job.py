@@ -15,8 +15,6 @@ import numpy as np
 
 from keras_rectifiers._version import __version__
 from keras_rectifiers.errors import ArgumentError
-from keras_rectifiers.errors import ExportError
-from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.exporting import advice
 from keras_rectifiers.exporting import formats
@@ -96,8 +94,8 @@ def run(request: Request, progress: Progress) -> None:
             Path(request.target),
             through_onnx=bool(prepare.through_onnx(model, request)),
         )
-        written, tried = _first_that_runs(task, given, progress)
-        result = _result(written, given, [*notes, *tried])
+        written = _written(task, given, progress)
+        result = _result(written, given, notes)
         progress.check_log()
         progress.found(dataclasses.asdict(result))
         if request.twin and result.rectifiers:
@@ -105,7 +103,9 @@ def run(request: Request, progress: Progress) -> None:
             twin, why = _twin(written, given, progress)
             notes = [*result.fallbacks, *why]
             result = dataclasses.replace(result, twin=twin, fallbacks=tuple(notes))
-            result = dataclasses.replace(result, advice=advice.of(result))
+            result = dataclasses.replace(
+                result, advice=advice.of(result, prepare.spread(model))
+            )
             progress.found(dataclasses.asdict(result))
 
 
@@ -116,32 +116,6 @@ def _check_axes(sign: signature.Signature, request: Request) -> None:
             f"{', '.join(sign.open_axes)}. Build the model for one length, or export "
             "to another format, such as onnx."
         )
-
-
-def _first_that_runs(
-    task: Task, given: samples.Samples, progress: Progress
-) -> tuple[_Written, list[str]]:
-    """Write the file in the form that suits it best and that its runtime runs."""
-    failed: list[str] = []
-    first: Exception | None = None
-    for form in prepare.forms(task.form):
-        tried = dataclasses.replace(task, form=form)
-        try:
-            written = _written(tried, given, progress)
-        except UnsupportedModelError:
-            raise
-        except (RectifierError, RuntimeError, ValueError) as error:
-            if not prepare.with_slopes(task.model):
-                raise
-            first = first or error
-            said = " ".join(str(error).split())[:200]
-            failed.append(
-                f"Rectifiers are written in another form than usual, {form!r} did not "
-                f"run: {said}"
-            )
-            continue
-        return written, failed
-    raise first or ExportError("No form was tried.")
 
 
 def _written(task: Task, given: samples.Samples, progress: Progress) -> _Written:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import operator
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -151,6 +150,16 @@ def slopes_of(rectifier: rectifiers.LiveRectifier) -> Any:
     return np.float64(rectifier.function.negative_slope)
 
 
+def spread(model: Any) -> float:
+    """How far slopes would move if each PReLU had one slope for all its channels.
+
+    Args:
+        model: The model.
+    """
+    found = [slopes_of(each) for each in with_slopes(model)]
+    return max((float(np.ptp(each)) / 2 for each in found), default=0.0)
+
+
 def check_built(model: Any) -> None:
     """Refuse a model whose slopes are not there yet.
 
@@ -237,13 +246,3 @@ def form_for(model: Any, request: Request) -> Form:
     fits = all((slopes_of(each) <= 1).all() for each in with_slopes(model))
     integer = request.precision == formats.INT8 and request.format == "litert"
     return "sum" if integer and fits else "prelu"
-
-
-def forms(first: Form) -> Iterator[Form]:
-    """The forms to try, one after the other, where a file does not run.
-
-    Args:
-        first: The one that suits the format best.
-    """
-    yield first
-    yield "sum" if first == "prelu" else "prelu"
