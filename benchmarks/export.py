@@ -93,6 +93,7 @@ TARGETS = {
     "litert": ("litert", {}),
     "litert int8": ("litert", {"int8": True}),
     "onnx": ("onnx", {}),
+    "onnx arithmetic": ("onnx", {"arithmetic": True}),
     "openvino": ("openvino", {}),
     "savedmodel": ("savedmodel", {}),
     "torch": ("torch", {}),
@@ -161,6 +162,8 @@ def _by_keras(model, path, form, options, data):
     )
     sign = signature.of_model(model, batch)
     extra = {}
+    if "arithmetic" in options:
+        raise NotImplementedError("Keras has one form")
     if options.get("int8"):
         import tensorflow as tf
 

@@ -45,6 +45,12 @@ FORMATS = ("litert", "onnx", "savedmodel", "openvino", "torch")
     help="Version of the operations of ONNX (default: the exporter's own).",
 )
 @click.option(
+    "--arithmetic",
+    is_flag=True,
+    help="Write each PReLU as a sum of plain operations, which ONNX Runtime computes "
+    "faster on CPUs than its PRelu (onnx).",
+)
+@click.option(
     "--batch",
     type=click.IntRange(min=1),
     metavar="N",
@@ -116,6 +122,7 @@ def command(
     float16: bool,
     dynamic: bool,
     opset: int | None,
+    arithmetic: bool,
     batch: int | None,
     spec: str | None,
     scale: float,
@@ -158,6 +165,7 @@ def command(
             float16=float16,
             dynamic=dynamic,
             opset=opset,
+            arithmetic=arithmetic,
             batch=batch,
             tolerance=tolerance,
             input_range=input_range,

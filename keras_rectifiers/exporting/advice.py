@@ -53,6 +53,11 @@ def of(result: ExportResult, spread: float) -> tuple[str, ...]:
             f"keras-rectifiers fold --tolerance {max(spread, 0.01):.2g} makes each "
             "PReLU a Leaky ReLU or a ReLU, and tells what that changes."
         )
+        if "PRelu" in result.operations and result.format == "onnx":
+            said.append(
+                "ONNX Runtime computes a sum of plain operations faster on CPUs than "
+                "its PRelu: arithmetic=True (--arithmetic)."
+            )
     own, other = result.differences.agreement, twin.differences.agreement
     # One sample more or less says nothing.
     least = max(_LOSS, 2 / result.differences.samples)

@@ -245,4 +245,4 @@ def form_for(model: Any, request: Request) -> Form:
     """
     fits = all((slopes_of(each) <= 1).all() for each in with_slopes(model))
     integer = request.precision == formats.INT8 and request.format == "litert"
-    return "sum" if integer and fits else "prelu"
+    return "sum" if fits and (integer or request.arithmetic) else "prelu"

@@ -26,6 +26,8 @@ class Request:
     precision: str = FLOAT32
     #: Version of the operations of ONNX; None for the exporter's own.
     opset: int | None = None
+    #: Whether ONNX has a sum of plain operations for each PReLU.
+    arithmetic: bool = False
     #: Samples in each run; None for any number.
     batch: int | None = None
     #: Greatest difference of outputs, as a share of the largest output.

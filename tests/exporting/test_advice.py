@@ -47,6 +47,13 @@ def test_a_slow_file_gets_a_command():
     assert "fold --tolerance 0.12 " in said
 
 
+def test_onnx_runtime_has_a_faster_form():
+    """Its PRelu is slow on CPUs; other runtimes have one kernel for it."""
+    slow = dataclasses.replace(_result(2.0), format="onnx", operations={"PRelu": 1})
+
+    assert "--arithmetic" in advice.of(slow, 0.1)[1]
+
+
 def test_a_loss_beside_the_twin_is_told():
     """In shares of the samples."""
     (said,) = advice.of(_result(agreement=0.9), 0.1)

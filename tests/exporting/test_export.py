@@ -122,6 +122,7 @@ def test_every_format_takes_every_kind(name, kind, tmp_path):
         ({"int8": True}, "int8 is calibrated on data"),
         ({"format": "savedmodel", "int8": True}, "litert"),
         ({"opset": 17}, "opset goes with the format onnx"),
+        ({"arithmetic": True}, "arithmetic goes with the format onnx"),
         ({"batch": 0}, "batch must be"),
         ({"limit": True}, "limit must be"),
         ({"tolerance": float("nan")}, "tolerance must be"),

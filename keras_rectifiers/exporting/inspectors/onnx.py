@@ -82,11 +82,56 @@ class _Graph:
                     _LEAKY
                 ]
                 yield self._found(node, slopes(slope), 1e-7)
+            elif node.op_type == "Add":
+                added = self._added(node)
+                if added is not None:
+                    yield self._found(node, *added)
 
-    def _found(self, node: Any, values: Any, rounding: float) -> Rectifying:
+    def _added(self, node: Any) -> tuple[Any, float, tuple[str, ...]] | None:
+        """The slopes of `x + relu((slopes - 1) * x)`, and what comes before the sum.
+
+        The ReLU goes where rounding to 8 bits cuts off negative numbers anyway.
+        """
+        first, second = node.input
+        for plain, other in ((first, second), (second, first)):
+            source = self._source(other)
+            product = self._makers.get(source)
+            names: tuple[str, ...] = ("Mul",)
+            if product is not None and product.op_type == "Relu":
+                product = self._makers.get(self._source(product.input[0]))
+                names = ("Mul", "Relu")
+            elif source == other:
+                continue
+            if product is None or product.op_type != "Mul":
+                continue
+            operands = list(product.input)
+            own = self._source(plain)
+            parts = [each for each in operands if self._source(each) != own]
+            made = self._constant(parts[0]) if len(parts) == 1 else None
+            if made is not None:
+                return made[0] + 1, made[1] + 1e-6, names
+        return None
+
+    def _source(self, name: str) -> str:
+        """A tensor as it was before it was rounded to 8 bits."""
+        maker = self._makers.get(name)
+        while maker is not None and maker.op_type in (_QUANTIZE, _DEQUANTIZE):
+            name = maker.input[0]
+            maker = self._makers.get(name)
+        return name
+
+    def _found(
+        self,
+        node: Any,
+        values: Any,
+        rounding: float,
+        before: tuple[str, ...] = (),
+    ) -> Rectifying:
         after = self._after(node)
         caps = (after,) if after in _CAPS else ()
-        return Rectifying((node.op_type, *caps), values, native=True, rounding=rounding)
+        return Rectifying(
+            (*before, node.op_type, *caps), values, native=True, rounding=rounding
+        )
 
     def _after(self, node: Any) -> str | None:
         """The only operation that reads what a node computes."""
