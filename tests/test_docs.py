@@ -69,7 +69,15 @@ def test_the_examples_about_watching_run(folder, capsys):
     assert len(names["table"]) == 224
 
 
-_RUN = ["report", "explain", "estimate", "calibration", "any-model", "revert"]
+_RUN = [
+    "report",
+    "explain",
+    "estimate",
+    "calibration",
+    "any-model",
+    "revert",
+    "export",
+]
 
 
 @pytest.mark.parametrize("name", _RUN)

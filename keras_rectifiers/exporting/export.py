@@ -139,28 +139,22 @@ def export(
     source = model if isinstance(model, str | os.PathLike) else None
     placing.check(source, target, form, overwrite=overwrite)
     backend = formats.backend_for(form, _backend_in_use())
-    request = Request(
-        model="",
-        told="",
-        format=form.name,
-        target="",
-        precision=precision,
-        opset=opset,
-        arithmetic=arithmetic,
-        batch=batch,
-        tolerance=tolerance,
-        scale=scale,
-        limit=limit,
-        input_range=input_range,
-        seed=seed,
-        twin=twin,
-        weights=None if weights is None else str(weights),
-        input_shape=None if input_shape is None else tuple(input_shape),
-    )
     with placing.placing(target, form, overwrite=overwrite) as place:
-        request = dataclasses.replace(
-            request,
+        request = Request(
+            format=form.name,
             target=str(place.path),
+            precision=precision,
+            opset=opset,
+            arithmetic=arithmetic,
+            batch=batch,
+            tolerance=tolerance,
+            scale=scale,
+            limit=limit,
+            input_range=input_range,
+            seed=seed,
+            twin=twin,
+            weights=None if weights is None else str(weights),
+            input_shape=None if input_shape is None else tuple(input_shape),
             **_model(model, place.folder, custom_objects),
             **_data(data, place.folder, limit),
         )

@@ -14,6 +14,7 @@ from keras_rectifiers import specs
 from keras_rectifiers.conversion import verbs
 from keras_rectifiers.errors import ExportError
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.exporting import formats
 from keras_rectifiers.exporting.request import Request
@@ -38,33 +39,41 @@ def opened(request: Request) -> Any:
         request: The request.
 
     Raises:
-        ExportError: A module or a custom object is not found.
         RectifierError: As for `load_model`.
     """
-    objects = _custom_objects(request)
-    return verbs.load_model(
-        request.model,
-        weights=request.weights,
-        input_shape=request.input_shape,
-        custom_objects=objects,
-    )
-
-
-def _custom_objects(request: Request) -> dict[str, Any]:
+    objects, failed = _custom_objects(request)
     try:
-        for module in request.modules:
-            importlib.import_module(module)
-        made = {}
-        for name, place in request.custom_objects.items():
-            module, _, qualified = place.partition(":")
-            made[name] = operator.attrgetter(qualified)(importlib.import_module(module))
-    except Exception as error:
-        raise ExportError(
-            "The process that exports imports the modules of a model's own classes "
-            f"again. It received {type(error).__name__}: {error}. Define the classes "
-            "in a module that can be imported."
+        return verbs.load_model(
+            request.model,
+            weights=request.weights,
+            input_shape=request.input_shape,
+            custom_objects=objects,
+        )
+    except UnknownClassError as error:
+        if not failed:
+            raise
+        raise UnknownClassError(
+            f"{error} The process that exports imports modules again, and could not "
+            f"import {failed[0]}."
         ) from error
-    return made
+
+
+def _custom_objects(request: Request) -> tuple[dict[str, Any], list[str]]:
+    """The custom objects, and what cannot be imported; not all of it is needed."""
+    found: dict[str, Any] = {}
+    failed = []
+    places = {name: (name, "") for name in request.modules}
+    for name, place in request.custom_objects.items():
+        module, _, qualified = place.partition(":")
+        places[name] = module, qualified
+    for name, (module, qualified) in places.items():
+        try:
+            imported = importlib.import_module(module)
+            if qualified:
+                found[name] = operator.attrgetter(qualified)(imported)
+        except Exception as error:  # noqa: BLE001 - it is the user's code
+            failed.append(f"{module} ({type(error).__name__}: {error})")
+    return found, failed
 
 
 def in_float32(model: Any) -> list[str]:
