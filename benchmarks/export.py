@@ -66,7 +66,17 @@ def resnet(relu):
 def mobilenet(relu):
     """MobileNetV2 with a width of 0.35 on 96 x 96 images."""
     del relu
-    return keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, weights=None)
+    model = keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, weights=None)
+    for layer in model.layers:
+        # Keras' own start makes signals vanish, and all outputs the same.
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            start = keras.initializers.RandomNormal(0, 0.45, seed=1)
+        elif isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            start = keras.initializers.HeNormal(seed=1)
+        else:
+            continue
+        layer.kernel.assign(start(layer.kernel.shape))
+    return model
 
 
 def recurrent(relu):

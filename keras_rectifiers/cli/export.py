@@ -87,7 +87,7 @@ FORMATS = ("litert", "onnx", "savedmodel", "openvino", "torch")
     "--tolerance",
     type=Finite(0),
     help="Greatest difference of outputs, as a share of the largest output (default: "
-    "1e-5; 0.01 with --float16; 0.05 of the mean difference with --int8 and "
+    "1e-4; 0.01 with --float16; 0.05 of the mean difference with --int8 and "
     "--dynamic).",
 )
 @click.option(

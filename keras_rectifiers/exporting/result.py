@@ -10,6 +10,9 @@ from typing import Any
 from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.json_values import plain
 
+#: Largest output below which a difference is judged as if it were this.
+_SMALLEST = 0.1
+
 
 @dataclasses.dataclass(frozen=True)
 class ExportedRectifier:
@@ -47,12 +50,15 @@ class Differences:
     metric_after: float | None = None
 
     def share(self, *, mean: bool) -> float:
-        """The difference as a share of the scale (of 1, where that is smaller).
+        """The difference as a share of the scale.
 
         Args:
-            mean: The mean difference, not the largest one.
+            mean: The mean difference; else the largest one, where a scale below 0.1
+                counts as 0.1, since sums that nearly cancel out are not exact.
         """
-        return (self.mean if mean else self.maximum) / max(self.scale, 1.0)
+        if mean:
+            return self.mean / (self.scale or 1.0)
+        return self.maximum / max(self.scale, _SMALLEST)
 
 
 @dataclasses.dataclass(frozen=True)

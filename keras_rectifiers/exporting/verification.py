@@ -18,7 +18,7 @@ Arrays = list[npt.NDArray[Any]]
 #: Precision -> greatest difference as a share of the largest output, and which
 #: difference is judged. What is rounded to 8 bits is judged by its mean.
 TOLERANCES = {
-    formats.FLOAT32: (1e-5, "max"),
+    formats.FLOAT32: (1e-4, "max"),
     formats.FLOAT16: (1e-2, "max"),
     formats.DYNAMIC: (5e-2, "mean"),
     formats.INT8: (5e-2, "mean"),

@@ -16,7 +16,19 @@ def test_differences_are_of_the_worst_output():
 
     assert (found.maximum, found.mean, found.scale) == (0.5, 0.25, 4.0)
     assert found.share(mean=False) == 0.125
+    assert found.share(mean=True) == 0.0625
     assert found.metric is None
+
+
+def test_small_outputs_are_judged_by_their_own_scale():
+    """In 8 bits; in float a scale below 0.1 counts as 0.1."""
+    found = verification.compare([np.array([[1e-3]])], [np.array([[2e-3]])], None)
+
+    assert found.share(mean=True) == pytest.approx(1)
+    assert found.share(mean=False) == pytest.approx(0.01)
+    assert (
+        verification.compare([np.zeros(2)], [np.zeros(2)], None).share(mean=True) == 0
+    )
 
 
 def test_nan_in_one_of_them_is_past_any_tolerance():
