@@ -138,7 +138,8 @@ def export(
         )
     source = model if isinstance(model, str | os.PathLike) else None
     placing.check(source, target, form, overwrite=overwrite)
-    backend = formats.backend_for(form, _backend_in_use())
+    in_use = _backend_in_use()
+    backend = formats.backend_for(form, in_use)
     with placing.placing(target, form, overwrite=overwrite) as place:
         request = Request(
             format=form.name,
@@ -160,15 +161,28 @@ def export(
         )
         request.write(place.folder / processes.REQUEST)
         found = processes.run(place.folder, backend, timeout)
-        lost = found.pop("lost")
-        result = ExportResult.from_dict(found)
-        if lost:
-            said = f"There is no comparison with the plain ReLU twin: it {lost}."
-            result = dataclasses.replace(result, fallbacks=(*result.fallbacks, said))
+        result = _result(found, form, in_use)
         if not result.holds and not force:
             raise ExportVerificationError(result)
         place.keep()
     return dataclasses.replace(result, target=str(target))
+
+
+def _result(found: dict[str, Any], form: formats.Format, in_use: str) -> ExportResult:
+    """What the child found, with what only the parent knows."""
+    lost = found.pop("lost")
+    result = ExportResult.from_dict(found)
+    notes = []
+    if result.backend != in_use:
+        notes.append(
+            f"The Keras backend {result.backend!r} writes the file, since {in_use!r} "
+            f"does not write {form.title} here."
+        )
+    if lost:
+        notes.append(
+            f"There is no comparison with the plain ReLU twin: the process {lost}."
+        )
+    return dataclasses.replace(result, fallbacks=(*result.fallbacks, *notes))
 
 
 def _precision(

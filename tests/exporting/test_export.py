@@ -16,6 +16,7 @@ from keras_rectifiers.exporting.result import ExportResult
 from keras_rectifiers.exporting.result import ExportVerificationError
 from keras_rectifiers.exporting.samples import gathered
 from keras_rectifiers.report.export_tables import export_tables
+from tests.exporting.conftest import BACKEND
 from tests.exporting.conftest import Doubled
 from tests.exporting.conftest import small
 
@@ -38,6 +39,7 @@ def test_a_live_model_is_exported_with_its_twin(tmp_path):
     assert result.size == (tmp_path / "a.tflite").stat().st_size
     assert result.twin.size < result.size
     assert result.twin.ratio > 0
+    assert bool(result.fallbacks) == (BACKEND != "tensorflow")
     assert result.differences.metric == "accuracy"
     assert "LEAKY_RELU" in str(result)
     assert result.headline.startswith("small as litert (float32)")

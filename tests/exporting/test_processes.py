@@ -67,6 +67,17 @@ def test_what_is_logged_as_an_error_is_one(child):
     assert "No Op registered for MulNoNan (logged by exporter)" in said
 
 
+def test_a_lost_twin_leaves_the_result(tmp_path):
+    """A child that ends while it exports the twin has left what it found before."""
+    (tmp_path / processes.RESULT).write_text('{"model": "m"}')
+    (tmp_path / processes.STAGE).write_text(processes.TWIN_STAGE)
+
+    # There is no request, so that the child ends at once.
+    found = processes.run(tmp_path, BACKEND, 60)
+
+    assert found == {"model": "m", "lost": "ended with code 1"}
+
+
 def test_errors_come_back_as_what_they_were():
     """Those that carry more than a sentence become their nearest kin."""
     made = [
