@@ -167,9 +167,10 @@ def exported(name, model, target, data, folder):
 def _by_keras(model, path, form, options, data):
     """The file that Keras itself writes, without this package."""
     names = {"savedmodel": "tf_saved_model"}
-    batch = (
-        1 if any(isinstance(e, keras.layers.RNN) for e in layers.flat(model)) else None
-    )
+    batch = 1 if form == "litert" and _is_recurrent(model) else None
+    if batch == 1 and options.get("int8"):
+        # It would end this process; `export` says so in a sentence.
+        raise NotImplementedError("TensorFlow's converter crashes")
     sign = signature.of_model(model, batch)
     extra = {}
     if "arithmetic" in options:
@@ -189,6 +190,10 @@ def _by_keras(model, path, form, options, data):
         **extra,
     )
     return path
+
+
+def _is_recurrent(model):
+    return any(isinstance(each, keras.layers.RNN) for each in layers.flat(model))
 
 
 def timed(runs, rounds=25, shortest=0.02):
@@ -220,10 +225,7 @@ def measure(model_name, target, folder):
             model = variant(name, MODELS[model_name])
             data = data_for(model)
             path, rows[name] = exported(name, model, target, data, folder)
-            recurrent_one = any(
-                isinstance(each, keras.layers.RNN) for each in layers.flat(model)
-            )
-            batch = 1 if form == "litert" and recurrent_one else None
+            batch = 1 if form == "litert" and _is_recurrent(model) else None
             sign = signature.of_model(model, batch)
             runner = registry.runner(form).Runner(path, sign)
             one = [data[:1]]
