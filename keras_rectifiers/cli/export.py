@@ -14,6 +14,7 @@ from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import weights_option
 
 FORMATS = ("litert", "onnx", "savedmodel", "openvino", "torch")
+DEVICES = ("edgetpu", "tflite-micro", "ethos-u")
 
 
 @click.command("export", short_help="Write a model for another runtime, verified.")
@@ -96,6 +97,13 @@ FORMATS = ("litert", "onnx", "savedmodel", "openvino", "torch")
     help="Do not compare with the same model with plain ReLUs.",
 )
 @click.option(
+    "--target",
+    "device",
+    type=click.Choice(DEVICES),
+    help="Check that each operation of a LiteRT file is one that this device is "
+    "documented to run.",
+)
+@click.option(
     "--timeout",
     type=Finite(0, above=True),
     default=1200.0,
@@ -106,7 +114,7 @@ FORMATS = ("litert", "onnx", "savedmodel", "openvino", "torch")
     "--force",
     is_flag=True,
     help="Replace files that exist already, and keep a file whose outputs are past "
-    "the tolerance.",
+    "the tolerance or that the device of --target does not run.",
 )
 @weights_option
 @input_shape_option
@@ -130,6 +138,7 @@ def command(
     input_range: tuple[float, float] | None,
     tolerance: float | None,
     no_twin: bool,
+    device: str | None,
     timeout: float,
     force: bool,
     weights: Path | None,
@@ -142,8 +151,8 @@ def command(
     Each rectifier becomes the operation that the runtime has for it. A converter
     that crashes or hangs leaves nothing behind but one sentence.
 
-    Exit code 1: the outputs are past the tolerance; nothing is written without
-    --force.
+    Exit code 1: the outputs are past the tolerance, or the device of --target does
+    not run the file; nothing is written without --force.
     """
     from keras_rectifiers.cli.backend import choose_backend
     from keras_rectifiers.cli.models import check_model_file
@@ -172,6 +181,7 @@ def command(
             scale=scale,
             limit=limit,
             twin=not no_twin,
+            device=device,
             weights=weights,
             input_shape=input_shape,
             custom_objects=objects,
@@ -183,7 +193,7 @@ def command(
         _show(error.result, as_json=as_json)
         ctx.exit(1)
     _show(result, as_json=as_json)
-    if not result.holds:
+    if not result.holds or result.refusal:
         ctx.exit(1)
 
 

@@ -17,14 +17,17 @@ from keras_rectifiers.exporting import handover
 from keras_rectifiers.exporting import own_code
 from keras_rectifiers.exporting import placing
 from keras_rectifiers.exporting import processes
+from keras_rectifiers.exporting import targets
 from keras_rectifiers.exporting.request import Request
 from keras_rectifiers.exporting.result import ExportedRectifier
 from keras_rectifiers.exporting.result import ExportResult
+from keras_rectifiers.exporting.result import ExportTargetError
 from keras_rectifiers.exporting.result import ExportVerificationError
 from keras_rectifiers.files import data as data_sets
 
 __all__ = [
     "ExportResult",
+    "ExportTargetError",
     "ExportVerificationError",
     "ExportedRectifier",
     "export",
@@ -55,6 +58,7 @@ def export(
     limit: int = _LIMIT,
     seed: int = 0,
     twin: bool = True,
+    device: str | None = None,
     weights: StrPath | None = None,
     input_shape: Sequence[int | None] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
@@ -98,6 +102,9 @@ def export(
         seed: Of made-up samples. Default 0.
         twin: Whether the same model with plain ReLUs is exported, too, to compare
             speed and differences; it is not kept. Default True.
+        device: `"edgetpu"`, `"tflite-micro"` or `"ethos-u"`: check that each operation
+            of a LiteRT file is one that this device is documented to run. Default
+            None. The batch is then 1 by default.
         weights: File of the weights, for an architecture.
         input_shape: As for `plan`.
         custom_objects: Classes and functions of the model, which the child process
@@ -118,6 +125,7 @@ def export(
         UnsupportedModelError: An operation of the model has no counterpart.
         DataError: The data cannot be read, or do not fit.
         ExportVerificationError: Outputs are past the tolerance; it has the result.
+        ExportTargetError: The device does not run the file; it has the result, too.
         TypeError: `model` is neither a model nor a path.
 
     Example:
@@ -129,6 +137,8 @@ def export(
     """
     form = formats.wanted(format, Path(target))
     precision = _precision(form, int8=int8, float16=float16, dynamic=dynamic)
+    if device is not None:
+        targets.check(device, form, precision)
     _check_onnx(form, opset=opset, arithmetic=arithmetic)
     _check_numbers(opset, batch, tolerance, limit, timeout)
     if precision == formats.INT8 and data is None:
@@ -154,6 +164,7 @@ def export(
             input_range=input_range,
             seed=seed,
             twin=twin,
+            device=device,
             weights=None if weights is None else str(weights),
             input_shape=None if input_shape is None else tuple(input_shape),
             **_model(model, place.folder, custom_objects),
@@ -162,6 +173,8 @@ def export(
         request.write(place.folder / processes.REQUEST)
         found = processes.run(place.folder, backend, timeout)
         result = _result(found, form, in_use)
+        if result.refusal and not force:
+            raise ExportTargetError(result)
         if not result.holds and not force:
             raise ExportVerificationError(result)
         place.keep()

@@ -25,6 +25,7 @@ from keras_rectifiers.exporting import processes
 from keras_rectifiers.exporting import registry
 from keras_rectifiers.exporting import samples
 from keras_rectifiers.exporting import signature
+from keras_rectifiers.exporting import targets
 from keras_rectifiers.exporting import verification
 from keras_rectifiers.exporting.inspectors.found import Inspection
 from keras_rectifiers.exporting.request import Request
@@ -198,6 +199,10 @@ def _result(
         twin=None,
         advice=(),
         versions=_versions(request.format, written.runner.package),
+        device=request.device,
+        refusal=""
+        if request.device is None
+        else targets.refusal(request.device, written.inspection.nodes),
     )
 
 

@@ -32,6 +32,12 @@ _FIXED_BATCH = (
 )
 
 
+_DEVICE_BATCH = (
+    "The batch is fixed at 1, since devices want fixed sizes. Another one is given by "
+    "batch= (--batch)."
+)
+
+
 def opened(request: Request) -> Any:
     """The model that is asked for, loaded in safe mode.
 
@@ -205,6 +211,8 @@ def batch_for(model: Any, request: Request) -> tuple[int | None, list[str]]:
     """
     if request.batch is not None:
         return request.batch, []
+    if request.device is not None:
+        return 1, [_DEVICE_BATCH]
     if request.format == "litert" and is_recurrent(model):
         return 1, [_FIXED_BATCH]
     return None, []

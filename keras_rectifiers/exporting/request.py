@@ -43,6 +43,8 @@ class Request:
     #: Bounds of made-up inputs; None for normal numbers.
     input_range: tuple[float, float] | None = None
     seed: int = 0
+    #: Name of the device that the file is for; see `targets`.
+    device: str | None = None
     #: Whether the plain ReLU twin is exported for comparison.
     twin: bool = True
     #: File of the weights, for an architecture.

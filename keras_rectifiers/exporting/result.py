@@ -108,6 +108,10 @@ class ExportResult:
     advice: tuple[str, ...]
     #: Package -> version.
     versions: Mapping[str, str]
+    #: Name of the device whose conditions were checked; see `targets`.
+    device: str | None = None
+    #: Why that device does not run the file, and the way out; empty where it does.
+    refusal: str = ""
 
     @property
     def holds(self) -> bool:
@@ -183,7 +187,7 @@ class ExportResult:
         )
 
     def __str__(self) -> str:
-        lines = [self.headline]
+        lines = [self.headline, *([self.refusal] if self.refusal else [])]
         for each in self.rectifiers:
             became = ", ".join(each.operations) or "not found as operations"
             lines.append(f"  {each.path} ({each.kind}): {became}")
@@ -204,5 +208,24 @@ class ExportVerificationError(VerificationError):
         super().__init__(
             f"{result.headline} Nothing was written. Pass a larger tolerance, or "
             "force=True (--force) to keep the file."
+        )
+        self.result = result
+
+
+class ExportTargetError(ExportVerificationError):
+    """The device that a file was written for does not run it.
+
+    Args:
+        result: The whole result; its `target` is None, since nothing was written.
+
+    Attributes:
+        result: The same.
+    """
+
+    def __init__(self, result: ExportResult) -> None:
+        VerificationError.__init__(
+            self,
+            f"{result.refusal} Nothing was written. Pass force=True (--force) to keep "
+            "the file.",
         )
         self.result = result

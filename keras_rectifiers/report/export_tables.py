@@ -24,6 +24,8 @@ def export_tables(result: ExportResult) -> list[Any]:
         result: The result.
     """
     parts: list[Any] = [result.headline]
+    if result.refusal:
+        parts.append(result.refusal)
     if result.rectifiers:
         rows = (
             (

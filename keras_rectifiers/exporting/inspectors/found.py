@@ -24,6 +24,25 @@ class Rectifying:
     rounding: float = 0.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """One operation of a file, as far as devices make conditions for it."""
+
+    name: str
+    #: The name of what it computes.
+    place: str
+    #: Number types of the tensors that it reads and writes; of constants float16 only.
+    types: frozenset[str]
+    #: Shapes of its constants, in the order of its inputs.
+    constants: tuple[tuple[int, ...], ...] = ()
+    #: The slope of a LEAKY_RELU.
+    slope: float | None = None
+    #: Whether an activation, such as a ReLU, is fused into it.
+    fused: bool = False
+    #: Whether it reads an input of the file, or writes an output.
+    at_edge: bool = False
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inspection:
     """What a file consists of."""
@@ -33,6 +52,8 @@ class Inspection:
     rectifying: tuple[Rectifying, ...]
     #: Operations that the plain runtime does not have, each with its place.
     foreign: tuple[tuple[str, str], ...] = ()
+    #: Each operation, in running order; only for LiteRT.
+    nodes: tuple[Operation, ...] = ()
 
 
 def slopes(value: Any) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.exporting.inspectors.found import Inspection
+from keras_rectifiers.exporting.inspectors.found import Operation
 from keras_rectifiers.exporting.inspectors.found import Rectifying
 from keras_rectifiers.exporting.inspectors.found import slopes
 
@@ -28,11 +29,7 @@ def inspect(path: Path) -> Inspection:
     from tensorflow.lite.python import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0)
-    names = {
-        value: name
-        for name, value in vars(schema.BuiltinOperator).items()
-        if isinstance(value, int)
-    }
+    names = _names(schema.BuiltinOperator)
     graphs = [_Graph(model, graph, names, schema) for graph in model.subgraphs]
     operations = Counter(name for each in graphs for name, _ in each.nodes)
     foreign = [
@@ -42,7 +39,16 @@ def inspect(path: Path) -> Inspection:
         if name not in names.values()
     ]
     rectifying = [found for each in graphs for found in each.rectifying()]
-    return Inspection(dict(operations), tuple(rectifying), tuple(foreign))
+    nodes = tuple(
+        each.described(name, node) for each in graphs for name, node in each.nodes
+    )
+    return Inspection(dict(operations), tuple(rectifying), tuple(foreign), nodes)
+
+
+def _names(enumeration: Any) -> dict[int, str]:
+    """The names of the numbers of an enumeration of the schema."""
+    pairs = vars(enumeration).items()
+    return {value: name for name, value in pairs if isinstance(value, int)}
 
 
 class _Graph:
@@ -55,6 +61,7 @@ class _Graph:
             schema.TensorType.INT8: "int8",
             schema.TensorType.INT16: "int16",
         }
+        self._type_names = _names(schema.TensorType)
         self._relu = schema.ActivationFunctionType.RELU
         self.nodes = [(self._name(node, names), node) for node in graph.operators or ()]
         self._makers = {
@@ -75,6 +82,39 @@ class _Graph:
         """The name of what a node computes, which begins with its layer."""
         name = self._graph.tensors[node.outputs[0]].name or b""
         return str(name.decode()).split(";", maxsplit=1)[0]
+
+    def described(self, name: str, node: Any) -> Operation:
+        """An operation as devices see it.
+
+        Args:
+            name: Its name.
+            node: Its node.
+        """
+        graph = self._graph
+        # An optional input that is not there has the index -1.
+        read = [int(each) for each in node.inputs if each >= 0]
+        written = [int(each) for each in node.outputs]
+        constants = [each for each in read if self._is_constant(each)]
+        moving = {*read, *written} - set(constants)
+        types = {self._type(each) for each in moving}
+        # Weights, axes and shapes have integer types of their own.
+        types |= {"float16"} & {self._type(each) for each in constants}
+        return Operation(
+            name,
+            self.place(node),
+            frozenset(types),
+            tuple(tuple(map(int, _shape(graph.tensors[each]))) for each in constants),
+            slope=node.builtinOptions.alpha if name == "LEAKY_RELU" else None,
+            fused=bool(getattr(node.builtinOptions, "fusedActivationFunction", 0)),
+            at_edge=not {*read, *written}.isdisjoint({*graph.inputs, *graph.outputs}),
+        )
+
+    def _type(self, index: int) -> str:
+        return self._type_names[self._graph.tensors[index].type].lower()
+
+    def _is_constant(self, index: int) -> bool:
+        data = self._model.buffers[self._graph.tensors[index].buffer].data
+        return data is not None and len(data) > 0
 
     def rectifying(self) -> Iterator[Rectifying]:
         """The rectifiers with slopes, in running order."""
@@ -157,10 +197,14 @@ class _Graph:
         if data is None or dtype is None or not len(data):
             return None
         raw = np.frombuffer(bytes(data), dtype).astype("float64")
-        values = raw.reshape([] if tensor.shape is None else list(tensor.shape))
+        values = raw.reshape(list(_shape(tensor)))
         held = tensor.quantization
         if dtype.startswith("int") and held is not None and held.scale is not None:
             scale = np.asarray(held.scale, "float64")
             zero = np.asarray(held.zeroPoint if held.zeroPoint is not None else 0)
             return slopes((values - zero) * scale), float(scale.max())
         return slopes(values), 1e-3 if dtype == "float16" else 0.0
+
+
+def _shape(tensor: Any) -> Any:
+    return () if tensor.shape is None else tensor.shape
