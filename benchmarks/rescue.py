@@ -160,7 +160,12 @@ def _least(family, grouped):
     if family.greatest_mse is not None:
         return -family.greatest_mse
     twins = [cell["score"] for cell in grouped[family.name, "twin"].values()]
-    return sum(twins) / len(twins) - MARGIN
+    margin = MARGIN if family.mse_margin is None else family.mse_margin
+    return sum(twins) / len(twins) - margin
+
+
+def _is_regression(family):
+    return family.greatest_mse is not None or family.mse_margin is not None
 
 
 def _print_family(family, grouped, arms):
@@ -169,7 +174,7 @@ def _print_family(family, grouped, arms):
 
     dying = grouped[family.name, FAMILY_HEALTH]
     least = _least(family, grouped)
-    unit = "accuracy" if family.greatest_mse is None else "MSE"
+    unit = "MSE" if _is_regression(family) else "accuracy"
     before, _ = mean_interval([cell["score"] for cell in dying.values()])
     dead, _ = mean_interval([cell["dead"] for cell in dying.values()])
     print(
@@ -195,7 +200,7 @@ def _print_family(family, grouped, arms):
 
 
 def _figure(family, value):
-    return f"{value:.1%}" if family.greatest_mse is None else f"{abs(value):.3f}"
+    return f"{abs(value):.3f}" if _is_regression(family) else f"{value:.1%}"
 
 
 if __name__ == "__main__":

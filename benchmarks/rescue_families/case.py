@@ -1,11 +1,15 @@
 """What a family gives: a dying model, its data, and the way to a healthy twin."""
 
+import collections
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+
+#: Between the seeds of two weights of one layer that have the same name.
+_APART = 200
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,32 +87,25 @@ def drawer(model):
     Variables without an initialiser of their own keep the values that they have
     now; those of a BatchNormalization, moving statistics too, have one.
     """
-    now = dict(zip(_keys(model), model.get_weights(), strict=True))
+    now = dict(zip(map(id, model.weights), model.get_weights(), strict=True))
 
     def draw(seed):
         drawn = dict(now)
         for number, layer in enumerate(model.layers):
+            met = collections.Counter()
             for variable in layer.weights:
-                config = layer.get_config().get(f"{variable.name}_initializer")
+                name = variable.name
+                met[name] += 1  # attention has several kernels
+                config = layer.get_config().get(f"{name}_initializer")
                 if config is None:
                     continue
                 found = keras.initializers.get(config)
                 if hasattr(found, "seed"):
-                    found.seed = seed * 1000 + number
-                drawn[layer.name, variable.name] = keras.ops.convert_to_numpy(
-                    found(variable.shape)
-                )
-        return [drawn[key] for key in _keys(model)]
+                    found.seed = seed * 1000 + number + _APART * (met[name] - 1)
+                drawn[id(variable)] = keras.ops.convert_to_numpy(found(variable.shape))
+        return [drawn[id(variable)] for variable in model.weights]
 
     return draw
-
-
-def _keys(model):
-    return [
-        (layer.name, variable.name)
-        for layer in model.layers
-        for variable in layer.weights
-    ]
 
 
 def fit(model, data, epochs, batch_size, seed, callbacks=(), done=0):

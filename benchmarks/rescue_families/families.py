@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rescue_families import architectures
 from rescue_families import nets
 from rescue_families import reported
 from rescue_families.case import Data
@@ -144,5 +145,6 @@ ALL = {
     for family in (
         *(Narrow, DigitsRate, CifarRate, ConvBias, Stream, ResNet),
         *reported.ALL,
+        *architectures.ALL,
     )
 }

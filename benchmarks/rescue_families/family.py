@@ -21,8 +21,11 @@ class Family:
     killing_epochs = 5
     learning_rate = 0.001
     healthy_rate = 0.001
-    #: None where results are accuracies; else the greatest MSE of a rescued net.
+    #: None where results are accuracies or the next line says it; else the greatest
+    #: MSE of a rescued network.
     greatest_mse = None
+    #: Or by how much its MSE may be above the mean of the twins.
+    mse_margin = None
 
     def missing(self):
         """Why the family cannot run here, or an empty string."""
