@@ -18,7 +18,7 @@ class UNet(Family):
 
     name = "unet"
     dies = "biases of the decoder start at -3, small U-Net, CIFAR-10 to edges"
-    epochs = 10
+    epochs = 20
     batch_size = 16
     killing_epochs = 2
     healthy_rate = 0.005

@@ -20,6 +20,8 @@ from keras_rectifiers.revival.norms import learning_norms
 
 #: Score from which on a cause is treated.
 _LIKELY = 1 / 3
+#: Share of dead units below which a layer lives.
+_LIVES = 0.1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +52,17 @@ class Findings:
     def dead_fraction(self) -> float:
         """Share of all units without gradient, 0..1."""
         return self.diagnosis.dead_fraction if self.diagnosis.layers else 0.0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether some layers are dead to the last unit, and all the others live.
+
+        Then the outputs say nothing, whatever the living layers have learnt.
+        """
+        layers = self.diagnosis.layers
+        rest = [each for each in layers if each.dead < each.units]
+        dead, units = (sum(getattr(e, n) for e in rest) for n in ("dead", "units"))
+        return bool(rest) and len(rest) < len(layers) and dead < _LIVES * units
 
 
 def fractions(diagnosis: Diagnosis) -> dict[str, float]:

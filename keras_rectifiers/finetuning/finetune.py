@@ -91,9 +91,10 @@ def finetune(
     - `"none"`: a copy is trained as it is.
     - `"auto"`: none where no unit is dead; revive where less than 10 % are, or less
       than 30 % in a model that is good. Where 30 % or more are, restart if the
-      outputs say nothing about the labels. Else revive and restart are tried for a
-      fifth of the epochs each, and the better one goes on. From 30 % on, in a model
-      with batch normalisation, these two are norms and restart.
+      outputs say nothing about the labels, unless whole layers are dead and the
+      others live. Else revive and restart are tried for a fifth of the epochs each,
+      and the better one goes on. From 30 % on, in a model with batch normalisation,
+      these two are norms and restart.
 
     Where 30 % or more are dead, and in a restart, the optimizer starts anew, at no
     more than its class' default rate.
@@ -112,9 +113,9 @@ def finetune(
             steps, 5 at least and 50 at most.
         learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
         schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
-            along a cosine; its peak is the optimizer's, with `"norms"` three and in
-            a restart five times that. An optimizer's own schedule stays. Or
-            `"constant"`.
+            along a cosine; its peak is the optimizer's, with `"norms"`, and where
+            30 % or more of the units are revived, three times that, in a restart
+            five times. An optimizer's own schedule stays. Or `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.

@@ -70,6 +70,48 @@ def test_what_is_asked_for_is_done(diagnoses, treatment, dead, fresh):
 
 
 @pytest.mark.parametrize(
+    ("treatment", "dead", "peak"),
+    [
+        ("revive", 2, 1.0),
+        ("revive", 8, 3.0),
+        ("norms", 2, 3.0),
+        ("restart", 0, 5.0),
+        ("slopes", 8, 1.0),
+        ("none", 8, 1.0),
+    ],
+)
+def test_the_rate_goes_by_how_much_has_to_be_learned(diagnoses, treatment, dead, peak):
+    """Few revived units learn beside what is there, many learn in its place."""
+    (found,) = prescribe(treatment, Findings(diagnoses[dead], 0.0, 1, None))
+
+    assert found.peak == peak
+
+
+@pytest.mark.parametrize(
+    ("dead", "treatments"),
+    [
+        ((0, 10), ["revive", "restart"]),  # the first layer has learned something
+        ((0, 9), ["restart"]),
+        ((2, 10), ["restart"]),
+        ((10, 10), ["restart"]),
+    ],
+)
+def test_what_lives_before_a_dead_layer_is_not_given_up_unseen(dead, treatments):
+    """Its outputs cannot say what the layers before it have learned."""
+    hidden = [keras.layers.Dense(10, "relu", name=name) for name in "ab"]
+    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(2)])
+    for layer, count in zip(hidden, dead, strict=True):
+        kernel = np.ones(layer.kernel.shape)
+        kernel[:, :count] = -1
+        layer.set_weights([kernel, np.full(10, 0.1)])
+    hidden[1].bias.assign(np.where(np.arange(10) < dead[1], -1.0, 0.1))
+
+    found = prescribe("auto", Findings(diagnose(model, X), 0.0, 0, None))
+
+    assert [each.treatment for each in found] == treatments
+
+
+@pytest.mark.parametrize(
     ("epochs", "count", "own", "trial"),
     [(20, 2, 16, 4), (5, 2, 4, 1), (3, 2, 2, 1), (2, 1, 2, 2), (1, 1, 1, 1)],
 )
