@@ -22,8 +22,8 @@ TWIN = 500_000
 
 def twin(case, seed):
     """Not a rescue: the healthy twin, to which the others are compared."""
-    load(case.model, case.draw_healthy(TWIN + seed), case.healthy_rate)
-    return _trained(case.model, case, seed)
+    load(case.twin, case.draw_healthy(TWIN + seed), case.healthy_rate)
+    return _trained(case.twin, case, seed)
 
 
 def go_on(case, seed):

@@ -32,6 +32,8 @@ class Case:
 
     #: Compiled; its weights are those of the dying state.
     model: Any
+    #: What the healthy twin trains: the same model, or one of the same weights.
+    twin: Any
     #: Weights of the dying state, as `get_weights` gives them.
     weights: list[np.ndarray]
     #: Optimizer variables of the dying state.

@@ -32,7 +32,7 @@ class Family:
         return ""
 
     def build(self):
-        """The compiled model."""
+        """The compiled model; its twin is the same one, where `prepare` sets none."""
         raise NotImplementedError
 
     def data(self, seed):
@@ -46,6 +46,7 @@ class Family:
             self.store = {}
             self.draw = drawer(self.model)
             self.draw_healthy = self.draw
+            self.twin = getattr(self, "twin", self.model)
 
     def kill(self, seed):
         """Bring the model into its dying state."""
@@ -60,6 +61,7 @@ class Family:
         weights, optimizer = state_of(self.model)
         return Case(
             self.model,
+            self.twin,
             weights,
             optimizer,
             self.data(seed),

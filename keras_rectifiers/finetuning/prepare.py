@@ -19,6 +19,7 @@ from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning import optimizers
 from keras_rectifiers.finetuning.findings import Findings
 from keras_rectifiers.finetuning.inputs import normalized
+from keras_rectifiers.finetuning.momentum import QuickStatistics
 from keras_rectifiers.finetuning.prescriptions import CONVERT
 from keras_rectifiers.finetuning.prescriptions import NORMS
 from keras_rectifiers.finetuning.prescriptions import RESTART
@@ -86,6 +87,11 @@ class Order:
     #: Of `optimizers.prepare`.
     compiling: Mapping[str, Any]
 
+    @property
+    def statistics_lagged(self) -> bool:
+        """Whether moving statistics were estimated again, and would lag again."""
+        return self.model is not self.original
+
 
 def treat(order: Order, prescription: Prescription) -> Treated:
     """Treat a copy of a model as prescribed.
@@ -114,6 +120,8 @@ def treat(order: Order, prescription: Prescription) -> Treated:
     keeps = wanted == CONVERT
     start = model.get_weights() if keeps else _without_slopes(model, made)
     callbacks = _changed(model, order, wanted, done, lent)
+    if prescription.fresh_optimizer or order.statistics_lagged:
+        callbacks.append(QuickStatistics())
     if lent:
         done += _outputs_revived(model, order)
     first = 1

@@ -17,7 +17,6 @@ from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning.best_epoch import KeepBest
 from keras_rectifiers.finetuning.dying import StopDying
 from keras_rectifiers.finetuning.margin import error_over_parts
-from keras_rectifiers.finetuning.momentum import QuickStatistics
 from keras_rectifiers.finetuning.notes import Notes
 from keras_rectifiers.finetuning.prepare import Treated
 from keras_rectifiers.finetuning.resume import RunFile
@@ -96,7 +95,6 @@ class Run:
         self._callbacks = [
             *_monitors(training.probe),  # first: the others see its logs
             *treated.callbacks,
-            *([QuickStatistics()] if treated.prescription.fresh_optimizer else []),
             *([] if schedule is None else [schedule]),
             _StopWhereNotFinite(),
             self.keeper,

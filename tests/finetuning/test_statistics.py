@@ -48,6 +48,21 @@ def test_statistics_are_estimated_again():
         np.testing.assert_array_equal(mine, theirs)
 
 
+def test_statistics_keep_up_afterwards():
+    """Weights that move far in few steps do not leave them behind a second time."""
+    result = keras_rectifiers.finetune(
+        _lagging(), (X, Y), epochs=4, learning_rate=0.05, keep_best=False
+    )
+    model = result.model
+    taken = keras.Model(model.inputs, model.get_layer("a").output).predict(X, verbose=0)
+    norm = model.get_layer("n")
+    moving = keras.ops.convert_to_numpy(norm.moving_mean)
+    last = np.sqrt(keras.ops.convert_to_numpy(norm.moving_variance))
+
+    assert norm.momentum == 0.999
+    assert np.abs(moving - taken.mean(0)).max() < last.max()
+
+
 def test_statistics_alone_are_a_rescue():
     """Where no epoch is better than the new statistics, they are kept."""
     result = keras_rectifiers.finetune(
