@@ -98,7 +98,7 @@ def drawer(model):
             for variable in layer.weights:
                 name = variable.name
                 met[name] += 1  # attention has several kernels
-                config = layer.get_config().get(f"{name}_initializer")
+                config = _initializer(layer, name)
                 if config is None:
                     continue
                 found = keras.initializers.get(config)
@@ -108,6 +108,16 @@ def drawer(model):
         return [drawn[id(variable)] for variable in model.weights]
 
     return draw
+
+
+def _initializer(layer, name):
+    """Config of a weight's initialiser; None where its layer does not say it."""
+    config = layer.get_config()
+    if name == "recurrent_kernel":
+        return config["recurrent_initializer"]
+    if name == "kernel" and "depthwise_initializer" in config:
+        return config["depthwise_initializer"]
+    return config.get(f"{name}_initializer")
 
 
 def fit(model, data, epochs, batch_size, seed, callbacks=(), done=0):
