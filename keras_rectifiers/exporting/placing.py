@@ -86,11 +86,14 @@ class Place:
                 made.replace(temporary)
 
     def _keep_folder(self) -> None:
+        before = self.folder / "replaced"
         try:
             if self.overwrite and self.target.is_dir():
-                self.target.rename(self.folder / "replaced")
+                self.target.rename(before)
             self.path.rename(self.target)
         except OSError as error:
+            if before.exists():
+                before.rename(self.target)
             raise ArchiveError(
                 f"The target must be writable. Received: {str(self.target)!r}, which "
                 f"failed with {error.strerror}. Nothing was written."

@@ -58,6 +58,19 @@ def test_a_target_that_appears_meanwhile_stays(tmp_path):
     assert target.read_text() == "of another program"
 
 
+def test_a_folder_comes_back_where_the_new_one_cannot_be_placed(tmp_path):
+    """The old SavedModel is there again where giving the name to the new one fails."""
+    target = tmp_path / "served"
+    target.mkdir()
+    (target / "saved_model.pb").write_text("old")
+    with placing.placing(target, FORMATS["savedmodel"], overwrite=True) as place:
+        with pytest.raises(ArchiveError, match="writable"):
+            place.keep()  # nothing was written that could get the name
+
+    assert _names(tmp_path) == ["served"]
+    assert (target / "saved_model.pb").read_text() == "old"
+
+
 def test_the_folder_of_a_saved_model_is_replaced_whole(tmp_path):
     """Only a folder that holds a SavedModel, and only if that is asked for."""
     form, target = FORMATS["savedmodel"], tmp_path / "served"
