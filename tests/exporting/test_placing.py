@@ -63,9 +63,11 @@ def test_a_folder_comes_back_where_the_new_one_cannot_be_placed(tmp_path):
     target = tmp_path / "served"
     target.mkdir()
     (target / "saved_model.pb").write_text("old")
-    with placing.placing(target, FORMATS["savedmodel"], overwrite=True) as place:
-        with pytest.raises(ArchiveError, match="writable"):
-            place.keep()  # nothing was written that could get the name
+    with (
+        placing.placing(target, FORMATS["savedmodel"], overwrite=True) as place,
+        pytest.raises(ArchiveError, match="writable"),
+    ):
+        place.keep()  # nothing was written that could get the name
 
     assert _names(tmp_path) == ["served"]
     assert (target / "saved_model.pb").read_text() == "old"
