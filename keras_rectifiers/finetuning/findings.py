@@ -55,14 +55,16 @@ class Findings:
 
     @property
     def is_cut(self) -> bool:
-        """Whether some layers are dead to the last unit, and all the others live.
+        """Whether later layers are dead to the last unit, and all the others live.
 
-        Then the outputs say nothing, whatever the living layers have learnt.
+        Then the outputs say nothing, whatever the layers before them have learned.
         """
         layers = self.diagnosis.layers
         rest = [each for each in layers if each.dead < each.units]
+        if not rest or len(rest) == len(layers) or rest[0] is not layers[0]:
+            return False
         dead, units = (sum(getattr(e, n) for e in rest) for n in ("dead", "units"))
-        return bool(rest) and len(rest) < len(layers) and dead < _LIVES * units
+        return bool(dead < _LIVES * units)
 
 
 def fractions(diagnosis: Diagnosis) -> dict[str, float]:

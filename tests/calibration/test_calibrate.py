@@ -18,8 +18,8 @@ def dying():
     """The demo's model with dead units, and digits for it."""
     demo = resources.files("keras_rectifiers.demo")
     model = keras.saving.load_model(str(demo / "dying_digits.keras"))
-    digits = np.load(str(demo / "digits.npz"))
-    return model, digits["x_train"][:256], digits["y_train"][:256]
+    with np.load(str(demo / "digits.npz")) as digits:
+        return model, digits["x_train"][:256], digits["y_train"][:256]
 
 
 @pytest.fixture

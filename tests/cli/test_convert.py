@@ -277,7 +277,8 @@ def test_slopes_from_data(run, made, tmp_path):
     assert found["calibration"]["measure"] == "loss"
     assert found["calibration"]["max_change"] == 0.05
     assert found["target"] == "out.keras"
-    data = np.load(made / "data.npz")
+    with np.load(made / "data.npz") as arrays:
+        data = dict(arrays)
     losses = []
     for path in (made / "model.keras", tmp_path / "out.keras"):
         model = keras.saving.load_model(path)

@@ -43,7 +43,8 @@ def _module(users):
 def _outputs(path, users):
     with user_code.imported(users) as module:
         model = keras.saving.load_model(path, custom_objects=vars(module).copy())
-        x = np.load(users / "data.npz")["x"]
+        with np.load(users / "data.npz") as arrays:
+            x = arrays["x"]
         return type(model).__name__, np.asarray(model(x)).tobytes()
 
 

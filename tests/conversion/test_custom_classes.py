@@ -63,7 +63,8 @@ def test_the_new_file_opens_in_a_fresh_process(users, objects, tmp_path):
     target = tmp_path / "out.keras"
     convert_file(users / "net.keras", target, alpha=0.25, custom_objects=objects)
     model = load_model(target, custom_objects=objects)
-    x = np.load(users / "data.npz")["x"]
+    with np.load(users / "data.npz") as arrays:
+        x = arrays["x"]
 
     code = (
         "import json, sys, keras, numpy\n"

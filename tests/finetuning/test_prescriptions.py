@@ -93,6 +93,7 @@ def test_the_rate_goes_by_how_much_has_to_be_learned(diagnoses, treatment, dead,
         ((0, 10), ["revive", "restart"]),  # the first layer has learned something
         ((0, 9), ["restart"]),
         ((2, 10), ["restart"]),
+        ((10, 0), ["restart"]),  # what comes after a dead layer has learned nothing
         ((10, 10), ["restart"]),
     ],
 )
