@@ -93,8 +93,8 @@ def finetune(
       than 30 % in a model that is good. Where 30 % or more are, restart if the
       outputs say nothing about the labels, unless whole layers are dead and those
       before them live. Else revive and restart are tried for a fifth of the epochs
-      each, and the better one goes on. From 30 % on, in a model with batch normalisation,
-      these two are norms and restart.
+      each, and the better one goes on. From 30 % on, in a model with batch
+      normalisation, these two are norms and restart.
 
     Where 30 % or more are dead, and in a restart, the optimizer starts anew, at no
     more than its class' default rate.
