@@ -166,7 +166,7 @@ class ValueNetwork(Family):
     def build(self):
         return nets.compiled(nets.mlp(32, 64, 3, 4), "mse")
 
-    def kill(self, seed):
+    def kill(self, seed, callbacks=()):
         load(self.model, self.draw(seed), self.learning_rate)
         rng = np.random.default_rng(seed)
         for layout in range(self.layouts):
@@ -175,7 +175,8 @@ class ValueNetwork(Family):
                 states = rng.integers(Grid.STATES, size=self.replayed)
                 actions = rng.integers(4, size=self.replayed)
                 x, y = grid.bootstrapped(self.model, states, actions)
-                fit(self.model, Data(x, y, x, y), 1, self.batch_size, seed)
+                replayed = Data(x, y, x, y)
+                fit(self.model, replayed, 1, self.batch_size, seed, callbacks)
 
     def data(self, seed):
         return _values(seed, self.layouts - 1)

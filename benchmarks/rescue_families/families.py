@@ -119,10 +119,11 @@ class Stream(Family):
     def build(self):
         return nets.compiled(nets.mlp(64, 64, 3, 10))
 
-    def kill(self, seed):
+    def kill(self, seed, callbacks=()):
         load(self.model, self.draw(seed), self.learning_rate)
         for task in range(self.tasks):
-            fit(self.model, self._task(seed, task), 3, self.batch_size, seed)
+            data = self._task(seed, task)
+            fit(self.model, data, 3, self.batch_size, seed, callbacks)
 
     def data(self, seed):
         return self._task(seed, self.tasks)

@@ -48,11 +48,16 @@ class Family:
             self.draw_healthy = self.draw
             self.twin = getattr(self, "twin", self.model)
 
-    def kill(self, seed):
-        """Bring the model into its dying state."""
+    def kill(self, seed, callbacks=()):
+        """Bring the model into its dying state, unless a callback prevents it."""
         load(self.model, self.draw(seed), self.learning_rate)
         data = self.data(seed)
-        fit(self.model, data, self.killing_epochs, self.batch_size, seed)
+        fit(self.model, data, self.killing_epochs, self.batch_size, seed, callbacks)
+
+    @property
+    def killed(self):
+        """The model that the killing run trains."""
+        return self.model
 
     def case(self, seed):
         """The dying model of a seed."""

@@ -62,11 +62,17 @@ class ResNet(Family):
         chosen = rng.choice(len(every.x), self.samples, replace=False)
         return Data(every.x[chosen], every.y[chosen], every.x_test, every.y_test)
 
-    def kill(self, seed):
+    @property
+    def killed(self):
+        """The one with the penalty."""
+        return self.penalised
+
+    def kill(self, seed, callbacks=()):
         """Train the saved weights under the penalty, and take over what that gives."""
         load(self.penalised, self.trained, self.learning_rate)
         data = self.data(seed)
-        fit(self.penalised, data, self.killing_epochs, self.batch_size, seed)
+        epochs, batch_size = self.killing_epochs, self.batch_size
+        fit(self.penalised, data, epochs, batch_size, seed, callbacks)
         load(self.model, self.penalised.get_weights(), self.learning_rate)
 
     def _as_saved(self, seed):

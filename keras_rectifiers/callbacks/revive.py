@@ -25,6 +25,7 @@ from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.revival import slots
 from keras_rectifiers.revival.choose import dormant
 from keras_rectifiers.revival.live_units import LiveWiring
+from keras_rectifiers.revival.outputs import redraw_outputs
 from keras_rectifiers.revival.revive import revive
 from keras_rectifiers.revival.utility import Utility
 
@@ -45,7 +46,9 @@ class ReviveDeadUnits(keras.callbacks.Callback):
 
     At every epoch end `logs["revived"]` is the number of units that were revived
     since the one before. Rectifiers at which no safe answer is known, such as those
-    before a residual sum, are left, and a warning says so once, with the reasons.
+    before a residual sum, are left, and a warning says so once, with the reasons. A
+    rectifier that is an output of the model, and dead to its last unit, is given new
+    weights that put out about 1: nothing reaches the model's weights through it.
 
     Attributes:
         history: One dict for each time of the latest `fit`: `epoch` (epochs
@@ -72,8 +75,9 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         decay: Of `"continual"`: of the running utility, per step. Default 0.99.
         lower_rate: What is left of the learning rate where a quarter of all units
             died again after a revival, float in (0, 1): then it is the rate that
-            kills. The optimizer forgets its moments, too, and a warning says so. An
-            optimizer's own schedule stays. Default 0.1; None leaves the rate alone.
+            kills. A revival in an earlier `fit` of the model counts. The optimizer
+            forgets its moments, too, and a warning says so. An optimizer's own
+            schedule stays. Default 0.1; None leaves the rate alone.
         last_epoch: No revival after so many epochs, so that new units have time to
             learn. Default None: up to the end.
         seed: Of the new weights. Default 0.
@@ -104,6 +108,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
     history: list[dict[str, Any]]
     left: dict[str, str]
     _wiring: LiveWiring | None
+    #: Share of dead units after the last revival; None before the first one.
+    _dead_after: float | None
     #: Units revived since the last epoch end.
     _in_epoch: int
 
@@ -184,7 +190,10 @@ class ReviveDeadUnits(keras.callbacks.Callback):
                 "ReviveDeadUnits needs a model with a rectifier. Received: model "
                 f"{self.model.name!r}, which has none that can be watched."
             )
+        same = self._wiring is not None and self._wiring.model is self.model
+        before = self._dead_after if same else None
         self._begin_anew()
+        self._dead_after = before  # one `fit` after the other is one training
         self._wiring = LiveWiring(self.model)
         observer = Diagnostician(self.model, **self._observation)
         self._source = source_of(observer, rectifiers, self.data, self.samples)
@@ -218,8 +227,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._steps_since = 0
         self._measured_at = 0
         self._wiring = None
-        #: Share of dead units after the last revival; None before the first one.
-        self._dead_after: float | None = None
+        self._dead_after = None
 
     def _after_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # With steps_per_execution > 1 Keras reports the last of several steps.
@@ -242,6 +250,10 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         # Each measurement has its own seed, so that a run that goes on from a
         # backup draws what it would have drawn.
         seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
+        ends = _dead_ends(diagnosis)
+        redrawn = redraw_outputs(self.model, ends, seed) if ends else ()
+        for path in redrawn:
+            chosen.pop(path, None)
         done = revive(self.model, chosen, seed=seed, wiring=wiring, **self._revival)
         source.end_window()
         self._measured_at = step
@@ -249,15 +261,17 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             if path in self._utilities:
                 self._utilities[path].renew(units)
         self._tell(done.left)
-        self._in_epoch += done.count
-        if done.count:
-            left = max(0, diagnosis.count(DEAD) - done.count)
-            self._dead_after = left / max(diagnosis.units, 1)
         counts = {path: len(units) for path, units in done.units.items()}
+        counts |= {path: diagnosis.layer(path).units for path in redrawn}
+        count = sum(counts.values())
+        self._in_epoch += count
+        if count:
+            left = max(0, diagnosis.count(DEAD) - count)
+            self._dead_after = left / max(diagnosis.units, 1)
         self.history.append({"epoch": self._epoch, "step": step, "revived": counts})
-        if self.verbose and done.count:
+        if self.verbose and count:
             print(  # noqa: T201 - what verbose=1 asks for
-                f"\nStep {step}: {done.count} units revived, "
+                f"\nStep {step}: {count} units revived, "
                 + ", ".join(f"{count} of {path}" for path, count in counts.items())
             )
 
@@ -316,6 +330,15 @@ class ReviveDeadUnits(keras.callbacks.Callback):
                 f"ReviveDeadUnits leaves rectifiers without a safe answer. {reasons}.",
                 stacklevel=2,
             )
+
+
+def _dead_ends(diagnosis: Diagnosis) -> list[str]:
+    """Outputs of the model that are dead to the last unit."""
+    return [
+        each.layer
+        for each in diagnosis.layers
+        if each.layer in diagnosis.dead_outputs and each.dead == each.units
+    ]
 
 
 def _check(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ from keras_rectifiers.live.layers import by_path
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.rectifiers import find
 from keras_rectifiers.live.state import copy_of
+from keras_rectifiers.revival import slots
 from keras_rectifiers.revival.fresh import fresh
 from keras_rectifiers.revival.live_units import Incoming
 from keras_rectifiers.revival.live_units import Values
@@ -51,21 +54,62 @@ def revive_outputs(
     Returns:
         The paths that were revived; frozen layers stay as they are.
     """
+    done = []
+    for path, weights in _found(model, units):
+        _revive(model, path, weights, units[path], (x, y), seed)
+        done.append(path)
+    return tuple(done)
+
+
+def redraw_outputs(
+    model: keras.Model, paths: Iterable[str], seed: int = 0
+) -> tuple[str, ...]:
+    """Give outputs that are dead to the last unit new weights, without labels.
+
+    Such a model puts out one and the same, and no gradient reaches any of its
+    weights. Kernels are drawn by Glorot's initialiser, whatever the layer's own is,
+    biases (or betas) become 1, so that most outputs are above 0, and the optimizer
+    forgets what it has of these weights.
+
+    Args:
+        model: A built Functional or Sequential model; changed in place.
+        paths: Of the rectifiers.
+        seed: Of the new kernels.
+
+    Returns:
+        The paths that were redrawn; frozen layers stay as they are.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    done = []
+    for path, weights in _found(model, paths):
+        every = np.arange(weights[0].part.units)
+        for each in weights:
+            values = fresh(each, seed, "glorot_uniform")
+            shift = each.part.role in ("bias", "beta")
+            _set(each, every, np.ones_like(values) if shift else values)
+            if optimizer is not None and optimizer.built:
+                now = copy_of(each.variable)
+                slots.clear(optimizer, each.variable, np.ones(now.shape, bool), now)
+        done.append(path)
+    return tuple(done)
+
+
+def _found(
+    model: keras.Model, paths: Iterable[str]
+) -> Iterator[tuple[str, list[Incoming]]]:
+    """Rectifiers among some that are outputs, with the weights that make them."""
     survey = LiveModel(model).survey
     layers = by_path(model)
-    done = []
+    wanted = set(paths)
     for found in survey.found:
-        path = found.site.path
-        if path not in units or not _is_output(found):
+        if found.site.path not in wanted or not _is_output(found):
             continue
         parts = producers(survey.guessed_shapes, found)
         if isinstance(parts, Cannot):
             continue
         weights = [_bound(part, layers) for part in parts]
         if all(each.variable.trainable for each in weights if not _is_moving(each)):
-            _revive(model, path, weights, units[path], (x, y), seed)
-            done.append(path)
-    return tuple(done)
+            yield found.site.path, weights
 
 
 def _is_output(found: Any) -> bool:

@@ -107,6 +107,50 @@ def test_criterion_by_name():
     assert callback.history[0]["revived"]["a"] == 4
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_an_output_that_is_dead_to_the_last_unit_is_redrawn(optimizer):
+    """Its layer's initializer killed it; nothing below it learned anything."""
+    keras.utils.set_random_seed(0)
+    last = layers.Dense(
+        1,
+        activation="relu",
+        kernel_initializer=keras.initializers.RandomNormal(-1, 0.1),
+        name="y",
+    )
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(32, activation="relu", name="h"), last]
+    )
+    model.compile(keras.optimizers.get(optimizer), "mse")
+    x = np.random.default_rng(0).normal(size=(256, 4)).astype("float32")
+    y = np.abs(x[:, :1])
+    callback = ReviveDeadUnits(x, tau=0.0, last_epoch=1)
+
+    history = model.fit(x, y, epochs=20, verbose=0, callbacks=[callback]).history
+
+    assert callback.history[0]["revived"]["y"] == 1
+    assert diagnose(model, x).layer("y").dead == 0
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+
+
+def test_an_output_that_is_frozen_or_partly_dead_stays():
+    """Columns that live are not put at risk; frozen weights are left, and named."""
+    x = np.abs(np.random.default_rng(0).normal(size=(64, 4))).astype("float32")
+    for dead, trainable in ((1, True), (2, False)):
+        end = layers.Dense(2, activation="relu", name="y")
+        model = keras.Sequential([keras.Input((4,)), end])
+        end.bias.assign([-1e4, -1e4 if dead == 2 else 1e4])
+        end.trainable = trainable
+        before = end.get_weights()
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        callback = ReviveDeadUnits(x, tau=0.0, warn=False)
+
+        model.fit(x, x[:, :2], verbose=0, callbacks=[callback])
+
+        for mine, theirs in zip(before, end.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        assert "y" in callback.left
+
+
 @pytest.mark.parametrize("warn", [True, False])
 def test_sites_without_a_safe_answer_are_left_and_told_once(warn):
     """A residual sum is named, once (or not at all), and its weights are untouched."""
@@ -156,6 +200,22 @@ def test_a_rate_that_kills_again_is_lowered():
     momentums = [v for v in model.optimizer.variables if "momentum" in v.path]
     assert momentums
     assert not any(np.any(keras.ops.convert_to_numpy(each)) for each in momentums)
+
+
+def test_a_rate_that_kills_in_one_fit_after_the_other_is_lowered():
+    """As in reinforcement learning, where each `fit` is an epoch on new targets."""
+    model, x, y = _dead(keras.optimizers.Adam(0.1))
+    callback = ReviveDeadUnits(x, tau=0.0, warn=False)
+
+    for _ in range(2):
+        model.fit(x, y, verbose=0, callbacks=[_Kills(), callback])
+
+    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    assert rate == pytest.approx(0.01)
+    other, _, _ = _dead(keras.optimizers.Adam(0.1))
+    other.fit(x, y, verbose=0, callbacks=[_Kills(), callback])
+    rate = float(keras.ops.convert_to_numpy(other.optimizer.learning_rate))
+    assert rate == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("case", ["left alone", "own schedule", "alive"])

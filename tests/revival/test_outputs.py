@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_rectifiers.revival import revive_outputs
+from keras_rectifiers.revival.outputs import redraw_outputs
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 6)).astype("float32")
@@ -42,6 +43,25 @@ def test_living_units_stay():
     np.testing.assert_array_equal(new[:, 0], kernel[:, 0])
     assert shift[0] == bias[0]
     assert np.all(new[:, 1] != kernel[:, 1])
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_without_labels_an_output_is_about_one(normalized):
+    """Most samples get something, and the layers below it stay."""
+    norm = [keras.layers.BatchNormalization(name="n")] if normalized else []
+    model = _model(keras.layers.Dense(2, name="d"), *norm, keras.layers.ReLU(name="y"))
+    last = model.get_layer("n" if normalized else "d")
+    (last.beta if normalized else last.bias).assign([-900.0, -900.0])
+    before = model.get_layer("h").get_weights()
+    assert not model.predict(X, verbose=0).any()
+
+    assert redraw_outputs(model, ["y", "h"]) == ("y",)
+    found = model.predict(X, verbose=0)
+
+    assert np.mean(found > 0) > 0.7
+    assert 0.5 < found.mean() < 2
+    for mine, theirs in zip(before, model.get_layer("h").get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("normalized", [False, True])
