@@ -10,15 +10,14 @@ import click
 
 from keras_rectifiers.cli.options import Decorated
 from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import scale_option
 
 
 def calibration_options(function: Decorated) -> Decorated:
     """`--calibrate`, `--budget-change`, `--scale`."""
     for option in (
-        click.option(
-            "--scale",
-            type=Finite(0, above=True),
-            help="Multiply the inputs of --calibrate by this (default: 1).",
+        scale_option(
+            "Multiply the inputs of --calibrate by this (default: 1).", default=None
         ),
         click.option(
             "--budget-change",

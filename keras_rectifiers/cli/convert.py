@@ -18,6 +18,7 @@ from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
+from keras_rectifiers.cli.options import portable_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
@@ -41,11 +42,9 @@ from keras_rectifiers.repairs import OPTIMIZER_STATE
 @slope_options
 @selection_options
 @calibration_options
-@click.option(
-    "--portable",
-    is_flag=True,
-    help="Use stock Keras layers where they can express the rectifier, so that the "
-    "file opens without this package.",
+@portable_option(
+    "Use stock Keras layers where they can express the rectifier, so that the "
+    "file opens without this package."
 )
 @click.option(
     "--as-functional",

@@ -15,6 +15,7 @@ from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.screen import say
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
@@ -23,11 +24,9 @@ from keras_rectifiers.errors import UnsupportedModelError
 @click.command("diagnose", short_help="Find the dead units of a model on your data.")
 @click.argument("model", type=click.Path(path_type=Path))
 @data_options
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    help="Use at most so many samples, evenly spaced (of a data set object: the "
-    "first batches).",
+@limit_option(
+    "Use at most so many samples, evenly spaced (of a data set object: the "
+    "first batches)."
 )
 @click.option(
     "--criterion",

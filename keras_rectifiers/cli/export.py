@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import compared_data_options
 from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_range_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.options import weights_option
-
-FORMATS = ("litert", "onnx", "savedmodel", "openvino", "torch")
-DEVICES = ("edgetpu", "tflite-micro", "ethos-u")
+from keras_rectifiers.exporting.formats import FORMATS
+from keras_rectifiers.exporting.targets import TARGETS
 
 
 @click.command("export", short_help="Write a model for another runtime, verified.")
@@ -23,7 +25,7 @@ DEVICES = ("edgetpu", "tflite-micro", "ethos-u")
 @click.option(
     "--format",
     "name",
-    type=click.Choice(FORMATS),
+    type=click.Choice(tuple(FORMATS)),
     help="What to write (default: by the ending of TARGET: .tflite, .onnx, .xml for "
     "openvino, .pt2 for torch).",
 )
@@ -57,33 +59,12 @@ DEVICES = ("edgetpu", "tflite-micro", "ethos-u")
     metavar="N",
     help="Samples in each run (default: any number; 1 for recurrent layers in litert).",
 )
-@click.option(
-    "--data",
-    "spec",
-    metavar="DATA",
-    help="Compare on this, and calibrate --int8 by it: .npz, .npy, a folder of "
-    "images, or package.module:function (default: 16 samples are made up).",
+@compared_data_options(
+    "Compare on this, and calibrate --int8 by it: .npz, .npy, a folder of "
+    "images, or package.module:function (default: 16 samples are made up)."
 )
-@click.option(
-    "--scale",
-    type=Finite(0, above=True),
-    default=1.0,
-    help="Multiply the inputs of --data by this (default: 1).",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=500,
-    show_default=True,
-    help="Use at most so many samples of --data, evenly spaced.",
-)
-@click.option(
-    "--input-range",
-    type=Finite(),
-    nargs=2,
-    metavar="LO HI",
-    help="Range of made-up samples (default: normal numbers).",
-)
+@limit_option("Use at most so many samples of --data, evenly spaced.", default=500)
+@input_range_option("Range of made-up samples (default: normal numbers).")
 @click.option(
     "--tolerance",
     type=Finite(0),
@@ -99,7 +80,7 @@ DEVICES = ("edgetpu", "tflite-micro", "ethos-u")
 @click.option(
     "--target",
     "device",
-    type=click.Choice(DEVICES),
+    type=click.Choice(tuple(TARGETS)),
     help="Check that each operation of a LiteRT file is one that this device is "
     "documented to run.",
 )

@@ -9,10 +9,14 @@ from typing import Any
 import click
 
 from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import compared_data_options
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_range_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
+from keras_rectifiers.cli.options import path_options
+from keras_rectifiers.cli.options import portable_option
 from keras_rectifiers.cli.options import weights_option
 
 _BATCH = 32
@@ -28,42 +32,14 @@ _BATCH = 32
     help="How far a slope may move (default: 0, fold only what stays bit for bit "
     "the same).",
 )
-@click.option(
-    "--input-range",
-    type=Finite(),
-    nargs=2,
-    metavar="LO HI",
-    help="Range of the inputs, for which the change is bounded, such as 0 1.",
+@input_range_option(
+    "Range of the inputs, for which the change is bounded, such as 0 1."
 )
-@click.option(
-    "--include",
-    multiple=True,
-    metavar="GLOB",
-    help="Fold only rectifiers whose path matches. Repeatable.",
-)
-@click.option(
-    "--exclude",
-    multiple=True,
-    metavar="GLOB",
-    help="Leave rectifiers whose path matches. Repeatable.",
-)
-@click.option(
-    "--portable",
-    is_flag=True,
-    help="Use stock Keras layers where they can express the rectifier.",
-)
-@click.option(
-    "--data",
-    "spec",
-    metavar="DATA",
-    help="Run both models on this and measure the change: .npz, .npy, a folder of "
-    "images, or package.module:function.",
-)
-@click.option(
-    "--scale",
-    type=Finite(0, above=True),
-    default=1.0,
-    help="Multiply the inputs of --data by this (default: 1).",
+@path_options("Fold")
+@portable_option("Use stock Keras layers where they can express the rectifier.")
+@compared_data_options(
+    "Run both models on this and measure the change: .npz, .npy, a folder of "
+    "images, or package.module:function."
 )
 @keep_state_option
 @weights_option

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import input_range_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import selection
@@ -27,12 +27,9 @@ from keras_rectifiers.cli.options import weights_option
     help="Say from the weights alone, without data and without Keras, which units "
     "are dead, and how often the others should fire.",
 )
-@click.option(
-    "--input-range",
-    type=(Finite(), Finite()),
-    metavar="LO HI",
-    help="Range of the model's inputs, for which --estimate proves units dead or "
-    "linear (default: any input).",
+@input_range_option(
+    "Range of the model's inputs, for which --estimate proves units dead or "
+    "linear (default: any input)."
 )
 @weights_option
 @input_shape_option

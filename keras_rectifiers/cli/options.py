@@ -137,6 +137,27 @@ def import_option(function: Decorated) -> Decorated:
     )(function)
 
 
+def path_options(verb: str) -> Decorated:
+    """`--include`, `--exclude`."""
+
+    def decorate(function: Decorated) -> Decorated:
+        include = click.option(
+            "--include",
+            multiple=True,
+            metavar="GLOB",
+            help=f"{verb} only rectifiers whose path matches. Repeatable.",
+        )
+        exclude = click.option(
+            "--exclude",
+            multiple=True,
+            metavar="GLOB",
+            help="Leave rectifiers whose path matches. Repeatable.",
+        )
+        return include(exclude(function))
+
+    return decorate
+
+
 def selection_options(function: Decorated) -> Decorated:
     """`--of`, `--include`, `--exclude`, `--role`."""
     for option in (
@@ -147,18 +168,7 @@ def selection_options(function: Decorated) -> Decorated:
             type=click.Choice(ROLES),
             help="Role of the rectifiers to select (default: hidden). Repeatable.",
         ),
-        click.option(
-            "--exclude",
-            multiple=True,
-            metavar="GLOB",
-            help="Leave rectifiers whose path matches. Repeatable.",
-        ),
-        click.option(
-            "--include",
-            multiple=True,
-            metavar="GLOB",
-            help="Select only rectifiers whose path matches. Repeatable.",
-        ),
+        path_options("Select"),
         click.option(
             "--of",
             multiple=True,
@@ -189,6 +199,47 @@ def slope_options(function: Decorated) -> Decorated:
     return function
 
 
+def scale_option(text: str, default: float | None = 1.0) -> Decorated:
+    """`--scale`; where it can stand without its data, its default is None."""
+    return click.option(
+        "--scale", type=Finite(0, above=True), default=default, help=text
+    )
+
+
+def compared_data_options(use: str) -> Decorated:
+    """`--data` and `--scale` of a command that compares models on data, if given."""
+
+    def decorate(function: Decorated) -> Decorated:
+        data = click.option("--data", "spec", metavar="DATA", help=use)
+        scale = scale_option("Multiply the inputs of --data by this (default: 1).")
+        return data(scale(function))
+
+    return decorate
+
+
+def limit_option(text: str, default: int | None = None) -> Decorated:
+    """`--limit`."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=default is not None,
+        help=text,
+    )
+
+
+def input_range_option(text: str) -> Decorated:
+    """`--input-range`."""
+    return click.option(
+        "--input-range", type=(Finite(), Finite()), metavar="LO HI", help=text
+    )
+
+
+def portable_option(text: str) -> Decorated:
+    """`--portable`."""
+    return click.option("--portable", is_flag=True, help=text)
+
+
 def data_options(function: Decorated) -> Decorated:
     """`--data`, `--scale`, `--batch-size`."""
     for option in (
@@ -199,12 +250,9 @@ def data_options(function: Decorated) -> Decorated:
             show_default=True,
             help="Samples in each step.",
         ),
-        click.option(
-            "--scale",
-            type=Finite(0, above=True),
-            default=1.0,
-            help="Multiply the inputs by this, such as 0.00392157 for images in "
-            "0..255 where the model expects 0..1 (default: 1).",
+        scale_option(
+            "Multiply the inputs by this, such as 0.00392157 for images in "
+            "0..255 where the model expects 0..1 (default: 1)."
         ),
         click.option(
             "--data",

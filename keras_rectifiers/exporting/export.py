@@ -271,7 +271,7 @@ def _model(
     if isinstance(model, str | os.PathLike):
         return {
             "model": str(model),
-            "told": str(model),
+            "shown_as": str(model),
             "modules": own_code.modules(),
             "custom_objects": own_code.places(objects),
         }
@@ -291,7 +291,7 @@ def _model(
         ) from error
     return {
         "model": str(path),
-        "told": str(model.name),
+        "shown_as": str(model.name),
         "modules": own_code.modules(model),
         "custom_objects": own_code.places({**own_code.classes(model), **objects}),
     }

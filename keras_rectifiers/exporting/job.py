@@ -195,7 +195,7 @@ def _result(
         differences=written.differences,
         tolerance=tolerance,
         judged=judged,
-        inputs=given.told,
+        inputs=given.origin,
         twin=None,
         advice=(),
         versions=_versions(request.format, written.runner.package),

@@ -17,7 +17,7 @@ class Request:
     #: Path of the saved model to read.
     model: str
     #: What messages call it.
-    told: str
+    shown_as: str
     #: Name of the format.
     format: str
     #: Path to write; in a temporary folder.

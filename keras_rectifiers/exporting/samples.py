@@ -32,7 +32,7 @@ class Samples:
     #: Labels of a model with one output, or None.
     y: npt.NDArray[Any] | None
     #: Where they came from, in words.
-    told: str
+    origin: str
 
 
 def read(model: Any, signature: Signature, request: Request) -> Samples:
@@ -50,11 +50,11 @@ def read(model: Any, signature: Signature, request: Request) -> Samples:
     if request.data is None:
         return _made_up(model, signature, request)
     if request.handed_over:
-        data, told = handover.read(Path(request.data)), "the data that were given"
+        data, origin = handover.read(Path(request.data)), "the data that were given"
         shapes = {port.name: port.shape for port in signature.inputs}
         data = dataclasses.replace(data, x=fitted(data.x, shapes, data.source))
     else:
-        told = str(request.data)
+        origin = str(request.data)
         scale = request.scale
         data = data_sets.load(request.data, model, scale=scale, limit=request.limit)
     if data.is_stream:
@@ -62,7 +62,7 @@ def read(model: Any, signature: Signature, request: Request) -> Samples:
     data = data.limited(request.limit)
     feed.check_fits(model, data.x)
     y = data.y if hasattr(data.y, "shape") else None
-    return Samples(_flat(data.x, signature), y, told)
+    return Samples(_flat(data.x, signature), y, origin)
 
 
 def gathered(stream: Any, limit: int, source: str) -> data_sets.Data:
@@ -91,7 +91,7 @@ def gathered(stream: Any, limit: int, source: str) -> data_sets.Data:
 
 def _made_up(model: Any, signature: Signature, request: Request) -> Samples:
     made = make_inputs(model, _MADE_UP, request.seed)
-    told = f"{_MADE_UP} made-up samples (seed {request.seed}, "
+    origin = f"{_MADE_UP} made-up samples (seed {request.seed}, "
     low, high = request.input_range or (0.0, 0.0)
     rng = np.random.default_rng(request.seed)
 
@@ -102,10 +102,10 @@ def _made_up(model: Any, signature: Signature, request: Request) -> Samples:
 
     if request.input_range is not None:
         made = keras.tree.map_structure(ranged, made)
-        told += f"uniform in {low:g} to {high:g})"
+        origin += f"uniform in {low:g} to {high:g})"
     else:
-        told += "normal numbers)"
-    return Samples(_flat(made, signature), None, told)
+        origin += "normal numbers)"
+    return Samples(_flat(made, signature), None, origin)
 
 
 def _flat(x: Any, signature: Signature) -> list[npt.NDArray[Any]]:

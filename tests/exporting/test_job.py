@@ -45,7 +45,7 @@ def run(tmp_path):
         form = formats.wanted(options.pop("format", None), tmp_path / target)
         request = Request(
             model=str(model),
-            told=str(model),
+            shown_as=str(model),
             format=form.name,
             target=str(tmp_path / target),
             limit=24,

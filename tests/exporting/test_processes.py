@@ -29,7 +29,7 @@ def child(tmp_path, monkeypatch, saved):
         (tmp_path / "of_the_user.py").write_text(code)
         Request(
             model=str(saved / "small.keras"),
-            told="small.keras",
+            shown_as="small.keras",
             format="litert",
             target=str(tmp_path / "out.tflite"),
             limit=4,

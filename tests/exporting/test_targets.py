@@ -202,7 +202,7 @@ def exported(tmp_path_factory):
             model_of(VARIANTS[variant]()).save(place / "model.keras")
             request = Request(
                 model=str(place / "model.keras"),
-                told=variant,
+                shown_as=variant,
                 format="litert",
                 target=str(place / "model.tflite"),
                 precision=precision,
