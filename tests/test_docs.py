@@ -27,8 +27,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_commands_of_the_readme_run(folder):
-    """Each console line of the README does what it says."""
-    commands = re.findall(r"^\$ keras-rectifiers (.*)$", _README, re.MULTILINE)
+    """Each command on the reader's model does what the README says."""
+    written = r"^\$ keras-rectifiers (.*)$|`keras-rectifiers (upgrade .*?)`"
+    commands = ["".join(each) for each in re.findall(written, _README, re.MULTILINE)]
     assert len(commands) == 5
     keras.saving.load_model(folder / "model.keras").save(folder / "old.h5")
 
