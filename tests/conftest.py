@@ -5,6 +5,7 @@ The tests run on the backend that KERAS_BACKEND names (by default TensorFlow).
 
 import gc
 import os
+import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +15,15 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # No test needs an accelerator, and rounding differs there.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+# JAX compiles the same programs for many tests: the processes of a run share them.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _COMPILED = tempfile.TemporaryDirectory()
+    os.environ |= {
+        "JAX_COMPILATION_CACHE_DIR": _COMPILED.name,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
 
 import hypothesis
 import numpy as np
@@ -41,7 +51,7 @@ def _same_numbers_each_time():
 
 @pytest.fixture(autouse=True)
 def _eager_where_it_is_enough(request):
-    """Let TensorFlow trace nothing in the tests of surgery but those marked `traced`.
+    """Let TensorFlow trace nothing in tests of surgery, but for those marked `traced`.
 
     They are about documents and weights; tracing takes seconds for each model.
     """
@@ -52,7 +62,7 @@ def _eager_where_it_is_enough(request):
         return
     import tensorflow as tf
 
-    surgery = request.path.parent.name == "surgery"
+    surgery = request.path.parent.name in ("surgery", "conversion")
     tf.config.run_functions_eagerly(surgery and "traced" not in request.keywords)
     yield
     tf.config.run_functions_eagerly(False)
