@@ -14,8 +14,9 @@ from rescue_families.case import score
 _ALIVE = 0.25
 #: Fewest epochs of a run.
 _EPOCHS = 8
-#: Pairs of epochs, with the callback and without it, that are timed.
-_PAIRS = 9
+#: Pairs of runs, with the callback and without it, that are timed; and their length.
+_PAIRS = 5
+_HEALTHY_EPOCHS = 30
 
 
 def run(family, seed):
@@ -51,9 +52,10 @@ def run(family, seed):
 
 
 def cost(family):
-    """CPU time of the callback, as a share of an epoch of a healthy network.
+    """CPU time of the callback, as a share of the training of a healthy network.
 
-    Epochs with it and without it take turns; the median of the pairs counts.
+    Runs of `_HEALTHY_EPOCHS` epochs with it and without it take turns; the first
+    epoch of each, which compiles, is left out, and the median of the pairs counts.
     """
     family.prepare()
     model, data = family.killed, family.data(0)
@@ -62,7 +64,7 @@ def cost(family):
     for _ in range(_PAIRS):
         for on, clock in clocks.items():
             callbacks = [*([_callback(data.x)] if on else []), clock]
-            fit(model, data, 2, family.batch_size, 0, callbacks)
+            fit(model, data, _HEALTHY_EPOCHS, family.batch_size, 0, callbacks)
     pairs = zip(clocks[True].seconds, clocks[False].seconds, strict=True)
     return statistics.median(mine / other - 1 for mine, other in pairs)
 
@@ -76,15 +78,15 @@ def _callback(probe):
 
 
 class _Clock(keras.callbacks.Callback):
-    """CPU seconds of each second epoch: the first one of a run compiles."""
+    """CPU seconds of each run, but for its first epoch."""
 
     def __init__(self):
         super().__init__()
         self.seconds = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._began = time.process_time()
-
-    def on_epoch_end(self, epoch, logs=None):
         if epoch == 1:
-            self.seconds.append(time.process_time() - self._began)
+            self._began = time.process_time()
+
+    def on_train_end(self, logs=None):
+        self.seconds.append(time.process_time() - self._began)

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.callbacks.pace import Pace
+from keras_rectifiers.callbacks.pace import probe_samples
 from keras_rectifiers.callbacks.sources import Source
 from keras_rectifiers.callbacks.sources import source_of
 from keras_rectifiers.diagnosis import data as data_sets
@@ -59,7 +61,10 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         data: Data to measure with, as `keras_rectifiers.diagnose` takes it, which
             can be iterated again; inference mode. Default None: the training
             samples of the time since the last measurement, counted in the step.
-        every: Measure and revive at the end of every so many epochs. Default 1.
+        every: Measure and revive at the end of every so many epochs. Default None:
+            at first of each one; where less than 5 % of the units were revived, the
+            next time comes after twice as many epochs, 16 at most, and never more
+            than 1,000 training steps later.
         every_steps: At every so many training steps instead. Default None.
         method: `"redo"` (default): all units below `tau`; or `"continual"`: at each
             time a few of the least useful ones, dead or not.
@@ -84,7 +89,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         fold: See `revive`. Default True.
         initializer: Of the new kernels. Default None: each layer's own.
         batch_size: Samples in a batch of data arrays. Default 128.
-        samples: Most samples of `data` that are used. Default 512.
+        samples: Most samples of `data` that are used. Default None: four for each
+            training step of an epoch, but 128 at least and 512 at most.
         verbose: 1 prints a line at each revival. Default 0.
         warn: Whether to warn of rectifiers that are left. Default True.
 
@@ -116,7 +122,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
     def __init__(
         self,
         data: Any = None,
-        every: int = 1,
+        every: int | None = None,
         *,
         every_steps: int | None = None,
         method: str = REDO,
@@ -132,7 +138,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         fold: bool = True,
         initializer: Any = None,
         batch_size: int = 128,
-        samples: int = 512,
+        samples: int | None = None,
         verbose: int = 0,
         warn: bool = True,
     ) -> None:
@@ -147,9 +153,12 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             raise ValueError(
                 f"method must be one of {METHODS}. Received: method={method!r}."
             )
-        _check("every", every, at_least=1)
-        _check("every_steps", every_steps or 1, at_least=1)
-        _check("samples", samples, at_least=1)
+        for name, value in (
+            ("every", every),
+            ("every_steps", every_steps),
+            ("samples", samples),
+        ):
+            _check(name, 1 if value is None else value, at_least=1)
         _check("tau", tau, at_least=0)
         _check("rate", rate, at_least=0, at_most=1)
         _check("decay", decay, at_least=0, at_most=1)
@@ -157,6 +166,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         _check("lower_rate", lower_rate or 0, at_least=0, at_most=1)
         self.data = data
         self.every = every
+        self._pace = Pace(every)
         self.every_steps = every_steps
         self.method = method
         self.tau = None if criterion is not None else tau
@@ -196,9 +206,11 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._dead_after = before  # one `fit` after the other is one training
         self._wiring = LiveWiring(self.model)
         observer = Diagnostician(self.model, **self._observation)
-        self._source = source_of(observer, rectifiers, self.data, self.samples)
+        samples = self.samples or probe_samples(self.params.get("steps"))
+        self._source = source_of(observer, rectifiers, self.data, samples)
         self._source.start()
         self._measured_at = steps_taken(self.model)
+        self._pace.begin(self._measured_at)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -206,11 +218,14 @@ class ReviveDeadUnits(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch + 1
-        if self.every_steps is None and self._epoch % self.every == 0:
+        if self.every_steps is None and self._is_due():
             self._revive()
         if logs is not None:
             logs["revived"] = float(self._in_epoch)
         self._in_epoch = 0
+
+    def _is_due(self) -> bool:
+        return self._pace.is_due(self._epoch, steps_taken(self.model))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._source is not None:
@@ -265,6 +280,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         counts |= {path: diagnosis.layer(path).units for path in redrawn}
         count = sum(counts.values())
         self._in_epoch += count
+        self._pace.looked(count, diagnosis.units)
         if count:
             left = max(0, diagnosis.count(DEAD) - count)
             self._dead_after = left / max(diagnosis.units, 1)
