@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import keras
 import numpy as np
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from tests.legacy import aged_containers
 from tests.legacy import aged_dialects
 from tests.legacy import aged_keras1
@@ -81,7 +81,7 @@ def here(source, weights, case):
     """The model that Keras makes of the file after `upgrade`."""
     alone = source.suffix == ".json" and weights is None
     target = source.with_name("upgraded.json" if alone else "upgraded.keras")
-    upgrade(source, target, weights=weights)
+    upgrade_file(source, target, weights=weights)
     return keras_alone(target, None, case)
 
 

@@ -30,14 +30,14 @@ _HOMES = {
     "Upgrade": "keras_rectifiers.conversion.upgrade",
     "load_model": "keras_rectifiers.conversion.verbs",
     "plan": "keras_rectifiers.conversion.verbs",
-    "upgrade": "keras_rectifiers.conversion.upgrade",
+    "upgrade_file": "keras_rectifiers.conversion.upgrade",
     "verify": "keras_rectifiers.surgery.verify",
     "revert": "keras_rectifiers.conversion.revert",
     "revert_file": "keras_rectifiers.conversion.revert",
     "write_report": "keras_rectifiers.report.html",
 }
 #: Public modules.
-_MODULES = ("callbacks", "initializers", "layers")
+_MODULES = ("callbacks", "constraints", "initializers", "layers")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
 

@@ -23,7 +23,7 @@ CLASSES = {
     "NReLU": "keras_rectifiers.layers",
     "PReLU": "keras_rectifiers.layers",
     "RReLU": "keras_rectifiers.layers",
-    "SlopeRange": "keras_rectifiers.layers",
+    "SlopeRange": "keras_rectifiers.constraints",
     "HeNormal": "keras_rectifiers.initializers",
     "HeUniform": "keras_rectifiers.initializers",
     "RandomizedAsymmetric": "keras_rectifiers.initializers",

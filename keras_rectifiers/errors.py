@@ -64,3 +64,40 @@ class DataError(RectifierError):
 
 class ExportError(RectifierError):
     """An exporter is missing, fails, crashes, hangs, or cannot write an operation."""
+
+
+class ExportVerificationError(VerificationError):
+    """The outputs of an exported file are not those of the model.
+
+    Args:
+        result: The `ExportResult`; its `target` is None, since nothing was written.
+
+    Attributes:
+        result: The same.
+    """
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(
+            f"{result.headline} Nothing was written. Pass a larger tolerance, or "
+            "force=True (--force) to keep the file."
+        )
+        self.result = result
+
+
+class ExportTargetError(ExportVerificationError):
+    """The device that a file was written for does not run it.
+
+    Args:
+        result: The `ExportResult`; its `target` is None, since nothing was written.
+
+    Attributes:
+        result: The same.
+    """
+
+    def __init__(self, result: Any) -> None:
+        VerificationError.__init__(
+            self,
+            f"{result.refusal} Nothing was written. Pass force=True (--force) to keep "
+            "the file.",
+        )
+        self.result = result

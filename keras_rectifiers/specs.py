@@ -26,6 +26,7 @@ DEFAULT_DEAD_ALPHA = 0.25
 #: On-disk format: never change these.
 PACKAGE = "keras_rectifiers"
 LAYERS_MODULE = "keras_rectifiers.layers"
+CONSTRAINTS_MODULE = "keras_rectifiers.constraints"
 INITIALIZERS_MODULE = "keras_rectifiers.initializers"
 LEAKY_RELU_REGISTERED = "keras_rectifiers>LeakyReLU"
 PRELU_REGISTERED = "keras_rectifiers>PReLU"

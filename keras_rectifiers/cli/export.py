@@ -138,8 +138,8 @@ def command(
     from keras_rectifiers.cli.backend import choose_backend
     from keras_rectifiers.cli.models import check_model_file
     from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.errors import ExportVerificationError
     from keras_rectifiers.exporting.export import export
-    from keras_rectifiers.exporting.result import ExportVerificationError
 
     objects = import_modules(imports)
     if weights is None and model.exists():

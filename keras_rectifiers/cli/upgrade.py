@@ -93,10 +93,10 @@ def _upgraded(
     verified: bool,
 ) -> tuple[Any, Any]:
     """Upgrade; with `verified`, put the target in place only if Keras agrees."""
-    from keras_rectifiers.conversion.upgrade import upgrade
+    from keras_rectifiers.conversion.upgrade import upgrade_file
 
     if not verified:
-        return upgrade(source, target, overwrite=force, **options), None
+        return upgrade_file(source, target, overwrite=force, **options), None
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.files.writing import check_model_target
     from keras_rectifiers.files.writing import replacing
@@ -104,7 +104,7 @@ def _upgraded(
     check_model_target(source, target, overwrite=force)
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
         trial = Path(folder) / "trial.keras"
-        made = upgrade(source, trial, **options)
+        made = upgrade_file(source, trial, **options)
         prepare_backend()
         from keras_rectifiers.conversion.proof import prove
 

@@ -79,7 +79,7 @@ class Upgrade:
 
 
 @with_registered
-def upgrade(
+def upgrade_file(
     source: StrPath,
     target: StrPath,
     *,

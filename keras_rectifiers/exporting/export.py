@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_rectifiers.errors import ArgumentError
+from keras_rectifiers.errors import ExportTargetError
+from keras_rectifiers.errors import ExportVerificationError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.exporting import formats
 from keras_rectifiers.exporting import handover
@@ -19,19 +21,8 @@ from keras_rectifiers.exporting import placing
 from keras_rectifiers.exporting import processes
 from keras_rectifiers.exporting import targets
 from keras_rectifiers.exporting.request import Request
-from keras_rectifiers.exporting.result import ExportedRectifier
 from keras_rectifiers.exporting.result import ExportResult
-from keras_rectifiers.exporting.result import ExportTargetError
-from keras_rectifiers.exporting.result import ExportVerificationError
 from keras_rectifiers.files import data as data_sets
-
-__all__ = [
-    "ExportResult",
-    "ExportTargetError",
-    "ExportVerificationError",
-    "ExportedRectifier",
-    "export",
-]
 
 StrPath = str | os.PathLike[str]
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.json_values import plain
 
 #: Largest output below which a difference is judged as if it were this.
@@ -192,40 +191,3 @@ class ExportResult:
             became = ", ".join(each.operations) or "not found as operations"
             lines.append(f"  {each.path} ({each.kind}): {became}")
         return "\n".join([*lines, *self.fallbacks, *self.advice])
-
-
-class ExportVerificationError(VerificationError):
-    """The outputs of an exported file are not those of the model.
-
-    Args:
-        result: The whole result; its `target` is None, since nothing was written.
-
-    Attributes:
-        result: The same.
-    """
-
-    def __init__(self, result: ExportResult) -> None:
-        super().__init__(
-            f"{result.headline} Nothing was written. Pass a larger tolerance, or "
-            "force=True (--force) to keep the file."
-        )
-        self.result = result
-
-
-class ExportTargetError(ExportVerificationError):
-    """The device that a file was written for does not run it.
-
-    Args:
-        result: The whole result; its `target` is None, since nothing was written.
-
-    Attributes:
-        result: The same.
-    """
-
-    def __init__(self, result: ExportResult) -> None:
-        VerificationError.__init__(
-            self,
-            f"{result.refusal} Nothing was written. Pass force=True (--force) to keep "
-            "the file.",
-        )
-        self.result = result

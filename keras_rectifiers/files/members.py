@@ -99,7 +99,7 @@ def open_zip(file: BinaryIO, path: Path) -> Iterator[zipfile.ZipFile]:
         raise ArchiveError(
             "A .keras file must be a zip archive. Received: "
             f"{str(path)!r}, which is HDF5: a whole-model .h5 (bring it up to date "
-            "first: keras_rectifiers.upgrade) or weights alone (give them beside "
+            "first: keras_rectifiers.upgrade_file) or weights alone (give them beside "
             "their architecture: weights=)."
         )
     try:

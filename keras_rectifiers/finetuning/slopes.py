@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from keras_rectifiers import specs
+from keras_rectifiers.constraints import SlopeRange
 from keras_rectifiers.layers import PReLU
-from keras_rectifiers.layers import SlopeRange
 from keras_rectifiers.live import placement
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.optimizers import inner_of

@@ -4,6 +4,5 @@ from keras_rectifiers.layers.leaky_relu import LeakyReLU
 from keras_rectifiers.layers.nrelu import NReLU
 from keras_rectifiers.layers.prelu import PReLU
 from keras_rectifiers.layers.rrelu import RReLU
-from keras_rectifiers.layers.slope_range import SlopeRange
 
-__all__ = ["LeakyReLU", "NReLU", "PReLU", "RReLU", "SlopeRange"]
+__all__ = ["LeakyReLU", "NReLU", "PReLU", "RReLU"]

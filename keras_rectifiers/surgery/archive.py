@@ -332,7 +332,7 @@ def _checked(document: Entry, metadata: dict[str, Any], path: Path) -> Survey:
         raise ArchiveError(
             f"A .keras file must be written by Keras 3. Received: {str(path)!r}, "
             f"written by Keras {version}. Bring it up to date first "
-            "(keras_rectifiers.upgrade)."
+            "(keras_rectifiers.upgrade_file)."
         )
     if not is_model(document):
         raise wellformed.without_layers(document, path)

@@ -67,9 +67,9 @@ def test_a_file_that_keras_reads_otherwise_is_not_put_in_place(
 def test_a_proof_sees_an_array_that_keras_does_not_take_over(old, tmp_path):
     """An array at another place is lost to Keras, and one is made anew."""
     from keras_rectifiers.conversion.proof import prove
-    from keras_rectifiers.conversion.upgrade import upgrade
+    from keras_rectifiers.conversion.upgrade import upgrade_file
 
-    upgrade(old[0] / "old.h5", tmp_path / "new.keras")
+    upgrade_file(old[0] / "old.h5", tmp_path / "new.keras")
     assert prove(tmp_path / "new.keras", tmp_path / "new.keras").holds
     with zipfile.ZipFile(tmp_path / "new.keras") as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}

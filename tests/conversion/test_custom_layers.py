@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from keras_rectifiers import convert_file
 from keras_rectifiers import load_model
-from keras_rectifiers import upgrade
+from keras_rectifiers import upgrade_file
 from keras_rectifiers.cli.main import main
 from keras_rectifiers.conversion import custom_layers
 from keras_rectifiers.errors import UnsupportedModelError
@@ -110,7 +110,7 @@ def test_a_class_that_is_not_known_is_named(name, old, tmp_path):
         tf_keras.Sequential([tf_keras.Input((3,)), layer]).save(source)
     wanted = f"for '{name}', a inside>{name.title()} .* --import MODULE"
     with pytest.raises(UnsupportedModelError, match=wanted):
-        upgrade(source, tmp_path / "new.keras")
+        upgrade_file(source, tmp_path / "new.keras")
     assert not (tmp_path / "new.keras").exists()
 
 
@@ -119,7 +119,7 @@ def test_arrays_go_where_the_class_puts_them(old, classes, tmp_path):
     path, x, expected = old
     target = tmp_path / "new.keras"
     with custom_layers.known():
-        upgrade(path, target)
+        upgrade_file(path, target)
         convert_file(path, tmp_path / "leaky.keras", "leaky_relu", negative_slope=0)
     for each in (target, tmp_path / "leaky.keras"):
         assert _difference(keras.saving.load_model(each), x, expected) < 1e-6
@@ -161,7 +161,7 @@ def test_a_class_that_makes_other_variables_is_refused(old, classes, tmp_path):
         custom_layers.known(),
         pytest.raises(UnsupportedModelError, match=told),
     ):
-        upgrade(path, tmp_path / "new.keras")
+        upgrade_file(path, tmp_path / "new.keras")
 
 
 def test_own_variables_of_a_custom_layer_need_no_class(tmp_path):

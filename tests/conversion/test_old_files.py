@@ -363,7 +363,7 @@ def test_the_optimizer_s_state_goes_with_its_variables(tmp_path):
     model.fit(X, np.ones((6, 2)), epochs=2, verbose=0)
     model.save(tmp_path / "old.h5")
 
-    keras_rectifiers.upgrade(tmp_path / "old.h5", tmp_path / "same.keras")
+    keras_rectifiers.upgrade_file(tmp_path / "old.h5", tmp_path / "same.keras")
     keras_rectifiers.convert_file(tmp_path / "old.h5", tmp_path / "new.keras")
 
     same, new = (
@@ -394,7 +394,7 @@ def test_the_source_is_never_changed(old, tmp_path):
         }
 
     before = state()
-    keras_rectifiers.upgrade(folder, tmp_path / "new.keras")
+    keras_rectifiers.upgrade_file(folder, tmp_path / "new.keras")
 
     assert state() == before
 

@@ -315,7 +315,7 @@ def test_a_template_gives_its_options():
     """Regularizer, constraint and rate of a PReLU template hold; its slopes do not."""
     model, path, _, diagnosis = _diagnosed(_fused)
     template = keras_rectifiers.layers.PReLU(
-        alpha_constraint=keras_rectifiers.layers.SlopeRange(0.0, 0.5),
+        alpha_constraint=keras_rectifiers.constraints.SlopeRange(0.0, 0.5),
         learning_rate_multiplier=8.0,
         alpha_initializer="ones",
     )

@@ -8,12 +8,12 @@ import keras_rectifiers
 from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.errors import ExportError
+from keras_rectifiers.errors import ExportVerificationError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.exporting import formats
 from keras_rectifiers.exporting import own_code
 from keras_rectifiers.exporting.export import _model
 from keras_rectifiers.exporting.result import ExportResult
-from keras_rectifiers.exporting.result import ExportVerificationError
 from keras_rectifiers.exporting.samples import gathered
 from keras_rectifiers.report.export_tables import export_tables
 from tests.exporting.conftest import BACKEND

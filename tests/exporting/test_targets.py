@@ -14,10 +14,10 @@ import keras_rectifiers
 from keras_rectifiers import layers
 from keras_rectifiers.cli import export as cli
 from keras_rectifiers.errors import ArgumentError
+from keras_rectifiers.errors import ExportTargetError
 from keras_rectifiers.exporting import formats
 from keras_rectifiers.exporting import targets
 from keras_rectifiers.exporting.inspectors.found import Operation
-from keras_rectifiers.exporting.result import ExportTargetError
 
 BACKEND = keras.config.backend()
 LITERT = formats.FORMATS["litert"]

@@ -6,9 +6,9 @@ import pytest
 from keras import ops
 
 import keras_rectifiers
+from keras_rectifiers.constraints import SlopeRange
 from keras_rectifiers.finetuning import slopes
 from keras_rectifiers.layers import PReLU
-from keras_rectifiers.layers import SlopeRange
 
 RATES = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

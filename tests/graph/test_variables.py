@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.variables.table import VARIABLES
 from keras_rectifiers.graph.variables.table import variables_of
@@ -337,7 +337,7 @@ def test_quantized_weights_of_an_h5_go_to_their_places(mode, tmp_path):
     model = _chain((6,), keras.layers.Dense(6, "relu"), keras.layers.Dense(6))
     model.quantize(mode)
     model.save(tmp_path / "model.h5")
-    upgrade(tmp_path / "model.h5", tmp_path / "model.keras")
+    upgrade_file(tmp_path / "model.h5", tmp_path / "model.keras")
     opened = keras.saving.load_model(tmp_path / "model.keras")
     for layer, other in zip(model.layers, opened.layers, strict=True):
         for weight in layer.weights:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from tests.legacy import aged_containers
 from tests.legacy import aged_dialects
@@ -33,7 +33,7 @@ def test_an_old_file_stays_the_same_function(one, tmp_path):
     alone = source.suffix == ".json" and weights is None
     target = tmp_path / ("new.json" if alone else "new.keras")
 
-    upgrade(source, target, weights=weights)
+    upgrade_file(source, target, weights=weights)
 
     if alone:
         new = keras.models.model_from_json(target.read_text())
@@ -50,7 +50,7 @@ def test_what_cannot_be_carried_over_is_refused_with_a_sentence(one, tmp_path):
     target = tmp_path / "new.keras"
 
     with pytest.raises(ArchiveError, match=one.refused):
-        upgrade(source, target, weights=weights)
+        upgrade_file(source, target, weights=weights)
 
     assert not target.exists()
 
@@ -59,7 +59,7 @@ def test_an_old_optimizer_is_there_with_its_settings(tmp_path):
     """`lr` and `decay` of Keras 2.2 become a learning rate with its decay."""
     _, source, _ = AGED["optimizer of Keras 2.2 (`lr`, `decay`)"].make(tmp_path)
 
-    upgrade(source, tmp_path / "new.keras")
+    upgrade_file(source, tmp_path / "new.keras")
     new = keras.saving.load_model(tmp_path / "new.keras")
 
     assert isinstance(new.optimizer, keras.optimizers.Adam)

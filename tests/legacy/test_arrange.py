@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.legacy.containers.hdf5_model import LayerWeights
@@ -472,7 +472,7 @@ def test_both_directions_have_cells_of_their_own(tmp_path, rng):
     old = tf_keras.Sequential([tf_keras.Input((3, 4)), layers.Bidirectional(rnn)])
     _randomise(old, rng)
     old.save(tmp_path / "old")
-    upgrade(tmp_path / "old", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old", tmp_path / "new.keras")
     new = keras.models.load_model(tmp_path / "new.keras")
     assert len(new.weights) == len(old.weights)
     _equal(old, new, rng)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.legacy.weights.config_from_weights import boundaries
 
 tf_keras = pytest.importorskip("tf_keras")
@@ -40,7 +40,7 @@ SLOTS = {
 
 def _upgraded(model, file_format, tmp_path):
     model.save(tmp_path / FORMATS[file_format])
-    upgrade(tmp_path / FORMATS[file_format], tmp_path / "new.keras")
+    upgrade_file(tmp_path / FORMATS[file_format], tmp_path / "new.keras")
     return keras.models.load_model(tmp_path / "new.keras")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_rectifiers import convert_file
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from tests.legacy import corpus
 from tests.legacy import corpus_habits
 from tests.legacy import corpus_layers
@@ -97,7 +97,7 @@ def test_an_old_model_stays_the_same_function(name, file_format, tmp_path):
     target = tmp_path / "new" / "model.keras"
     target.parent.mkdir()
 
-    upgrade(source, target, weights=weights)
+    upgrade_file(source, target, weights=weights)
     new = keras.saving.load_model(target, **one.opening())
 
     expected, got = corpus.run(old, inputs), corpus.run(new, inputs)

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from tests.legacy import corpus_models
 from tests.legacy.corpus import tf_keras
 
@@ -12,7 +12,7 @@ layers = tf_keras.layers
 
 def _written(model, tmp_path):
     model.save(tmp_path / "old.h5")
-    record = upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    record = upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     return record, keras.saving.load_model(tmp_path / "new.keras")
 
 

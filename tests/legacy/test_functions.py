@@ -89,12 +89,12 @@ def test_a_lambda_is_refused_until_it_is_handed_over(tmp_path, argument):
         if spelling is not None:
             _edited(old, argument, spelling)
         with pytest.raises(UnsupportedModelError, match="--import MODULE") as caught:
-            keras_rectifiers.upgrade(old, new)
+            keras_rectifiers.upgrade_file(old, new)
         assert f"a Python function as {argument}" in str(caught.value)
         assert "at 'odd'" in str(caught.value)
         assert list(tmp_path.iterdir()) == [old]
 
-        made = keras_rectifiers.upgrade(old, new, custom_objects={"odd": instead})
+        made = keras_rectifiers.upgrade_file(old, new, custom_objects={"odd": instead})
         assert not made.cautions
         opened = keras.saving.load_model(new).get_layer("odd")
         assert getattr(opened, argument) is instead
@@ -150,10 +150,12 @@ def test_two_lambdas_of_one_layer_are_told_apart(tmp_path):
     _edited(old, "recurrent_activation", "<lambda>")
 
     with pytest.raises(UnsupportedModelError, match=r"'odd\.activation'"):
-        keras_rectifiers.upgrade(old, tmp_path / "x.keras", custom_objects={"odd": abs})
+        keras_rectifiers.upgrade_file(
+            old, tmp_path / "x.keras", custom_objects={"odd": abs}
+        )
 
     given = {"odd.activation": twice, "odd.recurrent_activation": absolute}
-    keras_rectifiers.upgrade(old, tmp_path / "new.keras", custom_objects=given)
+    keras_rectifiers.upgrade_file(old, tmp_path / "new.keras", custom_objects=given)
     opened = keras.saving.load_model(tmp_path / "new.keras").get_layer("odd")
     assert (opened.activation, opened.recurrent_activation) == (twice, absolute)
 
@@ -163,12 +165,12 @@ def test_a_named_function_is_carried_over_with_a_caution(tmp_path):
     old, new = tmp_path / "old.h5", tmp_path / "new.keras"
     _with("activation", unregistered, kl.Dense).save(old)
 
-    made = keras_rectifiers.upgrade(old, new)
+    made = keras_rectifiers.upgrade_file(old, new)
     assert "unregistered is not of Keras" in made.cautions[0].text
     given = {"unregistered": unregistered}
     keras.saving.load_model(new, custom_objects=given)
 
-    made = keras_rectifiers.upgrade(
+    made = keras_rectifiers.upgrade_file(
         old, new, custom_objects={"unregistered": twice}, overwrite=True
     )
     assert not made.cautions
@@ -181,7 +183,7 @@ def test_a_function_that_is_not_registered_is_told(tmp_path):
     _with("activation", lambda x: 2 * x, kl.Dense).save(old)
     given = {"odd": unregistered}
 
-    made = keras_rectifiers.upgrade(old, new, custom_objects=given)
+    made = keras_rectifiers.upgrade_file(old, new, custom_objects=given)
 
     assert "not registered" in made.cautions[0].text
     opened = keras.saving.load_model(new, custom_objects=given)
@@ -194,7 +196,7 @@ def test_names_that_keras_knows_are_never_replaced(tmp_path):
     _with("activation", "relu", kl.Dense).save(old)
     given = {"relu": twice, "odd": twice, "glorot_uniform": ones, "zeros": ones}
 
-    keras_rectifiers.upgrade(old, new, custom_objects=given)
+    keras_rectifiers.upgrade_file(old, new, custom_objects=given)
 
     opened = keras.saving.load_model(new).get_layer("odd")
     assert opened.activation is keras.activations.relu
@@ -221,7 +223,7 @@ def test_a_lambda_that_runs_alone_opens_without_safe_mode(tmp_path, name):
     model, x, y = _around(lambda t: t * 2.0 + 1.0)
     model.save(tmp_path / name, save_format="tf" if name == "old" else None)
 
-    made = keras_rectifiers.upgrade(tmp_path / name, tmp_path / "new.keras")
+    made = keras_rectifiers.upgrade_file(tmp_path / name, tmp_path / "new.keras")
 
     assert "safe_mode=False" in made.cautions[0].text
     with pytest.raises(ValueError, match="Python lambda"):
@@ -237,7 +239,7 @@ def test_a_lambda_that_needs_its_module_opens_by_its_shape(tmp_path, name):
     old, new = tmp_path / name, tmp_path / "new.keras"
     model.save(old)
 
-    made = keras_rectifiers.upgrade(old, new)
+    made = keras_rectifiers.upgrade_file(old, new)
 
     assert any("output shape → (None, 8)" in each.text for each in made.repairs)
     opened = keras.saving.load_model(new, safe_mode=False)
@@ -261,7 +263,7 @@ def test_lambdas_in_a_row_are_told_from_the_last_one_on(tmp_path):
     )
     model.save(tmp_path / "old.h5")
 
-    keras_rectifiers.upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    keras_rectifiers.upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
 
     opened = keras.saving.load_model(tmp_path / "new.keras", safe_mode=False)
     assert opened.output_shape == (None, 3)
@@ -275,7 +277,7 @@ def test_a_shape_that_no_later_layer_tells_is_not_guessed(tmp_path):
     x = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
     model.save(tmp_path / "old.h5")
 
-    made = keras_rectifiers.upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    made = keras_rectifiers.upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
 
     assert "output shape is not known" in made.cautions[-1].text
     opened = keras.saving.load_model(tmp_path / "new.keras", safe_mode=False)
@@ -303,7 +305,7 @@ def test_the_shape_of_a_lambda_may_be_code_itself(tmp_path):
     model, x, y = _around(lambda t: abs(t), output_shape=lambda shape: shape)
     model.save(tmp_path / "old.h5")
 
-    keras_rectifiers.upgrade(
+    keras_rectifiers.upgrade_file(
         tmp_path / "old.h5", tmp_path / "new.keras", custom_objects={"odd": absolute}
     )
 
@@ -339,7 +341,7 @@ def test_a_mask_that_is_a_function_is_refused(tmp_path):
     model.save(tmp_path / "old.h5")
 
     with pytest.raises(UnsupportedModelError, match="mask"):
-        keras_rectifiers.upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+        keras_rectifiers.upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
 
 
 def test_vectorization_of_text_by_a_function(tmp_path):
@@ -355,8 +357,8 @@ def test_vectorization_of_text_by_a_function(tmp_path):
     model.save(tmp_path / "old.keras")
     model.save(tmp_path / "old.h5")
 
-    made = keras_rectifiers.upgrade(tmp_path / "old.keras", tmp_path / "new.keras")
+    made = keras_rectifiers.upgrade_file(tmp_path / "old.keras", tmp_path / "new.keras")
     assert any("standardize is Python code" in each.text for each in made.cautions)
     keras.saving.load_model(tmp_path / "new.keras", safe_mode=False)
     with pytest.raises(UnsupportedModelError, match="function as standardize"):
-        keras_rectifiers.upgrade(tmp_path / "old.h5", tmp_path / "other.keras")
+        keras_rectifiers.upgrade_file(tmp_path / "old.h5", tmp_path / "other.keras")

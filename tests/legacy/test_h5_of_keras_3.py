@@ -9,7 +9,7 @@ import pytest
 
 from keras_rectifiers import convert_file
 from keras_rectifiers import plan
-from keras_rectifiers import upgrade
+from keras_rectifiers import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 
@@ -57,10 +57,10 @@ def test_factors_of_lora_go_into_the_kernel(name, alpha, tmp_path):
     """As Keras merges them when it saves a `.keras` file, by `lora_alpha` as well."""
     model, x = _adapted(name, alpha=alpha)
     model.save(tmp_path / "old.h5")
-    upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     convert_file(tmp_path / "old.h5", tmp_path / "prelu.keras")
     convert_file(tmp_path / "old.h5", tmp_path / "prelu.h5")
-    upgrade(tmp_path / "prelu.h5", tmp_path / "again.keras")
+    upgrade_file(tmp_path / "prelu.h5", tmp_path / "again.keras")
     for each in ("new.keras", "prelu.keras", "again.keras"):
         opened = keras.saving.load_model(tmp_path / each)
         assert opened.layers[0].lora_enabled
@@ -71,7 +71,7 @@ def test_factors_of_a_frozen_layer_are_found_by_name(tmp_path):
     """A frozen layer lists its variables in another order."""
     model, x = _adapted("dense", frozen=True)
     model.save(tmp_path / "old.h5")
-    upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     convert_file(tmp_path / "old.h5", tmp_path / "prelu.h5")
     for each in ("new.keras", "prelu.h5"):
         opened = keras.saving.load_model(tmp_path / each)
@@ -95,7 +95,7 @@ def test_factors_are_of_the_rank_that_the_config_states(tmp_path):
     model.layers[0].lora_rank = 3
     model.save(tmp_path / "old.h5")
     with pytest.raises(ArchiveError, match=r"lora_kernel_a \(in, 3\)"):
-        upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+        upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     assert not (tmp_path / "new.keras").exists()
 
 
@@ -104,7 +104,7 @@ def test_grouped_attention_is_known_by_the_name_of_its_class(tmp_path):
     x = keras.Input((5, 4))
     model = _numbered(keras.Model(x, layers.GroupQueryAttention(3, 4, 2)(x, x)))
     model.save(tmp_path / "old.h5")
-    upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     values = np.random.default_rng(1).normal(size=(2, 5, 4)).astype("float32")
     opened = keras.saving.load_model(tmp_path / "new.keras")
     assert np.array_equal(opened(values), model(values))
@@ -125,7 +125,7 @@ def test_a_users_class_keeps_its_name(tmp_path):
         [keras.Input((3,)), GroupedQueryAttention(4), AvgPool2D(2)]
     )
     model.save(tmp_path / "old.keras")
-    upgrade(tmp_path / "old.keras", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old.keras", tmp_path / "new.keras")
     with zipfile.ZipFile(tmp_path / "new.keras") as file:
         config = json.loads(file.read("config.json"))["config"]
     names = [each["class_name"] for each in config["layers"][1:]]
@@ -165,7 +165,7 @@ def test_a_class_at_hand_says_where_its_weights_go(registered, tmp_path):
         top = [layers.Dense(2, "relu"), layers.Dense(2)]
         model = keras.Sequential([keras.Input((4,)), block(), *top])
         _numbered(model).save(tmp_path / "old.h5")
-        upgrade(tmp_path / "old.h5", tmp_path / "new.keras", **given)
+        upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras", **given)
         convert_file(tmp_path / "old.h5", tmp_path / "prelu.keras", **given)
         # A class that is handed over is looked into.
         steps = plan(tmp_path / "old.h5", **given).steps
@@ -178,5 +178,5 @@ def test_a_class_at_hand_says_where_its_weights_go(registered, tmp_path):
         keras.saving.get_custom_objects().clear()
         keras.saving.get_custom_objects().update(before)
     with pytest.raises(UnsupportedModelError, match="Block that holds other layers"):
-        upgrade(tmp_path / "old.h5", tmp_path / "late.keras")
+        upgrade_file(tmp_path / "old.h5", tmp_path / "late.keras")
     assert not (tmp_path / "late.keras").exists()

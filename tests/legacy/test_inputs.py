@@ -154,7 +154,7 @@ def test_the_weights_tell_the_shape(tmp_path, what):
     model, x, y = _built(layers(), shape)
     old, new = _bare(model, tmp_path / "old.h5"), tmp_path / "new.keras"
 
-    made = keras_rectifiers.upgrade(old, new)
+    made = keras_rectifiers.upgrade_file(old, new)
 
     assert len(_only(made.repairs)) == 1
     opened = keras.saving.load_model(new)
@@ -196,11 +196,11 @@ def test_what_weights_do_not_tell_is_asked_for(tmp_path, why):
     old, new = _bare(model, tmp_path / "old.h5"), tmp_path / "new.keras"
 
     with pytest.raises(UnsupportedModelError, match="--input-shape None,") as caught:
-        keras_rectifiers.upgrade(old, new)
+        keras_rectifiers.upgrade_file(old, new)
 
     assert why in str(caught.value)
     assert list(tmp_path.iterdir()) == [old]
-    keras_rectifiers.upgrade(old, new, input_shape=(None, *shape))
+    keras_rectifiers.upgrade_file(old, new, input_shape=(None, *shape))
     np.testing.assert_array_equal(keras.saving.load_model(new)(x), y)
 
 
@@ -287,7 +287,7 @@ def test_an_architecture_takes_the_shape_that_is_stated(tmp_path):
 
     shapes = []
     for each in options:
-        keras_rectifiers.upgrade(
+        keras_rectifiers.upgrade_file(
             tmp_path / "old.json", tmp_path / "new.json", overwrite=True, **each
         )
         new = keras.models.model_from_json((tmp_path / "new.json").read_text())
@@ -325,7 +325,7 @@ def test_more_axes_than_the_fewest_are_worth_a_look(tmp_path):
     """Dense layers alone would take sequences, too: the repair is a caution."""
     model, _, _ = _built([kl.Dense(3, "relu")], (4,))
 
-    made = keras_rectifiers.upgrade(
+    made = keras_rectifiers.upgrade_file(
         _bare(model, tmp_path / "old.h5"), tmp_path / "new.keras"
     )
 
@@ -341,7 +341,7 @@ def test_a_custom_layer_before_the_weights_is_not_guessed_at(tmp_path):
     model, _, _ = _built([Odd(), kl.Dense(3)], (4,))
 
     with pytest.raises(UnsupportedModelError, match="before the first weights"):
-        keras_rectifiers.upgrade(
+        keras_rectifiers.upgrade_file(
             _bare(model, tmp_path / "old.h5"), tmp_path / "new.keras"
         )
 
@@ -362,7 +362,7 @@ def test_the_file_of_the_issue_opens(tmp_path):
     """A Sequential of Keras 2.2.4-tf, by both commands."""
     source = shutil.copy(CASE, tmp_path / "old.h5")
 
-    keras_rectifiers.upgrade(source, tmp_path / "new.keras")
+    keras_rectifiers.upgrade_file(source, tmp_path / "new.keras")
     keras_rectifiers.convert_file(source, tmp_path / "prelu.keras")
 
     new = keras.saving.load_model(tmp_path / "new.keras")
@@ -398,6 +398,6 @@ def test_a_model_that_is_too_long_is_not_tried_on_forever(tmp_path, monkeypatch)
     model, _, _ = _built([kl.Conv1D(4, 2), kl.Flatten(), kl.Dense(3)], (16, 1))
 
     with pytest.raises(UnsupportedModelError, match="too long"):
-        keras_rectifiers.upgrade(
+        keras_rectifiers.upgrade_file(
             _bare(model, tmp_path / "old.h5"), tmp_path / "new.keras"
         )

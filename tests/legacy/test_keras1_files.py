@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from tests.legacy.keras1_helpers import convolution
 from tests.legacy.keras1_helpers import correlation
@@ -48,7 +48,7 @@ def whole(path, document, weights, version="1.2.2", backend=None):
 
 
 def run(source, target, inputs, **arguments):
-    upgraded = upgrade(source, target, **arguments)
+    upgraded = upgrade_file(source, target, **arguments)
     return upgraded, keras.saving.load_model(target).predict(inputs, verbose=0)
 
 
@@ -287,7 +287,9 @@ def test_numbered_weights_of_another_model_are_refused(tmp_path):
         file["layer_0/param_0"] = np.zeros((3, 4))
 
     with pytest.raises(ArchiveError, match=r"1 arrays.*for a model of 2"):
-        upgrade(source, tmp_path / "new.keras", weights=tmp_path / "old_weights.h5")
+        upgrade_file(
+            source, tmp_path / "new.keras", weights=tmp_path / "old_weights.h5"
+        )
 
 
 def test_an_architecture_alone(tmp_path):
@@ -295,7 +297,7 @@ def test_an_architecture_alone(tmp_path):
     document = sequential(dense("out", 2, batch_input_shape=[None, 3]))
     source.write_text(json.dumps({**document, "keras_version": "1.1.1"}))
 
-    upgrade(source, tmp_path / "new.json")
+    upgrade_file(source, tmp_path / "new.json")
 
     model = keras.models.model_from_json((tmp_path / "new.json").read_text())
     assert (model.input_shape, model.output_shape) == ((None, 3), (None, 2))

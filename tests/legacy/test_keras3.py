@@ -98,7 +98,7 @@ def test_a_backbone_whose_output_is_in_a_list_opens(build, tmp_path):
     with pytest.raises((ValueError, AttributeError)):
         keras.saving.load_model(old)
 
-    record = keras_rectifiers.upgrade(old, new)
+    record = keras_rectifiers.upgrade_file(old, new)
     keras_rectifiers.convert_file(old, converted, "prelu")
 
     assert [each.rule for each in record.repairs] == ["listed_output"]
@@ -183,7 +183,7 @@ def test_an_architecture_that_states_no_version_is_not_taken_for_an_older_one(
         config = _with_plain_dtypes(config)
     (tmp_path / "model.json").write_text(json.dumps(config))
     model.save_weights(tmp_path / "model.weights.h5")
-    keras_rectifiers.upgrade(
+    keras_rectifiers.upgrade_file(
         tmp_path / "model.json",
         tmp_path / "new.keras",
         weights=tmp_path / "model.weights.h5",

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from tests.legacy.corpus import tf_keras
 
 
@@ -14,7 +14,7 @@ def test_a_random_crop_keeps_what_it_does_at_inference(tmp_path, rng):
     old.save(tmp_path / "old.h5")
     images = rng.normal(size=(2, 20, 24, 3)).astype("float32")
 
-    record = upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    record = upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     new = keras.saving.load_model(tmp_path / "new.keras")
 
     before, after = old(images, training=False), new(images, training=False)

@@ -11,7 +11,7 @@ import pytest
 from keras_rectifiers import convert_file
 from keras_rectifiers import fold_file
 from keras_rectifiers import plan
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from tests.legacy import corpus
@@ -24,7 +24,7 @@ def test_a_layer_of_several_models_becomes_one_for_each(tmp_path):
     old, inputs = corpus.built("shared_across_models")
     old.save(tmp_path / "old.h5")
 
-    record = upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    record = upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     new = keras.saving.load_model(tmp_path / "new.keras")
 
     assert [each.rule for each in record.cautions] == ["shared"]
@@ -44,7 +44,7 @@ def test_a_layer_that_one_model_calls_twice_stays_one(tmp_path):
     x = tf_keras.Input((4,))
     tf_keras.Model(x, layer(layer(x))).save(tmp_path / "old.h5")
 
-    record = upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    record = upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     new = keras.saving.load_model(tmp_path / "new.keras")
 
     assert "shared" not in {each.rule for each in record.repairs}
@@ -57,7 +57,7 @@ def test_a_lambda_keeps_the_defaults_of_its_arguments(tmp_path):
     y = tf_keras.layers.Lambda(lambda t, by=3: t * by)(x)
     tf_keras.Model(x, y).save(tmp_path / "old.h5")
 
-    upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     new = keras.saving.load_model(tmp_path / "new.keras", safe_mode=False)
 
     np.testing.assert_array_equal(new(np.ones((1, 4))), 3 * np.ones((1, 4)))
@@ -149,7 +149,7 @@ CROSSING = (
     _model_outside_first,
 )
 COMMANDS = {
-    "upgrade": upgrade,
+    "upgrade": upgrade_file,
     "prelu": convert_file,
     "leaky_relu": functools.partial(convert_file, to="leaky_relu", negative_slope=0.0),
     "fold": fold_file,
@@ -203,7 +203,7 @@ def test_calls_that_are_counted_over_all_models_are_counted_in_each(tmp_path):
         for name, part in parts.items():
             archive.writestr(name, part)
 
-    upgrade(source, target)
+    upgrade_file(source, target)
 
     np.testing.assert_array_equal(keras.saving.load_model(target)(inputs), wanted)
 
@@ -230,7 +230,7 @@ def test_a_layer_that_keras_3_connects_stays_shared(make, tmp_path):
         command(source, target, overwrite=True)
         new = keras.saving.load_model(target)
         np.testing.assert_array_equal(np.asarray(new(inputs)), wanted)
-        if command is upgrade:
+        if command is upgrade_file:
             assert len(new.variables) == len(old.variables)
 
 
@@ -242,12 +242,12 @@ def test_an_optimizer_of_a_divided_layer_begins_anew(tmp_path):
     model.optimizer.build(model.trainable_variables)
     model.save(source)
 
-    record = upgrade(source, target)
+    record = upgrade_file(source, target)
 
     assert [each.rule for each in record.cautions] == ["shared", "optimizer state"]
     assert int(keras.saving.load_model(target).optimizer.iterations) == 0
     with pytest.raises(UnsupportedModelError, match="layer in several models became"):
-        upgrade(source, tmp_path / "kept.keras", keep_training_state=True)
+        upgrade_file(source, tmp_path / "kept.keras", keep_training_state=True)
 
 
 def test_a_layer_whose_weights_may_be_those_of_two_is_refused(tmp_path):
@@ -275,4 +275,4 @@ def test_a_layer_that_is_also_in_a_slot_may_be_stored_there(tmp_path):
     convert_file(source, target)
     np.testing.assert_array_equal(keras.saving.load_model(target)(inputs), wanted)
     with pytest.raises(ArchiveError, match="shares them with another place"):
-        upgrade(source, tmp_path / "upgraded.keras")
+        upgrade_file(source, tmp_path / "upgraded.keras")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_rectifiers import convert_file
-from keras_rectifiers import upgrade
+from keras_rectifiers import upgrade_file
 from keras_rectifiers.conversion.opened import open_model
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.legacy.compile.slots import carry
@@ -316,11 +316,11 @@ def test_a_state_of_an_old_model_can_be_required(tmp_path: Path) -> None:
     model.layers[0].trainable = True
     path = _save(model, tmp_path, "keras")
 
-    made = upgrade(path, tmp_path / "new.keras")
+    made = upgrade_file(path, tmp_path / "new.keras")
 
     (left,) = [each for each in made.repairs if each.rule == "optimizer state"]
     assert left.text.startswith("state of Adam dropped")
-    for verb in (upgrade, convert_file):
+    for verb in (upgrade_file, convert_file):
         with pytest.raises(UnsupportedModelError, match="must be kept"):
             verb(path, tmp_path / "kept.keras", keep_training_state=True)
     assert not (tmp_path / "kept.keras").exists()

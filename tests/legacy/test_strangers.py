@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import keras_rectifiers
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.layers import LeakyReLU
 from tests.legacy.corpus import difference
 from tests.legacy.corpus import flat
@@ -96,7 +96,7 @@ def test_a_strangers_model_is_brought_up_to_date(file, tmp_path):
     old = _reference(file)
     inputs = _inputs(old)
 
-    record = upgrade(file.path, target)
+    record = upgrade_file(file.path, target)
     new = keras.saving.load_model(target, compile=False)
 
     assert difference(_outputs(file, old, inputs), run(new, inputs)) <= TOLERANCE
@@ -126,7 +126,7 @@ def test_a_strangers_architecture_becomes_one_that_keras_opens(tmp_path):
     """An architecture of Keras 2.0.8 comes out as JSON of Keras 3."""
     target = tmp_path / "new.json"
 
-    upgrade(JSON.path, target)
+    upgrade_file(JSON.path, target)
     new = keras.models.model_from_json(target.read_text())
 
     old = tf_keras.models.model_from_json(JSON.path.read_text())
@@ -156,7 +156,7 @@ def test_a_strangers_architecture_with_weights_is_the_same_function(tmp_path):
     weights, target = tmp_path / "weights.h5", tmp_path / "new.keras"
     old.save_weights(weights)
 
-    upgrade(JSON.path, target, weights=weights)
+    upgrade_file(JSON.path, target, weights=weights)
     new = keras.saving.load_model(target)
 
     assert difference(run(old, inputs), run(new, inputs)) <= TOLERANCE

@@ -14,7 +14,7 @@ from keras import layers
 from keras_rectifiers import convert
 from keras_rectifiers import convert_file
 from keras_rectifiers import fold_file
-from keras_rectifiers import upgrade
+from keras_rectifiers import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.files import hdf5
 from keras_rectifiers.legacy.weights import structure
@@ -282,7 +282,7 @@ def test_a_shape_that_the_wiring_contradicts_is_refused(tmp_path):
         del group[name]
         group[name] = np.zeros((5, 3), "float32")
     told = r"'first' has an array of shape \(5, 3\) for its kernel, whose shape is \(4"
-    for write in (convert_file, upgrade):
+    for write in (convert_file, upgrade_file):
         suffix = ".h5" if write is convert_file else ".keras"
         with pytest.raises(ArchiveError, match=told):
             write(source, target.with_suffix(suffix))

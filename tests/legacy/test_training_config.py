@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_rectifiers.conversion.opened import open_model
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.legacy.compile import known
 from keras_rectifiers.legacy.compile.config import modern_compile_config
 from keras_rectifiers.legacy.compile.config import output_names
@@ -451,7 +451,7 @@ def test_an_optimizer_that_was_only_named_has_its_defaults(name, tmp_path):
     old.compile(name, "mse")
     old.save(tmp_path / "old.keras")
 
-    upgrade(tmp_path / "old.keras", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old.keras", tmp_path / "new.keras")
     new = keras.saving.load_model(tmp_path / "new.keras")
 
     assert type(new.optimizer).__name__ == type(old.optimizer).__name__

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.conversion.upgrade import upgrade
+from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.legacy.containers import vocabularies
@@ -92,7 +92,7 @@ def test_a_vocabulary_comes_along(make, form, tmp_path):
         rewritten(source, tmp_path / "windows.keras", change)
         source = tmp_path / "windows.keras"
 
-    record = upgrade(source, tmp_path / "new.keras", weights=weights)
+    record = upgrade_file(source, tmp_path / "new.keras", weights=weights)
 
     new = keras.saving.load_model(tmp_path / "new.keras")
     np.testing.assert_array_equal(run(old), run(new))
@@ -110,7 +110,7 @@ def test_the_weights_of_words_come_out_of_a_saved_model(mode, tmp_path):
     old = tf_keras.Sequential([text, layer])
     old.save(tmp_path / "old", save_format="tf")
 
-    upgrade(tmp_path / "old", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old", tmp_path / "new.keras")
 
     new = keras.saving.load_model(tmp_path / "new.keras")
     inputs = tf.constant(TEXTS)
@@ -124,7 +124,9 @@ def test_a_vocabulary_that_is_nowhere_is_told(make, tmp_path):
     old.save_weights(tmp_path / "old.weights.h5")
     weights = tmp_path / "old.weights.h5"
 
-    record = upgrade(tmp_path / "old.json", tmp_path / "new.keras", weights=weights)
+    record = upgrade_file(
+        tmp_path / "old.json", tmp_path / "new.keras", weights=weights
+    )
 
     told = {each.layer: each.text for each in record.cautions}
     assert set(told) == {"words", "numbers", "inner/texts"}
@@ -143,14 +145,14 @@ def test_a_vocabulary_that_is_nowhere_is_told(make, tmp_path):
 def test_a_vocabulary_is_missing_in_an_h5_of_keras_3(tmp_path):
     """Keras 3 writes it nowhere, and opens the file without a word."""
     made(keras, tf_idf=False).save(tmp_path / "old.h5")
-    record = upgrade(tmp_path / "old.h5", tmp_path / "new.keras")
+    record = upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
     told = [each.layer for each in record.cautions if each.rule == "vocabulary"]
     assert sorted(told) == ["inner/texts", "numbers", "words"]
 
 
 def test_an_architecture_alone_lacks_everything_anyway(tmp_path):
     of_keras_2(tmp_path)
-    record = upgrade(tmp_path / "old.json", tmp_path / "new.json")
+    record = upgrade_file(tmp_path / "old.json", tmp_path / "new.json")
     assert not [each for each in record.repairs if each.rule == "vocabulary"]
 
 
@@ -186,7 +188,7 @@ def test_a_damaged_vocabulary_is_refused_by_the_name_of_its_layer(
     of_keras_2(tmp_path)
     rewritten(tmp_path / "old.keras", tmp_path / "bad.keras", change)
     with pytest.raises(ArchiveError, match=said):
-        upgrade(tmp_path / "bad.keras", tmp_path / "new.keras")
+        upgrade_file(tmp_path / "bad.keras", tmp_path / "new.keras")
     assert not (tmp_path / "new.keras").exists()
 
 
@@ -198,7 +200,7 @@ def test_vocabularies_have_a_size_at_most(tmp_path, monkeypatch):
     monkeypatch.setattr(vocabularies, "MAX_BYTES", 30)
     for source in ("old.keras", "folder"):
         with pytest.raises(ArchiveError, match="vocabularies of a model may take"):
-            upgrade(tmp_path / source, tmp_path / "new.keras")
+            upgrade_file(tmp_path / source, tmp_path / "new.keras")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_files_of_nobody_are_not_carried(name, tmp_path):
 
     rewritten(tmp_path / "old.keras", tmp_path / "odd.keras", change)
     with pytest.raises(UnsupportedModelError, match=name):
-        upgrade(tmp_path / "odd.keras", tmp_path / "new.keras")
+        upgrade_file(tmp_path / "odd.keras", tmp_path / "new.keras")
     assert not (tmp_path.parent / "words.txt").exists()
 
 
@@ -226,7 +228,7 @@ def test_a_vocabulary_is_no_link_out_of_its_folder(tmp_path):
     file.rename(tmp_path / "elsewhere.txt")
     file.symlink_to(tmp_path / "elsewhere.txt")
     with pytest.raises(ArchiveError, match="link to elsewhere"):
-        upgrade(tmp_path / "folder", tmp_path / "new.keras")
+        upgrade_file(tmp_path / "folder", tmp_path / "new.keras")
 
 
 def test_a_class_of_the_same_name_is_left_alone(tmp_path):
@@ -240,7 +242,7 @@ def test_a_class_of_the_same_name_is_left_alone(tmp_path):
 def test_what_is_carried_stands_in_the_config(tmp_path):
     """Word for word, also where Keras 3 would break a line within a word."""
     of_keras_2(tmp_path)
-    upgrade(tmp_path / "old.keras", tmp_path / "new.keras")
+    upgrade_file(tmp_path / "old.keras", tmp_path / "new.keras")
     with zipfile.ZipFile(tmp_path / "new.keras") as archive:
         assert not [name for name in archive.namelist() if name.startswith("assets")]
         document = json.loads(archive.read("config.json"))

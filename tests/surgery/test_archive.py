@@ -314,7 +314,7 @@ def test_surgery_itself_names_the_way_for_hdf5(tmp_path, name):
 
     with pytest.raises(ArchiveError, match=r"is HDF5.*keras_rectifiers\.upgrade"):
         archive.read(path).__enter__()
-    keras_rectifiers.upgrade(path, tmp_path / "new.keras")
+    keras_rectifiers.upgrade_file(path, tmp_path / "new.keras")
     with archive.read(tmp_path / "new.keras") as opened:
         assert opened.document["class_name"] == "Functional"
 

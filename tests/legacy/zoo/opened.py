@@ -80,7 +80,7 @@ class Specimen:
 
     def upgraded(self, target):
         """Writes what this project makes of it; the record."""
-        return keras_rectifiers.upgrade(self.path, target, weights=self.weights)
+        return keras_rectifiers.upgrade_file(self.path, target, weights=self.weights)
 
     def converted(self, target):
         """Writes it with PReLU; the plan."""

@@ -1,4 +1,4 @@
-"""A constraint for slopes, which saved files can name."""
+"""A constraint that keeps slopes within bounds; saved files can name it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class SlopeRange(keras.constraints.Constraint):
         highest: Float, default 1.
 
     Raises:
-        TypeError: A bound is no number.
+        TypeError: A bound is not a number.
         ValueError: A bound is not finite, or `lowest` is above `highest`.
 
     Example:
         >>> import keras_rectifiers
         >>> layer = keras_rectifiers.layers.PReLU(
-        ...     alpha_constraint=keras_rectifiers.layers.SlopeRange(0.0, 0.5)
+        ...     alpha_constraint=keras_rectifiers.constraints.SlopeRange(0.0, 0.5)
         ... )
         >>> layer.alpha_constraint.highest
         0.5
     """
 
     # The module that a saved file names must not move with the source.
-    __module__ = specs.LAYERS_MODULE
+    __module__ = specs.CONSTRAINTS_MODULE
 
     def __init__(self, lowest: float = 0.0, highest: float = 1.0) -> None:
         self.lowest = arguments.finite_number(lowest, "lowest", "SlopeRange")
