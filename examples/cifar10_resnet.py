@@ -21,8 +21,7 @@ import keras
 import numpy as np
 
 import keras_rectifiers
-from keras_rectifiers.files.data import Data
-from keras_rectifiers.surgery import loading
+from keras_rectifiers.types import Data
 
 LOSS = "sparse_categorical_crossentropy"
 
@@ -41,7 +40,7 @@ def main():
             sys.exit(f"{path} is not there: this example needs both files.")
 
     data = read(options.data)
-    original = loading.load(options.model)
+    original = keras_rectifiers.load_model(options.model)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "prelu.keras")
         plan = keras_rectifiers.convert_file(options.model, target)

@@ -28,11 +28,13 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from keras_rectifiers import demo
-from keras_rectifiers.diagnosis.diagnose import diagnose
-from keras_rectifiers.files.data import Data
-from keras_rectifiers.finetuning.finetune import finetune
+from keras_rectifiers import diagnose
+from keras_rectifiers import finetune
+from keras_rectifiers.types import Data
 
+#: Where the demo's files are in a checkout.
+FOLDER = Path(__file__).parents[1] / "keras_rectifiers" / "demo"
+MODEL, IMAGES = "dying_digits.keras", "digits.npz"
 WIDTHS = (64, 32, 32, 32, 32, 32)
 TEST_IMAGES = 450
 HOT_LEARNING_RATE, MOMENTUM = 0.1, 0.9
@@ -138,7 +140,7 @@ def spread(data: dict[str, np.ndarray], seeds: int, runs: int = 2) -> None:
 def main() -> None:
     """Write the two files, or print the spread."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=demo.MODEL.parent)
+    parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--spread", type=int, metavar="SEEDS")
     options = parser.parse_args()
     data = digits()
@@ -152,11 +154,11 @@ def main() -> None:
         if reached is not None and HURT[0] <= reached <= HURT[1]:
             break
     options.out.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(options.out / demo.DATA.name, **data)
+    np.savez_compressed(options.out / IMAGES, **data)
     with tempfile.TemporaryDirectory(dir=options.out) as folder:
-        made = Path(folder) / demo.MODEL.name
+        made = Path(folder) / MODEL
         model.save(made)
-        made.replace(options.out / demo.MODEL.name)
+        made.replace(options.out / MODEL)
     print(diagnose(model, data["x_train"], batch_size=512))
 
 

@@ -13,23 +13,22 @@ import os
 import shutil
 import subprocess
 import tempfile
+from importlib import resources
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import numpy as np
 from cifar10_resnet import LOSS
 from cifar10_resnet import read
 from PIL import Image
 
 import keras_rectifiers
-from keras_rectifiers import demo
 from keras_rectifiers.callbacks import DeadUnitMonitor
-from keras_rectifiers.diagnosis.causes.explain import explain
-from keras_rectifiers.files import data as data_sets
-from keras_rectifiers.report.html import write_report
-from keras_rectifiers.surgery import loading
+from keras_rectifiers.report import write_report
 
+DEMO = resources.files("keras_rectifiers.demo")
 WIDTH = 1200
 SCALE = 1.25
 
@@ -55,20 +54,22 @@ def main():
 def resnet(path, images, page):
     """The stranger's ResNet with PReLU, fine-tuned for a while."""
     data = read(images)
-    model = keras_rectifiers.convert(loading.load(path), "prelu")
+    model = keras_rectifiers.convert(keras_rectifiers.load_model(path), "prelu")
     trained(model, data.x, data.y, page, learning_rate=1e-3, epochs=6, title="ResNet-8")
 
 
 def dying(page, *, before):
     """The demo's classifier: as it came, or with PReLU and fine-tuned."""
-    model = loading.load(demo.MODEL)
-    data = data_sets.load(str(demo.DATA), model, labels=True)
+    model = keras_rectifiers.load_model(str(DEMO / "dying_digits.keras"))
+    with np.load(str(DEMO / "digits.npz"), allow_pickle=False) as arrays:
+        x, y = arrays["x_train"].astype("float32"), arrays["y_train"]
     if before:
-        diagnosis = keras_rectifiers.diagnose(model, data.x, batch_size=256)
-        write_report(diagnosis, page, explanation=explain(diagnosis), overwrite=True)
+        diagnosis = keras_rectifiers.diagnose(model, x, batch_size=256)
+        explanation = keras_rectifiers.explain(diagnosis)
+        write_report(diagnosis, page, explanation=explanation, overwrite=True)
         return
     model = keras_rectifiers.convert(model, "prelu")
-    trained(model, data.x, data.y, page, learning_rate=1e-3, epochs=20, title=None)
+    trained(model, x, y, page, learning_rate=1e-3, epochs=20, title=None)
 
 
 def trained(model, x, y, page, *, learning_rate, epochs, title):

@@ -5,54 +5,67 @@ the surgery on files never load Keras. Layers and initializers are registered wh
 Keras is loaded, or will be, so that `keras.saving.load_model` finds them.
 """
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
+from keras_rectifiers import _lazy
 from keras_rectifiers._registration import register
-from keras_rectifiers._version import __version__
+from keras_rectifiers._version import __version__ as __version__
 
-#: Public name -> the module that defines it.
-_HOMES = {
-    "Diagnosis": "keras_rectifiers.diagnosis.diagnose",
-    "Estimate": "keras_rectifiers.estimation.estimate",
-    "Plan": "keras_rectifiers.surgery.plan",
-    "calibrate": "keras_rectifiers.calibration.calibrate",
-    "convert": "keras_rectifiers.conversion.verbs",
-    "convert_file": "keras_rectifiers.conversion.verbs",
-    "diagnose": "keras_rectifiers.diagnosis.diagnose",
-    "diff": "keras_rectifiers.conversion.diff",
-    "estimate": "keras_rectifiers.estimation.estimate",
-    "explain": "keras_rectifiers.diagnosis.causes.explain",
-    "export": "keras_rectifiers.exporting.export",
-    "finetune": "keras_rectifiers.finetuning.finetune",
-    "fold": "keras_rectifiers.folding.fold",
-    "fold_file": "keras_rectifiers.folding.fold",
-    "Upgrade": "keras_rectifiers.conversion.upgrade",
-    "load_model": "keras_rectifiers.conversion.verbs",
-    "plan": "keras_rectifiers.conversion.verbs",
-    "upgrade_file": "keras_rectifiers.conversion.upgrade",
-    "verify": "keras_rectifiers.surgery.verify",
-    "revert": "keras_rectifiers.conversion.revert",
-    "revert_file": "keras_rectifiers.conversion.revert",
-    "write_report": "keras_rectifiers.report.html",
-}
-#: Public modules.
-_MODULES = ("callbacks", "constraints", "initializers", "layers")
+if TYPE_CHECKING:
+    from keras_rectifiers import calibration as calibration
+    from keras_rectifiers import callbacks as callbacks
+    from keras_rectifiers import constraints as constraints
+    from keras_rectifiers import errors as errors
+    from keras_rectifiers import initializers as initializers
+    from keras_rectifiers import layers as layers
+    from keras_rectifiers import report as report
+    from keras_rectifiers import revival as revival
+    from keras_rectifiers import types as types
+    from keras_rectifiers.calibration.choosing import calibrate as calibrate
+    from keras_rectifiers.conversion.diff import diff as diff
+    from keras_rectifiers.conversion.revert import revert as revert
+    from keras_rectifiers.conversion.revert import revert_file as revert_file
+    from keras_rectifiers.conversion.upgrade import upgrade_file as upgrade_file
+    from keras_rectifiers.conversion.verbs import convert as convert
+    from keras_rectifiers.conversion.verbs import convert_file as convert_file
+    from keras_rectifiers.conversion.verbs import load_model as load_model
+    from keras_rectifiers.conversion.verbs import plan as plan
+    from keras_rectifiers.diagnosis.causes.explain import explain as explain
+    from keras_rectifiers.diagnosis.diagnose import diagnose as diagnose
+    from keras_rectifiers.estimation.estimate import estimate as estimate
+    from keras_rectifiers.exporting.export import export as export
+    from keras_rectifiers.finetuning.finetune import finetune as finetune
+    from keras_rectifiers.folding.fold import fold as fold
+    from keras_rectifiers.folding.fold import fold_file as fold_file
+    from keras_rectifiers.surgery.verify import verify as verify
 
-__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name at its first use."""
-    if name in _MODULES:
-        return importlib.import_module(f"keras_rectifiers.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    {
+        "calibration.choosing": ("calibrate",),
+        "conversion.diff": ("diff",),
+        "conversion.revert": ("revert", "revert_file"),
+        "conversion.upgrade": ("upgrade_file",),
+        "conversion.verbs": ("convert", "convert_file", "load_model", "plan"),
+        "diagnosis.causes.explain": ("explain",),
+        "diagnosis.diagnose": ("diagnose",),
+        "estimation.estimate": ("estimate",),
+        "exporting.export": ("export",),
+        "finetuning.finetune": ("finetune",),
+        "folding.fold": ("fold", "fold_file"),
+        "surgery.verify": ("verify",),
+    },
+    modules=(
+        "callbacks",
+        "calibration",
+        "constraints",
+        "errors",
+        "initializers",
+        "layers",
+        "report",
+        "revival",
+        "types",
+    ),
+)
 
 register()

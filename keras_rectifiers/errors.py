@@ -9,6 +9,22 @@ for a model only is an `ArgumentError`, which is a `ValueError`, too.
 from collections.abc import Mapping
 from typing import Any
 
+__all__ = [
+    "ArchiveError",
+    "ArgumentError",
+    "DataError",
+    "ExportError",
+    "ExportTargetError",
+    "ExportVerificationError",
+    "HiddenLayersError",
+    "PlanMismatchError",
+    "RectifierError",
+    "SelectionError",
+    "UnknownClassError",
+    "UnsupportedModelError",
+    "VerificationError",
+]
+
 
 class RectifierError(Exception):
     """Base of all errors of this package: catch it to catch them all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -10,14 +11,15 @@ def plain(value: Any) -> Any:
     """A value without what JSON lacks: numbers that are not finite become None.
 
     Args:
-        value: Dicts, lists and tuples of numbers and texts; numpy's scalars too.
+        value: Mappings, lists and tuples of numbers and texts; numpy's scalars and
+            arrays too.
     """
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return plain(value.item())
+    if hasattr(value, "tolist") and hasattr(value, "ndim"):
+        return plain(value.tolist())
     return value

@@ -5,13 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
+from typing import ClassVar
 
 from keras_rectifiers.calibration.objective import OUTPUTS
+from keras_rectifiers.json_values import plain
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Calibration:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Calibration(Result):
     """Slopes chosen from data, and the model that has them."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("path", "slope", "units", "silent", "mean_shift"),
+    )
 
     #: The converted model; the original is unchanged.
     model: Any
@@ -56,13 +65,21 @@ class Calibration:
         names = [field.name for field in dataclasses.fields(self)]
         found = {name: getattr(self, name) for name in names}
         del found["model"], found["plan"]
-        plain = {
-            name: dict(value) if isinstance(value, Mapping) else value
-            for name, value in found.items()
-        }
-        return {**plain, "fits": self.fits}
+        return {**plain(found), "fits": self.fits}
 
-    def __str__(self) -> str:
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each rectifier; `mean_shift` says what becomes of the shift."""
+        return [
+            self._row(
+                *(path, slope, self.units.get(path, 0), self.silent.get(path, 0)),
+                self._shift(path),
+            )
+            for path, slope in self.slopes.items()
+        ]
+
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
         given = sum(slope != 0 for slope in self.slopes.values())
         verdict = "within" if self.fits else "above"
         of = "the outputs (of their variance)"
@@ -73,33 +90,25 @@ class Calibration:
             f"{given} of {len(self.slopes)} rectifiers get a slope."
         )
         change = (
-            f"  change of {of}: {self.change:.4g} ({verdict} the {self.max_change:g} "
+            f"Change of {of}: {self.change:.4g} ({verdict} the {self.max_change:g} "
             f"allowed; {self.change_uncompensated:.4g} without compensation)"
         )
-        lines = [head, change]
-        lines += [
-            f"  {name}: {value:.4f} before, {self.after[name]:.4f} after"
+        metrics = [
+            f"{name}: {value:.4f} before, {self.after[name]:.4f} after"
             for name, value in self.before.items()
         ]
-        rows = [("path", "slope", "silent", "mean shift")]
-        rows += [
+        rows = (
             (
-                path,
-                f"{slope:g}",
-                f"{self.silent.get(path, 0)} of {self.units.get(path, 0)}",
-                self._shift(path),
+                row["path"],
+                f"{row['slope']:g}",
+                f"{row['silent']} of {row['units']}",
+                row["mean_shift"],
             )
-            for path, slope in self.slopes.items()
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines += [
-            "  "
-            + "  ".join(
-                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-            ).rstrip()
-            for row in rows
-        ]
-        return "\n".join(lines)
+            for row in self.rows
+        )
+        columns = ("path", "slope", "silent", "mean shift")
+        table = Table.of(columns, rows, numbers=("slope", "silent"))
+        return [head, change, *metrics, table]
 
     def _shift(self, path: str) -> str:
         if path in self.compensated:

@@ -109,9 +109,9 @@ def calibrated(
     if weights is None:
         check_model_file(source, input_shape, import_modules(imports))
     prepare_backend()
-    from keras_rectifiers.calibration.calibrate import MAX_CHANGE
-    from keras_rectifiers.calibration.calibrate import SAMPLES
-    from keras_rectifiers.calibration.calibrate import calibrate
+    from keras_rectifiers.calibration.choosing import MAX_CHANGE
+    from keras_rectifiers.calibration.choosing import SAMPLES
+    from keras_rectifiers.calibration.choosing import calibrate
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.files import data as data_sets
     from keras_rectifiers.surgery.loading import save

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -270,23 +269,20 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
-    import dataclasses
-
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
-    from keras_rectifiers.report.tables import plan_tables
 
     if as_json:
         result = {
-            "plan": json.loads(plan.to_json()),
+            "plan": plan.to_dict(),
             "target": None if target is None else str(target),
-            "verification": verification and dataclasses.asdict(verification),
+            "verification": verification and verification.to_dict(),
         }
         if calibration is not None:
             result["calibration"] = calibration.to_dict()
         show_json(result)
         return
-    lines = [str(each) for each in (verification, calibration) if each is not None]
+    lines = [each for each in (verification, calibration) if each is not None]
     if target is not None:
         lines.append(f"Written: {target}")
     elif verification is not None:
@@ -295,4 +291,4 @@ def _show(
         lines.append("The change is above --budget-change: nothing written.")
     else:
         lines.append("Nothing written (--dry-run).")
-    show([*plan_tables(plan, done=target is not None), *lines])
+    show([*plan.parts(done=target is not None), *lines])

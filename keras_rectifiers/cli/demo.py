@@ -71,33 +71,29 @@ def _show(parts: list[Any]) -> None:
     """Show what the demo finds as it finds it."""
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.diagnosis.result import Diagnosis
-    from keras_rectifiers.report.tables import diagnosis_tables
-    from keras_rectifiers.report.tables import plan_tables
     from keras_rectifiers.surgery.plan import Plan
 
     for part in parts:
         if isinstance(part, Diagnosis):
-            show(diagnosis_tables(part))
+            show(part.parts(command_line=True))
         elif isinstance(part, Plan):
-            show(plan_tables(part))
+            show(part.parts(done=True))
         else:
-            show([str(part)])
+            show([part])
 
 
 def _finish(story: Any, *, as_json: bool) -> None:
     import dataclasses
-    import json
 
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
-    from keras_rectifiers.report.tables import comparison_table
 
     rows = [dataclasses.asdict(row) for row in story.rows]
     if as_json:
         result = {
             "models": rows,
-            "plan": json.loads(story.plan.to_json()),
-            "verification": dataclasses.asdict(story.verification),
+            "plan": story.plan.to_dict(),
+            "verification": story.verification.to_dict(),
             "epochs": {name: list(logs) for name, logs in story.epochs.items()},
             "files": [str(path) for path in story.files],
         }
@@ -110,7 +106,7 @@ def _finish(story: Any, *, as_json: bool) -> None:
     )
     show(
         [
-            *comparison_table(rows),
+            story.comparison,
             legend,
             f"Written: {rescued}",
             f"Next: keras-rectifiers inspect {original}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,6 @@ def command(
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.diagnosis.causes.explain import explain
-    from keras_rectifiers.report.tables import diagnosis_tables
 
     loaded = load_model(model, imports, input_shape=input_shape)
     found = _diagnosed(loaded, spec, scale, batch_size, limit, criterion)
@@ -105,14 +103,14 @@ def command(
     asked = fail_above is not None
     exceeded = asked and (bool(broken) or found.dead_fraction > fail_above)
     if as_json:
-        result = json.loads(found.to_json())
+        result = found.to_dict()
         if explained and explanation is not None:
-            result["explanation"] = json.loads(explanation.to_json())
+            result["explanation"] = explanation.to_dict()
         show_json(result)
     else:
-        show(diagnosis_tables(found))
-        if explained:
-            show([str(explanation)])
+        show(found.parts(command_line=True))
+        if explained and explanation is not None:
+            show([explanation])
         if report is not None:
             say(f"Report: {report}")
         if exceeded:

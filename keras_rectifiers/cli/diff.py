@@ -34,8 +34,8 @@ def command(
     ctx.with_resource(custom_classes(import_modules(imports)))
     found = diff(a, b)
     if as_json:
-        show_json(found.to_json())
+        show_json(found.to_dict())
     else:
-        show([str(found)])
+        show([found])
     if not found.same:
         ctx.exit(1)

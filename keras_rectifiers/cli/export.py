@@ -181,10 +181,9 @@ def command(
 def _show(result: Any, *, as_json: bool) -> None:
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
-    from keras_rectifiers.report.export_tables import export_tables
 
     if as_json:
         show_json(result.to_dict())
     else:
         written = f"Written: {result.target}" if result.target else "Nothing written."
-        show([*export_tables(result), written])
+        show([result, written])

@@ -270,9 +270,8 @@ def _check_loss(loss: str | None) -> None:
 def _show(result: Any, target: Path, *, as_json: bool) -> None:
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
-    from keras_rectifiers.report.tables import finetune_tables
 
     if as_json:
         show_json({**result.to_dict(), "target": str(target)})
     else:
-        show([*finetune_tables(result), f"Written: {target}"])
+        show([result, f"Written: {target}"])

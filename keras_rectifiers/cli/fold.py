@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +92,9 @@ def command(
         keep_training_state=keep_training_state,
     )
     if as_json:
-        show_json({**json.loads(result.to_json()), "target": str(target)})
+        show_json({**result.to_dict(), "target": str(target)})
     else:
-        show([str(result), f"Written: {target}"])
+        show([result, f"Written: {target}"])
 
 
 def _data(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,6 @@ def command(
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion.verbs import plan
-    from keras_rectifiers.report.tables import plan_tables
 
     if input_range is not None:
         _check_range(input_range, estimated=estimated)
@@ -75,15 +73,14 @@ def command(
         "custom_objects": import_modules(imports),
     }
     found = plan(model, "prelu", **given, **choice)
-    parts: list[Any] = plan_tables(found, done=False)
-    data: dict[str, Any] = json.loads(found.to_json())
+    parts: list[Any] = [found]
+    data = found.to_dict()
     if estimated:
         from keras_rectifiers.estimation.estimate import estimate
-        from keras_rectifiers.report.estimate_table import estimate_tables
 
         made = estimate(model, input_range=input_range, **given)
-        parts += estimate_tables(made)
-        data["estimate"] = json.loads(made.to_json())
+        parts.append(made)
+        data["estimate"] = made.to_dict()
     if as_json:
         show_json(data)
     else:

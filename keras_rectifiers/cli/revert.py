@@ -69,7 +69,7 @@ def command(
     if as_json:
         show_json({**result.to_dict(), "target": str(target)})
     else:
-        show([str(result), f"Written: {target}"])
+        show([result, f"Written: {target}"])
 
 
 def _loaded(

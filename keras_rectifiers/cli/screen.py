@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from keras_rectifiers.json_values import plain
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 #: Columns of output that does not go to a terminal: a line is never cut there.
 _PLAIN_WIDTH = 10_000
@@ -31,16 +33,23 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, width=_PLAIN_WIDTH, color_system=None)
 
 
-def show(renderables: Iterable[Any]) -> None:
-    """Print renderables on stdout; tables lose their frame outside a terminal."""
+def show(parts: Iterable[Part | Result]) -> None:
+    """Print lines, tables and results; tables lose their frame outside a terminal.
+
+    Args:
+        parts: What results are made of, and results themselves.
+    """
     out = console()
-    for renderable in renderables:
-        if isinstance(renderable, Table) and not out.is_terminal:
-            renderable.box = None
-        if isinstance(renderable, str):
-            out.print(renderable, markup=False)
+    for part in parts:
+        if isinstance(part, Result):
+            show(part.parts())
+        elif isinstance(part, Table):
+            table = part.rich()
+            if not out.is_terminal:
+                table.box = None
+            out.print(table)
         else:
-            out.print(renderable)
+            out.print(part, markup=False)
 
 
 def show_json(value: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,6 @@ def command(
     from keras_rectifiers.cli.models import import_modules
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
-    from keras_rectifiers.report.tables import repair_tables
 
     objects = import_modules(imports)
     ctx.with_resource(custom_classes(objects))
@@ -71,15 +69,14 @@ def command(
     made, proof = _upgraded(source, target, options, force=force, verified=verified)
     kept = proof is None or proof.holds
     if as_json:
-        result = json.loads(made.to_json())
+        result = made.to_dict()
         result["target"] = str(target) if kept else None
         result["proof"] = proof and dataclasses.asdict(proof)
         show_json(result)
     else:
         lines = [] if proof is None else [str(proof)]
         lines.append(f"Written: {target}" if kept else "Nothing written.")
-        head = f"{made.model}: {made.summary}"
-        show([head, *repair_tables(made.repairs), *lines])
+        show([made, *lines])
     if not kept:
         ctx.exit(1)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
+from typing import ClassVar
 
-from keras_rectifiers.json_values import plain
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 #: Lines of one kind that are printed; the JSON has them all.
 _SHOWN = 20
@@ -78,9 +80,11 @@ class ConfigChange:
     b: str | None
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelDiff:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ModelDiff(Result):
     """What differs between two models: print it, or keep it as JSON."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("kind", "path", "a", "b", "distance")
 
     #: What the two are called: paths, or names of live models.
     a: str
@@ -102,14 +106,26 @@ class ModelDiff:
         """Whether nothing differs."""
         return not any(getattr(self, kind) for kind in KINDS)
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The differences as JSON.
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each difference.
 
-        Args:
-            indent: As in `json.dumps`.
+        `kind` is one of `"sites"`, `"slopes"`, `"weights"`, `"config"`, `"compiled"`
+        and `"optimizer"`; `a` and `b` are texts, the least and greatest slope, or
+        norms, and `distance` is None where there is none.
         """
-        data = {"same": self.same, **dataclasses.asdict(self)}
-        return json.dumps(plain(data), indent=indent, allow_nan=False)
+        return [
+            self._row(
+                *(kind, getattr(each, "path", None) or each.name, each.a, each.b),
+                getattr(each, "distance", None),
+            )
+            for kind in KINDS
+            for each in getattr(self, kind)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The differences as plain data."""
+        return {"same": self.same, **super().to_dict()}
 
     @property
     def headline(self) -> str:
@@ -125,11 +141,13 @@ class ModelDiff:
         )
         return f"{self.a} and {self.b} differ: {found} ({seen} compared)."
 
-    def __str__(self) -> str:
-        lines = [self.headline]
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        rows: list[tuple[str, ...]] = []
         for kind, said in KINDS.items():
-            lines += _some(said, [_LINES[kind](each) for each in getattr(self, kind)])
-        return "\n".join(lines)
+            rows += _some(said, [_LINES[kind](each) for each in getattr(self, kind)])
+        head = ("in", "where", "change")
+        return [self.headline, *([Table.of(head, rows)] if rows else [])]
 
 
 #: The kinds of difference, and what people call them.
@@ -143,42 +161,38 @@ KINDS = {
 }
 
 
-def _some(said: str, lines: list[str]) -> Iterator[str]:
-    yield from (f"  {said}: {line}" for line in lines[:_SHOWN])
+def _some(said: str, lines: list[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
+    yield from ((said, *line) for line in lines[:_SHOWN])
     if len(lines) > _SHOWN:
-        yield f"  {said}: and {len(lines) - _SHOWN:,} more"
+        yield said, f"and {len(lines) - _SHOWN:,} more", ""
 
 
 def _pair(change: Any) -> str:
     return f"{_short(change.a)} -> {_short(change.b)}"
 
 
-def _site(change: SiteChange) -> str:
-    return f"{change.path}: {_pair(change)}"
+def _site(change: SiteChange | ConfigChange) -> tuple[str, str]:
+    return change.path, _pair(change)
 
 
-def _config(change: ConfigChange) -> str:
-    return f"{change.path}: {_pair(change)}"
+def _slope(change: SlopeChange) -> tuple[str, str]:
+    told = f"{_range(change.a)} -> {_range(change.b)}"
+    if change.distance is not None:
+        told += f", at most {change.distance:.4g} apart"
+    return change.path, told
 
 
-def _slope(change: SlopeChange) -> str:
-    told = f"{change.path}: {_range(change.a)} -> {_range(change.b)}"
-    if change.distance is None:
-        return told
-    return f"{told}, at most {change.distance:.4g} apart"
-
-
-def _weight(change: WeightChange) -> str:
+def _weight(change: WeightChange) -> tuple[str, str]:
     norms = (
         "none" if each is None else f"norm {each:.6g}" for each in (change.a, change.b)
     )
-    told = f"{change.name}: {' -> '.join(norms)}"
+    told = " -> ".join(norms)
     if change.form:
         told += f", {change.form}"
-    if change.distance is None:
-        return told
-    share = "" if change.relative is None else f" ({change.relative:.2%})"
-    return f"{told}, distance {change.distance:.4g}{share}"
+    if change.distance is not None:
+        share = "" if change.relative is None else f" ({change.relative:.2%})"
+        told += f", distance {change.distance:.4g}{share}"
+    return change.name, told
 
 
 def _range(bounds: Iterable[float]) -> str:
@@ -196,7 +210,7 @@ _LINES: dict[str, Any] = {
     "sites": _site,
     "slopes": _slope,
     "weights": _weight,
-    "config": _config,
-    "compiled": _config,
+    "config": _site,
+    "compiled": _site,
     "optimizer": _weight,
 }

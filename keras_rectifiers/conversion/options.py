@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.result import Diagnosis
 
 
+#: What says how a saved model is read, and not what is replaced.
+_OF_READING = ("weights", "input_shape", "custom_objects")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of `plan`, which describes them."""
@@ -49,23 +53,24 @@ class Options:
     custom_objects: Mapping[str, Any] | None = None
     as_functional: bool = False
 
-    @classmethod
-    def of_call(cls, function: str, **given: Any) -> Options:
-        """The keywords of a public function.
-
-        Args:
-            function: Its name.
-            **given: The keywords.
+    def check_alone(self) -> None:
+        """Refuse options that a plan has decided on already.
 
         Raises:
-            TypeError: One is not an option.
+            ValueError: Some differ from their defaults; names them.
         """
-        unknown = given.keys() - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
-            raise TypeError(
-                f"{function}() got an unexpected keyword argument {min(unknown)!r}"
+        decided = [
+            field.name
+            for field in dataclasses.fields(self)
+            if field.name not in _OF_READING
+            and getattr(self, field.name) != field.default
+        ]
+        if decided:
+            said = ", ".join(f"{name}={getattr(self, name)!r}" for name in decided)
+            raise ValueError(
+                f"Options cannot be combined with a plan. Received: {said}. Leave "
+                "them out, or make the plan with them."
             )
-        return cls(**given)
 
     def wanted(self, to: Any) -> tuple[Target, Selection]:
         """What replaces the rectifiers, and which ones.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
+from typing import ClassVar
 
 from keras_rectifiers import specs
 from keras_rectifiers.conversion import kept_plans
@@ -16,7 +16,7 @@ from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.conversion.targets import HDF5
 from keras_rectifiers.conversion.targets import MODEL
 from keras_rectifiers.conversion.targets import check_target_for
-from keras_rectifiers.conversion.verbs import write
+from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import members
@@ -24,11 +24,13 @@ from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.repairs import grouped
-from keras_rectifiers.repairs import where_text
+from keras_rectifiers.results import Result
 from keras_rectifiers.surgery.marks import dicts
 from keras_rectifiers.surgery.plan import Plan
-from keras_rectifiers.surgery.plan import replacement_text
+from keras_rectifiers.surgery.plan_text import repairs
+from keras_rectifiers.surgery.plan_text import replacement_text
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +45,11 @@ class RevertedSite:
     after: str
 
 
-@dataclasses.dataclass(frozen=True)
-class RevertResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class RevertResult(Result):
     """What was undone: print it, or keep it as JSON."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("path", "before", "after")
 
     #: Name of the model.
     model: str
@@ -55,35 +59,24 @@ class RevertResult:
     #: How many earlier conversions the file still tells of.
     left: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """The result as plain data."""
-        return dataclasses.asdict(self)
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each rectifier: what it was, and what it is again."""
+        return [self._row(each.path, each.before, each.after) for each in self.sites]
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The result as JSON.
-
-        Args:
-            indent: As in `json.dumps`.
-        """
-        return json.dumps(self.to_dict(), indent=indent)
-
-    def __str__(self) -> str:
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
         count = len(self.sites)
         what = "1 rectifier is" if count == 1 else f"{count} rectifiers are"
-        lines = [f"Model {self.model!r}: {what} as before the conversion."]
-        lines += [
-            f"  {each.path}: {each.before} -> {each.after}" for each in self.sites
-        ]
-        lines += [
-            f"  {first.rule}: {first.text} ({where_text(first, count)})"
-            for first, count in grouped(self.repairs)
-        ]
+        made: list[Part] = [f"{self.model}: {what} as before the conversion."]
+        if self.sites:
+            rows = ((each.path, each.before, each.after) for each in self.sites)
+            made.append(Table.of(("path", "before", "after"), rows))
+        made += repairs(self.repairs)
         if self.left:
             rest = "1 earlier conversion" if self.left == 1 else f"{self.left} earlier"
-            lines.append(
-                f"  It holds {rest}: revert it again to undo the last of them."
-            )
-        return "\n".join(lines)
+            made.append(f"It holds {rest}: revert it again to undo the last of them.")
+        return made
 
 
 def revert(model: Any, plan: Plan | None = None) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import ClassVar
 
 from keras_rectifiers.conversion.given_functions import handed_over
 from keras_rectifiers.conversion.modern import StrPath
@@ -21,15 +21,16 @@ from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.legacy.weights.write import architecture_text
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.repairs import grouped
-from keras_rectifiers.repairs import where_text
+from keras_rectifiers.results import Result
+from keras_rectifiers.surgery.plan_text import repairs
 from keras_rectifiers.surgery.training_state import check_kept
+from keras_rectifiers.tables import Part
 
 _FORMAT = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Upgrade:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Upgrade(Result):
     """What became of an old model: print it, or keep it as JSON.
 
     Attributes:
@@ -40,6 +41,8 @@ class Upgrade:
         arrays: How many arrays of weights were carried over.
         parameters: How many numbers are in them.
     """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("rule", "layer", "text", "caution")
 
     model: str
     container: str
@@ -67,15 +70,21 @@ class Upgrade:
         cautions = f", {len(self.cautions)} to look at" if self.cautions else ""
         return f"{self.container}{wrote}: {weights}, {repairs}{cautions}."
 
-    def to_json(self) -> str:
-        """The record as JSON text."""
-        return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, indent=2)
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each repair."""
+        return [
+            self._row(each.rule, each.layer, each.text, each.caution)
+            for each in self.repairs
+        ]
 
-    def __str__(self) -> str:
-        lines = [f"{self.model}: {self.summary}"]
-        for first, count in grouped(self.repairs):
-            lines.append(f"  {first.rule}: {first.text} ({where_text(first, count)})")
-        return "\n".join(lines)
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return {"format": _FORMAT, **super().to_dict()}
+
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        return [f"{self.model}: {self.summary}", *repairs(self.repairs)]
 
 
 @with_registered

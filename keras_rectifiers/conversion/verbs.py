@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -19,23 +17,17 @@ from keras_rectifiers.conversion.options import Options
 from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.conversion.targets import HDF5
 from keras_rectifiers.conversion.targets import MODEL
-from keras_rectifiers.conversion.targets import check_form
 from keras_rectifiers.conversion.targets import check_target_for
+from keras_rectifiers.conversion.write import with_repairs
+from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import ArgumentError
-from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
-from keras_rectifiers.repairs import OPTIMIZER_STATE
-from keras_rectifiers.repairs import Repair
-from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan import make_plan
 from keras_rectifiers.surgery.selection import Names
-from keras_rectifiers.surgery.training_state import check_kept
 
 if TYPE_CHECKING:
-    from keras_rectifiers.conversion.opened import Opened
-    from keras_rectifiers.conversion.with_code import WithCode
     from keras_rectifiers.diagnosis.result import Diagnosis
 
 
@@ -139,22 +131,30 @@ def plan(
         with options.opened(model) as opened:
             made = make_plan(opened, target, selection)
             made = opened.with_back(made)
-            return _with_repairs(made, opened.repairs_for(made))
+            return with_repairs(made, opened.repairs_for(made))
     from keras_rectifiers.surgery import live_way_back  # noqa: PLC0415 (loads Keras)
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415
 
     live = LiveModel(model, as_functional=as_functional)
     made = live_way_back.with_back(live, make_plan(live, target, selection))
-    return _with_repairs(made, live.given_up)
+    return with_repairs(made, live.given_up)
 
 
 def convert(
     model: Any,
     to: Any = specs.PRELU,
     *,
+    of: Names = (specs.RELU,),
+    include: Names = (),
+    exclude: Names = (),
+    where: Callable[[Site], bool] | Diagnosis | None = None,
+    roles: Names = (HIDDEN,),
+    negative_slope: float | None = None,
+    alpha: float | None = None,
+    trainable: bool = True,
+    portable: bool = False,
     as_functional: bool = False,
     in_place: bool = False,
-    **options: Any,
 ) -> Any:
     """Convert a live model; the original is unchanged, use the return value.
 
@@ -162,11 +162,19 @@ def convert(
         model: Any built `keras.Model`: Functional, Sequential, a subclass of either,
             or a model whose layers are called by Python code.
         to: As for `plan`.
+        of: As for `plan`; so are the next eight.
+        include: Globs on the sites' paths; only these are converted.
+        exclude: Globs; these are left as they are.
+        where: A predicate on the `Site`, or a `Diagnosis`.
+        roles: Roles to convert.
+        negative_slope: Slope of the Leaky ReLU, default 0.01.
+        alpha: Slope at which the PReLU starts, default 0; with a diagnosis 0.25.
+        trainable: Whether the slopes of `to="prelu"` learn; default True.
+        portable: Write stock Keras layers only, where they can express it.
         as_functional: As for `plan`.
         in_place: Whether the model given is changed itself and returned, for classes
             of which no copy can be made since they have no `get_config`. On an error
             it is as it was before. Default False.
-        **options: As for `plan`.
 
     Returns:
         A new model of the same class with the original's weights, names, seed states,
@@ -183,7 +191,17 @@ def convert(
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
     from keras_rectifiers.surgery.live_way_back import applied  # noqa: PLC0415
 
-    target, selection = Options.of_call("convert", **options).wanted(to)
+    target, selection = Options(
+        of=of,
+        include=include,
+        exclude=exclude,
+        where=where,
+        roles=roles,
+        negative_slope=negative_slope,
+        alpha=alpha,
+        trainable=trainable,
+        portable=portable,
+    ).wanted(to)
     if as_functional and in_place:
         raise ArgumentError(
             "as_functional=True makes a new model. Received: in_place=True beside it. "
@@ -203,12 +221,21 @@ def convert_file(
     target: str | os.PathLike[str],
     to: Any = specs.PRELU,
     *,
+    of: Names = (specs.RELU,),
+    include: Names = (),
+    exclude: Names = (),
+    where: Callable[[Site], bool] | Diagnosis | None = None,
+    roles: Names = (HIDDEN,),
+    negative_slope: float | None = None,
+    alpha: float | None = None,
+    trainable: bool = True,
+    portable: bool = False,
     weights: str | os.PathLike[str] | None = None,
     input_shape: Sequence[int | None] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
+    as_functional: bool = False,
     overwrite: bool = False,
     keep_training_state: bool = False,
-    **options: Any,
 ) -> Plan:
     """Convert a saved model into another file.
 
@@ -229,14 +256,23 @@ def convert_file(
             `.h5`, where the source is one that Keras 3 opens, too: there only the
             attributes and the slopes change.
         to: As for `plan`; or a `Plan` that was made for this model, or its equal.
+        of: As for `plan`; so are the next eight.
+        include: Globs on the sites' paths; only these are converted.
+        exclude: Globs; these are left as they are.
+        where: A predicate on the `Site`, or a `Diagnosis`.
+        roles: Roles to convert.
+        negative_slope: Slope of the Leaky ReLU, default 0.01.
+        alpha: Slope at which the PReLU starts, default 0; with a diagnosis 0.25.
+        trainable: Whether the slopes of `to="prelu"` learn; default True.
+        portable: Write stock Keras layers only, where they can express it.
         weights: File of the weights, for an architecture.
         input_shape: As for `plan`.
         custom_objects: As for `plan`: the new file refers to a class or a function
             that is registered, and opens once its module is imported.
+        as_functional: As for `plan`.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: Whether it is an error that the optimizer's state
             cannot be kept exactly.
-        **options: As for `plan`.
 
     Returns:
         The plan that was carried out.
@@ -253,18 +289,23 @@ def convert_file(
     forms = (*MODEL, *HDF5)
     check_target_for(source, target, forms, overwrite=overwrite)
     given = to if isinstance(to, Plan) else None
-    if given is not None and options:
-        raise ValueError(
-            f"A plan says all that there is to say. Received: {sorted(options)} beside "
-            "it. Leave them out, or make the plan with them."
-        )
-    asked = Options.of_call(
-        "convert_file",
+    asked = Options(
+        of=of,
+        include=include,
+        exclude=exclude,
+        where=where,
+        roles=roles,
+        negative_slope=negative_slope,
+        alpha=alpha,
+        trainable=trainable,
+        portable=portable,
         weights=weights,
         input_shape=input_shape,
         custom_objects=custom_objects,
-        **options,
+        as_functional=as_functional,
     )
+    if given is not None:
+        asked.check_alone()
     with asked.opened(source, as_it_is=Path(target).suffix in MODEL) as opened:
         made = given or make_plan(opened, *asked.wanted(to))
         made = opened.with_back(made)
@@ -276,95 +317,6 @@ def convert_file(
             keep_training_state=keep_training_state,
             beside=kept_plans.beside((*kept_plans.read(source), made)),
         )
-
-
-def write(
-    opened: Opened | archive.Archive | WithCode,
-    target: str | os.PathLike[str],
-    made: Plan,
-    *,
-    overwrite: bool,
-    keep_training_state: bool,
-    beside: Mapping[str, bytes] = MappingProxyType({}),
-) -> Plan:
-    """Write what a plan makes of an open model.
-
-    Args:
-        opened: The source.
-        target: As for `convert_file`.
-        made: The plan.
-        overwrite: As for `convert_file`.
-        keep_training_state: As for `convert_file`.
-        beside: What the target is to hold beside the model, by its names there: see
-            `kept_plans`. Default: what a `.keras` source holds.
-
-    Returns:
-        The plan, with the repairs that were made on the way.
-    """
-    from keras_rectifiers.conversion import with_code  # noqa: PLC0415 (h5py)
-
-    target = Path(target)
-    if isinstance(opened, archive.Archive | with_code.WithCode):
-        made = _with_repairs(made, opened.repairs_for(made))
-    else:
-        check_form(target, (*MODEL, *HDF5), weights=opened.has_weights)
-        made = _with_repairs(made, _repairs_for(opened, made, target))
-    if keep_training_state:
-        check_kept(made.repairs, opened.path)
-    if isinstance(opened, archive.Archive):
-        from keras_rectifiers.legacy.weights.write import check_converted  # noqa: PLC0415 (h5py)
-
-        archive.apply(
-            opened,
-            target,
-            made,
-            overwrite=overwrite,
-            check=check_converted,
-            beside=beside,
-        )
-    elif isinstance(opened, with_code.WithCode):
-        opened.write(target, made, overwrite=overwrite, beside=beside)
-    else:
-        _write(opened, target, made, overwrite=overwrite, beside=beside)
-    return made
-
-
-def _repairs_for(opened: Opened, made: Plan, target: Path) -> tuple[Repair, ...]:
-    """What is repaired and left behind on the way to a target."""
-    if not opened.has_weights or target.suffix not in HDF5:
-        return opened.repairs_for(made)
-    from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
-
-    left = hdf5_target.state_left(opened, opened.rewritten(made))
-    kept = (each for each in opened.repairs if each.rule != OPTIMIZER_STATE)
-    return (*kept, *left)
-
-
-def _write(
-    opened: Opened,
-    target: Path,
-    made: Plan,
-    *,
-    overwrite: bool,
-    beside: Mapping[str, bytes],
-) -> None:
-    """Write what a plan makes of an opened model, in the form the target names."""
-    from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)
-    from keras_rectifiers.legacy.weights.write import architecture_text  # noqa: PLC0415
-
-    if opened.has_weights and target.suffix in HDF5:
-        hdf5_target.write(opened, target, made, overwrite=overwrite, beside=beside)
-        return
-    with replacing(target, overwrite=overwrite) as temporary:
-        if opened.has_weights:
-            opened.write(temporary, made, beside)
-        else:
-            text = architecture_text(opened.rewritten(made).document)
-            temporary.write_text(text, encoding="utf-8")
-
-
-def _with_repairs(made: Plan, repairs: tuple[Repair, ...]) -> Plan:
-    return dataclasses.replace(made, repairs=repairs)
 
 
 def load_model(

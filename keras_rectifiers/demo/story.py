@@ -18,6 +18,7 @@ from typing import Any
 from keras_rectifiers import demo
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.files import data as data_sets
+from keras_rectifiers.tables import Table
 
 EPOCHS = 10
 
@@ -61,6 +62,21 @@ class Story:
     #: What was written.
     files: tuple[Path, ...]
 
+    @property
+    def comparison(self) -> Table:
+        """The models side by side."""
+        head = ("model", "test accuracy", "dead units", "silent units")
+        rows = (
+            (
+                row.model,
+                f"{row.accuracy:.1%}",
+                _of(row.dead, row.units),
+                _of(row.silent, row.units),
+            )
+            for row in self.rows
+        )
+        return Table.of(head, rows, numbers=head[1:])
+
 
 #: Shows the epochs of a run: takes its label, gives a Keras callback.
 Watch = Callable[[str], AbstractContextManager[Any]]
@@ -101,7 +117,7 @@ def run(
         force: Whether the demo's own files there may be replaced.
         epochs: Epochs of each fine-tuning run.
         seed: Of the order of samples.
-        show: Takes renderables and lines to show as they come.
+        show: Takes results to show as they come.
         watch: Shows the epochs of a run.
 
     Raises:
@@ -186,3 +202,7 @@ def _row(name: str, model: Any, data: Any) -> Row:
         found.count("dead"),
         found.count("dead", "leaking"),
     )
+
+
+def _of(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} ({count / max(total, 1):.1%})"

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import html
-import importlib
 import json
 from typing import Any
+from typing import ClassVar
 
 from keras_rectifiers.diagnosis import headlines
-from keras_rectifiers.diagnosis import notebook
+from keras_rectifiers.diagnosis import shown
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.broken import Broken
 from keras_rectifiers.diagnosis.broken import told
@@ -22,15 +21,19 @@ from keras_rectifiers.diagnosis.layer_diagnosis import COLUMNS
 from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
 from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.json_values import plain
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Diagnosis:
+class Diagnosis(Result):
     """What the units of a model's rectifiers did on some data.
 
     It prints as a table of layers, and a notebook shows one. `a + b` is the diagnosis
     of both data sets. A model without rectifiers has a diagnosis without layers.
     """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = COLUMNS
 
     #: Name of the model.
     model: str
@@ -141,32 +144,35 @@ class Diagnosis:
             "not_finite": {"sentence": self.not_finite, **self.broken.summary()},
         }
 
+    def to_dict(self, *, rows: bool = True) -> dict[str, Any]:
+        """The summary, with the rows, as plain data.
+
+        Args:
+            rows: Whether to add one dict for each unit. Default True.
+        """
+        data = self.summary()
+        if rows:
+            data["rows"] = self.rows
+        return plain(data)
+
     def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
-        """The diagnosis as JSON; numbers that are not finite become null.
+        """The same as JSON; numbers that are not finite become null.
 
         Args:
             rows: Whether to add one object for each unit. Default True.
             indent: As in `json.dumps`.
         """
-        data = self.summary()
-        if rows:
-            data["rows"] = self.rows
-        return json.dumps(plain(data), indent=indent, allow_nan=False)
+        data = self.to_dict(rows=rows)
+        return json.dumps(data, indent=indent, allow_nan=False)
 
-    def to_pandas(self) -> Any:
-        """The rows as a `pandas.DataFrame`.
+    def parts(self, *, command_line: bool = False) -> list[Part]:
+        """The lines and tables that it is shown as.
 
-        Raises:
-            ImportError: If pandas is not installed.
+        Args:
+            command_line: Whether it is read on the command line, where the next step
+                is a command. Default False.
         """
-        try:
-            pandas = importlib.import_module("pandas")
-        except ImportError as error:
-            raise ImportError(
-                "to_pandas() needs pandas. Install it with "
-                '`pip install "keras_rectifiers[pandas]"`, or use .rows.'
-            ) from error
-        return pandas.DataFrame(self.rows, columns=list(COLUMNS))
+        return shown.parts(self, command_line=command_line)
 
     def plot(self) -> Any:
         """The network as a picture: verdicts of each layer, and its firing rates.
@@ -219,71 +225,3 @@ class Diagnosis:
         evidence = other.evidence or self.evidence
         broken = self.broken + other.broken
         return Diagnosis(self.model, merged, unseen, evidence, broken)
-
-    def __str__(self) -> str:
-        if not self.layers:
-            text = f"Model {self.model!r} has no rectifier that can be watched."
-            return "\n".join(filter(None, (text, self.not_finite)))
-        return "\n".join([_headline(self), "", *_table(self)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        if not self.layers:
-            return f"<p>{html.escape(str(self))}</p>"
-        return notebook.table(self.layers, _headline(self), self.dead_fraction)
-
-
-def _headline(diagnosis: Diagnosis) -> str:
-    samples = {layer.statistics.samples for layer in diagnosis.layers}
-    dead = diagnosis.count(verdicts.DEAD)
-    text = "".join(f"{each}\n" for each in headlines.outputs(diagnosis))
-    text += (
-        f"Model {diagnosis.model!r}: {dead} of {diagnosis.units} units are dead "
-        f"({diagnosis.dead_fraction:.1%}) on {max(samples)} samples."
-    )
-    silent = [
-        layer for layer in diagnosis.layers if (layer.statistics.fired == 0).any()
-    ]
-    if silent:
-        confidence = silent[0].confidence
-        fewest = min(layer.statistics.samples for layer in silent)
-        bound = float(verdicts.upper_bound(0, fewest, confidence))
-        text += (
-            f"\nA unit that never fired fires on less than {bound:.3g} of the "
-            f"samples ({confidence:.0%} confidence)."
-        )
-    if diagnosis.not_finite:
-        text += f"\n{diagnosis.not_finite}"
-    for each in (headlines.waking(diagnosis), headlines.next_step(diagnosis)):
-        text += f"\n{each}" if each else ""
-    if diagnosis.unseen:
-        text += f"\nNot seen: {', '.join(diagnosis.unseen)}."
-    return text
-
-
-def _table(diagnosis: Diagnosis) -> list[str]:
-    words = [
-        word
-        for word in verdicts.VERDICTS
-        if word != verdicts.NOT_FINITE or diagnosis.count(word)
-    ]
-    lines = [["layer", "units", *words, "dead"]]
-    lines[0][-1] = "dead %"
-    lines += [
-        [
-            layer.layer,
-            str(layer.units),
-            *(str(layer.count(word)) for word in words),
-            f"{layer.dead_fraction:.1%}",
-        ]
-        for layer in diagnosis.layers
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    ]

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.result import Diagnosis
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
@@ -37,10 +41,27 @@ class LayerTimeline:
         """Number of units."""
         return self.codes.shape[1]
 
+    def counts(self, measurement: int) -> list[int]:
+        """Number of units with each verdict, in the order of `verdicts.VERDICTS`.
 
-@dataclasses.dataclass
-class Timeline:
-    """The measurements of one run, in the order in which they were taken."""
+        Args:
+            measurement: Its number, from 0.
+        """
+        codes = self.codes[measurement]
+        return np.bincount(codes, minlength=len(verdicts.VERDICTS)).tolist()
+
+
+@dataclasses.dataclass(repr=False)
+class Timeline(Result):
+    """The measurements of one run, in the order in which they were taken.
+
+    It prints as a table with one line for each measurement.
+    """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("epoch", "step", "layer", "units", *verdicts.VERDICTS),
+        *("mean_fired_fraction", "mean_slope"),
+    )
 
     #: Name of the model.
     model: str
@@ -64,6 +85,84 @@ class Timeline:
             for path, rows in self._rows.items()
             if len(rows) == len(self)
         )
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each measurement of each rectifier.
+
+        It has the number of units with each verdict, the mean share of the samples in
+        which they fired, 0..1, and the mean of their slopes.
+        """
+        return [
+            self._row(
+                *(epoch, step, layer.layer, layer.units, *layer.counts(index)),
+                float(layer.fired_fraction[index].mean()),
+                float(layer.slopes[index].mean()),
+            )
+            for index, (epoch, step) in enumerate(
+                zip(self.epochs, self.steps, strict=True)
+            )
+            for layer in self.layers
+        ]
+
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        layers = self.layers
+        units = sum(layer.units for layer in layers)
+        times = "1 measurement" if len(self) == 1 else f"{len(self)} measurements"
+        said = f"{self.model}: {times} of {units:,} units in {len(layers)} rectifiers."
+        if not len(self) or not layers:
+            return [said]
+        counts = [
+            np.sum([layer.counts(index) for layer in layers], axis=0)
+            for index in range(len(self))
+        ]
+        held = [i for i, _ in enumerate(verdicts.VERDICTS) if any(c[i] for c in counts)]
+        head = ("epoch", "step", *(verdicts.VERDICTS[i] for i in held))
+        rows = [
+            (epoch, f"{step:,}", *(f"{count[i]:,}" for i in held))
+            for epoch, step, count in zip(self.epochs, self.steps, counts, strict=True)
+        ]
+        return [said, Table.of(head, rows, numbers=head)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rows and the name of the model; see `to_arrays()` for each unit."""
+        return {"model": self.model, "rows": self.rows}
+
+    def plot(self) -> Any:
+        """The share of the units with each verdict over the run.
+
+        Returns:
+            A `matplotlib.figure.Figure`. A notebook shows it; `savefig` keeps it.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+            ValueError: If it was not measured twice.
+        """
+        from keras_rectifiers import plots  # noqa: PLC0415 - needs matplotlib
+
+        if len(self) < 2 or not self.layers:  # noqa: PLR2004 - a line has two ends
+            raise ValueError(
+                "A plot over time needs at least two measurements of a rectifier. "
+                f"Received: {self}"
+            )
+        times, label = self.time_axis()
+        return plots.verdicts_over_time(times, self.shares(), label)
+
+    def time_axis(self) -> tuple[list[int], str]:
+        """When it was measured, as numbers that grow, and what they count."""
+        if (np.diff(self.epochs) > 0).all():
+            return self.epochs, "epochs"
+        return self.steps, "training steps"
+
+    def shares(self) -> dict[str, npt.NDArray[np.float64]]:
+        """For each verdict its share of all units at each measurement, 0..1."""
+        codes = np.concatenate([layer.codes for layer in self.layers], axis=1)
+        order = (*verdicts.VERDICTS[1:], verdicts.NOT_FINITE)
+        return {
+            word: (codes == verdicts.VERDICTS.index(word)).mean(axis=1)
+            for word in order
+        }
 
     def append(self, diagnosis: Diagnosis, *, epoch: int, step: int) -> None:
         """Add a measurement.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,15 +18,26 @@ from keras_rectifiers.estimation import layer_estimate
 from keras_rectifiers.estimation.layer_estimate import LayerEstimate
 from keras_rectifiers.estimation.moments import SUM
 from keras_rectifiers.json_values import plain
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
+
+_MEANING = (
+    "P(active): expected share of positions at which a unit fires, as median "
+    "(least..greatest) of the layer; it rests on the BatchNormalization directly "
+    "before the rectifier, or (~) on those before a sum."
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Estimate(Result):
     """What the units of a model's rectifiers can do, from its weights alone.
 
     It prints as a table of layers. A model without rectifiers has an estimate
     without layers.
     """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = layer_estimate.COLUMNS
 
     #: Name of the model.
     model: str
@@ -99,27 +111,42 @@ class Estimate:
             "layers": [layer.summary() for layer in self.layers],
         }
 
+    def to_dict(self, *, rows: bool = True) -> dict[str, Any]:
+        """The summary, with the rows, as plain data.
+
+        Args:
+            rows: Whether to add one dict for each unit. Default True.
+        """
+        data = self.summary()
+        if rows:
+            data["rows"] = self.rows
+        return plain(data)
+
     def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
-        """The estimate as JSON; numbers that are not finite become null.
+        """The same as JSON; numbers that are not finite become null.
 
         Args:
             rows: Whether to add one object for each unit. Default True.
             indent: As in `json.dumps`.
         """
-        data = self.summary()
-        if rows:
-            data["rows"] = self.rows
-        return json.dumps(plain(data), indent=indent, allow_nan=False)
+        data = self.to_dict(rows=rows)
+        return json.dumps(data, indent=indent, allow_nan=False)
 
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Heads and rows of the table, as text."""
+    def parts(self) -> list[Part]:
+        """The totals, a line for each layer, and what the words mean."""
+        if not self.layers:
+            found = f"{self.model}: no rectifier was found, so nothing is estimated."
+            return [found, *([named(self.broken)] if self.broken else [])]
+        return [self.headline, self._table(), _MEANING]
+
+    def _table(self) -> Table:
         words = [
             word
             for word in layer_estimate.VERDICTS
             if word != layer_estimate.LEAKING or self.count(word)
         ]
-        head = ("layer", "units", *words, "P(active)", "pre-activation", "blocked by")
-        return head, [
+        numbers = ("units", *words, "P(active)", "pre-activation")
+        rows = (
             (
                 layer.layer,
                 f"{layer.units:,}",
@@ -129,21 +156,8 @@ class Estimate:
                 layer.blocked,
             )
             for layer in self.layers
-        ]
-
-    def __str__(self) -> str:
-        if not self.layers:
-            return f"Model {self.model!r} has no rectifier.{self._broken}"
-        head, rows = self.table()
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if index in (0, len(head) - 1) else cell.rjust(width)
-                for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in (head, *rows)
-        ]
-        return "\n".join([self.headline, "", *lines])
+        )
+        return Table.of(("layer", *numbers, "blocked by"), rows, numbers=numbers)
 
 
 def _counted(layer: LayerEstimate, word: str) -> str:

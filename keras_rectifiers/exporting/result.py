@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
+from typing import ClassVar
 
+from keras_rectifiers.exporting import shown
 from keras_rectifiers.json_values import plain
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
 
 #: Largest output below which a difference is judged as if it were this.
 _SMALLEST = 0.1
@@ -76,9 +79,13 @@ class Twin:
         return self.milliseconds[0] / self.milliseconds[1]
 
 
-@dataclasses.dataclass(frozen=True)
-class ExportResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ExportResult(Result):
     """An exported model, and how it compares with the Keras model."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("path", "kind", "operations", "slope_shape", "native"),
+    )
 
     model: str
     format: str
@@ -142,13 +149,20 @@ class ExportResult:
             made["twin"]["ratio"] = self.twin.ratio
         return plain(made)
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The result as JSON.
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each rectifier with slopes."""
+        return [
+            self._row(
+                *(each.path, each.kind, list(each.operations)),
+                *(list(each.slope_shape), each.native),
+            )
+            for each in self.rectifiers
+        ]
 
-        Args:
-            indent: As in `json.dumps`.
-        """
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        return shown.parts(self)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> ExportResult:
@@ -184,10 +198,3 @@ class ExportResult:
                 "advice": tuple(given["advice"]),
             }
         )
-
-    def __str__(self) -> str:
-        lines = [self.headline, *([self.refusal] if self.refusal else [])]
-        for each in self.rectifiers:
-            became = ", ".join(each.operations) or "not found as operations"
-            lines.append(f"  {each.path} ({each.kind}): {became}")
-        return "\n".join([*lines, *self.fallbacks, *self.advice])

@@ -25,12 +25,7 @@ from keras_rectifiers.finetuning.prescriptions import SLOPES
 from keras_rectifiers.finetuning.prescriptions import TREATMENTS
 from keras_rectifiers.finetuning.schedule import SCHEDULES
 
-#: What a selection may name.
-SELECTION = (
-    *("of", "include", "exclude", "where", "roles"),
-    *("negative_slope", "alpha", "trainable", "portable"),
-)
-#: ... and what of it goes with slopes for dead units, which a diagnosis chooses.
+#: What of a selection goes with slopes for dead units, which a diagnosis chooses.
 _OF_SLOPES = ("of", "include", "exclude", "roles", "alpha", "trainable")
 #: Kinds of numpy types that are numbers; V is bfloat16.
 _NUMBERS = "biufcV"
@@ -112,15 +107,8 @@ def treatment_of(treatment: str | None, to: Any, selection: Mapping[str, Any]) -
     """The treatment that is asked for.
 
     Raises:
-        TypeError: An argument that is not known.
         ValueError: An unknown treatment, or a conversion that it does not do.
     """
-    unknown = [name for name in selection if name not in SELECTION]
-    if unknown:
-        raise TypeError(
-            f"finetune takes, beside its own arguments, {', '.join(SELECTION)}. "
-            f"Received: {', '.join(unknown)}."
-        )
     if treatment is None:
         return CONVERT if to is not None or selection else AUTO
     if treatment not in TREATMENTS:
@@ -129,8 +117,8 @@ def treatment_of(treatment: str | None, to: Any, selection: Mapping[str, Any]) -
             f"treatment={treatment!r}."
         )
     given = [*(["to"] if to is not None else []), *selection]
-    allowed = {CONVERT: ("to", *SELECTION), SLOPES: _OF_SLOPES}.get(treatment, ())
-    wrong = [name for name in given if name not in allowed]
+    allowed = _OF_SLOPES if treatment == SLOPES else ()
+    wrong = [name for name in given if name not in allowed and treatment != CONVERT]
     if wrong:
         raise ValueError(
             "What is converted, and to what, belongs to treatment='convert'. "

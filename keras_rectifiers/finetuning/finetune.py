@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.files.data import given as as_data
 from keras_rectifiers.finetuning import checks
 from keras_rectifiers.finetuning import compare
@@ -37,6 +38,8 @@ from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.split import split
 from keras_rectifiers.finetuning.statistics import LAGGING
 from keras_rectifiers.finetuning.statistics import refreshed
+from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.surgery.selection import Names
 
 #: Steps that are enough to train units anew, and the epochs that may take.
 _STEPS, _FEWEST, _MOST = 2000, 5, 50
@@ -69,7 +72,15 @@ def finetune(
     callbacks: Iterable[Any] = (),
     verbose: Any = 0,
     tell: Callable[[str], None] | None = None,
-    **selection: Any,
+    of: Names | None = None,
+    include: Names | None = None,
+    exclude: Names | None = None,
+    where: Callable[[Site], bool] | Diagnosis | None = None,
+    roles: Names | None = None,
+    negative_slope: float | None = None,
+    alpha: float | None = None,
+    trainable: bool | None = None,
+    portable: bool | None = None,
 ) -> FinetuneResult:
     """Diagnose a model, treat its dead units, and train it under the monitor.
 
@@ -104,7 +115,7 @@ def finetune(
         data: What `keras.Model.fit` takes: `(x, y)` or `(x, y, sample_weight)` of
             arrays, or of lists, tuples or dicts of arrays; a `tf.data.Dataset`,
             `PyDataset`, torch `DataLoader` or generator of such batches; or a
-            `keras_rectifiers.files.data.Data`, which may bring test data.
+            `keras_rectifiers.types.Data`, which may bring test data.
         treatment: See above. None: `"convert"` where `to` or a selection is given,
             else `"auto"`.
         to: For `"convert"`: `"prelu"` (default), `"leaky_relu"` or what else
@@ -154,8 +165,17 @@ def finetune(
         tell: Called with one sentence before each treatment and trial begins, and
             where units die again; None prints them where `verbose` is on. The
             result has them as `notes`.
-        **selection: `of`, `include`, `exclude`, `where`, `roles`,
-            `negative_slope`, `alpha`, as `convert` takes them.
+        of: Kinds of rectifier to replace, as `convert` takes them; so are the next
+            eight, for `"convert"` and, but for `where`, `negative_slope` and
+            `portable`, for `"slopes"`. None: the default of `convert`.
+        include: Globs on the sites' paths; only these are converted.
+        exclude: Globs; these are left as they are.
+        where: A predicate on the `Site`, or a `Diagnosis`.
+        roles: Roles to convert.
+        negative_slope: Slope of the Leaky ReLU.
+        alpha: Slope at which the PReLU starts.
+        trainable: Whether the slopes of `to="prelu"` learn.
+        portable: Whether to write stock Keras layers only.
 
     Raises:
         ValueError: A number out of its range, or no loss.
@@ -165,6 +185,18 @@ def finetune(
         UnsupportedModelError: Weights are NaN or infinite before anything is done.
         RectifierError: The loss became NaN or infinite.
     """
+    options = {
+        "of": of,
+        "include": include,
+        "exclude": exclude,
+        "where": where,
+        "roles": roles,
+        "negative_slope": negative_slope,
+        "alpha": alpha,
+        "trainable": trainable,
+        "portable": portable,
+    }
+    selection = {name: each for name, each in options.items() if each is not None}
     asked = checks.treatment_of(treatment, to, selection)
     checks.check_model(model)
     checks.check_numbers(

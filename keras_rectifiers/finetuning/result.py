@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
+from typing import ClassVar
 
+from keras_rectifiers.finetuning import shown
 from keras_rectifiers.finetuning.outcome import Outcome
 from keras_rectifiers.folding.result import FoldResult
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +27,16 @@ class Tried:
     value: float | None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class FinetuneResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class FinetuneResult(Result):
     """What a fine-tuning run gave.
 
     Metrics have Keras' names (`loss`, `accuracy`, ...). `dead_fraction` (no
     gradient) and `silent_fraction` (never fired, dead or leaking) are shares of all
     units in 0..1 on the probe.
     """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("metric", "before", "after")
 
     #: The fine-tuned model.
     model: Any
@@ -75,6 +81,18 @@ class FinetuneResult:
     def rescued(self) -> bool:
         """Whether the model is better than it was, above chance, and alive."""
         return self.outcome.rescued
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each metric, and for the shares of dead and silent units."""
+        return [
+            self._row(name, value, self.after[name])
+            for name, value in self.before.items()
+        ]
+
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        return shown.parts(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The result without the models, as plain data."""

@@ -18,7 +18,7 @@ from keras_rectifiers.conversion.targets import HDF5
 from keras_rectifiers.conversion.targets import MODEL
 from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.verbs import load_model
-from keras_rectifiers.conversion.verbs import write
+from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.folding import change
 from keras_rectifiers.folding.decide import Decision
@@ -60,18 +60,27 @@ class _Options:
     def checked(
         cls,
         *,
-        tolerance: float = 0.0,
-        input_range: Any = None,
-        include: Names = (),
-        exclude: Names = (),
-        portable: bool = False,
+        tolerance: float,
+        input_range: Any,
+        include: Names,
+        exclude: Names,
+        portable: bool,
     ) -> _Options:
         kinds = (specs.LEAKY_RELU, specs.PRELU)
         selection = Selection(kinds, include, exclude, None, _ROLES)
         return cls(check_tolerance(tolerance), selection, portable, input_range)
 
 
-def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
+def fold(
+    model: Any,
+    *,
+    tolerance: float = 0.0,
+    input_range: Any = None,
+    include: Names = (),
+    exclude: Names = (),
+    portable: bool = False,
+    data: Any = None,
+) -> FoldResult:
     """Give a live model back the plain rectifiers that its slopes allow.
 
     A Leaky ReLU or PReLU whose slopes are all 0 becomes a ReLU (the string
@@ -82,13 +91,15 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
 
     Args:
         model: A Functional or Sequential `keras.Model`; it is not changed.
+        tolerance: How far a slope may move, no unit, default 0: fold only what is
+            exact. A PReLU's slopes move to the middle of their range.
+        input_range: `(lo, hi)` of the model's inputs, for which the change is
+            bounded, as in `estimate`. Default None: any input.
+        include: Globs on paths, as in `plan`; only these are folded.
+        exclude: Globs; these are left as they are.
+        portable: Write stock Keras layers only. Default False.
         data: Inputs on which to measure the change: arrays, `(x, y)`, or anything
             that gives batches. Default None: nothing is measured.
-        **options: `tolerance`: how far a slope may move, no unit, default 0: fold
-            only what is exact. A PReLU's slopes move to the middle of their range.
-            `input_range`: `(lo, hi)` of the model's inputs, for which the change is
-            bounded, as in `estimate`. `include`, `exclude`: globs on paths, as in
-            `plan`. `portable`: write stock Keras layers only.
 
     Returns:
         The result; `result.model` is the folded model, and `print(result)` says
@@ -117,7 +128,13 @@ def fold(model: Any, *, data: Any = None, **options: Any) -> FoldResult:
     from keras_rectifiers.surgery import remembered  # noqa: PLC0415
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
 
-    asked = _Options.checked(**options)
+    asked = _Options.checked(
+        tolerance=tolerance,
+        input_range=input_range,
+        include=include,
+        exclude=exclude,
+        portable=portable,
+    )
     opened = LiveModel(model)
     plan, decided = _planned(opened, asked)
     folded = opened.apply(plan)
@@ -132,12 +149,16 @@ def fold_file(
     source: StrPath,
     target: StrPath,
     *,
+    tolerance: float = 0.0,
+    input_range: Any = None,
+    include: Names = (),
+    exclude: Names = (),
+    portable: bool = False,
     data: Any = None,
     weights: StrPath | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     keep_training_state: bool = False,
-    **options: Any,
 ) -> FoldResult:
     """Fold a saved model into another file.
 
@@ -146,12 +167,16 @@ def fold_file(
     Args:
         source: A saved model, as `convert_file` takes it; it is not changed.
         target: The file to write: whole, or not at all.
+        tolerance: As for `fold`; so are the next four.
+        input_range: `(lo, hi)` of the model's inputs.
+        include: Globs on paths; only these are folded.
+        exclude: Globs; these are left as they are.
+        portable: Write stock Keras layers only.
         data: As for `fold`; both files are then loaded.
         weights: File of the weights, for an architecture.
         custom_objects: As for `plan`.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: As for `convert_file`.
-        **options: As for `fold`.
 
     Returns:
         The result, without a model.
@@ -164,7 +189,13 @@ def fold_file(
             a class fails.
         ValueError: An option is out of its range.
     """
-    asked = _Options.checked(**options)
+    asked = _Options.checked(
+        tolerance=tolerance,
+        input_range=input_range,
+        include=include,
+        exclude=exclude,
+        portable=portable,
+    )
     check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
     as_it_is = Path(target).suffix in MODEL
     from keras_rectifiers.conversion.with_code import WithCode  # noqa: PLC0415 (h5py)

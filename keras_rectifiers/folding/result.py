@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
+from typing import ClassVar
 
 from keras_rectifiers.folding.change import Change
 from keras_rectifiers.json_values import plain
-from keras_rectifiers.repairs import grouped
-from keras_rectifiers.repairs import where_text
+from keras_rectifiers.results import Result
 from keras_rectifiers.surgery.plan import Plan
+from keras_rectifiers.surgery.plan_text import repairs
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +36,13 @@ class FoldedSite:
     blocked: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class FoldResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class FoldResult(Result):
     """A folded model, and how far it is from the one that was trained."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("path", "before", "after", "slope", "distance", "bound", "why"),
+    )
 
     #: The live model; None where a file was folded.
     model: Any
@@ -68,13 +74,29 @@ class FoldResult:
             "measured": self.measured and dataclasses.asdict(self.measured),
         }
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The summary as JSON.
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each rectifier with slopes, those that were folded first.
 
-        Args:
-            indent: As in `json.dumps`.
+        `after` is None for one that stays; `why` says why it does, or what kept a
+        bound from being known.
         """
-        return json.dumps(plain(self.summary()), indent=indent, allow_nan=False)
+        folded = (
+            self._row(
+                *(site.path, site.before, site.after, site.slope, site.distance),
+                *(site.bound, site.blocked),
+            )
+            for site in self.sites
+        )
+        left = (
+            self._row(skip.site.path, skip.site.spelling, *4 * (None,), skip.detail)
+            for skip in self.plan.skips
+        )
+        return [*folded, *left]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary: everything but the model, as plain data."""
+        return plain(self.summary())
 
     @property
     def headline(self) -> str:
@@ -96,20 +118,19 @@ class FoldResult:
             said += f" Outputs on {self.measured.samples} samples are bit-equal."
         return said
 
-    def __str__(self) -> str:
-        lines = [f"Model {self.plan.model!r}: {self.headline}"]
-        lines += [
-            f"  {site.path}: {site.before} -> {_after(site)}" for site in self.sites
-        ]
-        lines += [
-            f"  {skip.site.path}: {skip.site.spelling} stays, {skip.detail}"
-            for skip in self.plan.skips
-        ]
-        lines += [
-            f"  {first.rule}: {first.text} ({where_text(first, count)})"
-            for first, count in grouped(self.plan.repairs)
-        ]
-        return "\n".join(lines)
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        made: list[Part] = [f"{self.plan.model}: {self.headline}"]
+        if self.sites:
+            rows = [(site.path, site.before, _after(site)) for site in self.sites]
+            made.append(Table.of(("path", "before", "after"), rows))
+        if self.plan.skips:
+            left = [
+                (skip.site.path, skip.site.spelling, skip.detail)
+                for skip in self.plan.skips
+            ]
+            made.append(Table.of(("left as it is", "form", "why"), left))
+        return [*made, *repairs(self.plan.repairs)]
 
 
 def _after(site: FoldedSite) -> str:

@@ -59,7 +59,7 @@ def firing_rates(layer: LayerDiagnosis) -> Drawn:
 
 def units_over_time(layer: LayerTimeline, timeline: Timeline) -> Drawn:
     """Heat map of the units of one layer at each measurement."""
-    times, label = view.time_axis(timeline)
+    times, label = timeline.time_axis()
     silent = view.silent(layer.codes)
     most = pixels.ROWS if len(timeline.layers) < _MANY else pixels.ROWS // 2
     joined = (
@@ -84,8 +84,8 @@ def units_over_time(layer: LayerTimeline, timeline: Timeline) -> Drawn:
 
 def verdicts_over_time(timeline: Timeline) -> Drawn:
     """Share of all units with each verdict at each measurement."""
-    times, label = view.time_axis(timeline)
-    shares = view.shares_over_time(timeline)
+    times, label = timeline.time_axis()
+    shares = timeline.shares()
     silent = shares[verdicts.DEAD] + shares[verdicts.LEAKING]
     return _drawn(
         plots.verdicts_over_time(times, shares, label),
@@ -96,7 +96,7 @@ def verdicts_over_time(timeline: Timeline) -> Drawn:
 
 def layers_over_time(timeline: Timeline) -> Drawn:
     """Share of silent units of each layer at each measurement."""
-    times, label = view.time_axis(timeline)
+    times, label = timeline.time_axis()
     names = [layer.layer for layer in timeline.layers]
     silent = np.stack(
         [view.silent(layer.codes).mean(axis=1) for layer in timeline.layers], axis=1

@@ -69,7 +69,7 @@ def write_report(
     Example:
         ```python
         diagnosis = keras_rectifiers.diagnose(model, x)
-        keras_rectifiers.write_report(diagnosis, "report.html")
+        keras_rectifiers.report.write_report(diagnosis, "report.html")
         ```
     """
     target = check_report_target(path, overwrite=overwrite)

@@ -119,22 +119,6 @@ def groups(layers: list[LayerView]) -> list[Group]:
     return found
 
 
-def time_axis(timeline: Timeline) -> tuple[list[int], str]:
-    """When a timeline was measured, as numbers that grow, and what they count."""
-    epochs = np.diff(timeline.epochs)
-    if (epochs > 0).all():
-        return timeline.epochs, "epochs"
-    return timeline.steps, "training steps"
-
-
-def shares_over_time(timeline: Timeline) -> dict[str, npt.NDArray[np.float64]]:
-    """For each verdict its share of all units at each measurement."""
-    codes = np.concatenate([layer.codes for layer in timeline.layers], axis=1)
-    return {
-        word: (codes == verdicts.VERDICTS.index(word)).mean(axis=1) for word in ORDER
-    }
-
-
 def silent(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Whether units never fired, from the codes of a timeline."""
     words = (verdicts.DEAD, verdicts.LEAKING)

@@ -2,15 +2,11 @@
 
 from keras_rectifiers.revival.norms import reset_norms
 from keras_rectifiers.revival.outputs import revive_outputs
-from keras_rectifiers.revival.restart import Restarted
 from keras_rectifiers.revival.restart import restart
-from keras_rectifiers.revival.revive import Revived
 from keras_rectifiers.revival.revive import revive
 from keras_rectifiers.revival.statistics import refresh_statistics
 
 __all__ = [
-    "Restarted",
-    "Revived",
     "refresh_statistics",
     "reset_norms",
     "restart",

@@ -12,6 +12,7 @@ import dataclasses
 import types
 from collections.abc import Mapping
 from typing import Any
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from keras_rectifiers.live.layers import listed
 from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.results import Result
 from keras_rectifiers.revival import restart_kernels as kernels
 from keras_rectifiers.revival.restart_kernels import Values
 from keras_rectifiers.revival.restart_own import own
@@ -29,6 +31,8 @@ from keras_rectifiers.revival.restart_roles import PASSED
 from keras_rectifiers.revival.restart_roles import UNITS
 from keras_rectifiers.revival.restart_roles import roles
 from keras_rectifiers.surgery.live import LiveModel
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 #: Times He's weights: what an output layer starts with, so that it says little.
 _OUTPUT = 0.05
@@ -36,9 +40,11 @@ _OUTPUT = 0.05
 _NORM = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
-@dataclasses.dataclass(frozen=True)
-class Restarted:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Restarted(Result):
     """What a new start did, by the paths of the layers."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("layer", "became", "why")
 
     #: Hand on what they take, with some noise.
     passed: tuple[str, ...]
@@ -48,6 +54,28 @@ class Restarted:
     drawn: tuple[str, ...]
     #: Why a layer keeps its weights, or some of them.
     kept: Mapping[str, str]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each layer.
+
+        `became` is `"passed"`, `"mirrored"`, `"drawn"` or `"kept"`, and `why` says
+        why it was kept.
+        """
+        drawn = (
+            self._row(path, became, "")
+            for became in ("passed", "mirrored", "drawn")
+            for path in getattr(self, became)
+        )
+        kept = (self._row(path, "kept", why) for path, why in self.kept.items())
+        return [*drawn, *kept]
+
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        count = len(self.passed) + len(self.mirrored) + len(self.drawn)
+        said = f"Drew the weights of {count} layers anew, and kept {len(self.kept)}."
+        rows = (row.values() for row in self.rows)
+        return [said, *([Table.of(self.COLUMNS, rows)] if self.rows else [])]
 
 
 def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:

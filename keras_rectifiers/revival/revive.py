@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from keras_rectifiers.live.state import copy_of
 from keras_rectifiers.live.state import synchronize
+from keras_rectifiers.results import Result
 from keras_rectifiers.revival import slots
 from keras_rectifiers.revival.constants import bias_shift
 from keras_rectifiers.revival.constants import constants
@@ -26,14 +28,18 @@ from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.live_units import Outgoing
 from keras_rectifiers.revival.live_units import Values
 from keras_rectifiers.specs import CannotError
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 #: What a normalisation behind a new unit starts with.
 _AFTER = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
-@dataclasses.dataclass(frozen=True)
-class Revived:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Revived(Result):
     """What a revival did."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("path", "units", "folded", "left")
 
     #: Units that were revived, by path of the rectifier.
     units: dict[str, tuple[int, ...]]
@@ -46,6 +52,29 @@ class Revived:
     def count(self) -> int:
         """Number of units that were revived."""
         return sum(map(len, self.units.values()))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each rectifier: the numbers of its units that were revived.
+
+        `folded` says whether a bias took over the constant of a normalization, and
+        `left` why its units were left; empty where they were revived.
+        """
+        return [
+            self._row(
+                *(path, [int(each) for each in self.units.get(path, ())]),
+                *(path in self.folded, self.left.get(path, "")),
+            )
+            for path in {**self.units, **self.left}
+        ]
+
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        said = f"Units that were revived: {self.count:,}."
+        rows = ((row["path"], len(row["units"]), row["left"]) for row in self.rows)
+        head = ("path", "revived", "left, since")
+        table = [Table.of(head, rows, numbers=("revived",))] if self.rows else []
+        return [said, *table]
 
 
 def revive(

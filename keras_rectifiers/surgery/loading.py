@@ -16,9 +16,10 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.trainers.trainer import Trainer
 
+import keras_rectifiers.constraints
 import keras_rectifiers.initializers
 import keras_rectifiers.layers
-import keras_rectifiers.surgery.converted  # noqa: F401 (all three register classes)
+import keras_rectifiers.surgery.converted  # noqa: F401 (all of them register classes)
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError

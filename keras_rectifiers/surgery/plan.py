@@ -9,32 +9,29 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import ClassVar
 from typing import Protocol
 
 import numpy as np
 
-from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import counted
 from keras_rectifiers.repairs import Repair
-from keras_rectifiers.repairs import grouped
-from keras_rectifiers.repairs import where_text
+from keras_rectifiers.results import Result
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.surgery import plan_data
+from keras_rectifiers.surgery import plan_text
 from keras_rectifiers.surgery.replacements import Target
 from keras_rectifiers.surgery.selection import Selection
+from keras_rectifiers.tables import Part
 
 _FORMAT = 2
-
-#: Columns of what could not be looked into.
-UNSEEN_HEAD = ("not seen", "class", "layers", "reason", "why")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +72,14 @@ class Skip:
         return cls(site, why.reason, why.detail)
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What a conversion does to each rectifier of a model."""
+@dataclasses.dataclass(frozen=True, repr=False)
+class Plan(Result):
+    """What a conversion does to each rectifier of a model; it prints as tables."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("path", "form", "role", "shape", "replaced_by", "parameters"),
+        *("reason", "detail"),
+    )
 
     #: Name of the model.
     model: str
@@ -94,6 +96,27 @@ class Plan:
     back: Mapping[str, Any] | None = dataclasses.field(
         default=None, compare=False, repr=False
     )
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each rectifier, those that are replaced first.
+
+        `replaced_by` is empty for one that is left as it is, `reason` and `detail`
+        but a note, for one that is replaced. `shape` is text, without the batch.
+        """
+        texts = plan_text.replacement_text
+        made: list[tuple[Site, tuple[Any, ...]]] = [
+            (step.site, (texts(step.replacement), step.parameters, "", step.note))
+            for step in self.steps
+        ]
+        made += [(skip.site, ("", 0, skip.reason, skip.detail)) for skip in self.skips]
+        return [
+            self._row(
+                *(site.path, site.spelling, site.role),
+                *(plan_text.shape_text(site.shapes), *cells),
+            )
+            for site, cells in made
+        ]
 
     @property
     def parameters(self) -> int:
@@ -113,6 +136,11 @@ class Plan:
         from keras_rectifiers.surgery.live_way_back import applied  # noqa: PLC0415
 
         return applied(LiveModel(model), self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain data; `to_json()` as Python values."""
+        data: dict[str, Any] = json.loads(self.to_json(indent=None))
+        return data
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The plan as JSON text; `from_json` gives an equal plan.
@@ -161,41 +189,13 @@ class Plan:
             ) from error
         return made
 
-    def __str__(self) -> str:
-        lines = [f"Plan for {self.model!r}: {self.intent}"]
-        if self.steps:
-            head = ("path", "form", "role", "shape", "replaced by", "parameters")
-            rows = [
-                (
-                    step.site.path,
-                    step.site.spelling,
-                    step.site.role,
-                    shape_text(step.site.shapes),
-                    replacement_text(step.replacement),
-                    f"+{step.parameters:,}" if step.parameters else "",
-                )
-                for step in self.steps
-            ]
-            lines += ["", *_table(head, rows)]
-            lines += [
-                f"  {step.site.path}: {step.note}" for step in self.steps if step.note
-            ]
-        if self.skips:
-            heads = ("left as it is", "form", "reason", "why")
-            left = [
-                (skip.site.path, skip.site.spelling, skip.reason, skip.detail)
-                for skip in self.skips
-            ]
-            lines += ["", *_table(heads, left)]
-        if self.unseen:
-            lines += ["", *_table(UNSEEN_HEAD, map(unseen_row, self.unseen))]
-        if self.repairs:
-            made = [
-                (first.rule, first.text, where_text(first, count))
-                for first, count in grouped(self.repairs)
-            ]
-            lines += ["", *_table(("repaired", "what", "where"), made)]
-        return "\n".join(lines)
+    def parts(self, *, done: bool = False) -> list[Part]:
+        """The lines and tables that it is shown as.
+
+        Args:
+            done: Whether it was carried out. Default False.
+        """
+        return plan_text.parts(self, done=done)
 
     @property
     def summary(self) -> str:
@@ -292,63 +292,6 @@ def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
     if len(replacements) > 1:
         note = "; ".join(filter(None, (note, f"becomes {len(replacements)} layers")))
     return Step(found.site, tuple(replacements), note)
-
-
-def unseen_row(each: Unseen) -> tuple[str, ...]:
-    """What could not be looked into, for people: one cell for each column."""
-    layers = "?" if each.layers is None else f"{each.layers:,}"
-    return each.path, each.class_name, layers, each.reason, each.detail
-
-
-def shape_text(shapes: Sequence[specs.Shape | None]) -> str:
-    """Shapes for people: `?` for a free axis, the batch left out."""
-    texts = dict.fromkeys(
-        "unknown"
-        if shape is None
-        else "×".join("?" if axis is None else str(axis) for axis in shape[1:])  # noqa: RUF001
-        for shape in shapes
-    )
-    return " and ".join(texts)
-
-
-def replacement_text(replacement: Replacement) -> str:
-    """A replacement for people: its class and what is not a default."""
-    config = replacement.config
-    parts = []
-    if "negative_slope" in config:
-        parts.append(f"{config['negative_slope']:g}")
-    for weight in replacement.weights:
-        start = np.asarray(weight.value)
-        shown = f"{start:g}" if start.ndim == 0 else _some(config, start)
-        parts.append(f"{weight.name}={shown}")
-    if config.get("max_value") is not None:
-        parts.append(f"max_value={config['max_value']:g}")
-    if config.get("trainable") is False:
-        parts.append("fixed")
-    stock = "keras." if replacement.module.startswith("keras.") else ""
-    return f"{stock}{replacement.class_name}({', '.join(parts)})"
-
-
-def _some(config: Mapping[str, Any], start: np.ndarray) -> str:
-    """Slopes of several channels for people: one number, where the rest are 0."""
-    values = np.unique(start[start != 0])
-    if len(values) != 1:
-        return "own"
-    count = len(config.get("trained_channels") or np.flatnonzero(start))
-    scale = config.get("learning_rate_multiplier", 1.0)
-    return f"{values[0] * scale:g} for {count} of {start.size}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    rows = list(rows)
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in (head, *rows)
-    ]
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -15,9 +16,11 @@ from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.results import Result
 from keras_rectifiers.surgery import loading
 from keras_rectifiers.surgery import optimizer_state
 from keras_rectifiers.surgery.pairs import pair
+from keras_rectifiers.tables import Part
 
 #: Samples that are made up where none are given.
 _SAMPLES = 8
@@ -25,9 +28,11 @@ _SAMPLES = 8
 _FREE_AXIS = 32
 
 
-@dataclasses.dataclass(frozen=True)
-class Verification:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Verification(Result):
     """What a comparison of two models found."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("check", "compared", "same", "detail")
 
     #: Whether all outputs are the same bytes.
     bit_equal: bool
@@ -79,6 +84,42 @@ class Verification:
         """Whether every variable was carried, and each shared one is still shared."""
         return self.weights_equal and not self.split
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each check: `variables`, `sharing`, `optimizer`, `penalties`
+        and `outputs`.
+
+        `compared` counts variables, layers, samples or models; `detail` says what
+        differs, and is empty where nothing does.
+        """  # noqa: D205 - the keys are what matters
+        before, after = self.losses
+        apart = f"{self.max_difference:.3g} at most (outputs reach {self.scale:.3g})"
+        checks = (
+            ("variables", self.weights, self.weights_equal, ", ".join(self.differing)),
+            ("sharing", len(self.split), not self.split, ", ".join(self.split)),
+            (
+                *("optimizer", self.slots, not self.slots_differing),
+                ", ".join(self.slots_differing),
+            ),
+            (
+                *("penalties", 2, self.losses_equal),
+                "" if self.losses_equal else f"{before:.6g} became {after:.6g}",
+            ),
+            (
+                *("outputs", self.samples, self.bit_equal),
+                "" if self.bit_equal else apart,
+            ),
+        )
+        return [self._row(*cells) for cells in checks]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {**super().to_dict(), "holds": self.holds}
+
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        return [self.headline]
+
     def require(self) -> None:
         """Raise unless weights, optimizers, penalties and outputs are the same.
 
@@ -91,7 +132,9 @@ class Verification:
                 f"Received: {self}"
             )
 
-    def __str__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What was replaced and what is unchanged, in one sentence."""
         weights = (
             f"all {self.weights} variables unchanged"
             if self.weights_equal

@@ -297,7 +297,7 @@ def test_slopes_from_data_without_labels(run, made):
 
     assert result.exit_code == 0, result.output
     assert "Calibration of 'small' on 90 samples" in result.stdout
-    assert "change of the outputs" in result.stdout
+    assert "Change of the outputs" in result.stdout
     assert "absorbed by second" in result.stdout
     assert "Written: out.keras" in result.stdout
 

@@ -42,8 +42,10 @@ def test_the_original_comes_back(run, made, converted, tmp_path):
     result = run("revert", converted, "back.keras")
 
     assert result.exit_code == 0, result.output
-    assert "Model 'small': 2 rectifiers are as before the conversion." in result.stdout
-    assert "first: PReLU(alpha=0) -> Dense(activation='relu')" in result.stdout
+    assert "small: 2 rectifiers are as before the conversion." in result.stdout
+    assert "first PReLU(alpha=0) Dense(activation='relu')" in " ".join(
+        result.stdout.split()
+    )
     assert "Written: back.keras" in result.stdout
     assert _config(tmp_path / "back.keras") == _config(made / "model.keras")
     assert run("diff", made / "model.keras", "back.keras").exit_code == 0
@@ -111,7 +113,7 @@ def test_layers_that_python_makes_need_their_module(run, fails, tmp_path, monkey
     assert "makes those of 'Small'" in told
     assert done.exit_code == 0, done.output
     assert "1 rectifier is as before the conversion." in done.stdout
-    assert "PReLU() -> ReLU()" in done.stdout
+    assert "PReLU() ReLU()" in " ".join(done.stdout.split())
     back = keras.saving.load_model(tmp_path / "b.keras")
     assert type(back) is small_net.Small
     assert keras_rectifiers.verify(model, back, np.ones((2, 3))).bit_equal

@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
-from rich.table import Table
 
 from keras_rectifiers.cli import screen
+from keras_rectifiers.tables import Table
 
 
 def test_numbers_that_json_lacks_become_null(capsys):
@@ -22,8 +22,7 @@ def test_numbers_that_json_lacks_become_null(capsys):
 
 def test_lines_are_whole_outside_a_terminal(capsys):
     """A table that goes into a pipe has no frame, and no line is cut."""
-    table = Table("name")
-    table.add_row("x" * 300)
+    table = Table.of(("name",), [("x" * 300,)])
 
     screen.show([table, "[not markup]"])
 

@@ -130,16 +130,18 @@ def test_printed_diagnosis_is_a_table_of_layers():
     text = str(Diagnosis("m", (_layer(),), unseen=("gone",)))
 
     assert text.splitlines() == [
-        "Model 'm': 1 of 2 units are dead (50.0%) on 10 samples.",
+        "m: 1 of 2 units are dead (50.0%).",
+        "",
+        "layer       units  dead  leaking  dormant  linear  alive  dead share",
+        "conv1           2     1        0        0       0      1       50.0%",
+        "all layers      2     1        0        0       0      1       50.0%",
+        "",
         (
-            "A unit that never fired fires on less than 0.259 of the samples "
-            "(95% confidence)."
+            "Dead: never positive on 10 samples, and no slope. A unit that never fired "
+            "on so many fires on less than 25.89% of all (95% confidence)."
         ),
         "Next step: keras_rectifiers.finetune(model, (x, y))",
-        "Not seen: gone.",
-        "",
-        "layer  units  dead  leaking  dormant  linear  alive  dead %",
-        "conv1      2     1        0        0       0      1   50.0%",
+        "Never called on these data: gone",
     ]
 
 

@@ -299,7 +299,7 @@ def test_it_prints_and_becomes_json():
     data = json.loads(estimated.to_json())
 
     assert lines[0].startswith("Model 'm': of 4 units, 0 dead and 0 linear are proven")
-    assert [line.split()[0] for line in lines[2:]] == ["layer", "first", "second"]
+    assert [line.split()[0] for line in lines[2:5]] == ["layer", "first", "second"]
     assert data["layers"][0]["mean_p_active"] is None
     assert data["layers"][1]["mean_p_active"] == pytest.approx(0.5)
     assert data["rows"][0]["lower"] is None

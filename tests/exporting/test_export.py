@@ -15,7 +15,6 @@ from keras_rectifiers.exporting import own_code
 from keras_rectifiers.exporting.export import _model
 from keras_rectifiers.exporting.result import ExportResult
 from keras_rectifiers.exporting.samples import gathered
-from keras_rectifiers.report.export_tables import export_tables
 from tests.exporting.conftest import BACKEND
 from tests.exporting.conftest import Doubled
 from tests.exporting.conftest import small
@@ -47,7 +46,7 @@ def test_a_live_model_is_exported_with_its_twin(tmp_path):
     assert again.pop("holds")
     again["twin"].pop("ratio")
     assert ExportResult.from_dict(again) == result
-    assert len(export_tables(result)) > 3
+    assert len(result.parts()) > 3
     assert all(
         np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)
     )

@@ -221,7 +221,6 @@ def test_nan_in_a_data_set_object_is_seen():
         ({"treatment": "slopes", "to": "prelu"}, ValueError, "treatment='convert'"),
         ({"treatment": "slopes"}, SelectionError, "none is dead"),
         ({"treatment": "slopes", "where": bool}, ValueError, "with where"),
-        ({"colour": 1}, TypeError, "colour"),
         ({"schedule": "steep"}, ValueError, "'cosine', 'constant'"),
         ({"batch_size": 0}, ValueError, "batch_size=0"),
         ({"seed": -1}, ValueError, "seed=-1"),

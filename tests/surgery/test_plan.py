@@ -30,16 +30,16 @@ MODEL = functional(
 )
 
 _GOLDEN = """\
-Plan for 'model': 2 of 5 rectifiers to replace (2 by PReLU), 8 parameters to add; left: 2 kind, 1 output.
+model: 2 of 5 rectifiers to replace (2 by PReLU), 8 parameters to add; left: 2 kind, 1 output.
 
-  path    form                      role    shape  replaced by                  parameters
-  first   Dense(activation='relu')  hidden  4      PReLU(alpha=0)               +4
-  capped  ReLU(max_value=6)         hidden  4      PReLU(alpha=0, max_value=6)  +4
+path    form                      role    shape  replaced by                  +parameters
+first   Dense(activation='relu')  hidden  4      PReLU(alpha=0)                         4
+capped  ReLU(max_value=6)         hidden  4      PReLU(alpha=0, max_value=6)            4
 
-  left as it is  form                           reason  why
-  leaky          LeakyReLU(negative_slope=0.3)  kind    it is a leaky_relu; of=relu
-  slopes         PReLU()                        kind    it is a prelu; of=relu
-  last           ReLU(threshold=0.5)            output  it is the model's output; where others go on from it, as from a backbone's, --role hidden --role output takes it too"""  # noqa: E501
+left as it is  form                           role    shape  reason  why
+leaky          LeakyReLU(negative_slope=0.3)  hidden  4      kind    it is a leaky_relu; of=relu
+slopes         PReLU()                        hidden  4      kind    it is a prelu; of=relu
+last           ReLU(threshold=0.5)            output  4      output  it is the model's output; where others go on from it, as from a backbone's, --role hidden --role output takes it too"""  # noqa: E501
 
 _OPTIONS = st.fixed_dictionaries(
     {},
@@ -90,7 +90,7 @@ def test_an_empty_plan_says_so():
     """A model without rectifiers is no error."""
     plan = plan_for(sequential(start(), dense("d")))
 
-    assert str(plan) == "Plan for 'chain': no rectifier found."
+    assert str(plan) == "chain: no rectifier found."
     assert (plan.steps, plan.skips, plan.parameters) == ((), (), 0)
 
 

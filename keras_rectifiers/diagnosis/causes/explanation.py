@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
+from typing import ClassVar
+
+from keras_rectifiers.results import Result
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 #: Most layers that are named on one line.
 _NAMED = 4
@@ -38,10 +42,8 @@ class Cause:
     code: str = ""
 
     def __str__(self) -> str:
-        named = ", ".join(self.layers[:_NAMED])
-        if len(self.layers) > _NAMED:
-            named += f" and {len(self.layers) - _NAMED} more"
-        head = f"{self.kind} ({self.score:.2f}): {self.units} units of {named}"
+        where = named(self.layers)
+        head = f"{self.kind} ({self.score:.2f}): {self.units} units of {where}"
         lines = [head, *(f"   {sentence}" for sentence in self.evidence)]
         lines.append(f"   Remedy: {self.remedy}")
         lines += [f"      {line}".rstrip() for line in self.code.splitlines()]
@@ -50,9 +52,14 @@ class Cause:
         return "\n".join(lines)
 
 
-@dataclasses.dataclass(frozen=True)
-class Explanation:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Explanation(Result):
     """Why the units of a model are dead; it prints as text."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("cause", "score", "units", "layers", "evidence", "remedy", "reference"),
+        "code",
+    )
 
     #: Name of the model.
     model: str
@@ -68,19 +75,34 @@ class Explanation:
         """The likeliest cause; None where nothing is to be explained."""
         return self.causes[0] if self.causes else None
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The explanation as JSON.
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each cause, the likeliest first."""
+        return [
+            self._row(
+                *(each.kind, each.score, each.units, list(each.layers)),
+                *(list(each.evidence), each.remedy, each.reference, each.code),
+            )
+            for each in self.causes
+        ]
 
-        Args:
-            indent: As in `json.dumps`.
-        """
-        data: dict[str, Any] = dataclasses.asdict(self)
-        return json.dumps(data, indent=indent, allow_nan=False)
-
-    def __str__(self) -> str:
-        lines = [self.headline]
+    def parts(self) -> list[Part]:
+        """The lines and tables that it is shown as."""
+        made: list[Part] = [self.headline]
+        if len(self.causes) > 1:
+            rows = (
+                (each.kind, f"{each.score:.2f}", f"{each.units:,}", named(each.layers))
+                for each in self.causes
+            )
+            head = ("likely cause", "score", "units", "of")
+            made.append(Table.of(head, rows, numbers=("score", "units")))
         for place, cause in enumerate(self.causes, 1):
-            lines += ["", f"{place}. {cause}"]
-        if self.missing:
-            lines += ["", *self.missing]
-        return "\n".join(lines)
+            made += ["", f"{place}. {cause}"]
+        return [*made, *([""] if self.missing else []), *self.missing]
+
+
+def named(layers: tuple[str, ...]) -> str:
+    """The first few layers by name, and how many more there are."""
+    first = ", ".join(layers[:_NAMED])
+    more = len(layers) - _NAMED
+    return f"{first} and {more} more" if more > 0 else first

@@ -6,20 +6,19 @@ import pytest
 from rich.console import Console
 
 from keras_rectifiers.conversion.verbs import plan
+from keras_rectifiers.demo.story import Row
+from keras_rectifiers.demo.story import Story
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.finetuning.outcome import Outcome
 from keras_rectifiers.finetuning.result import FinetuneResult
 from keras_rectifiers.finetuning.result import Tried
-from keras_rectifiers.report.tables import comparison_table
-from keras_rectifiers.report.tables import diagnosis_tables
-from keras_rectifiers.report.tables import finetune_tables
-from keras_rectifiers.report.tables import plan_tables
+from keras_rectifiers.tables import as_rich
 
 
 def _lines(parts):
     file = io.StringIO()
     console = Console(file=file, width=160, color_system=None)
-    for part in parts:
+    for part in as_rich(parts):
         console.print(part)
     return [line.strip(" │┃") for line in file.getvalue().splitlines()]
 
@@ -29,8 +28,13 @@ def _cells(lines, first):
     return [cell.strip() for cell in line.replace("┃", "│").split("│")]
 
 
+def _diagnosed(model, x):
+    return diagnose(model, x).parts(command_line=True)
+
+
 @pytest.fixture(scope="module")
 def model():
+    keras.utils.set_random_seed(0)
     layers = [
         keras.Input((4,)),
         keras.layers.Dense(8, activation="relu", name="first"),
@@ -46,12 +50,12 @@ def model():
 @pytest.fixture(scope="module")
 def diagnosed(model):
     x = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
-    return _lines(diagnosis_tables(diagnose(model, x)))
+    return _lines(diagnose(model, x).parts(command_line=True))
 
 
 def test_a_plan_says_what_is_replaced_and_what_is_left(model):
     """Replaced sites stand with their parameters, the others with the reason."""
-    lines = _lines(plan_tables(plan(model, "prelu")))
+    lines = _lines(plan(model, "prelu").parts())
 
     assert _cells(lines, "worst") == [
         "worst",
@@ -69,7 +73,7 @@ def test_names_are_no_markup():
     layers = [keras.layers.ReLU(name="[bold]_one"), keras.layers.Dense(2)]
     model = keras.Sequential([keras.Input((4,)), *layers])
 
-    lines = _lines(plan_tables(plan(model, "leaky_relu")))
+    lines = _lines(plan(model, "leaky_relu").parts())
 
     assert _cells(lines, "[bold]_one")[0] == "[bold]_one"
 
@@ -101,7 +105,9 @@ def test_the_bound_is_that_of_a_silent_unit():
     )
     alive.layers[0].bias.assign([9.0] * 3)
 
-    lines = _lines(diagnosis_tables(diagnose(alive, np.zeros((50, 4), "float32"))))
+    lines = _lines(
+        diagnose(alive, np.zeros((50, 4), "float32")).parts(command_line=True)
+    )
 
     assert any("5.82%" in line for line in lines)
 
@@ -113,7 +119,9 @@ def test_the_next_step_and_dead_outputs_frame_the_table():
     )
     dead.layers[0].bias.assign([-9.0] * 3)
 
-    lines = _lines(diagnosis_tables(diagnose(dead, np.zeros((50, 4), "float32"))))
+    lines = _lines(
+        diagnose(dead, np.zeros((50, 4), "float32")).parts(command_line=True)
+    )
 
     assert lines[0].startswith("The model's output 'out' is dead: it predicts 0")
     assert "Next step: keras-rectifiers finetune MODEL --data DATA" in " ".join(lines)
@@ -123,18 +131,19 @@ def test_a_model_without_rectifiers_says_so():
     """Without a rectifier there is a sentence and no empty table."""
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="plain")
 
-    lines = _lines(diagnosis_tables(diagnose(plain, np.zeros((3, 4), "float32"))))
+    lines = _lines(
+        diagnose(plain, np.zeros((3, 4), "float32")).parts(command_line=True)
+    )
 
     assert lines == ["plain: no rectifier was found, so there are no verdicts."]
 
 
 def test_a_comparison_has_a_line_for_each_model():
     """Accuracy, dead and silent units stand beside the model's name."""
-    row = {"model": "original", "accuracy": 0.5, "units": 8, "dead": 2, "silent": 4}
+    row = Row("original", 0.5, 8, 2, 4)
 
-    lines = _lines(comparison_table([row], "Title"))
+    lines = _lines([Story((row,), None, None, None, {}, ()).comparison])
 
-    assert lines[0] == "Title"
     assert _cells(lines, "original") == [
         "original",
         "50.0%",
@@ -166,7 +175,7 @@ def _result(**given):
 
 def test_a_fine_tuning_run_has_before_and_after():
     """Metrics are numbers, and shares of units are percentages."""
-    lines = _lines(finetune_tables(_result()))
+    lines = _lines(_result().parts())
 
     assert lines[:4] == [
         "Treatment: revive (3 of 8 units are dead).",
@@ -184,7 +193,7 @@ def test_what_did_not_help_says_why_and_what_next():
     outcome = Outcome(
         "at_chance", "Not rescued: chance.", "input_scale: 0..255", "Scale"
     )
-    lines = _lines(finetune_tables(_result(outcome=outcome)))
+    lines = _lines(_result(outcome=outcome).parts())
 
     assert lines[-3:] == [
         "Not rescued: chance.",
@@ -200,7 +209,7 @@ def test_treatments_that_were_compared_are_told():
         Tried("restart", "why", "accuracy", 0.75),
     )
     result = _result(tried=tried, start_difference=2.0, best_epoch=0)
-    lines = _lines(finetune_tables(result))
+    lines = _lines(result.parts())
 
     assert "Tried: revive accuracy 0.5, restart accuracy 0.75." in lines
     assert "Kept: the original." in lines

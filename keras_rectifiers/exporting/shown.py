@@ -1,14 +1,12 @@
-"""An export as rich renderables."""
+"""An export for people: the verdict, each rectifier, and the twin beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from typing import Any
 
-from rich.table import Table
-from rich.text import Text
+from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 if TYPE_CHECKING:
     from keras_rectifiers.exporting.result import Differences
@@ -17,15 +15,15 @@ if TYPE_CHECKING:
 _KIB = 1024
 
 
-def export_tables(result: ExportResult) -> list[Any]:
-    """An export: the verdict, each rectifier, the twin, and what to know of it.
+def parts(result: ExportResult) -> list[Part]:
+    """The verdict, each rectifier, the twin, and what to know of it.
 
     Args:
         result: The result.
     """
-    parts: list[Any] = [result.headline]
+    made: list[Part] = [result.headline]
     if result.refusal:
-        parts.append(result.refusal)
+        made.append(result.refusal)
     if result.rectifiers:
         rows = (
             (
@@ -37,16 +35,13 @@ def export_tables(result: ExportResult) -> list[Any]:
             for each in result.rectifiers
         )
         head = ("rectifier", "kind", "operations in the file", "slopes")
-        parts.append(_table(head, rows))
-    parts.append(_table(("", *_columns(result)), _figures(result), numbers=True))
+        made.append(Table.of(head, rows))
+    columns = ("model",) if result.twin is None else ("model", "ReLU twin")
+    made.append(Table.of(("", *columns), _figures(result), numbers=columns))
     versions = ", ".join(f"{name} {each}" for name, each in result.versions.items())
     batch = "any" if result.batch is None else str(result.batch)
     told = f"Compared on {result.inputs}; batch {batch}. Versions: {versions}."
-    return [*parts, *result.fallbacks, *result.advice, told]
-
-
-def _columns(result: ExportResult) -> tuple[str, ...]:
-    return ("model",) if result.twin is None else ("model", "ReLU twin")
+    return [*made, *result.fallbacks, *result.advice, told]
 
 
 def _figures(result: ExportResult) -> Iterator[tuple[str, ...]]:
@@ -77,16 +72,3 @@ def _percent(value: float | None) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _table(
-    head: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, numbers: bool = False
-) -> Table:
-    table = Table()
-    for index, name in enumerate(head):
-        justify: Any = "right" if numbers and index else "left"
-        table.add_column(name, justify=justify, overflow="fold")
-    for row in rows:
-        # Names may hold brackets, which are rich's markup.
-        table.add_row(*map(Text, row))
-    return table

@@ -1,0 +1,94 @@
+"""What all results have in common: rows, JSON, pandas, and tables for people.
+
+A result says what its rows are and of which lines and tables it is made; everything
+else follows here. Nothing but the standard library is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from typing import Any
+from typing import ClassVar
+
+from keras_rectifiers import tables
+from keras_rectifiers.json_values import plain
+
+
+class Result:
+    """Base of what the public functions return, which are dataclasses.
+
+    It prints as text, as a table in a notebook and with `rich.print`, and is plain
+    data by `to_dict()`, `to_json()` and `to_pandas()`. A dataclass of it is declared
+    with `repr=False`, so that a prompt shows the tables, too.
+    """
+
+    #: Keys of a row, and columns of the data frame.
+    COLUMNS: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each line of the result, with the keys `COLUMNS`."""
+        raise NotImplementedError
+
+    def parts(self) -> list[tables.Part]:
+        """The lines and tables that it is shown as, in the order of reading."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, without models."""
+        return {
+            field.name: plain(_as_data(getattr(self, field.name)))
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+        }
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """`to_dict()` as JSON; numbers that are not finite become null.
+
+        Args:
+            indent: As in `json.dumps`. Default 2.
+        """
+        return json.dumps(plain(self.to_dict()), indent=indent, allow_nan=False)
+
+    def to_pandas(self) -> Any:
+        """The rows as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            raise ImportError(
+                "to_pandas() needs pandas. Install it with "
+                '`pip install "keras_rectifiers[pandas]"`, or use .rows.'
+            ) from error
+        return pandas.DataFrame(self.rows, columns=list(self.COLUMNS))
+
+    def __str__(self) -> str:
+        return tables.as_text(self.parts())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __rich__(self) -> Any:
+        from rich.console import Group  # noqa: PLC0415
+
+        return Group(*tables.as_rich(self.parts()))
+
+    def _repr_html_(self) -> str:
+        return tables.as_html(self.parts())
+
+    def _row(self, *values: Any) -> dict[str, Any]:
+        """A row of values in the order of `COLUMNS`."""
+        return dict(zip(self.COLUMNS, values, strict=True))
+
+
+def _as_data(value: Any) -> Any:
+    """Dataclasses in a value as dicts."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, tuple | list):
+        return [_as_data(each) for each in value]
+    return value
