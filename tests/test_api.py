@@ -119,10 +119,8 @@ def _is_public(path):
     return head not in _MODULES or not rest or rest.split(".")[0] in _public(head)
 
 
-@pytest.mark.parametrize("path", _PATHS, ids=lambda path: path.name)
-def test_documents_and_examples_use_public_names_only(path):
-    """Every import and every dotted path is one that the page of names has."""
-    text = path.read_text(encoding="utf-8")
+def _internal(text):
+    """Imports and dotted paths in a text that are not on the page of names."""
     imports = re.findall(
         r"^ *from keras_rectifiers(\.[\w.]+)? import (\w+)", text, re.MULTILINE
     )
@@ -132,7 +130,26 @@ def test_documents_and_examples_use_public_names_only(path):
         if found not in _MEMBERS and not found.endswith(".demo"):
             used.add(found.removeprefix("keras_rectifiers."))
 
-    assert sorted(each for each in used if not _is_public(each)) == []
+    return sorted(each for each in used if not _is_public(each))
+
+
+@pytest.mark.parametrize("path", _PATHS, ids=lambda path: path.name)
+def test_documents_and_examples_use_public_names_only(path):
+    """Every import and every dotted path is one that the page of names has."""
+    assert _internal(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("module", ["keras_rectifiers", *_MODULES])
+def test_docstrings_use_public_names_only(module):
+    """So does what an editor shows of a public name."""
+    found = keras_rectifiers
+    if module != "keras_rectifiers":
+        found = getattr(keras_rectifiers, module)
+    texts = {name: inspect.getdoc(getattr(found, name)) or "" for name in found.__all__}
+
+    found_in = {name: _internal(text) for name, text in texts.items()}
+
+    assert {name: paths for name, paths in found_in.items() if paths} == {}
 
 
 @pytest.fixture(scope="session")

@@ -64,8 +64,8 @@ def diagnose(
         dormant_threshold: ReDo's tau, float >= 0, default 0.025.
         confidence: Of the upper bounds, float in (0, 1), default 0.95.
         criterion: What counts as dead: `"never_positive"` (default), `"redo"`,
-            `"sagemaker"`, `"autotrainer"` (takes gradients) or `"apoz"`; see
-            `keras_rectifiers.diagnosis.criteria`.
+            `"sagemaker"`, `"autotrainer"` (takes gradients) or `"apoz"`; the
+            layers of the result name its reference.
         gradients: Whether to count the samples in which the loss has a gradient for
             each unit, too; the model must be compiled, and the data have labels.
             Default False.

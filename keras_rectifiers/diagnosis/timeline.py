@@ -93,6 +93,7 @@ class Timeline(Result):
         It has the number of units with each verdict, the mean share of the samples in
         which they fired, 0..1, and the mean of their slopes.
         """
+        layers = self.layers
         return [
             self._row(
                 *(epoch, step, layer.layer, layer.units, *layer.counts(index)),
@@ -102,7 +103,7 @@ class Timeline(Result):
             for index, (epoch, step) in enumerate(
                 zip(self.epochs, self.steps, strict=True)
             )
-            for layer in self.layers
+            for layer in layers
         ]
 
     def parts(self) -> list[Part]:

@@ -119,7 +119,7 @@ def test_a_plan_of_an_old_file_travels_as_json(old, tmp_path):
     assert type(model.get_layer("act")).__name__ == "PReLU"
     assert type(model.get_layer("inner").layers[-1]).__name__ == "ReLU"
     np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-5)
-    with pytest.raises(ValueError, match="beside it"):
+    with pytest.raises(ValueError, match="combined with a plan"):
         keras_rectifiers.convert_file(
             folder / "old.h5", tmp_path / "other.keras", plan, include="act"
         )
