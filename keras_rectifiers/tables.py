@@ -118,7 +118,7 @@ def as_text(parts: Iterable[Part]) -> str:
     after_table = False
     for part in parts:
         is_table = isinstance(part, Table)
-        if lines and (is_table or after_table):
+        if lines and (is_table or (after_table and part)):
             lines.append("")
         lines.append(part.text() if isinstance(part, Table) else part)
         after_table = is_table
@@ -147,6 +147,7 @@ def as_html(parts: Iterable[Part]) -> str:
         if isinstance(part, Table)
         else f'<p style="white-space: pre-wrap">{html.escape(part)}</p>'
         for part in parts
+        if part  # paragraphs have their distance
     )
     return f"<div>{''.join(made)}</div>"
 

@@ -5,13 +5,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from keras_rectifiers.conversion.verbs import convert
 from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.demo.story import Row
 from keras_rectifiers.demo.story import Story
 from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.errors import VerificationError
 from keras_rectifiers.finetuning.outcome import Outcome
 from keras_rectifiers.finetuning.result import FinetuneResult
 from keras_rectifiers.finetuning.result import Tried
+from keras_rectifiers.surgery.verify import verify
 from keras_rectifiers.tables import as_rich
 
 
@@ -214,3 +217,16 @@ def test_treatments_that_were_compared_are_told():
     assert "Tried: revive accuracy 0.5, restart accuracy 0.75." in lines
     assert "Kept: the original." in lines
     assert not any("bit for bit" in line for line in lines)
+
+
+def test_a_proof_that_fails_lists_its_checks(model):
+    """One that holds is one sentence; an error has the sentence alone."""
+    slopes = convert(model, "leaky_relu", negative_slope=0.5)
+    found = verify(model, slopes)
+
+    assert len(str(verify(model, convert(model))).splitlines()) == 1
+    assert str(found).splitlines()[2].startswith("check      compared  same  what")
+    assert [row["same"] for row in found.rows] == [True, True, True, True, False]
+    with pytest.raises(VerificationError) as error:
+        found.require()
+    assert "\n" not in str(error.value)

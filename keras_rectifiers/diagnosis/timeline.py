@@ -145,7 +145,7 @@ class Timeline(Result):
         if len(self) < 2 or not self.layers:  # noqa: PLR2004 - a line has two ends
             raise ValueError(
                 "A plot over time needs at least two measurements of a rectifier. "
-                f"Received: {self}"
+                f"Received: {len(self)}. Train on with the monitor."
             )
         times, label = self.time_axis()
         return plots.verdicts_over_time(times, self.shares(), label)

@@ -21,6 +21,7 @@ from keras_rectifiers.surgery import loading
 from keras_rectifiers.surgery import optimizer_state
 from keras_rectifiers.surgery.pairs import pair
 from keras_rectifiers.tables import Part
+from keras_rectifiers.tables import Table
 
 #: Samples that are made up where none are given.
 _SAMPLES = 8
@@ -117,8 +118,18 @@ class Verification(Result):
         return {**super().to_dict(), "holds": self.holds}
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
-        return [self.headline]
+        """One sentence, and the checks where one of them fails."""
+        if self.holds:
+            return [self.headline]
+        rows = (
+            (
+                *(row["check"], row["compared"], "yes" if row["same"] else "no"),
+                row["detail"],
+            )
+            for row in self.rows
+        )
+        columns = ("check", "compared", "same", "what differs")
+        return [self.headline, Table.of(columns, rows, numbers=("compared",))]
 
     def require(self) -> None:
         """Raise unless weights, optimizers, penalties and outputs are the same.
@@ -129,7 +140,7 @@ class Verification(Result):
         if not self.holds:
             raise VerificationError(
                 "A conversion that keeps the function must keep every bit. "
-                f"Received: {self}"
+                f"Received: {self.headline}"
             )
 
     @property

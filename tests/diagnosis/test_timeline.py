@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
@@ -41,6 +42,27 @@ def test_each_measurement_is_a_row():
     words = [[verdicts.VERDICTS[code] for code in row] for row in layer.codes]
     assert words == [["dead", "alive", "linear"], ["alive", "alive", "dead"]]
     assert layer.slopes.shape == (2, 3)
+
+
+def test_rows_count_the_units_of_each_layer_at_each_measurement():
+    """With epoch, step, the number of each verdict, and means."""
+    first, second = _timeline().rows
+
+    assert (first["epoch"], first["step"], first["layer"]) == (0, 0, "hidden")
+    assert (first["dead"], first["linear"], first["alive"]) == (1, 1, 1)
+    assert first["mean_fired_fraction"] == 0.5
+    assert (second["epoch"], second["step"]) == (1, 8)
+    assert (second["dead"], second["linear"], second["alive"]) == (1, 0, 2)
+    assert second["mean_fired_fraction"] == 0.25
+
+
+def test_one_measurement_is_no_line_to_draw():
+    """A plot over time takes two."""
+    timeline = Timeline("net")
+    timeline.append(_diagnosis([0, 2, 4]), epoch=0, step=0)
+
+    with pytest.raises(ValueError, match="at least two measurements"):
+        timeline.plot()
 
 
 def test_arrays_give_the_timeline_back(tmp_path):
