@@ -7,9 +7,6 @@ _MOST_EPOCHS = 16
 _MOST_STEPS = 1000
 #: Share of the units at which something was done, below which all counts as well.
 _WELL = 0.05
-#: Samples of a probe for each training step of an epoch, and their bounds.
-_FOR_EACH_STEP = 4
-_FEWEST, _MOST = 128, 512
 
 
 class Pace:
@@ -64,17 +61,3 @@ class Pace:
         """
         well = done < _WELL * units
         self._wait = min(2 * self._wait, _MOST_EPOCHS) if well else 1
-
-
-def probe_samples(steps: int | None) -> int:
-    """How many samples cost about 4 % of an epoch of batches of 32.
-
-    Args:
-        steps: Training steps of an epoch; None where that is not known.
-
-    Returns:
-        From 128 to 512.
-    """
-    if steps is None:
-        return _MOST
-    return min(max(_FOR_EACH_STEP * steps, _FEWEST), _MOST)

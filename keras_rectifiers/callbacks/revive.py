@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_rectifiers.callbacks.pace import Pace
-from keras_rectifiers.callbacks.pace import probe_samples
+from keras_rectifiers.callbacks.sampling import sample_size
 from keras_rectifiers.callbacks.sources import Source
 from keras_rectifiers.callbacks.sources import source_of
 from keras_rectifiers.diagnosis import data as data_sets
@@ -37,6 +37,9 @@ METHODS = (REDO, CONTINUAL)
 #: Units that died between two revivals, as a share of all, from which on it is the
 #: rate that kills.
 _DIED = 0.25
+#: Share of an epoch that a measurement may take, and the fewest samples of it.
+_SHARE = 0.04
+_FEWEST = 128
 
 
 class ReviveDeadUnits(keras.callbacks.Callback):
@@ -59,12 +62,13 @@ class ReviveDeadUnits(keras.callbacks.Callback):
 
     Args:
         data: Data to measure with, as `keras_rectifiers.diagnose` takes it, which
-            can be iterated again; inference mode. Default None: the training
-            samples of the time since the last measurement, counted in the step.
+            can be iterated again. Normalizations use the statistics of each batch,
+            as in training, and dropout is off. Default None: the training samples of
+            the time since the last measurement, counted in the step.
         every: Measure and revive at the end of every so many epochs. Default None:
             at first of each one; where less than 5 % of the units were revived, the
             next time comes after twice as many epochs, 16 at most, and never more
-            than 1,000 training steps later.
+            than 1,000 training steps later; `"continual"` measures at each.
         every_steps: At every so many training steps instead. Default None.
         method: `"redo"` (default): all units below `tau`; or `"continual"`: at each
             time a few of the least useful ones, dead or not.
@@ -89,8 +93,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         fold: See `revive`. Default True.
         initializer: Of the new kernels. Default None: each layer's own.
         batch_size: Samples in a batch of data arrays. Default 128.
-        samples: Most samples of `data` that are used. Default None: four for each
-            training step of an epoch, but 128 at least and 512 at most.
+        samples: Most samples of `data` that are used. Default None: as many as cost
+            about 4 % of an epoch, between 128 and 512.
         verbose: 1 prints a line at each revival. Default 0.
         warn: Whether to warn of rectifiers that are left. Default True.
 
@@ -166,7 +170,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         _check("lower_rate", lower_rate or 0, at_least=0, at_most=1)
         self.data = data
         self.every = every
-        self._pace = Pace(every)
+        self._pace = Pace(every if method == REDO else every or 1)
         self.every_steps = every_steps
         self.method = method
         self.tau = None if criterion is not None else tau
@@ -183,7 +187,11 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             "maturity": maturity,
             "decay": decay,
         }
-        self._observation: dict[str, Any] = {"batch_size": batch_size, "explain": False}
+        self._observation: dict[str, Any] = {
+            "batch_size": batch_size,
+            "explain": False,
+            "batch_statistics": True,
+        }
         if criterion is not None:
             self._observation["criterion"] = criterion
         self._source: Source | None = None
@@ -206,7 +214,9 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._dead_after = before  # one `fit` after the other is one training
         self._wiring = LiveWiring(self.model)
         observer = Diagnostician(self.model, **self._observation)
-        samples = self.samples or probe_samples(self.params.get("steps"))
+        samples = self.samples or sample_size(
+            (self.params or {}).get("steps"), share=_SHARE, fewest=_FEWEST
+        )
         self._source = source_of(observer, rectifiers, self.data, samples)
         self._source.start()
         self._measured_at = steps_taken(self.model)

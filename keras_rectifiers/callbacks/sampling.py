@@ -18,17 +18,18 @@ _BATCH = 32
 #: measurement.
 _STEP_COST = 3.0
 _PROBE_COST = 2.0
-_SHARE = 0.01
 
 
-def sample_size(steps: int | None) -> int:
-    """Samples that cost at most 1 % of an epoch, but between 32 and 512.
+def sample_size(steps: int | None, *, share: float = 0.01, fewest: int = FEWEST) -> int:
+    """Samples that cost at most a share of an epoch, within bounds.
 
     Args:
         steps: Batches of an epoch; None where nobody knows.
+        share: The share, 0..1. Default 0.01.
+        fewest: Fewest samples; 512 are the most. Default 32.
     """
-    budget = _SHARE * _STEP_COST / _PROBE_COST * _BATCH * (steps or 0)
-    return int(min(max(budget, FEWEST), MOST))
+    budget = share * _STEP_COST / _PROBE_COST * _BATCH * (steps or 0)
+    return int(min(max(budget, fewest), MOST))
 
 
 def sampled(probe: Any, size: int, *, batch_size: int, steps: int | None) -> Any:

@@ -106,6 +106,8 @@ class Diagnostician:
         batch_size: See `diagnose`; so are the others.
         explain: Whether to look up what silenced units, where there are any: one
             more pass over a few samples, outside the compiled function.
+        batch_statistics: Whether normalizations that are trained use the statistics
+            of the batch, as in training.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Diagnostician:
         gradients: bool = False,
         unit_axes: tuple[int, ...] | None = None,
         explain: bool = True,
+        batch_statistics: bool = False,
     ) -> None:
         if not isinstance(model, keras.Model):
             raise TypeError(
@@ -137,6 +140,7 @@ class Diagnostician:
         self.gradients = gradients or self.criterion.needs_gradients
         self.unit_axes = unit_axes
         self.explain = explain
+        self.batch_statistics = batch_statistics
         if self.gradients and not model.compiled:
             raise ValueError(
                 "Gradients are those of the model's loss. Received: model "
@@ -230,6 +234,7 @@ class Diagnostician:
                 seen(self.model),
                 unit_axes=self.unit_axes,
                 gradients=self.gradients,
+                batch_statistics=self.batch_statistics,
             )
         return self._probe
 

@@ -7,6 +7,7 @@ call, so it can be kept while the model trains.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from keras_rectifiers.diagnosis.collect import Shapes
 from keras_rectifiers.diagnosis.statistics import Measured
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.diagnosis.statistics import merged
+from keras_rectifiers.live.batch_statistics import batch_norms
+from keras_rectifiers.live.batch_statistics import on_batch_statistics
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.state import inference_mode
 from keras_rectifiers.live.state import synchronize
@@ -39,6 +42,8 @@ class Probe:
         unit_axes: Axes that tell units apart, None for the channels.
         gradients: Whether batches are `(x, y)` or `(x, y, sample_weight)`, and the
             loss's gradients are counted, too.
+        batch_statistics: Whether normalizations that are trained use the statistics
+            of the batch.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Probe:
         *,
         unit_axes: tuple[int, ...] | None = None,
         gradients: bool = False,
+        batch_statistics: bool = False,
     ) -> None:
         self.model = model
         self.rectifiers = tuple(rectifiers)
@@ -55,6 +61,11 @@ class Probe:
         self.shapes: Shapes = {}
         self._unit_axes = unit_axes
         self._gradients = gradients
+        self._norms = (
+            [each for each in batch_norms(model) if each.trainable]
+            if batch_statistics
+            else []
+        )
         self._step: Callable[[Any], Raw] = _COMPILERS[keras.backend.backend()](self)
 
     def measure(
@@ -100,7 +111,10 @@ class Probe:
                 lambda: loss(x, y, forward(x), weight),
             )
         collector = Collector(batch, self._unit_axes, self.shapes)
-        with tap(self.rectifiers, collector.receive):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(tap(self.rectifiers, collector.receive))
+            if self._norms:
+                stack.enter_context(on_batch_statistics(self._norms))
             forward(batch)
         return collector.reduced()
 

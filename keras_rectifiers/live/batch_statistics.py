@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras.src.backend.common.stateless_scope import get_stateless_scope
 
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.shadow import shadowed
@@ -39,7 +40,9 @@ def batch_norms(model: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def on_batch_statistics(layers: Collection[Any], receive: Receiver) -> Iterator[None]:
+def on_batch_statistics(
+    layers: Collection[Any], receive: Receiver | None = None
+) -> Iterator[None]:
     """Have layers normalize with the moments of their batch inside the context.
 
     Inside the context no variable of any model changes.
@@ -47,15 +50,16 @@ def on_batch_statistics(layers: Collection[Any], receive: Receiver) -> Iterator[
     Args:
         layers: Of class BatchNormalization; frozen ones, too.
         receive: Called each time one of them is called, before its output is computed.
+            Default None.
     """
-    with keras.StatelessScope() as scope, contextlib.ExitStack() as stack:
+    with keras.StatelessScope(), contextlib.ExitStack() as stack:
         for layer in layers:
-            call = _on_batch(layer, scope, receive)
+            call = _on_batch(layer, receive)
             stack.enter_context(shadowed(layer, call=call))
         yield
 
 
-def _on_batch(layer: Any, scope: Any, receive: Receiver) -> Callable[..., Any]:
+def _on_batch(layer: Any, receive: Receiver | None) -> Callable[..., Any]:
     """What stands in for the `call` of a layer."""
     original = layer.call
     signature = inspect.signature(original)
@@ -67,8 +71,11 @@ def _on_batch(layer: Any, scope: Any, receive: Receiver) -> Callable[..., Any]:
             return original(*args, **kwargs)
         mask = given.arguments.get("mask")
         mean, variance = _moments(layer, inputs, mask)
-        receive(layer, inputs, mask, mean, variance)
-        # Inside the scope this is what the layer reads, and nothing is written.
+        if receive is not None:
+            receive(layer, inputs, mask, mean, variance)
+        # Inside a scope, be it ours or one of `stateless_call` in it, this is what the
+        # layer reads, and nothing is written.
+        scope = get_stateless_scope()
         scope.add_update((layer.moving_mean, _as(mean, layer.moving_mean)))
         scope.add_update((layer.moving_variance, _as(variance, layer.moving_variance)))
         if "training" in signature.parameters:

@@ -278,3 +278,35 @@ def test_layers_made_in_python_are_refused():
             verbose=0,
             callbacks=[ReviveDeadUnits(np.zeros((2, 4)))],
         )
+
+
+@pytest.mark.parametrize("data", ["probe", "training"])
+def test_units_that_only_moving_statistics_silence_are_left(data):
+    """They fire in training: new weights would take away what they have learned."""
+    x = np.random.default_rng(0).normal(20, 1, size=(256, 4)).astype("float32")
+    norm = layers.BatchNormalization(momentum=0.999)
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(16), norm, layers.ReLU(name="r")]
+    )
+    kernel = model.layers[0].kernel
+    kernel.assign(-np.abs(np.random.default_rng(0).normal(size=kernel.shape)))
+    model.compile(keras.optimizers.SGD(1e-4), "mse")
+    assert diagnose(model, x).layer("r").dead == 16
+
+    callback = ReviveDeadUnits(x if data == "probe" else None, tau=0.0, every=1)
+    model.fit(x, np.ones((256, 16)), epochs=2, verbose=0, callbacks=[callback])
+
+    assert diagnose(model, x).layer("r").dead == 16
+    assert [each["revived"] for each in callback.history] == [{}, {}]
+
+
+def test_a_look_follows_after_twice_the_time_where_all_is_well():
+    """On a healthy network a measurement comes after 1, 2, 4 ... epochs."""
+    model, x, y = _dead()
+    model.get_layer("a").bias.assign(np.zeros(8))
+    callback = ReviveDeadUnits(x, tau=0.0)
+
+    history = model.fit(x, y, epochs=8, verbose=0, callbacks=[callback])
+
+    assert [each["epoch"] for each in callback.history] == [1, 3, 7]
+    assert history.history["revived"] == [0.0] * 8
