@@ -111,8 +111,10 @@ class Replacement:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     #: New weights in the order in which the layer creates them.
     weights: tuple[NewWeight, ...] = ()
-    #: Shape to build the layer with; None where it has no weights.
+    #: Shape to build the layer with; None where it has neither weights nor a `cap`.
     build_shape: Shape | None = None
+    #: Upper bound that the layer itself cannot have: `graph.capped` puts one over it.
+    cap: float | None = None
 
     @property
     def parameters(self) -> int:

@@ -128,7 +128,7 @@ def target_of(rectifier: LiveRectifier, learned: set[int]) -> SlopeTarget | str:
         rectifier: A rectifier of a live model.
         learned: `id` of each variable that training changes.
     """
-    layer, function = rectifier.layer, rectifier.function
+    layer, function = rectifier.sloped, rectifier.function
     if function.threshold != 0:
         return f"it jumps at {function.threshold:g}"
     if function.kind == LEAKY_RELU and hasattr(layer, "negative_slope"):

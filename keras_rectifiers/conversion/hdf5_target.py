@@ -22,11 +22,14 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
+from keras_rectifiers.graph.document import config_of
 from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import tracked_layers
+from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import layer_order
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.legacy.containers import hdf5_model
@@ -178,8 +181,9 @@ def _edit(
 ) -> None:
     document = rewritten.document
     weights = file[hdf5_model.WEIGHTS]
+    entries = {place.path: place.entry for place in walk(document)}
     values = {
-        (path, (*([attribute] if attribute else []), "vars", str(index))): weight
+        (path, (*_groups(entries[path], attribute), "vars", str(index))): weight
         for (path, attribute), made in rewritten.replaced.items()
         for index, weight in enumerate(made)
     }
@@ -203,6 +207,13 @@ def _edit(
     _set_names(weights, "layer_names", list(lists))
     config = {k: v for k, v in document.items() if k != "compile_config"}
     file.attrs[hdf5_model.CONFIG] = json.dumps(config)
+
+
+def _groups(entry: Entry, attribute: str) -> tuple[str, ...]:
+    """The groups between a layer and the rectifier that it is or holds."""
+    if not attribute:
+        return capped.below(entry)
+    return (attribute, *capped.below(config_of(entry).get(attribute)))
 
 
 def _layer_names(document: Entry) -> list[str]:

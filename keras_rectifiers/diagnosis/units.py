@@ -67,7 +67,7 @@ class UnitShape:
         units = math.prod(self.shape)
         if rectifier.function.kind != PRELU or len(self.axes) <= 1:
             return rectifier.slopes(units)
-        alpha = to_numpy(rectifier.layer.alpha, np.float64)
+        alpha = to_numpy(rectifier.sloped.alpha, np.float64)
         if alpha.ndim == 1:
             sizes = [1] * len(self.output)
             sizes[traits.slope_axis(rectifier.channel_axis, len(sizes))] = -1

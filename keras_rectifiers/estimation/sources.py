@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_rectifiers.diagnosis.broken import BrokenWeight
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.layout import stored
@@ -89,7 +90,7 @@ class PlacedSource:
         """
         where = (
             *self._where.get(place.identity, ()),
-            *([slot] if slot else []),
+            *([slot, *capped.below(place.config.get(slot))] if slot else []),
             "vars",
         )
         found = self._groups.get(where, [])
@@ -133,8 +134,10 @@ class LiveSource:
         """Weights by the attributes that hold them."""
         import keras
 
+        from keras_rectifiers.live.layers import without_cap  # noqa: PLC0415 (Keras)
+
         layer = self._layers[place.identity]
-        holder = getattr(layer, ATTRIBUTE) if slot else layer
+        holder = without_cap(getattr(layer, ATTRIBUTE)) if slot else layer
         values = []
         for name in names:
             known = _ALIASES.get(name, (name,))

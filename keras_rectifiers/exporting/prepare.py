@@ -161,7 +161,7 @@ def slopes_of(rectifier: rectifiers.LiveRectifier) -> Any:
         rectifier: The rectifier.
     """
     if rectifier.function.kind == specs.PRELU:
-        return state.to_numpy(rectifier.layer.alpha, np.float64)
+        return state.to_numpy(rectifier.sloped.alpha, np.float64)
     return np.float64(rectifier.function.negative_slope)
 
 
@@ -185,7 +185,7 @@ def check_built(model: Any) -> None:
         UnsupportedModelError: A PReLU has no slopes; names it.
     """
     for each in with_slopes(model):
-        if each.function.kind == specs.PRELU and not each.layer.built:
+        if each.function.kind == specs.PRELU and not each.sloped.built:
             raise UnsupportedModelError(
                 "Every layer must be built to be exported. Received: the PReLU of "
                 f"{each.path!r}, which has no slopes yet. Call the model once on data, "

@@ -8,11 +8,13 @@ imported here.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.callables import LIBRARIES
 from keras_rectifiers.specs import CONVERTED_REGISTERED
 from keras_rectifiers.specs import LEAKY_RELU
@@ -122,6 +124,10 @@ def recognise_activation(value: Any) -> Rectifier | None:
         return _FUNCTIONS.get(value)
     if not isinstance(value, Mapping):
         return None
+    under = capped.parts(value)
+    if under is not None:
+        known = recognise_activation(under[0])
+        return None if known is None else dataclasses.replace(known, max_value=under[1])
     config = value.get("config")
     if value.get("class_name") == "function" and isinstance(config, str):
         return _function(value.get("module"), config, value.get("keywords") or {})

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.axes import Axes
 from keras_rectifiers.graph.calls import Calls
@@ -150,7 +151,11 @@ class Found:
     @property
     def group(self) -> tuple[str, ...]:
         """Group of the rectifier's weights in the weights file."""
-        return (*self.places[0].group, *filter(None, (self.attribute,)))
+        place = self.places[0]
+        if not self.attribute:
+            return place.group
+        held = place.config.get(self.attribute)
+        return (*place.group, self.attribute, *capped.below(held))
 
     @property
     def slope_scale(self) -> float:
@@ -160,7 +165,7 @@ class Found:
         """
         config: Any = self.places[0].config
         if self.attribute:
-            held = config.get(ATTRIBUTE)
+            held = capped.rectifier(config.get(ATTRIBUTE))
             config = held.get("config") if isinstance(held, dict) else None
         scale = config.get(SCALE) if isinstance(config, dict) else None
         return float(scale) if isinstance(scale, int | float) else 1.0
@@ -297,6 +302,16 @@ def _policy(place: Place, calls: Calls, operand: int, held: Any) -> str:
     return policy_for(known)
 
 
+def _held_text(value: dict[str, Any], known: Rectifier) -> str:
+    """A function or a layer in an `activation` argument as it is written."""
+    inner = capped.rectifier(value)
+    class_name = inner.get("class_name")
+    if class_name == "function":
+        return _function_text(value)
+    bound = "" if inner is value else f"max_value={known.max_value:g}"
+    return f"{class_name}({bound})"
+
+
 def _function_text(value: dict[str, Any]) -> str:
     """A function as it is written, with what a partial gives it."""
     keywords = value.get("keywords")
@@ -310,11 +325,7 @@ def _spelling(place: Place, form: str, known: Rectifier, operand: int) -> str:
     class_name = str(place.entry["class_name"])
     value = place.config.get(ATTRIBUTE)
     if form == FUSED or class_name == "Activation":
-        if isinstance(value, dict):
-            inner = value.get("class_name")
-            text = f"{inner}()" if inner != "function" else _function_text(value)
-        else:
-            text = repr(value)
+        text = _held_text(value, known) if isinstance(value, dict) else repr(value)
         shown = text if class_name == "Activation" else f"{ATTRIBUTE}={text}"
         return f"{class_name}({shown})"
     extra = {

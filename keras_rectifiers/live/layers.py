@@ -134,6 +134,19 @@ def is_layer(member: Any) -> bool:
     return isinstance(member, keras.layers.Layer)
 
 
+def without_cap(layer: Any) -> Any:
+    """The rectifier in a layer that puts a bound over it, as `graph.capped` has it.
+
+    Args:
+        layer: A rectifier; None where there is no layer.
+
+    Returns:
+        The layer that has the slopes: the given one, where it has them itself.
+    """
+    held = layer.activation if isinstance(layer, keras.layers.Activation) else layer
+    return held.layers[1] if is_functional(held) else layer
+
+
 def is_functional(model: Any) -> bool:
     """Whether a model is wired by a graph of its own; a Sequential is a chain."""
     return (

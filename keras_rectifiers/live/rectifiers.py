@@ -84,6 +84,11 @@ class LiveRectifier:
             return inner
         return self.owner if self.form == LAYER else None
 
+    @property
+    def sloped(self) -> Any:
+        """The layer that has its slopes: `layer`, or the one in it under a bound."""
+        return layers.without_cap(self.layer)
+
     def slopes(
         self, units: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
@@ -99,7 +104,7 @@ class LiveRectifier:
         slope = self.function.negative_slope
         if self.function.kind != PRELU:
             return np.full(units, slope), np.full(units, slope != 0)
-        alpha = state.to_numpy(self.layer.alpha, np.float64)
+        alpha = state.to_numpy(self.sloped.alpha, np.float64)
         axis = traits.slope_axis(self.channel_axis, alpha.ndim)
         alpha = np.moveaxis(alpha, axis, -1).reshape(-1, alpha.shape[axis])
         alpha = np.broadcast_to(alpha, (len(alpha), units))
@@ -151,7 +156,8 @@ def _find(model: Any, closed: Any) -> Iterator[LiveRectifier]:
         path, member, _, position = each
         for name, known in _inside(member, slots):
             # What rectifies is this place: not a second one below it.
-            slots.add(id(getattr(member, name, None)))
+            held = getattr(member, name, None)
+            slots |= {id(held), id(layers.without_cap(held))}
             place = path if name == ATTRIBUTE else "/".join(filter(None, (path, name)))
             used[place] += 1
             again = "" if used[place] == 1 else f"#{used[place]}"

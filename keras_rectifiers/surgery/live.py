@@ -36,6 +36,7 @@ from keras_rectifiers.live import placement
 from keras_rectifiers.live.layers import by_path
 from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.layers import without_cap
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import compile_state
 from keras_rectifiers.surgery import in_front
@@ -192,10 +193,11 @@ class LiveModel:
             UnsupportedModelError: It is not built.
         """
         if isinstance(found, Held):
-            rectifier = found.rectifier.layer
+            rectifier = found.rectifier.sloped
         else:
             layer = self.layers[found.site.path]
-            rectifier = getattr(layer, found.attribute) if found.attribute else layer
+            held = getattr(layer, found.attribute) if found.attribute else layer
+            rectifier = without_cap(held)
         try:
             alpha = rectifier.alpha
         except AttributeError as error:

@@ -282,6 +282,9 @@ def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
             return made
         replacements.append(made[0])
         note = note or made[1]
+    refused = _one_rank(found, replacements)
+    if refused is not None:
+        return refused
     if replacements[0].weights and not found.one_axis:
         return Cannot("channels", "its calls have their channels on different axes")
     if not replacements[0].weights:
@@ -292,6 +295,20 @@ def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
     if len(replacements) > 1:
         note = "; ".join(filter(None, (note, f"becomes {len(replacements)} layers")))
     return Step(found.site, tuple(replacements), note)
+
+
+def _one_rank(found: Any, replacements: Sequence[Replacement]) -> Cannot | None:
+    """Why a bound over a stock layer cannot be: its calls differ in rank."""
+    if replacements[0].cap is None:
+        return None
+    ranks = {None if shape is None else len(shape) for shape in found.site.shapes}
+    if len(ranks) == 1:
+        return None
+    return Cannot(
+        "portable",
+        "stock layers with an upper bound need inputs of one rank, and it is called "
+        "on several",
+    )
 
 
 def _plain(value: Any) -> Any:

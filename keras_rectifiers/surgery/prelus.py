@@ -117,8 +117,6 @@ def stock(
         slopes: Where its slopes start.
         options: Arguments that are no defaults, of `OPTIONS`.
     """
-    if site.max_value is not None:
-        return Cannot("portable", "stock Keras has no PReLU with an upper bound")
     if slopes.channels is not None and slopes.learn:
         return Cannot("portable", "in stock Keras a PReLU learns all its slopes")
     options = dict(options)
@@ -141,6 +139,7 @@ def stock(
         config,
         (NewWeight("alpha", sizes, values),),
         _open(shape, site.channel_axis),
+        site.max_value,
     )
 
 

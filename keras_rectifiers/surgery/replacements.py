@@ -154,6 +154,16 @@ class Target:
             ), note
         if slope < 0:
             return Cannot("portable", "stock Keras refuses negative slopes")
+        shape = site.shapes[0] if site.shapes else None
+        if shape is not None:
+            return Replacement(
+                _KERAS_LAYERS,
+                "LeakyReLU",
+                None,
+                {"negative_slope": slope},
+                build_shape=(None,) * len(shape),
+                cap=site.max_value,
+            ), note
         config = {
             "max_value": site.max_value,
             "negative_slope": slope,

@@ -15,6 +15,7 @@ from typing import Any
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
@@ -239,12 +240,14 @@ def layer_entry(
         },
         "registered_name": replacement.registered_name,
     }
-    if regularizer is not None and layer["config"].get(_REGULARIZER) is None:
-        layer["config"][_REGULARIZER] = copy.deepcopy(regularizer)
     if replacement.build_shape is not None:
         # Without it the weights would appear at the first call only, after the
         # optimizer was built.
         layer["build_config"] = {"input_shape": list(replacement.build_shape)}
+    if replacement.cap is not None and replacement.build_shape is not None:
+        layer = capped.entry(layer, replacement.cap, replacement.build_shape, dtype)
+    if regularizer is not None and layer["config"].get(_REGULARIZER) is None:
+        layer["config"][_REGULARIZER] = copy.deepcopy(regularizer)
     return layer
 
 
@@ -273,6 +276,7 @@ def _check(new: Entry, jobs: list[_Job]) -> None:
         if _attribute(job.found):
             entry = entry.get("config", {}).get(ATTRIBUTE, {})
             wanted |= {relus.activation(each) or "" for each in job.step.replacements}
+        entry = capped.rectifier(entry)
         there = entry if isinstance(entry, str) else entry.get("class_name")
         if there not in wanted:
             raise PlanMismatchError(

@@ -16,6 +16,7 @@ from typing import Any
 
 from keras_rectifiers import specs
 from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
@@ -218,7 +219,8 @@ def without_slopes(document: Entry, new: Entry) -> Rewritten:
 
 def _held(entry: Entry) -> Any:
     config = entry.get("config")
-    return config.get(ATTRIBUTE) if isinstance(config, dict) else None
+    value = config.get(ATTRIBUTE) if isinstance(config, dict) else None
+    return capped.rectifier(value)
 
 
 #: The two places in which a layer may be a rectifier.

@@ -14,6 +14,7 @@ from keras_rectifiers import precision
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import hdf5
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import config_of
@@ -236,6 +237,7 @@ def _add(file: h5py.File, rewritten: Rewritten) -> None:
         place = groups[path]
         entry = place.config[ATTRIBUTE] if attribute else place.entry
         around = (*place.group, attribute) if attribute else place.group
+        around = (*around, *capped.below(entry))
         variables = file.require_group("/".join((*around, "vars")))
         variables.attrs["name"] = config_of(entry).get("name", path)
         policy = policy_name(config_of(entry).get("dtype", "float32"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.variables import attention
@@ -80,7 +81,10 @@ def _activation(class_name: str, config: Config) -> tuple[Variable, ...]:
     value = config.get("activation")
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
         return ()
-    inner = variables_of(value) or ()
+    groups = capped.below(value)
+    inner = variables_of(capped.rectifier(value)) or ()
+    for group in reversed(groups):
+        inner = below(inner, group, group)
     if value["config"].get("trainable") is False:  # of its own, unlike its host's
         inner = tuple(dataclasses.replace(each, trainable=False) for each in inner)
     inner = below(inner, "activation", "activation", "activation")

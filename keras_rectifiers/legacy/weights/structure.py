@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_layer
@@ -170,7 +171,7 @@ class _Check:
         inputs, built = build.inputs, build.built
         if _SLOT in variable.group:
             # Keras builds what is in a slot at its first call, unless it is told.
-            entry = place.config[_SLOT]
+            entry = capped.rectifier(place.config[_SLOT])
             inputs, built = stated_inputs(entry), bool(entry.get("build_config"))
         if not built or variable.in_config:
             return None
