@@ -17,6 +17,7 @@ import keras  # noqa: TID253 - it is for live models
 from keras_rectifiers import specs
 from keras_rectifiers.conversion import unchanged
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import at
@@ -29,6 +30,7 @@ from keras_rectifiers.live.layers import class_of
 from keras_rectifiers.live.layers import listed
 from keras_rectifiers.live.layers import own_variables
 from keras_rectifiers.live.layers import walk as walk_layers
+from keras_rectifiers.live.layers import without_cap
 from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.specs import CONVERTED_INNER
 from keras_rectifiers.specs import CONVERTED_ROUNDS
@@ -280,9 +282,9 @@ def _annealed(holder: Any) -> Iterator[unchanged.Moved]:
     """Slopes that are no weights, in what Python code makes, and moved since."""
     for put in converted.rounds(holder)[-1]:
         layer = at_position(holder, put["position"])
-        rectifier = getattr(layer, put["attribute"]) if put["attribute"] else layer
-        start = put["layer"]["config"].get("negative_slope")
-        now = getattr(rectifier, "negative_slope", None)
+        held = getattr(layer, put["attribute"]) if put["attribute"] else layer
+        start = capped.rectifier(put["layer"])["config"].get("negative_slope")
+        now = getattr(without_cap(held), "negative_slope", None)
         if isinstance(start, int | float) and isinstance(now, int | float):
             found = unchanged.moved(layer.name, start, [now])
             if found is not None:

@@ -84,6 +84,19 @@ def entry(layer: _Entry, cap: float, shape: Shape, policy: str) -> _Entry:
     }
 
 
+def keeps_dtype(policy: str) -> bool:
+    """Whether the bound is computed in the dtype of the rectifier on each backend.
+
+    Args:
+        policy: Name of its dtype policy.
+
+    Returns:
+        False for float64: on JAX and torch Keras takes the minimum of such a tensor
+        and a number in float32.
+    """
+    return precision.computes(policy) != "float64"
+
+
 def parts(value: Any) -> tuple[Mapping[str, Any], float] | None:
     """The rectifier and the bound of what `entry` puts into an `Activation`.
 

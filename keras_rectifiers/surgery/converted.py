@@ -9,6 +9,7 @@ a subclass of its own with the same name.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -147,7 +148,8 @@ def apply(made: Any, puts: Sequence[Put]) -> None:
                 f"with. Received: {type(made).__name__}, which has no layer "
                 f"{put['layer']['config']['name']!r} where the file has one."
             )
-        layer = put["layer"]
+        # Keras takes the config of a Functional model apart.
+        layer = copy.deepcopy(put["layer"])
         new = keras.saving.deserialize_keras_object(layer)
         wanted.append(Exchange(old, new, put["attribute"], put["operand"]))
     replace(made, wanted)

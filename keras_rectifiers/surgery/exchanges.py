@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -112,7 +113,8 @@ def _put(
         trainable=old.trainable if is_layer(old) else True,
         regularizer=_regularizer(before) if held else None,
     )
-    new = keras.saving.deserialize_keras_object(entry)
+    # Keras takes the config of a Functional model apart.
+    new = keras.saving.deserialize_keras_object(copy.deepcopy(entry))
     if held:
         new.autocast = before.autocast
     operand = found.operand if isinstance(found, Found) else found.rectifier.operand

@@ -25,6 +25,7 @@ from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.graph.sites import uses_by_width
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.live.layers import is_all_keras
+from keras_rectifiers.live.layers import without_cap
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.trace import Trace
 
@@ -114,7 +115,7 @@ def _held(
     rectifier: LiveRectifier, shapes: tuple[Any, ...], role: str, evidence: str
 ) -> Held:
     function, owner = rectifier.function, rectifier.owner
-    policy = getattr(rectifier.layer or owner, "dtype_policy", None)
+    policy = getattr(rectifier.sloped or owner, "dtype_policy", None)
     return Held(
         Site(
             path=rectifier.path,
@@ -145,6 +146,8 @@ def _spelling(rectifier: LiveRectifier) -> str:
         return f"{type(owner).__name__}()"
     value = getattr(owner, rectifier.attribute)
     name = getattr(value, "__name__", None)
-    shown = repr(name) if name else f"{type(value).__name__}()"
+    inner = value if name else without_cap(value)
+    bound = "" if inner is value else f"max_value={rectifier.function.max_value:g}"
+    shown = repr(name) if name else f"{type(inner).__name__}({bound})"
     before = f"{rectifier.attribute}=" if rectifier.form == FUSED else ""
     return f"{type(owner).__name__}({before}{shown})"

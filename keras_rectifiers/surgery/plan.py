@@ -298,11 +298,16 @@ def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
 
 
 def _one_rank(found: Any, replacements: Sequence[Replacement]) -> Cannot | None:
-    """Why a bound over a stock layer cannot be: its calls differ in rank."""
+    """Why a stock layer cannot have an upper bound: its calls differ in rank."""
     if replacements[0].cap is None:
         return None
-    ranks = {None if shape is None else len(shape) for shape in found.site.shapes}
-    if len(ranks) == 1:
+    shapes = found.site.shapes
+    uses = found.uses if replacements[0].weights else (0,) * len(shapes)
+    ranks = {
+        (use, None if shape is None else len(shape))
+        for use, shape in zip(uses, shapes, strict=True)
+    }
+    if len(ranks) == len(set(uses)):
         return None
     return Cannot(
         "portable",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
@@ -117,6 +118,11 @@ def stock(
         slopes: Where its slopes start.
         options: Arguments that are no defaults, of `OPTIONS`.
     """
+    if site.max_value is not None and not capped.keeps_dtype(site.dtype):
+        return Cannot(
+            "portable",
+            "stock Keras bounds a PReLU in float64 on TensorFlow only",
+        )
     if slopes.channels is not None and slopes.learn:
         return Cannot("portable", "in stock Keras a PReLU learns all its slopes")
     options = dict(options)

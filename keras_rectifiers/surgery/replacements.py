@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers import specs
+from keras_rectifiers.graph import capped
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import NewWeight
@@ -155,7 +156,7 @@ class Target:
         if slope < 0:
             return Cannot("portable", "stock Keras refuses negative slopes")
         shape = site.shapes[0] if site.shapes else None
-        if shape is not None:
+        if shape is not None and capped.keeps_dtype(site.dtype):
             return Replacement(
                 _KERAS_LAYERS,
                 "LeakyReLU",

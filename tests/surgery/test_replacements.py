@@ -54,7 +54,12 @@ def test_a_leaky_relu_starts_a_prelu_at_its_slope():
         (Target("prelu"), _site("PReLU"), "already"),
         (Target("prelu"), _site(threshold=1.0), "threshold"),
         (Target("leaky_relu", -0.1, portable=True), _site(), "portable"),
-        (Target("prelu", portable=True), _site(max_value=6.0), "portable"),
+        (Target("leaky_relu", -0.1, portable=True), _site(max_value=6.0), "portable"),
+        (
+            Target("prelu", portable=True),
+            _site(max_value=6.0, dtype="float64"),
+            "portable",
+        ),
         (Target(lambda _: None), _site(), "callable"),
         (Target("leaky_relu"), _site("PReLU"), "slopes"),
     ],
@@ -88,6 +93,30 @@ def test_a_stock_prelu_shares_its_slopes_over_space():
     assert replacement.module == "keras.layers"
     assert replacement.config["shared_axes"] == [1, 2]
     assert replacement.weights[0].shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("to", "name"), [("prelu", "PReLU"), ("leaky_relu", "LeakyReLU")]
+)
+def test_a_stock_layer_is_put_under_the_bound(to, name):
+    """Keras has no layer with both, but for a ReLU of several operations."""
+    replacement, _ = _made(Target(to, portable=True), _site(max_value=6.0))
+
+    assert (replacement.module, replacement.class_name) == ("keras.layers", name)
+    assert replacement.cap == 6.0
+    assert len(replacement.build_shape) == 2
+
+
+def test_a_bound_that_no_minimum_can_be_is_a_relus():
+    """A Functional model states the rank of its inputs, and float64 is lost in it."""
+    relu6, unknown = layer("ReLU", "r", max_value=6.0), layer("Own", "o", module="own")
+    (found,) = Survey(sequential(relu6, unknown)).found
+
+    for site in (found.site, _site(max_value=6.0, dtype="float64")):
+        replacement, _ = _made(Target("leaky_relu", 0.1, portable=True), site)
+
+        assert (replacement.class_name, replacement.cap) == ("ReLU", None)
+        assert replacement.config["max_value"] == 6.0
 
 
 def test_a_layer_is_a_template_with_its_weights():

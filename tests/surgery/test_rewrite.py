@@ -6,6 +6,8 @@ import dataclasses
 import pytest
 
 from keras_rectifiers.errors import PlanMismatchError
+from keras_rectifiers.graph import capped
+from keras_rectifiers.surgery.plan import replacement_text
 from keras_rectifiers.surgery.selection import Selection
 from tests.surgery.documents import ACTIVATIONS
 from tests.surgery.documents import NN_OPS
@@ -468,14 +470,26 @@ def test_portable_replacements_are_stock_layers():
         negative_slope=0.1,
         portable=True,
     )
-    capped = layer(
-        "ReLU", "r", call("x"), max_value=6.0, negative_slope=0.1, threshold=0.0
+
+
+def test_a_portable_bound_is_over_a_stock_layer():
+    """The rectifier stays one entry of its name, which says the bound and the slope."""
+    before = layer("ReLU", "r", call("x"), max_value=6.0, activity_regularizer=PENALTY)
+    model = _model(before)
+
+    plan = plan_for(model, negative_slope=0.1, portable=True)
+    (_, entry, *_) = rewrite(model, plan).document["config"]["layers"]
+
+    assert (entry["class_name"], entry["name"]) == ("Activation", "r")
+    assert entry["inbound_nodes"] == [call("x")]
+    assert entry["config"]["activity_regularizer"] == PENALTY
+    inside = capped.rectifier(entry)
+    assert (inside["class_name"], inside["config"]["negative_slope"]) == (
+        "LeakyReLU",
+        0.1,
     )
-    assert_rewrite(
-        _model(layer("ReLU", "r", call("x"), max_value=6.0)),
-        _model(capped),
-        negative_slope=0.1,
-        portable=True,
+    assert replacement_text(plan.steps[0].replacement) == (
+        "keras.LeakyReLU(0.1, max_value=6)"
     )
 
 
