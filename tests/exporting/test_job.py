@@ -113,6 +113,42 @@ def test_int8_is_a_sum_and_as_good_as_plain_relus(run, saved):
     assert all(each > 0 for each in result["twin"]["milliseconds"])
 
 
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("a.tflite", "PRELU"),
+        pytest.param("a.onnx", "PRelu", marks=needs("onnx")),
+        pytest.param("a.xml", "PRelu", marks=needs("openvino")),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False], ids=["own", "stock"])
+def test_slopes_for_each_position_are_one_operation(
+    run, tmp_path, target, expected, own
+):
+    """tf2onnx keeps transpositions around such slopes, and around no others."""
+    prelu = layers.PReLU if own else keras.layers.PReLU
+    model = keras.Sequential(
+        [
+            keras.Input((8, 7, 3)),
+            keras.layers.Conv2D(4, 3),
+            prelu(slopes(), shared_axes=None, name="every"),
+            keras.layers.Conv2D(4, 3),
+            prelu(slopes(), shared_axes=[1], name="columns"),
+            keras.layers.MaxPooling2D(),
+            prelu(slopes(), shared_axes=[1, 2], name="channels"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+    model.save(tmp_path / "a.keras")
+
+    result = run(tmp_path / "a.keras", target)
+
+    names = ("every", "columns", "channels")
+    assert _operations(result) == {name: [expected] for name in names}
+    assert result["differences"]["maximum"] < 1e-5
+
+
 @needs("onnx")
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_onnx_has_plain_operations_on_request(run, saved, precision):
