@@ -183,6 +183,38 @@ def test_a_conversion_is_seen_as_one_rectifier(tmp_path):
     assert [layer.units for layer in diagnosis.layers] == [4, 4, 5, 4, 6]
 
 
+@pytest.mark.parametrize("to", ["prelu", "leaky_relu"])
+def test_weights_prove_the_same_of_it(tmp_path, to):
+    """`estimate` reads its slopes and its bound, in a file and in memory."""
+    slope = {"prelu": "alpha", "leaky_relu": "negative_slope"}[to]
+    _, target = _converted(tmp_path, to, **{slope: 0.25})
+    keras_rectifiers.convert_file(
+        tmp_path / "a.keras", tmp_path / "ours.keras", to, **{slope: 0.25}
+    )
+
+    given = {"input_range": (-3, 3)}
+    expected = keras_rectifiers.estimate(tmp_path / "ours.keras", **given)
+    of_file = keras_rectifiers.estimate(target, **given)
+    of_model = keras_rectifiers.estimate(keras_rectifiers.load_model(target), **given)
+
+    assert str(of_file) == str(expected)
+    assert str(of_model) == str(expected)
+
+
+def test_its_slope_is_annealed():
+    """A Leaky ReLU under a bound is annealed to the ReLU with that bound."""
+    model = _model()
+    leaky = keras_rectifiers.convert(
+        model, "leaky_relu", portable=True, negative_slope=0.25
+    )
+    schedule = keras_rectifiers.callbacks.AnnealSlope(peak=0.25, epochs=2)
+
+    leaky.fit(_inputs(), np.ones((8, 3)), epochs=2, verbose=0, callbacks=[schedule])
+
+    assert [each.sloped.negative_slope for each in rectifiers.find(leaky)] == [0.0] * 5
+    assert len(keras_rectifiers.fold(leaky).sites) == 5
+
+
 def test_a_mask_goes_on():
     """What reads the mask behind the rectifier gives the same."""
     inputs = keras.Input((6,), dtype="int32")
