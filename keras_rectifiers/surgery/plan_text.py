@@ -122,8 +122,9 @@ def replacement_text(replacement: Replacement) -> str:
         start = np.asarray(weight.value)
         shown = f"{start:g}" if start.ndim == 0 else _some(config, start)
         told.append(f"{weight.name}={shown}")
-    if config.get("max_value") is not None:
-        told.append(f"max_value={config['max_value']:g}")
+    cap = config.get("max_value") if replacement.cap is None else replacement.cap
+    if cap is not None:
+        told.append(f"max_value={cap:g}")
     if config.get("trainable") is False:
         told.append("fixed")
     stock = "keras." if replacement.module.startswith("keras.") else ""

@@ -7,7 +7,7 @@ import pytest
 
 from keras_rectifiers.errors import PlanMismatchError
 from keras_rectifiers.graph import capped
-from keras_rectifiers.surgery.plan import replacement_text
+from keras_rectifiers.surgery.plan_text import replacement_text
 from keras_rectifiers.surgery.selection import Selection
 from tests.surgery.documents import ACTIVATIONS
 from tests.surgery.documents import NN_OPS
