@@ -53,7 +53,7 @@ def _converted(task: Task) -> Any:
     import openvino
 
     if keras.backend.backend() == formats.TORCH:
-        return openvino.convert_model(torch_program.traced(task))
+        return openvino.convert_model(_without_negation(torch_program.traced(task)))
     if task.through_onnx:
         path = task.workspace / "exported.onnx"
         onnx.write_exported(task, path)
@@ -61,3 +61,19 @@ def _converted(task: Task) -> Any:
     folder = task.workspace / "saved_model"
     saved_model.write_to(task, folder)
     return openvino.convert_model(folder)
+
+
+def _without_negation(program: Any) -> Any:
+    """The same program of torch with a product with -1 for each negation.
+
+    OpenVINO reads a negation as a product with a whole number that is converted, and
+    does not see that a PReLU consists of such negations.
+    """
+    import torch
+
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if node.target is torch.ops.aten.neg.default and value.is_floating_point():
+            node.target = torch.ops.aten.mul.Tensor
+            node.args = (node.args[0], -1.0)
+    return program
