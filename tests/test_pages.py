@@ -1,0 +1,87 @@
+"""The tutorials and the how-to pages, followed from their first line to their last."""
+
+import re
+import runpy
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import keras
+import pytest
+import yaml
+
+from tests.pages import Reader
+
+_ROOT = Path(__file__).resolve().parents[1]
+_DOCS = _ROOT / "docs"
+_PAGES = sorted([*_DOCS.glob("tutorials/*.md"), *_DOCS.glob("how-to/*.md")])
+_SETTINGS = (_ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with what `keras-rectifiers demo` leaves behind, under short names."""
+    demo = resources.files("keras_rectifiers.demo")
+    shutil.copy(str(demo / "dying_digits.keras"), tmp_path / "model.keras")
+    shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    return tmp_path
+
+
+def _as_teachable_machine(path):
+    """A model in a model, as Keras 2 saves it."""
+    from tests.legacy import corpus
+    from tests.legacy import corpus_models  # noqa: F401 (it registers its cases)
+
+    model, _ = corpus.built("nested_sequential")
+    model.save(path, save_format="h5")
+
+
+@pytest.mark.parametrize(
+    "path", _PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_a_page_can_be_followed(folder, path):
+    """Each block runs, and prints what the page shows."""
+    if path.stem == "teachable-machine":
+        _as_teachable_machine(folder / "keras_model.h5")
+
+    Reader(path.name).follow(path.read_text(encoding="utf-8"))
+
+
+def _named(nav):
+    """The pages of a part of the navigation, in order."""
+    if isinstance(nav, str):
+        return [nav]
+    parts = nav.values() if isinstance(nav, dict) else nav
+    return [page for part in parts for page in _named(part)]
+
+
+def test_the_navigation_has_every_page_once():
+    """Each file in docs/ and each page that is made while the site is built."""
+    nav = yaml.safe_load(_SETTINGS[_SETTINGS.index("\nnav:") :])["nav"]
+    hooks = (_DOCS / "site_hooks.py").read_text(encoding="utf-8")
+    made = re.findall(r'^    "[^"]+": "([^"]+)",$', hooks, re.MULTILINE)
+    modules = re.findall(
+        r"^## `keras_rectifiers(?:\.(\w+))?`$",
+        (_DOCS / "api.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    reference = [f"reference/{module or 'functions'}.md" for module in modules]
+    files = [str(path.relative_to(_DOCS)) for path in _DOCS.rglob("*.md")]
+
+    assert sorted(_named(nav)) == sorted([*files, *made, *reference])
+
+
+def test_the_reference_has_every_public_name():
+    """Each name of docs/api.md has an entry on the page of its module."""
+    pytest.importorskip("mkdocs")
+    hooks = runpy.run_path(str(_DOCS / "site_hooks.py"))
+    text = (_DOCS / "api.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+    entries = re.findall(
+        r"^::: .*\.(\w+)$", "".join(hooks["reference"]().values()), re.MULTILINE
+    )
+
+    assert sorted(entries) == sorted(names)
