@@ -18,6 +18,7 @@ import shutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 from click.testing import CliRunner
 
 from keras_rectifiers.cli.main import main
@@ -43,11 +44,15 @@ class Reader:
 
     def follow(self, text):
         """Run each block of the page, and compare what it shows."""
-        for block in _BLOCK.finditer(text):
-            if not block["skip"]:
+        try:
+            for block in _BLOCK.finditer(text):
                 follow = getattr(self, f"_{block['kind']}", None)
-                if follow:
+                if follow and not block["skip"]:
                     follow(block["text"], block["title"])
+        finally:
+            for value in self.names.values():
+                if isinstance(value, np.lib.npyio.NpzFile):
+                    value.close()
 
     def _python(self, text, title):
         if title:
