@@ -1,5 +1,7 @@
 """The tutorials and the how-to pages, followed from their first line to their last."""
 
+import ast
+import json
 import re
 import runpy
 import shutil
@@ -47,6 +49,34 @@ def test_a_page_can_be_followed(folder, path):
         _as_teachable_machine(folder / "keras_model.h5")
 
     Reader(path.name).follow(path.read_text(encoding="utf-8"))
+
+
+def _last_value(code, name, names):
+    """Run a cell, and give the value of the expression in its last line, if any."""
+    tree = ast.parse(code, name)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec"), names)
+    return last and eval(compile(ast.Expression(last.value), name, "eval"), names)
+
+
+@pytest.mark.parametrize("name", ["first_look", "rescue"])
+def test_a_notebook_runs_and_shows_what_it_shows(folder, name):
+    """Each cell runs, and its value begins as the one that is kept in the file."""
+    path = _ROOT / "examples" / f"{name}.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    names = {}
+    compared = 0
+
+    for cell in (cell for cell in cells if cell["cell_type"] == "code"):
+        value = _last_value("".join(cell["source"]), f"{name}.ipynb", names)
+        for output in cell["outputs"]:
+            if output["output_type"] == "execute_result":
+                kept = "".join(output["data"]["text/plain"]).split()[:3]
+                assert repr(value).split()[:3] == kept
+                compared += 1
+
+    assert compared >= 3
+    assert path.stat().st_size < 50_000
 
 
 def _named(nav):
