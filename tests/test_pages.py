@@ -16,7 +16,12 @@ from tests.pages import Reader
 
 _ROOT = Path(__file__).resolve().parents[1]
 _DOCS = _ROOT / "docs"
-_PAGES = sorted([*_DOCS.glob("tutorials/*.md"), *_DOCS.glob("how-to/*.md")])
+_PAGES = [
+    *sorted([*_DOCS.glob("tutorials/*.md"), *_DOCS.glob("how-to/*.md")]),
+    _DOCS / "finetune.md",
+    _DOCS / "upgrade.md",
+    _ROOT / "CONTRIBUTING.md",
+]
 _SETTINGS = (_ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
