@@ -5,14 +5,17 @@ docs/api.md, so that nothing is written twice. Nothing here imports the package:
 reference is read from its source.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File
-from mkdocs.structure.files import Files
-from mkdocs.structure.pages import Page
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 _ROOT = Path(__file__).resolve().parents[1]
 #: Files outside docs/ that are pages of the site.
@@ -30,6 +33,8 @@ _FUNCTIONS = "functions"
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that have no file in docs/."""
+    from mkdocs.structure.files import File  # noqa: PLC0415 (tests need no builder)
+
     for source, target in _OUTSIDE.items():
         text = (_ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, target, content=_moved(text)))
@@ -55,7 +60,6 @@ def reference() -> dict[str, str]:
     for module, section in _sections(text):
         name = module.removeprefix("keras_rectifiers").lstrip(".")
         entries = [f"::: {module}.{each}" for each in _NAME.findall(section)]
-        # A page about itself: the heading of api.md, without its table.
         parts = [f"# {module if name else 'Functions'}", *entries]
         pages[f"reference/{name or _FUNCTIONS}.md"] = "\n\n".join(parts) + "\n"
     return pages
