@@ -22,6 +22,8 @@ _PAGES = [
     _DOCS / "upgrade.md",
     _ROOT / "CONTRIBUTING.md",
 ]
+#: What takes a quarter of a minute; most of it is tested elsewhere, too.
+_SLOW = ("tutorials/study", "how-to/class-weights", "how-to/litert")
 _SETTINGS = (_ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
@@ -45,8 +47,18 @@ def _as_teachable_machine(path):
     model.save(path, save_format="h5")
 
 
+def _name(path):
+    return f"{path.parent.name}/{path.stem}"
+
+
 @pytest.mark.parametrize(
-    "path", _PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}"
+    "path",
+    [
+        pytest.param(
+            path, id=_name(path), marks=[pytest.mark.slow] * (_name(path) in _SLOW)
+        )
+        for path in _PAGES
+    ],
 )
 def test_a_page_can_be_followed(folder, path):
     """Each block runs, and prints what the page shows."""

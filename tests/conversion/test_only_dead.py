@@ -166,7 +166,7 @@ def _prelu(model, path):
     return layer if hasattr(layer, "alpha") else layer.activation
 
 
-@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("trainable", some_by_default([True, False], [True]))
 @pytest.mark.parametrize("make", MODELS)
 def test_a_living_unit_is_what_it_was(make, trainable):
     """Dead units alone get the slope; every other activation is bit for bit equal."""
@@ -200,7 +200,7 @@ def test_with_slope_0_the_model_is_what_it_was(make):
     )
 
 
-@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("trainable", some_by_default([True, False], [True]))
 @pytest.mark.parametrize("make", [_fused, _bare, _channels_first])
 def test_training_leaves_living_slopes_at_0(make, trainable, tmp_path):
     """Also under weight decay, momentum and regularisation, and after a save."""
