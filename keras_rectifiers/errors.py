@@ -34,28 +34,57 @@ class ArchiveError(RectifierError):
     """A file is missing, damaged, foreign, or cannot be written."""
 
 
-class HiddenLayersError(ArchiveError):
-    """A class whose Python code makes a model's layers is not known here.
-
-    Args:
-        message: The sentence.
-        document: The config of the model.
-
-    Attributes:
-        document: The config of the model.
-    """
-
-    def __init__(self, message: str, document: Mapping[str, Any]) -> None:
-        super().__init__(message)
-        self.document = document
-
-
 class UnsupportedModelError(RectifierError):
     """A model, or one layer of it, cannot be converted without losing something."""
 
 
 class UnknownClassError(UnsupportedModelError):
-    """A model names a class that nobody registered here."""
+    """A model names a class or a function that is not known here.
+
+    Args:
+        fact: The rule and what was received, in whole sentences.
+        name: The name of the class or the function, as the file has it.
+        remedy: What to do about it; empty for what helps with every class.
+
+    Attributes:
+        fact: The same.
+        name: The same.
+    """
+
+    def __init__(self, fact: str, name: str, remedy: str = "") -> None:
+        super().__init__(f"{fact} {remedy or _handed_over(name)}")
+        self.fact = fact
+        self.name = name
+
+
+class HiddenLayersError(ArchiveError):
+    """A class whose Python code makes a model's layers is not known here.
+
+    Args:
+        fact: The rule and what was received, in whole sentences.
+        name: The name of the class.
+        document: The config of the model.
+
+    Attributes:
+        fact: The same.
+        name: The same.
+        document: The same.
+    """
+
+    def __init__(self, fact: str, name: str, document: Mapping[str, Any]) -> None:
+        super().__init__(f"{fact} {_handed_over(name)}")
+        self.fact = fact
+        self.name = name
+        self.document = document
+
+
+def _handed_over(name: str) -> str:
+    """How a class or a function becomes known."""
+    short = name.rpartition(">")[2]
+    return (
+        f"Pass custom_objects={{{name!r}: {short}}}, or import the module that "
+        "registers it; on the command line, use --import MODULE."
+    )
 
 
 class SelectionError(RectifierError):

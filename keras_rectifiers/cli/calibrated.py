@@ -11,6 +11,7 @@ import click
 from keras_rectifiers.cli.options import Decorated
 from keras_rectifiers.cli.options import Finite
 from keras_rectifiers.cli.options import scale_option
+from keras_rectifiers.cli.own_code import OwnCode
 
 
 def calibration_options(function: Decorated) -> Decorated:
@@ -77,7 +78,7 @@ def calibrated(
     budget: float | None,
     scale: float | None,
     force: bool,
-    imports: tuple[str, ...],
+    code: OwnCode,
     weights: Path | None,
     input_shape: tuple[int | None, ...] | None,
     **choice: Any,
@@ -91,7 +92,7 @@ def calibrated(
         budget: The most that the model may move; None for the default.
         scale: Factor for the inputs; None for 1.
         force: Whether an existing target may be replaced.
-        imports: Modules that register the model's own classes.
+        code: The user's own code.
         weights: File of the weights, for an architecture.
         input_shape: The shape that a Sequential takes which does not state it.
         choice: `to` and the selection, as `calibrate` takes them.
@@ -101,13 +102,13 @@ def calibrated(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.files.writing import check_model_target
 
     if target is not None:
         check_model_target(source, target, overwrite=force)
     if weights is None:
-        check_model_file(source, input_shape, import_modules(imports))
+        check_model_file(source, input_shape, own_objects(code))
     prepare_backend()
     from keras_rectifiers.calibration.choosing import MAX_CHANGE
     from keras_rectifiers.calibration.choosing import SAMPLES
@@ -116,7 +117,7 @@ def calibrated(
     from keras_rectifiers.files import data as data_sets
     from keras_rectifiers.surgery.loading import save
 
-    model = load_model(source, imports, weights, input_shape)
+    model = load_model(source, code, weights, input_shape)
     data = data_sets.load(spec, model, scale=scale or 1.0, limit=SAMPLES)
     found = calibrate(
         model,

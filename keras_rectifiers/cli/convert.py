@@ -12,8 +12,8 @@ from keras_rectifiers.cli.calibrated import calibrated
 from keras_rectifiers.cli.calibrated import calibration_options
 from keras_rectifiers.cli.calibrated import check_options
 from keras_rectifiers.cli.options import TARGETS
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import force_option
-from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
@@ -23,6 +23,7 @@ from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import slopes
 from keras_rectifiers.cli.options import weights_option
+from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 
 
@@ -72,7 +73,7 @@ from keras_rectifiers.repairs import OPTIMIZER_STATE
 @weights_option
 @input_shape_option
 @force_option
-@import_option
+@code_options
 @json_option
 @click.pass_context
 def command(
@@ -98,7 +99,7 @@ def command(
     weights: Path | None,
     input_shape: tuple[int | None, ...] | None,
     force: bool,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """Replace the ReLUs of SRC and write the result to DST.
@@ -115,7 +116,7 @@ def command(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import custom_classes
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.conversion.verbs import plan
     from keras_rectifiers.files.writing import check_target
     from keras_rectifiers.files.writing import replacing
@@ -138,7 +139,7 @@ def command(
             "--keep-training-state": keep_training_state,
         },
     )
-    objects = import_modules(imports)
+    objects = own_objects(code)
     ctx.with_resource(custom_classes(objects))
     if as_functional:
         prepare_backend()
@@ -164,7 +165,7 @@ def command(
             budget=budget_change,
             scale=scale,
             force=force,
-            imports=imports,
+            code=code,
             weights=weights,
             input_shape=input_shape,
             **selected,
@@ -182,7 +183,7 @@ def command(
             {**choice, "keep_training_state": keep_training_state},
             force=force,
             verified=verified,
-            imports=imports,
+            code=code,
         )
     kept = verification is None or promise_kept(verification, made, choice)
     kept = kept and (calibration is None or calibration.fits)
@@ -203,7 +204,7 @@ def _convert(
     *,
     force: bool,
     verified: bool,
-    imports: tuple[str, ...],
+    code: OwnCode,
 ) -> tuple[Any, Any]:
     """Convert; with `verified`, put the target in place only if it is right."""
     from keras_rectifiers.conversion.verbs import convert_file
@@ -219,7 +220,7 @@ def _convert(
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.surgery.verify import verify
 
-    original = load_model(source, imports, choice["weights"], choice["input_shape"])
+    original = load_model(source, code, choice["weights"], choice["input_shape"])
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
         trial = Path(folder) / "trial.keras"
         made = convert_file(source, trial, to, **choice)

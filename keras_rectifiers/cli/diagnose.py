@@ -9,12 +9,13 @@ import click
 
 from keras_rectifiers.cli.options import CRITERIA
 from keras_rectifiers.cli.options import Share
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import data_options
 from keras_rectifiers.cli.options import force_option
-from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import limit_option
+from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.screen import say
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
@@ -55,7 +56,7 @@ from keras_rectifiers.errors import UnsupportedModelError
     "if weights, data or units are NaN or infinite.",
 )
 @input_shape_option
-@import_option
+@code_options
 @json_option
 @click.pass_context
 def command(
@@ -71,7 +72,7 @@ def command(
     force: bool,
     fail_above: float | None,
     input_shape: tuple[int | None, ...] | None,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """Run DATA through MODEL and tell which units of its rectifiers are dead.
@@ -81,9 +82,9 @@ def command(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
 
-    check_model_file(model, input_shape, import_modules(imports))
+    check_model_file(model, input_shape, own_objects(code))
     if report is not None:
         _check_report(report, force=force)
     prepare_backend()
@@ -92,7 +93,7 @@ def command(
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.diagnosis.causes.explain import explain
 
-    loaded = load_model(model, imports, input_shape=input_shape)
+    loaded = load_model(model, code, input_shape=input_shape)
     found = _diagnosed(loaded, spec, scale, batch_size, limit, criterion)
     explanation = explain(found) if explained or report is not None else None
     if report is not None:

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import click
 
-from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.own_code import OwnCode
 
 
 @click.command("diff", short_help="Say what differs between two saved models.")
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
-@import_option
+@code_options
 @json_option
 @click.pass_context
-def command(
-    ctx: click.Context, a: Path, b: Path, imports: tuple[str, ...], as_json: bool
-) -> None:
+def command(ctx: click.Context, a: Path, b: Path, code: OwnCode, as_json: bool) -> None:
     """Compare A and B: rectifiers, slopes, weights, config and compile state.
 
     Both may be saved models of any form and age. Weights are equal where their bytes
@@ -26,13 +25,14 @@ def command(
     file is loaded. The exit code is 1 where they differ.
     """
     from keras_rectifiers.cli.models import custom_classes
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion.diff import diff
 
-    ctx.with_resource(custom_classes(import_modules(imports)))
-    found = diff(a, b)
+    objects = own_objects(code)
+    ctx.with_resource(custom_classes(objects))
+    found = diff(a, b, custom_objects=objects)
     if as_json:
         show_json(found.to_dict())
     else:

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import compared_data_options
-from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_range_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.options import weights_option
+from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.exporting.formats import FORMATS
 from keras_rectifiers.exporting.targets import TARGETS
 
@@ -99,7 +100,7 @@ from keras_rectifiers.exporting.targets import TARGETS
 )
 @weights_option
 @input_shape_option
-@import_option
+@code_options
 @json_option
 @click.pass_context
 def command(
@@ -124,7 +125,7 @@ def command(
     force: bool,
     weights: Path | None,
     input_shape: tuple[int | None, ...] | None,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """Write MODEL to TARGET for another runtime, run it there, and compare.
@@ -137,11 +138,11 @@ def command(
     """
     from keras_rectifiers.cli.backend import choose_backend
     from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.errors import ExportVerificationError
     from keras_rectifiers.exporting.export import export
 
-    objects = import_modules(imports)
+    objects = own_objects(code)
     if weights is None and model.exists():
         check_model_file(model, input_shape, objects)
     choose_backend()

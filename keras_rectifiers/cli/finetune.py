@@ -9,15 +9,16 @@ import click
 
 from keras_rectifiers.cli.options import TARGETS
 from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import data_options
 from keras_rectifiers.cli.options import force_option
-from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import slopes
+from keras_rectifiers.cli.own_code import OwnCode
 
 
 @click.command("finetune", short_help="Bring dead units back, training on your data.")
@@ -132,7 +133,7 @@ from keras_rectifiers.cli.options import slopes
 )
 @force_option
 @input_shape_option
-@import_option
+@code_options
 @json_option
 @click.pass_context
 def command(
@@ -166,7 +167,7 @@ def command(
     resume: Path | None,
     force: bool,
     input_shape: tuple[int | None, ...] | None,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """Bring the dead units of MODEL back: diagnose, treat, train on DATA, compare.
@@ -179,7 +180,7 @@ def command(
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.files.writing import check_model_target
 
     choice = {
@@ -192,7 +193,7 @@ def command(
             f"--treatment {treatment} converts nothing by choice: leave --to, slopes "
             "and selection out."
         )
-    check_model_file(model, input_shape, import_modules(imports))
+    check_model_file(model, input_shape, own_objects(code))
     check_model_target(model, target, overwrite=force)
     prepare_backend()
     from keras_rectifiers.cli.models import load_model
@@ -205,7 +206,7 @@ def command(
     from keras_rectifiers.surgery.loading import save
 
     _check_loss(loss)
-    loaded = load_model(model, imports, input_shape=input_shape)
+    loaded = load_model(model, code, input_shape=input_shape)
     own_loss = has_own_loss(loaded)
     if loss is None and getattr(loaded, "loss", None) is None and not own_loss:
         raise RectifierError(

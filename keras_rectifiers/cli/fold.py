@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from keras_rectifiers.cli.options import Finite
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import compared_data_options
 from keras_rectifiers.cli.options import force_option
-from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_range_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import path_options
 from keras_rectifiers.cli.options import portable_option
 from keras_rectifiers.cli.options import weights_option
+from keras_rectifiers.cli.own_code import OwnCode
 
 _BATCH = 32
 
@@ -43,7 +44,7 @@ _BATCH = 32
 @keep_state_option
 @weights_option
 @force_option
-@import_option
+@code_options
 @json_option
 def command(
     source: Path,
@@ -58,7 +59,7 @@ def command(
     keep_training_state: bool,
     weights: Path | None,
     force: bool,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """Write SRC to DST with plain ReLUs where slopes are 0.
@@ -69,14 +70,14 @@ def command(
     changed; it is loaded by --data only.
     """
     from keras_rectifiers.cli.models import custom_classes
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.folding.fold import fold_file
 
-    objects = import_modules(imports)
+    objects = own_objects(code)
     click.get_current_context().with_resource(custom_classes(objects))
-    data = None if spec is None else _data(source, spec, scale, weights, imports)
+    data = None if spec is None else _data(source, spec, scale, weights, code)
     result = fold_file(
         source,
         target,
@@ -102,7 +103,7 @@ def _data(
     spec: str,
     scale: float,
     weights: Path | None,
-    imports: tuple[str, ...],
+    code: OwnCode,
 ) -> Any:
     """Batches of inputs that fit the model."""
     from keras_rectifiers.cli.backend import prepare_backend
@@ -111,7 +112,7 @@ def _data(
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.files import data as data_sets
 
-    model = load_model(source, imports, weights)
+    model = load_model(source, code, weights)
     data = data_sets.load(spec, model, scale=scale, limit=None, labels=False)
     if data.is_stream:
         return data.x

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from keras_rectifiers.cli.options import import_option
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import input_range_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import weights_option
+from keras_rectifiers.cli.own_code import OwnCode
 
 
 @click.command("inspect", short_help="List the rectifiers of a saved model.")
@@ -32,7 +33,7 @@ from keras_rectifiers.cli.options import weights_option
 )
 @weights_option
 @input_shape_option
-@import_option
+@code_options
 @json_option
 def command(
     model: Path,
@@ -44,7 +45,7 @@ def command(
     input_range: tuple[float, float] | None,
     weights: Path | None,
     input_shape: tuple[int | None, ...] | None,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """List the rectifiers of MODEL, their roles, and what `convert` would do.
@@ -59,7 +60,7 @@ def command(
     x * (x > 0). A Functional model m of such a class can be converted as
     keras.Model(m.inputs, m.outputs).
     """
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion.verbs import plan
@@ -70,7 +71,7 @@ def command(
     given: dict[str, Any] = {
         "weights": weights,
         "input_shape": input_shape,
-        "custom_objects": import_modules(imports),
+        "custom_objects": own_objects(code),
     }
     found = plan(model, "prelu", **given, **choice)
     parts: list[Any] = [found]

@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from keras_rectifiers._version import __version__
+from keras_rectifiers.cli.options import CUSTOM_OBJECT
 from keras_rectifiers.cli.options import IMPORT
 from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.errors import RectifierError
@@ -101,7 +102,8 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except (HiddenLayersError, UnknownClassError) as error:
-            raise Failure(f"{error} {_with_import(ctx.meta[_GIVEN])}") from None
+            hint = _with_code(ctx.meta[_GIVEN], error.name)
+            raise Failure(f"{error.fact} {hint}") from None
         except RectifierError as error:
             raise Failure(str(error)) from None
         except (KeyboardInterrupt, click.Abort):
@@ -116,10 +118,20 @@ class Commands(click.Group):
             ) from None
 
 
-def _with_import(given: Sequence[str]) -> str:
-    """What to run where code is not known: the same command, with its module."""
-    if any(each.split("=", maxsplit=1)[0] == IMPORT for each in given):
-        return f"The modules that were given with {IMPORT} do not have it."
+def _with_code(given: Sequence[str], name: str) -> str:
+    """What to run where code is not known: the same command, with that code.
+
+    Args:
+        given: The words of the command line.
+        name: What the file calls the class or function.
+    """
+    if any(each.split("=", maxsplit=1)[0] in (IMPORT, CUSTOM_OBJECT) for each in given):
+        short = name.rpartition(">")[2]
+        return (
+            f"The modules that were given have nothing of this name, or two different "
+            f"objects. Name it: {CUSTOM_OBJECT} "
+            f"{shlex.quote(f'{name}=MODULE:{short}')}"
+        )
     return f"Run: keras-rectifiers {shlex.join(given)} {IMPORT} MODULE"
 
 

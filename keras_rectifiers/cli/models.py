@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
+
+_NONE = OwnCode()
 
 
 def check_model_file(
@@ -23,7 +25,7 @@ def check_model_file(
     Args:
         path: A saved model.
         input_shape: As for `load_model`.
-        custom_objects: What the modules of `--import` have.
+        custom_objects: What the user's code has.
 
     Raises:
         ArchiveError: Nothing is there, or no model, or one without its weights.
@@ -45,25 +47,28 @@ def check_model_file(
             )
 
 
-def import_modules(names: Sequence[str]) -> dict[str, Any]:
-    """Import the modules of `--import`, so that they register their classes.
+def own_objects(code: OwnCode) -> dict[str, Any]:
+    """What the user's code has, as custom objects; its modules are imported for it.
 
     Args:
-        names: The modules: names, or paths of `.py` files.
+        code: What `--import` and `--custom-object` name.
 
     Returns:
-        What they define and register, as custom objects.
+        What the modules of `--import` define and register, by its names, and what
+        `--custom-object` names, which comes first.
 
     Raises:
-        UnsupportedModelError: A module cannot be imported.
+        UnsupportedModelError: A module cannot be imported, or has no such object.
     """
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.modules import imported
+    from keras_rectifiers.cli.modules import object_of
     from keras_rectifiers.conversion.given_functions import objects_of
 
-    if names:
+    if code:
         prepare_backend()  # a module that registers something imports Keras
-    return objects_of([imported(name) for name in names])
+    found = objects_of([imported(name) for name in code.modules])
+    return {**found, **{each.name: object_of(each) for each in code.objects}}
 
 
 @contextlib.contextmanager
@@ -71,7 +76,7 @@ def custom_classes(custom_objects: Mapping[str, Any]) -> Iterator[None]:
     """Inside the block, custom layers that hold layers are built, if a file has any.
 
     Args:
-        custom_objects: What the modules of `--import` have; where there are none, no
+        custom_objects: What the user's code has; where there are none, no
             class is known.
     """
     from keras_rectifiers.legacy.weights import nested
@@ -88,7 +93,7 @@ def custom_classes(custom_objects: Mapping[str, Any]) -> Iterator[None]:
 
 def load_model(
     path: Path,
-    imports: Sequence[str] = (),
+    code: OwnCode = _NONE,
     weights: Path | None = None,
     input_shape: tuple[int | None, ...] | None = None,
 ) -> Any:
@@ -96,7 +101,7 @@ def load_model(
 
     Args:
         path: A saved model, as `upgrade` takes it.
-        imports: Modules that register the model's own classes.
+        code: The user's own code.
         weights: File of the weights, for an architecture.
         input_shape: The shape that a Sequential takes which does not state it.
 
@@ -106,7 +111,7 @@ def load_model(
     """
     from keras_rectifiers.conversion import verbs
 
-    objects = import_modules(imports)
+    objects = own_objects(code)
     try:
         return verbs.load_model(
             path, weights=weights, input_shape=input_shape, custom_objects=objects

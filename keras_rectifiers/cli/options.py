@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any
 
 import click
 
+from keras_rectifiers.cli.own_code import CustomObject
+from keras_rectifiers.cli.own_code import OwnCode
+
 #: Roles of a rectifier that can be selected.
 ROLES = ("hidden", "gate", "output", "guard", "recurrent", "custom")
 #: Kinds of rectifier that can be replaced.
 KINDS = ("relu", "leaky_relu", "prelu")
 #: What a rectifier can be replaced by.
 TARGETS = ("leaky_relu", "prelu")
-#: The option that names modules with the user's code.
+#: The options that name the user's code: modules, and single objects of them.
 IMPORT = "--import"
+CUSTOM_OBJECT = "--custom-object"
 #: Definitions of a dead unit, the default first.
 CRITERIA = ("never_positive", "redo", "sagemaker", "autotrainer", "apoz")
 
@@ -125,16 +130,33 @@ def keep_state_option(function: Decorated) -> Decorated:
     )(function)
 
 
-def import_option(function: Decorated) -> Decorated:
-    """`--import`."""
+def code_options(function: Decorated) -> Decorated:
+    """`--import`, `--custom-object`, which the command gets as one `code`."""
+
+    @functools.wraps(function)
+    def command(
+        *args: Any, modules: tuple[str, ...], objects: tuple[Any, ...], **kwargs: Any
+    ) -> Any:
+        return function(*args, code=OwnCode(modules, objects), **kwargs)
+
+    command = click.option(
+        CUSTOM_OBJECT,
+        "objects",
+        multiple=True,
+        type=CustomObject(),
+        metavar="NAME=MODULE:CLASS",
+        help="Class or function for a name in the file, where --import does not find "
+        "it by that name. Repeatable.",
+    )(command)
     return click.option(
         IMPORT,
-        "imports",
+        "modules",
         multiple=True,
         metavar="MODULE",
         help="Python module, or .py file, to import first: it has the model's own "
-        "classes, losses and metrics, or functions for its lambdas. Repeatable.",
-    )(function)
+        "classes, losses and metrics, registered or not, or functions for its "
+        "lambdas. Repeatable.",
+    )(command)
 
 
 def path_options(verb: str) -> Decorated:

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import force_option
-from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
+from keras_rectifiers.cli.own_code import OwnCode
 
 
 @click.command("revert", short_help="Undo the conversion of a saved model.")
@@ -25,7 +26,7 @@ from keras_rectifiers.cli.options import keep_state_option
 )
 @keep_state_option
 @force_option
-@import_option
+@code_options
 @json_option
 def command(
     source: Path,
@@ -33,7 +34,7 @@ def command(
     manifest: Path | None,
     keep_training_state: bool,
     force: bool,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """Undo the last conversion of CONVERTED and write the result to OUT.
@@ -45,7 +46,7 @@ def command(
     module.
     """
     from keras_rectifiers.cli.models import custom_classes
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion import kept_plans
@@ -53,16 +54,16 @@ def command(
     from keras_rectifiers.conversion.revert import revert_file
 
     plan = None if manifest is None else kept_plans.of_manifest(manifest)
-    if imports and made_by_code(source):
-        result = _loaded(source, target, plan, imports, force=force)
+    if code and made_by_code(source):
+        result = _loaded(source, target, plan, code, force=force)
     else:
-        click.get_current_context().with_resource(
-            custom_classes(import_modules(imports))
-        )
+        objects = own_objects(code)
+        click.get_current_context().with_resource(custom_classes(objects))
         result = revert_file(
             source,
             target,
             plan,
+            custom_objects=objects,
             overwrite=force,
             keep_training_state=keep_training_state,
         )
@@ -73,7 +74,7 @@ def command(
 
 
 def _loaded(
-    source: Path, target: Path, plan: Any, imports: tuple[str, ...], *, force: bool
+    source: Path, target: Path, plan: Any, code: OwnCode, *, force: bool
 ) -> Any:
     """Revert a model that Keras has to open."""
     from keras_rectifiers.cli.backend import prepare_backend
@@ -86,7 +87,7 @@ def _loaded(
     from keras_rectifiers.conversion.revert import revert
     from keras_rectifiers.surgery import loading
 
-    model = load_model(source, imports)
+    model = load_model(source, code)
     new = revert(model, plan)
     loading.save(new, target, overwrite=force)
     return result_of(model, new)

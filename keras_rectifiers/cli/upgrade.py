@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import force_option
-from keras_rectifiers.cli.options import import_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import weights_option
+from keras_rectifiers.cli.own_code import OwnCode
 
 
 @click.command("upgrade", short_help="Write an old saved model as Keras 3 does.")
@@ -31,7 +32,7 @@ from keras_rectifiers.cli.options import weights_option
 )
 @keep_state_option
 @force_option
-@import_option
+@code_options
 @json_option
 @click.pass_context
 def command(
@@ -43,7 +44,7 @@ def command(
     verified: bool,
     keep_training_state: bool,
     force: bool,
-    imports: tuple[str, ...],
+    code: OwnCode,
     as_json: bool,
 ) -> None:
     """Write OLD as NEW.keras, which Keras 3 opens, and convert nothing.
@@ -54,11 +55,11 @@ def command(
     is used exactly once, or nothing is written. OLD is never changed.
     """
     from keras_rectifiers.cli.models import custom_classes
-    from keras_rectifiers.cli.models import import_modules
+    from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
 
-    objects = import_modules(imports)
+    objects = own_objects(code)
     ctx.with_resource(custom_classes(objects))
     options = {
         "weights": weights,

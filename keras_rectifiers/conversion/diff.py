@@ -37,7 +37,9 @@ _LEFT_OUT = ("config", "layers")
 
 
 @with_registered
-def diff(a: Any, b: Any) -> ModelDiff:
+def diff(
+    a: Any, b: Any, *, custom_objects: Mapping[str, Any] | None = None
+) -> ModelDiff:
     """Compare two models; neither is changed, and files are not loaded.
 
     Arrays are equal where their bytes are. Marks by which a config says that places
@@ -47,6 +49,7 @@ def diff(a: Any, b: Any) -> ModelDiff:
         a: A live `keras.Model`, or the path of a saved one of any age. Keras is
             imported for a live one only, which is saved to a temporary file.
         b: The other one.
+        custom_objects: As for `plan`, for old files of models with the user's code.
 
     Returns:
         What differs: print it, ask it for `same`, keep it as JSON.
@@ -65,7 +68,7 @@ def diff(a: Any, b: Any) -> ModelDiff:
         >>> print(keras_rectifiers.diff(model, converted).sites[0].a)
         Dense(activation='relu')
     """
-    with side(a) as one, side(b) as other:
+    with side(a, custom_objects) as one, side(b, custom_objects) as other:
         return _compared(one, other)
 
 

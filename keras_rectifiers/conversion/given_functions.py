@@ -44,20 +44,16 @@ def objects_of(modules: Sequence[ModuleType]) -> dict[str, Any]:
         modules: The modules, imported.
 
     Returns:
-        Custom objects: functions, and public classes, which need not be registered.
-        What is registered as `package>name` is there as `name`, too. A name that means
-        something to Keras is not among them: it stays Keras'.
+        Custom objects: functions and classes, which need not be registered, by the
+        names they have there and of their own. A public name of a module comes before
+        its other classes, and these before those of the modules inside it. Where two
+        different objects have one name, none of them is there. What is registered as
+        `package>name` is there as `name`, too. A name that means something to Keras
+        is not among them: it stays Keras'.
     """
     if not modules:
         return {}
-    found: dict[str, Any] = {}
-    for module in modules:
-        found |= _classes(module)
-        found |= {
-            name: value
-            for name, value in vars(module).items()
-            if callable(value) and not isinstance(value, type)
-        }
+    found = _clear([_own(module) for module in modules])
     for full, value in _registry().items():
         short = full.rpartition(">")[2]
         if not isinstance(value, type):
@@ -68,17 +64,54 @@ def objects_of(modules: Sequence[ModuleType]) -> dict[str, Any]:
     return {name: found[name] for name in found if name not in _KERAS}
 
 
-def _classes(module: ModuleType) -> dict[str, type]:
-    """The public classes of a module, by the names they have there and of their own."""
+def _own(module: ModuleType) -> dict[str, Any]:
+    """Functions and classes of one module, by their names."""
     public = getattr(module, "__all__", None)
+    classes = _classes(module)
     named = {
         name: value
-        for name, value in vars(module).items()
+        for name, value in classes.items()
         if (name in public if public is not None else not name.startswith("_"))
-        and isinstance(value, type)
-        and not _is_known(value)
     }
+    functions = {
+        name: value
+        for name, value in vars(module).items()
+        if callable(value) and not isinstance(value, type)
+    }
+    inside = [
+        {name: each for name, each in _classes(part).items() if _is_of(each, part)}
+        for full, part in list(sys.modules.items())
+        if full.startswith(f"{module.__name__}.") and part is not None
+    ]
+    return {**_clear(inside), **_by_name(classes), **_by_name(named), **functions}
+
+
+def _classes(module: ModuleType) -> dict[str, type]:
+    """The classes in a module that are neither Keras' nor of this package."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and not _is_known(value)
+    }
+
+
+def _by_name(named: Mapping[str, type]) -> dict[str, type]:
+    """Classes by the names given, and by their own."""
     return {**{each.__name__: each for each in named.values()}, **named}
+
+
+def _clear(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All the objects, but those whose name stands for another one elsewhere."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        found = {**part, **found}
+    twice = {n for part in parts for n, value in part.items() if value is not found[n]}
+    return {name: value for name, value in found.items() if name not in twice}
+
+
+def _is_of(cls: type, module: ModuleType) -> bool:
+    """Whether a module defines a class, and does not only import it."""
+    return cls.__module__ == module.__name__
 
 
 def _is_known(cls: type) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import ClassVar
@@ -123,6 +124,7 @@ def revert_file(
     target: StrPath,
     plan: Plan | StrPath | None = None,
     *,
+    custom_objects: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     keep_training_state: bool = False,
 ) -> RevertResult:
@@ -138,6 +140,7 @@ def revert_file(
         plan: The plan that made it, or the file in which `convert --manifest` wrote
             it. Default None: the one that `convert_file` keeps in its files. Keras
             leaves that out when it saves the model again.
+        custom_objects: As for `plan`.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: As for `convert_file`.
 
@@ -161,7 +164,8 @@ def revert_file(
     plan = plan or (kept[-1] if kept else None)
     _check_layers(source, plan)
     as_it_is = Path(target).suffix in MODEL
-    with Options().read(source, as_it_is=as_it_is) as opened:
+    options = Options(custom_objects=custom_objects)
+    with options.read(source, as_it_is=as_it_is) as opened:
         undo = unchanged.undo_of(plan, repr(str(source)), opened.name)
         assert plan is not None  # noqa: S101 - undo_of refuses that
         with wellformed.reading(opened.path, "plan"):  # it may come from a file

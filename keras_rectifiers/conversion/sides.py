@@ -63,11 +63,12 @@ class Side:
 
 
 @contextlib.contextmanager
-def side(model: Any) -> Iterator[Side]:
+def side(model: Any, custom_objects: Mapping[str, Any] | None = None) -> Iterator[Side]:
     """Open one model of a comparison.
 
     Args:
         model: A live `keras.Model`, or the path of a saved one; it is not changed.
+        custom_objects: As for `plan`.
 
     Raises:
         ArchiveError: The file is missing, damaged or foreign.
@@ -75,7 +76,7 @@ def side(model: Any) -> Iterator[Side]:
             one has no form in Keras 3.
     """
     if isinstance(model, str | os.PathLike):
-        with _of_file(Path(model), str(model)) as opened:
+        with _of_file(Path(model), str(model), custom_objects) as opened:
             yield opened
         return
     with tempfile.TemporaryDirectory(prefix="keras-rectifiers-") as folder:
@@ -115,12 +116,14 @@ def _save(model: Any, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _of_file(path: Path, told: str) -> Iterator[Side]:
+def _of_file(
+    path: Path, told: str, custom_objects: Mapping[str, Any] | None = None
+) -> Iterator[Side]:
     if _hides_layers(path):
         with _plain(path, told) as opened:
             yield opened
         return
-    with Options().read(path) as source:
+    with Options(custom_objects=custom_objects).read(path) as source:
         if isinstance(source, archive.Archive):
             with _weights(source.file, path, source.member(members.WEIGHTS)) as found:
                 yield _understood(source, told, *found)

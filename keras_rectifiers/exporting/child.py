@@ -107,8 +107,10 @@ def main(folder: Path) -> None:
         job.run(request, progress)
     except RectifierError as error:
         # A live model is in a temporary file, which nobody knows.
-        message = str(error).replace(request.model, request.shown_as)
-        progress.found(_as_data(type(error).__name__, message))
+        message = getattr(error, "fact", str(error))
+        message = message.replace(request.model, request.shown_as)
+        name = getattr(error, "name", "")
+        progress.found(_as_data(type(error).__name__, message, name))
     except Exception as error:
         logging.getLogger(__name__).exception("The export failed")
         where = (folder / processes.STAGE).read_text(encoding="utf-8")
@@ -122,8 +124,9 @@ def main(folder: Path) -> None:
         )
 
 
-def _as_data(kind: str, message: str) -> dict[str, Any]:
-    return {"error": {"kind": kind, "message": " ".join(message.split())}}
+def _as_data(kind: str, message: str, name: str = "") -> dict[str, Any]:
+    text = " ".join(message.split())
+    return {"error": {"kind": kind, "message": text, "name": name}}
 
 
 if __name__ == "__main__":

@@ -59,8 +59,9 @@ def opened(request: Request) -> Any:
         if not failed:
             raise
         raise UnknownClassError(
-            f"{error} The process that exports imports modules again, and could not "
-            f"import {failed[0]}."
+            f"{error.fact} The process that exports imports modules again, and could "
+            f"not import {failed[0]}.",
+            error.name,
         ) from error
 
 

@@ -117,8 +117,8 @@ def _result(folder: Path) -> dict[str, Any] | None:
 def _raised(error: dict[str, str]) -> Exception:
     """The error that the child raised."""
     kind = getattr(errors, error["kind"], ExportError)
-    if kind is errors.HiddenLayersError:  # it has a document, which stays there
-        kind = errors.UnknownClassError
+    if kind in (errors.HiddenLayersError, errors.UnknownClassError):
+        return errors.UnknownClassError(error["message"], error["name"])
     made: Exception = kind(error["message"])
     return made
 

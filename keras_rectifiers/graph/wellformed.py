@@ -148,9 +148,8 @@ def without_layers(document: Entry, path: Path, *, modern: bool = True) -> Archi
         )
     return HiddenLayersError(
         "The class of a model whose layers are made in Python code must be known. "
-        f"Received: {str(path)!r}, a {class_name!r}, which is not. Import the module "
-        "that has this class, with --import MODULE on the command line, or pass "
-        f"custom_objects={{{class_name!r}: {class_name}}} in Python.",
+        f"Received: {str(path)!r}, a {class_name!r}, which is not.",
+        str(class_name),
         document,
     )
 

@@ -61,10 +61,7 @@ def load(
     try:
         with _names_from_the_start(), _compiled_as_saved():
             objects = dict(custom_objects or {})
-            if compiled:
-                model = keras.saving.load_model(path, objects)
-            else:
-                model = _load(path, told, objects)
+            model = _opened(path, objects) if compiled else _load(path, told, objects)
     except RectifierError:
         raise
     except Exception as error:
@@ -132,7 +129,7 @@ def save(
 
 def _load(path: Path, told: Path, custom_objects: dict[str, Any]) -> Any:
     try:
-        return keras.saving.load_model(path, custom_objects)
+        return _opened(path, custom_objects)
     except (ValueError, TypeError) as error:
         # A loss or a metric may be unknown here; the model itself may be fine.
         model = keras.saving.load_model(path, custom_objects, compile=False)
@@ -146,22 +143,59 @@ def _load(path: Path, told: Path, custom_objects: dict[str, Any]) -> Any:
         return model
 
 
+def _opened(path: Path, custom_objects: dict[str, Any]) -> Any:
+    """Open a file whose classes may be there without the package of their names.
+
+    Args:
+        path: The file.
+        custom_objects: As Keras takes them; `Name` is added as `package>Name`, where
+            the file calls it so.
+    """
+    while True:
+        try:
+            return keras.saving.load_model(path, custom_objects)
+        except (ValueError, TypeError) as error:
+            full = _registered(error)
+            short = full.rpartition(">")[2]
+            if full in custom_objects or short not in custom_objects:
+                raise
+            custom_objects[full] = custom_objects[short]
+
+
 def explained(path: Path, error: Exception) -> Exception:
     """The error of this package for an error of Keras while it opens a file."""
-    texts = [str(each).strip() for each in _chain(error)]
-    unknown = next(filter(None, map(_UNKNOWN_CLASS.search, texts)), None)
-    if unknown is not None:
+    texts = _texts(error)
+    unknown = _unknown(error)
+    if unknown:
         return UnknownClassError(
             "Every class and function of a model must be known to build it. Received: "
-            f"{unknown[1]!r} in {str(path)!r}, which is not. Import the module that "
-            "has it, with --import MODULE on the command line, or hand it over in "
-            "custom_objects= in Python."
+            f"{unknown!r} in {str(path)!r}, which is not.",
+            unknown,
         )
     first = texts[0].splitlines()[0] if texts[0] else type(error).__name__
     return ArchiveError(
         f"Keras must be able to open the file. Received: {str(path)!r}, for which it "
         f"says: {first}"
     )
+
+
+def _unknown(error: Exception) -> str:
+    """The name of the class or function that Keras does not know, or nothing."""
+    found = next(filter(None, map(_UNKNOWN_CLASS.search, _texts(error))), None)
+    return "" if found is None else found[1]
+
+
+def _registered(error: Exception) -> str:
+    """The same, with the package under which it was registered, if it was."""
+    name = _unknown(error)
+    full = re.compile(rf"'registered_name': '([^']+>{re.escape(name)})'")
+    shown = (text.rpartition("Full object config:")[2] for text in _texts(error))
+    found = next(filter(None, map(full.search, shown)), None)
+    return name if found is None else found[1]
+
+
+def _texts(error: Exception) -> list[str]:
+    return [str(each).strip() for each in _chain(error)]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -53,11 +55,12 @@ def _paths(plan):
 
 
 def test_every_command_that_reads_a_model_has_it():
-    """All commands but the demo, which brings its model."""
+    """All commands have both options but the demo, which brings its model."""
     for name in COMMANDS:
         options = {option for each in _command(name).params for option in each.opts}
 
-        assert ("--import" in options) == (name != "demo")
+        for option in ("--import", "--custom-object"):
+            assert (option in options) == (name != "demo")
 
 
 def _command(name):
@@ -220,7 +223,66 @@ def test_a_class_that_the_module_lacks(fails, users, tmp_path_factory):
     error = fails("convert", users / "net.keras", "o.keras", "--import", other)
 
     assert "'Net'" in error
-    assert "given with --import do not have it" in error
+    assert "--import MODULE" not in error
+    assert error.endswith("Name it: --custom-object Net=MODULE:Net")
+
+
+def test_a_class_is_named_where_its_module_calls_it_otherwise(run, fails, users):
+    """--custom-object gives the file's name its class, and --import the rest."""
+    other = users / "users_renamed.py"
+    other.write_text(
+        f"from {user_code.NAME} import Block, Close, distance\n"
+        f"import {user_code.NAME} as users\n\n\n"
+        "class Old(users.Net):\n    pass\n\n\n"
+        "class _Hidden(users.Net):\n    pass\n"
+    )
+    sys.path.insert(0, str(users))
+    command = ("convert", users / "net.keras", "o.keras", "--import", other, "--json")
+
+    for name in ("Old", "_Hidden"):
+        named = ("--custom-object", f"Net={other}:{name}", "--force")
+        result = run(*command, *named)
+
+        assert result.exit_code == 0, result.output
+        assert _paths(json.loads(result.stdout)["plan"]) == SITES["net"]
+        assert name in zipfile.ZipFile("o.keras").read("config.json").decode()
+        Path("o.keras").unlink()
+    assert "'Net'" in fails(*command)
+
+
+def test_a_class_that_was_registered_when_it_was_saved(run, users):
+    """It is found by its name alone, where the module does not register it now."""
+    plain = users / "users_plain.py"
+    registers = '@keras.saving.register_keras_serializable("users")'
+    plain.write_text(user_code.CODE.replace(registers, ""))
+    source = users / "graph.keras"
+
+    result = run(
+        *("convert", source, "out.keras", "--import", plain, "--verify", "--json")
+    )
+
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert _paths(found["plan"]) == SITES["graph"]
+    assert found["verification"]["bit_equal"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("Net", "is not of the form Name=module:Class"),
+        ("Net=users", "is not of the form Name=module:Class"),
+        ("Net=users_nowhere:Net", "module of --custom-object must be importable"),
+        ("Net=json:dump2", "Did you mean 'dump'?"),
+        ("Net=json:__name__", "must be a class or a function"),
+    ],
+)
+def test_an_object_that_is_not_there(fails, users, value, told):
+    """One sentence says what is wrong with it."""
+    error = fails("inspect", users / "net.keras", "--custom-object", value)
+
+    assert told in error
+    assert value.partition("=")[2].partition(":")[0] in error
 
 
 @pytest.mark.parametrize(

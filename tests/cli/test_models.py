@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from keras_rectifiers.cli import models
+from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 
@@ -31,7 +32,7 @@ def test_import_makes_a_class_known(made, tmp_path, monkeypatch):
         "        return 3 * x\n"
     )
 
-    model = models.load_model(made / "unknown.keras", ["tripled_layers"])
+    model = models.load_model(made / "unknown.keras", OwnCode(("tripled_layers",)))
 
     assert "Tripled" in {type(layer).__name__ for layer in model.layers}
     _forget("elsewhere>Tripled")
@@ -50,7 +51,7 @@ def test_a_module_that_fails_is_named(made, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     with pytest.raises(UnsupportedModelError, match=r"no_such_layers.*ModuleNotFound"):
-        models.load_model(made / "model.keras", ["no_such_layers"])
+        models.load_model(made / "model.keras", OwnCode(("no_such_layers",)))
 
 
 @pytest.mark.parametrize("name", ["cut.keras", "text.keras", "data.npz"])

@@ -1,5 +1,8 @@
 """Files whose layers users' classes make, from Python: `custom_objects=`."""
 
+import inspect
+import sys
+import types
 from pathlib import Path
 
 import keras
@@ -239,7 +242,7 @@ def test_what_is_refused(users, objects, tmp_path):
 
 
 def test_objects_of_a_module(users):
-    """Public classes by their names; what Keras has stays Keras'."""
+    """Classes and functions by their names; what Keras has stays Keras'."""
     with user_code.imported(users) as module:
         module._Hidden = type("_Hidden", (), {})
         module.Dense = keras.layers.Dense
@@ -248,4 +251,59 @@ def test_objects_of_a_module(users):
         found = objects_of([module])
 
     assert {"Net", "Alias", "Block", "Close", "users>Graph", "distance"} <= set(found)
-    assert not {"_Hidden", "Dense", "keras_rectifiers>PReLU"} & set(found)
+    assert found["_Hidden"] is module._Hidden
+    assert not {"Dense", "keras_rectifiers>PReLU"} & set(found)
+
+
+def _module(monkeypatch, name, **content):
+    """A module with classes of its own, which Python finds by its name."""
+    made = types.ModuleType(name)
+    for key, value in content.items():
+        value.__module__ = name
+        setattr(made, key, value)
+    monkeypatch.setitem(sys.modules, name, made)
+    return made
+
+
+def test_a_package_brings_the_classes_of_its_modules(monkeypatch):
+    """A class inside is found by its name, unless two of them have it."""
+    inner = type("Inner", (), {})
+    outer, twin = (type("Same", (), {}) for _ in range(2))
+    package = _module(monkeypatch, "users_package", Same=outer)
+    _module(monkeypatch, "users_package.one", Inner=inner, Twice=type("T", (), {}))
+    _module(monkeypatch, "users_package.two", Same=twin, Twice=type("T", (), {}))
+
+    found = objects_of([package])
+
+    assert found["Inner"] is inner
+    assert found["Same"] is outer
+    assert "Twice" not in found
+
+
+def test_a_name_that_two_modules_have_stands_for_neither(monkeypatch):
+    """Which of two different classes is meant is the user's to say."""
+    shared = type("Shared", (), {})
+    one = _module(monkeypatch, "users_one", Block=type("Block", (), {}), Shared=shared)
+    two = _module(monkeypatch, "users_two", Block=type("Block", (), {}), Shared=shared)
+
+    found = objects_of([one, two])
+
+    assert "Block" not in found
+    assert found["Shared"] is shared
+    assert objects_of([two])["Block"] is two.Block
+
+
+def test_every_public_function_that_opens_a_file_takes_custom_objects():
+    """A parameter for a path goes with one for the user's classes."""
+    functions = [getattr(keras_rectifiers, name) for name in keras_rectifiers.__all__]
+    opening = {
+        each.__name__
+        for each in functions
+        if inspect.isfunction(each)
+        and "custom_objects" in inspect.signature(each).parameters
+    }
+
+    assert opening == {
+        *("plan", "convert_file", "upgrade_file", "revert_file", "fold_file"),
+        *("load_model", "verify", "diff", "estimate", "export"),
+    }

@@ -81,7 +81,7 @@ def test_a_lost_twin_leaves_the_result(tmp_path):
 def test_errors_come_back_as_what_they_were():
     """Those that carry more than a sentence become their nearest kin."""
     made = [
-        processes._raised({"kind": kind, "message": "What happened."})
+        processes._raised({"kind": kind, "message": "What happened.", "name": "Net"})
         for kind in ("ExportError", "HiddenLayersError", "NoSuchError")
     ]
 
@@ -90,7 +90,8 @@ def test_errors_come_back_as_what_they_were():
         UnknownClassError,
         ExportError,
     ]
-    assert {str(each) for each in made} == {"What happened."}
+    assert str(made[0]) == made[1].fact == str(made[2]) == "What happened."
+    assert made[1].name == "Net"
 
 
 def test_the_reason_is_the_last_line_that_gives_one():

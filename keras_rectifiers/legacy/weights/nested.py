@@ -90,9 +90,10 @@ def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
             "The weights of a custom layer must be its own variables, or its class be "
             f"known. Received: {listed(arrays)} for {owner.place.path!r}, a "
             f"{class_of(owner)} that holds other layers, and only that class knows "
-            "where Keras 3 stores their weights. Write the class for Keras 3, register "
-            f"it as {class_of(owner)!r}, and import its module first: on the command "
-            "line, with --import MODULE."
+            "where Keras 3 stores their weights.",
+            class_of(owner),
+            f"Write the class for Keras 3, register it as {class_of(owner)!r}, and "
+            "import its module first: on the command line, with --import MODULE.",
         )
     for number, arrays in zip(deep, made, strict=True):
         found[number] = arrays
