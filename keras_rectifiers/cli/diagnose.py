@@ -1,12 +1,17 @@
-"""`keras-rectifiers diagnose`: which units of a model are dead on some data."""
+"""`keras-rectifiers diagnose`: which units of models are dead on some data."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 
 import click
 
+from keras_rectifiers.cli.failures import DEBUG_VARIABLE
+from keras_rectifiers.cli.failures import sentence
 from keras_rectifiers.cli.options import CRITERIA
 from keras_rectifiers.cli.options import Share
 from keras_rectifiers.cli.options import code_options
@@ -20,9 +25,19 @@ from keras_rectifiers.cli.screen import say
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 
+if TYPE_CHECKING:
+    from keras_rectifiers.diagnosis.document import Entry
+    from keras_rectifiers.diagnosis.gate import Gate
+
 
 @click.command("diagnose", short_help="Find the dead units of a model on your data.")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument(
+    "models",
+    metavar="MODEL...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
 @data_options
 @limit_option(
     "Use at most so many samples, evenly spaced (of a data set object: the "
@@ -55,71 +70,167 @@ from keras_rectifiers.errors import UnsupportedModelError
     help="Exit with 1 if more than this share of the units is dead (0.2 or 20%), or "
     "if weights, data or units are NaN or infinite.",
 )
+@click.option(
+    "--fail-layer-above",
+    type=Share(),
+    metavar="SHARE",
+    help="Exit with 1 if more than this share of the units of any one layer is dead, "
+    "or if something is NaN or infinite.",
+)
 @input_shape_option
 @code_options
 @json_option
+@click.option("--units", is_flag=True, help="Add one row for each unit to --json.")
 @click.pass_context
 def command(
     ctx: click.Context,
-    model: Path,
-    spec: str,
-    scale: float,
-    batch_size: int,
-    limit: int | None,
-    criterion: str,
-    report: Path | None,
-    explained: bool,
-    force: bool,
+    /,
+    models: tuple[Path, ...],
     fail_above: float | None,
-    input_shape: tuple[int | None, ...] | None,
-    code: OwnCode,
+    fail_layer_above: float | None,
+    report: Path | None,
+    force: bool,
     as_json: bool,
+    units: bool,
+    **options: Any,
 ) -> None:
-    """Run DATA through MODEL and tell which units of its rectifiers are dead.
+    """Run DATA through each MODEL and tell which units of its rectifiers are dead.
 
     A unit is dead if it is never positive and has no slope below zero: no gradient
     reaches it. If it has a slope it is leaking, and can come back.
+
+    Of several models each has its own report, and the exit code is the highest: 2 if
+    one cannot be diagnosed, else 1 if one is above a threshold.
     """
+    from keras_rectifiers.cli.models import own_objects
+    from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.diagnosis import document
+    from keras_rectifiers.diagnosis.gate import Gate
+
+    asked = _Asked(report=report, force=force, **options)
+    if units and not as_json:
+        raise click.UsageError("--units adds rows to --json: use both.")
+    if report is not None:
+        if len(models) > 1:
+            raise click.UsageError(
+                "--report writes the page of one model. Received: "
+                f"{len(models)} models. Run diagnose for each."
+            )
+        _check_report(report, force=force)
+    own_objects(asked.code)  # what is wrong with it is so for every model
+    gate = Gate(fail_above, fail_layer_above)
+    entries = []
+    for model in models:
+        entry = _entry(ctx, model, asked, gate, keep_errors=as_json or len(models) > 1)
+        entries.append(entry)
+        if not as_json:
+            _show(entry, asked, titled=len(models) > 1)
+    if as_json:
+        show_json(
+            document.document(
+                *(entries, gate),
+                data=asked.spec,
+                criterion=asked.criterion,
+                rows=units,
+            )
+        )
+    elif len(entries) > 1:
+        _show_all(entries)
+    ctx.exit({"error": 2, "failed": 1}.get(document.outcome(entries), 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """The options of the command that every model has in common."""
+
+    spec: str
+    scale: float
+    batch_size: int
+    limit: int | None
+    criterion: str
+    report: Path | None
+    explained: bool
+    force: bool
+    input_shape: tuple[int | None, ...] | None
+    code: OwnCode
+
+
+def _entry(
+    ctx: click.Context, model: Path, asked: _Asked, gate: Gate, *, keep_errors: bool
+) -> Entry:
+    """Diagnose one model; with `keep_errors`, an error does not end the command."""
+    from keras_rectifiers.diagnosis.document import Entry
+
+    try:
+        found, explanation = _diagnosed(model, asked)
+    except Exception as error:
+        if not keep_errors or os.environ.get(DEBUG_VARIABLE):
+            raise
+        told = sentence(error, ctx)
+        say(f"Error: {told}")
+        return Entry.of_error(str(model), told)
+    judgement = gate.judge(found)
+    shown = explanation if asked.explained else None
+    return Entry(str(model), judgement, found, shown)
+
+
+def _diagnosed(path: Path, asked: _Asked) -> tuple[Any, Any]:
+    """Diagnose one model, explain it if that is asked for, and write its report."""
     from keras_rectifiers.cli.backend import prepare_backend
     from keras_rectifiers.cli.models import check_model_file
     from keras_rectifiers.cli.models import own_objects
 
-    check_model_file(model, input_shape, own_objects(code))
-    if report is not None:
-        _check_report(report, force=force)
+    check_model_file(path, asked.input_shape, own_objects(asked.code))
     prepare_backend()
     from keras_rectifiers.cli.models import load_model
-    from keras_rectifiers.cli.screen import show
-    from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.diagnosis.causes.explain import explain
 
-    loaded = load_model(model, code, input_shape=input_shape)
-    found = _diagnosed(loaded, spec, scale, batch_size, limit, criterion)
-    explanation = explain(found) if explained or report is not None else None
-    if report is not None:
-        from keras_rectifiers.report.html import write_report
+    model = load_model(path, asked.code, input_shape=asked.input_shape)
+    found = _run(model, asked)
+    if asked.report is None:
+        return found, explain(found) if asked.explained else None
+    from keras_rectifiers.report.html import write_report
 
-        write_report(found, report, explanation=explanation, overwrite=force)
-    broken = found.not_finite
-    asked = fail_above is not None
-    exceeded = asked and (bool(broken) or found.dead_fraction > fail_above)
-    if as_json:
-        result = found.to_dict()
-        if explained and explanation is not None:
-            result["explanation"] = explanation.to_dict()
-        show_json(result)
-    else:
-        show(found.parts(command_line=True))
-        if explained and explanation is not None:
-            show([explanation])
-        if report is not None:
-            say(f"Report: {report}")
-        if exceeded:
-            what = f"More than {fail_above:.4g} of the units are dead"
-            what = "NaN or infinity was found" if broken else what
-            show([f"{what} (--fail-above)."])
-    if exceeded:
-        ctx.exit(1)
+    explanation = explain(found)
+    write_report(found, asked.report, explanation=explanation, overwrite=asked.force)
+    return found, explanation
+
+
+def _show(entry: Entry, asked: _Asked, *, titled: bool) -> None:
+    """Print what was found of one model, and what the thresholds say."""
+    from keras_rectifiers.cli.screen import show
+
+    if entry.diagnosis is None:
+        return
+    if titled:
+        show([f"== {entry.file}"])
+    show(entry.diagnosis.parts(command_line=True))
+    if entry.explanation is not None:
+        show([entry.explanation])
+    if asked.report is not None:
+        say(f"Report: {asked.report}")
+    word = entry.judgement.outcome.capitalize()
+    show([f"{word}: {reason}" for reason in entry.judgement.reasons])
+    if titled:
+        show([""])
+
+
+def _show_all(entries: list[Entry]) -> None:
+    """Print one line for each of several models."""
+    from keras_rectifiers.cli.screen import show
+    from keras_rectifiers.tables import Table
+
+    rows = [
+        (
+            each.file,
+            "-" if each.diagnosis is None else f"{each.diagnosis.units:,}",
+            "-" if each.diagnosis is None else f"{each.diagnosis.dead_fraction:.1%}",
+            each.judgement.outcome,
+        )
+        for each in entries
+    ]
+    head = ("model", "units", "dead share", "outcome")
+    show([Table.of(head, rows, numbers=("units", "dead share"))])
 
 
 def _check_report(report: Path, *, force: bool) -> None:
@@ -132,20 +243,14 @@ def _check_report(report: Path, *, force: bool) -> None:
         raise RectifierError(str(error)) from error
 
 
-def _diagnosed(
-    model: Any,
-    spec: str,
-    scale: float,
-    batch_size: int,
-    limit: int | None,
-    criterion: str,
-) -> Any:
+def _run(model: Any, asked: _Asked) -> Any:
     """Load the data and diagnose the model on them, under a progress bar."""
     from keras_rectifiers.cli.progress import counted
     from keras_rectifiers.diagnosis.criteria import CRITERIA as KNOWN
     from keras_rectifiers.diagnosis.diagnose import diagnose
     from keras_rectifiers.files import data as data_sets
 
+    criterion, limit, batch_size = asked.criterion, asked.limit, asked.batch_size
     labels = KNOWN[criterion].needs_gradients
     if labels and not model.compiled:
         raise UnsupportedModelError(
@@ -153,7 +258,9 @@ def _diagnosed(
             f"Received: {model.name!r}, which was saved without one. Compile it and "
             "save it again, or choose another --criterion."
         )
-    data = data_sets.load(spec, model, scale=scale, limit=limit, labels=labels)
+    data = data_sets.load(
+        asked.spec, model, scale=asked.scale, limit=limit, labels=labels
+    )
     steps = None if limit is None else -(-limit // batch_size)
     with counted(
         _batches(data, batch_size, labels=labels), _steps(data, batch_size)

@@ -10,19 +10,17 @@ import difflib
 import importlib
 import io
 import os
-import shlex
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from keras_rectifiers._version import __version__
-from keras_rectifiers.cli.options import CUSTOM_OBJECT
-from keras_rectifiers.cli.options import IMPORT
-from keras_rectifiers.errors import HiddenLayersError
-from keras_rectifiers.errors import RectifierError
-from keras_rectifiers.errors import UnknownClassError
+from keras_rectifiers.cli.failures import DEBUG_VARIABLE
+from keras_rectifiers.cli.failures import GIVEN
+from keras_rectifiers.cli.failures import Failure
+from keras_rectifiers.cli.failures import Interruption
+from keras_rectifiers.cli.failures import sentence
 
 #: Command -> the module that defines it, in the order of a first use.
 COMMANDS = {
@@ -38,32 +36,12 @@ COMMANDS = {
     "diff": "keras_rectifiers.cli.diff",
 }
 
-#: Set to anything to see the traceback of an error.
-DEBUG_VARIABLE = "KERAS_RECTIFIERS_DEBUG"
-
-#: Where a context keeps the words of the command line.
-_GIVEN = "keras_rectifiers.given"
-
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding over the threshold that was asked for "
-    "(diagnose --fail-above, convert --verify), a difference (diff, export), or a run "
-    "that did not help (finetune); 2 an error, told in one sentence."
+    "(diagnose --fail-above and --fail-layer-above, convert --verify), a difference "
+    "(diff, export), or a run that did not help (finetune); 2 an error, told in one "
+    "sentence."
 )
-
-
-class Failure(click.ClickException):
-    """An error shown as one line on stderr; the command exits with 2."""
-
-    exit_code = 2
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
-
-
-class Interruption(Failure):
-    """Ctrl-C."""
-
-    exit_code = 130  # 128 + SIGINT, as shells report it
 
 
 class Commands(click.Group):
@@ -86,7 +64,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or name the nearest one in a usage error."""
         name = args[0]
-        ctx.meta[_GIVEN] = list(args)
+        ctx.meta[GIVEN] = list(args)
         if name not in COMMANDS and not name.startswith("-"):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -101,38 +79,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
-        except (HiddenLayersError, UnknownClassError) as error:
-            hint = _with_code(ctx.meta[_GIVEN], error.name)
-            raise Failure(f"{error.fact} {hint}") from None
-        except RectifierError as error:
-            raise Failure(str(error)) from None
         except (KeyboardInterrupt, click.Abort):
             raise Interruption("Interrupted.") from None
-        except OSError as error:
-            name = f": {error.filename!r}" if error.filename else ""
-            raise Failure(f"{error.strerror or error}{name}.") from None
         except Exception as error:  # noqa: BLE001 - no traceback on the screen
-            raise Failure(
-                f"Unexpected {type(error).__name__}: {error} "
-                f"(set {DEBUG_VARIABLE}=1 to see where)"
-            ) from None
-
-
-def _with_code(given: Sequence[str], name: str) -> str:
-    """What to run where code is not known: the same command, with that code.
-
-    Args:
-        given: The words of the command line.
-        name: What the file calls the class or function.
-    """
-    if any(each.split("=", maxsplit=1)[0] in (IMPORT, CUSTOM_OBJECT) for each in given):
-        short = name.rpartition(">")[2]
-        return (
-            f"The modules that were given have nothing of this name, or two different "
-            f"objects. Name it: {CUSTOM_OBJECT} "
-            f"{shlex.quote(f'{name}=MODULE:{short}')}"
-        )
-    return f"Run: keras-rectifiers {shlex.join(given)} {IMPORT} MODULE"
+            raise Failure(sentence(error, ctx)) from None
 
 
 @click.group(

@@ -62,6 +62,11 @@ class Diagnosis(Result):
         """Number of units of all layers."""
         return sum(layer.units for layer in self.layers)
 
+    @property
+    def samples(self) -> int:
+        """Number of samples that the units have seen; 0 without layers."""
+        return max((each.statistics.samples for each in self.layers), default=0)
+
     def count(self, *words: str) -> int:
         """Number of units with one of the verdicts, such as `"dead"`."""
         return sum(layer.count(*words) for layer in self.layers)
@@ -111,10 +116,9 @@ class Diagnosis(Result):
                 order.index(each.layer) if each.layer in order else len(order)
             )
         )
-        samples = max((each.statistics.samples for each in self.layers), default=0)
         first = layers[0].layer if layers else ""
         units = self.count(verdicts.NOT_FINITE)
-        return told(self.broken, units, self.units, samples, first)
+        return told(self.broken, units, self.units, self.samples, first)
 
     def layer(self, path: str) -> LayerDiagnosis:
         """The layer of a path.
@@ -134,6 +138,7 @@ class Diagnosis(Result):
         """Totals and one summary for each layer, as plain data."""
         return {
             "model": self.model,
+            "samples": self.samples,
             "units": self.units,
             "dead_fraction": self.dead_fraction,
             "silent_fraction": self.silent_fraction,

@@ -8,6 +8,11 @@ from keras_rectifiers.cli import options
 from keras_rectifiers.diagnosis import criteria
 
 
+def _layers(result):
+    (found,) = json.loads(result.stdout)["models"]
+    return found["summary"]["layers"]
+
+
 def test_it_counts_dead_units(run, made):
     """The table has a line for each layer and the number of dead units."""
     result = run("diagnose", made / "model.keras", "--data", made / "data.npz")
@@ -21,12 +26,13 @@ def test_it_counts_dead_units(run, made):
 
 
 def test_json_has_a_row_for_each_unit(run, made):
-    """--json gives the layers, and one row for each unit."""
+    """--json gives one row for each unit with --units."""
     result = run(
-        "diagnose", made / "model.keras", "--data", made / "inputs.npy", "--json"
+        *("diagnose", made / "model.keras", "--data", made / "inputs.npy"),
+        *("--json", "--units"),
     )
 
-    found = json.loads(result.stdout)
+    (found,) = json.loads(result.stdout)["models"]
     assert len(found["rows"]) == 14
     assert [row["verdict"] for row in found["rows"][:4]] == ["dead"] * 4
 
@@ -58,8 +64,71 @@ def test_weights_that_are_not_finite_are_a_finding(run, made, tmp_path, value):
     assert result.exit_code == 1
     named = f"The first layer whose weights are not finite is {model.layers[0].name!r}"
     assert named in result.stdout
-    assert "NaN or infinity was found (--fail-above)." in result.stdout
+    assert "Failed: NaN or infinity was found" in result.stdout
     assert run(*arguments).exit_code == 0
+
+
+@pytest.mark.parametrize(("threshold", "code"), [("50%", 0), ("0.49", 1)])
+def test_a_gate_for_each_layer(run, made, threshold, code):
+    """--fail-layer-above exits with 1 and names the layer."""
+    result = run(
+        *("diagnose", made / "model.keras", "--data", made / "data.npz"),
+        *("--fail-above", "99%", "--fail-layer-above", threshold),
+    )
+
+    assert result.exit_code == code, result.output
+    assert ("Failed: 1 layer has more than 49% of its units" in result.stdout) == code
+    assert ("'first' (50%)" in result.stdout) == code
+
+
+def test_several_models_have_a_report_each(run, made):
+    """The last table has a line for each; one that is above makes the exit code 1."""
+    names = ("model.keras", "uncompiled.keras", "plain.keras")
+    files = [made / name for name in names]
+
+    result = run(
+        *("diagnose", *files, "--data", made / "data.npz", "--fail-above", "20%"),
+    )
+
+    assert result.exit_code == 1, result.output
+    assert [line for line in result.stdout.splitlines() if line.startswith("==")] == [
+        f"== {each}" for each in files
+    ]
+    last = [line.split() for line in result.stdout.splitlines()[-3:]]
+    assert [line[1:] for line in last] == [
+        ["14", "35.7%", "failed"],
+        ["14", "7.1%", "passed"],
+        ["0", "0.0%", "passed"],
+    ]
+
+
+def test_a_model_that_cannot_be_opened_does_not_stop_the_others(run, made):
+    """Its sentence is on stderr, and the exit code is 2."""
+    files = [made / name for name in ("missing.keras", "model.keras")]
+
+    result = run(
+        *("diagnose", *files, "--data", made / "data.npz", "--fail-above", "20%"),
+    )
+
+    assert result.exit_code == 2, result.output
+    assert result.stderr.splitlines()[0].startswith("Error: The model file must exist.")
+    assert "Failed: 35.71% of the units are dead" in result.stdout
+    last = [line.split()[1:] for line in result.stdout.splitlines()[-2:]]
+    assert last == [["-", "-", "error"], ["14", "35.7%", "failed"]]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--units"], "--units adds rows to --json"),
+        (["model.keras", "--report", "page.html"], "writes the page of one model"),
+    ],
+)
+def test_options_that_do_not_go_together(fails, made, more, told):
+    """Both are named before a model is opened."""
+    error = fails("diagnose", made / "model.keras", "--data", "nowhere.npz", *more)
+
+    assert told in error
 
 
 def test_a_limit_takes_fewer_samples(run, made):
@@ -69,7 +138,7 @@ def test_a_limit_takes_fewer_samples(run, made):
         *("--limit", "10", "--json"),
     )
 
-    assert json.loads(result.stdout)["layers"][0]["samples"] == 10
+    assert _layers(result)[0]["samples"] == 10
 
 
 def test_a_function_may_give_the_data(run, made, tmp_path, monkeypatch):
@@ -89,7 +158,7 @@ def test_a_function_may_give_the_data(run, made, tmp_path, monkeypatch):
     )
 
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["layers"][0]["samples"] == 16
+    assert _layers(result)[0]["samples"] == 16
 
 
 def test_a_model_without_relu_is_no_error(run, made):
@@ -139,7 +208,7 @@ def test_report_is_written_with_the_causes(run, made, tmp_path):
     )
 
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["explanation"]["causes"]
+    assert json.loads(result.stdout)["models"][0]["explanation"]["causes"]
     assert "<html" in page.read_text(encoding="utf-8")
 
 
@@ -151,7 +220,7 @@ def test_a_criterion_counts(run, made, name, dead):
         *("--criterion", name, "--json"),
     )
 
-    layers = json.loads(result.stdout)["layers"]
+    layers = _layers(result)
     assert layers[0]["criterion"] == name
     assert layers[0]["dead"] >= dead
 
