@@ -270,6 +270,7 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
+    from keras_rectifiers import portability
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
 
@@ -286,6 +287,7 @@ def _show(
     lines = [each for each in (verification, calibration) if each is not None]
     if target is not None:
         lines.append(f"Written: {target}")
+        lines += filter(None, [portability.told(plan.own_classes)])
     elif verification is not None:
         lines.append("The converted model does not hold its promise: nothing written.")
     elif calibration is not None and not calibration.fits:

@@ -14,6 +14,7 @@ from keras_rectifiers.cli.options import data_options
 from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
+from keras_rectifiers.cli.options import portable_option
 from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
@@ -124,6 +125,10 @@ from keras_rectifiers.cli.own_code import OwnCode
     is_flag=True,
     help="Take the slopes of dead units back to 0 and write plain ReLUs.",
 )
+@portable_option(
+    "Write stock Keras layers where they can express the rectifier, so that the file "
+    "opens without this package."
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
@@ -164,6 +169,7 @@ def command(
     budget: float | None,
     keep_last: bool,
     fold: bool,
+    portable: bool,
     resume: Path | None,
     force: bool,
     input_shape: tuple[int | None, ...] | None,
@@ -234,6 +240,7 @@ def command(
             input_normalization=not no_input_normalization,
             budget=budget,
             fold=fold,
+            portable=portable,
             resume=resume,
             callbacks=[shown],
             tell=shown.tell,

@@ -11,6 +11,7 @@ from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning import findings
+from keras_rectifiers.finetuning import portable
 from keras_rectifiers.finetuning.look import PROBE_SAMPLES
 from keras_rectifiers.finetuning.look import Look
 from keras_rectifiers.finetuning.look import evaluated
@@ -46,6 +47,8 @@ class Made:
     #: Whether it is the original, or no better.
     no_better: bool
     fold: FoldResult | None
+    #: Which layers of this package have no stock form, in sentences.
+    not_portable: tuple[str, ...] = ()
 
 
 def ship(run: Run, order: Order, fallback: Any, *, keep_best: bool) -> Made:
@@ -62,7 +65,8 @@ def ship(run: Run, order: Order, fallback: Any, *, keep_best: bool) -> Made:
     if not run.keeper.best_epoch:
         start = copied(fallback)
         prepare(start, **order.compiling)
-        return Made(start, None, 0, fallback is order.original, None)
+        start, told = _portable(start, order)
+        return Made(start, None, 0, fallback is order.original, None, told)
     run.model.set_weights(run.keeper.weights)
     return _folded(run, run.keeper.best_epoch, order)
 
@@ -74,8 +78,14 @@ def _folded(run: Run, best_epoch: int | None, order: Order) -> Made:
     if order.fold:
         shipped = folded(model)
         model = shipped.model
+    model, told = _portable(model, order)
     no_better = not run.keeper.is_better(last=best_epoch is None)
-    return Made(model, run.treated.plan, best_epoch, no_better, shipped)
+    return Made(model, run.treated.plan, best_epoch, no_better, shipped, told)
+
+
+def _portable(model: Any, order: Order) -> tuple[Any, tuple[str, ...]]:
+    """The model in stock layers, where that is asked for, and what has none."""
+    return portable.stock(model) if order.portable else (model, ())
 
 
 def conclude(
@@ -135,6 +145,7 @@ def conclude(
         outcome=outcome,
         notes=tuple(notes.lines),
         fold=made.fold,
+        own_classes=portable.own_classes(made.model),
     )
 
 

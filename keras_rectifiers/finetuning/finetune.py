@@ -80,7 +80,7 @@ def finetune(
     negative_slope: float | None = None,
     alpha: float | None = None,
     trainable: bool | None = None,
-    portable: bool | None = None,
+    portable: bool = False,
 ) -> FinetuneResult:
     """Diagnose a model, treat its dead units, and train it under the monitor.
 
@@ -166,8 +166,8 @@ def finetune(
             where units die again; None prints them where `verbose` is on. The
             result has them as `notes`.
         of: Kinds of rectifier to replace, as `convert` takes them; so are the next
-            eight, for `"convert"` and, but for `where`, `negative_slope` and
-            `portable`, for `"slopes"`. None: the default of `convert`.
+            seven, for `"convert"` and, but for `where` and `negative_slope`, for
+            `"slopes"`. None: the default of `convert`.
         include: Globs on the sites' paths; only these are converted.
         exclude: Globs; these are left as they are.
         where: A predicate on the `Site`, or a `Diagnosis`.
@@ -175,7 +175,8 @@ def finetune(
         negative_slope: Slope of the Leaky ReLU.
         alpha: Slope at which the PReLU starts.
         trainable: Whether the slopes of `to="prelu"` learn.
-        portable: Whether to write stock Keras layers only.
+        portable: Whether layers of this package become stock ones of Keras at the
+            end, so that the model opens without it; `notes` says which cannot.
 
     Raises:
         ValueError: A number out of its range, or no loss.
@@ -194,7 +195,6 @@ def finetune(
         "negative_slope": negative_slope,
         "alpha": alpha,
         "trainable": trainable,
-        "portable": portable,
     }
     selection = {name: each for name, each in options.items() if each is not None}
     asked = checks.treatment_of(treatment, to, selection)
@@ -254,6 +254,7 @@ def finetune(
         fold,
         conversion,
         compiling,
+        portable,
     )
     training = RunSettings(
         parts,
@@ -282,6 +283,7 @@ def finetune(
     best.require_finite()
     fallback = base if start is look else model
     made = ship(best, order, fallback, keep_best=keep_best)
+    notes.say_all(made.not_portable)
     return conclude(
         best,
         made,

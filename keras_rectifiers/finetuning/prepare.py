@@ -86,6 +86,8 @@ class Order:
     conversion: Mapping[str, Any]
     #: Of `optimizers.prepare`.
     compiling: Mapping[str, Any]
+    #: Whether layers of this package become stock ones at the end.
+    portable: bool = False
 
     @property
     def statistics_lagged(self) -> bool:
@@ -190,7 +192,7 @@ def _outputs_revived(model: Any, order: Order) -> list[str]:
 def _planned(order: Order, wanted: str) -> Plan | None:
     """The conversion that belongs to a treatment."""
     if wanted == CONVERT:
-        return plan(order.model, **order.conversion)
+        return plan(order.model, portable=order.portable, **order.conversion)
     if wanted == SLOPES:
         found = order.found.diagnosis
         if not found.layers or not found.count(DEAD):

@@ -76,6 +76,9 @@ class FinetuneResult(Result):
     notes: tuple[str, ...] = ()
     #: What was folded back, where that was asked for.
     fold: FoldResult | None = None
+    #: Classes of this package that the model holds, such as `"PReLU"`: Keras opens a
+    #: file of it only where `keras_rectifiers` is imported.
+    own_classes: tuple[str, ...] = ()
 
     @property
     def rescued(self) -> bool:
@@ -114,5 +117,6 @@ class FinetuneResult(Result):
             "evaluated_on": self.evaluated_on,
             "best_epoch": self.best_epoch,
             "folded": None if self.fold is None else len(self.fold.plan.steps),
+            "own_classes": list(self.own_classes),
             "epochs": [dict(logs) for logs in self.history],
         }

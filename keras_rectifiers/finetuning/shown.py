@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from keras_rectifiers import portability
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
@@ -37,6 +38,7 @@ def parts(result: FinetuneResult) -> list[Part]:
         f"Metrics on the {result.evaluated_on}:",
         table,
         *_outcome(result),
+        *filter(None, [portability.told(result.own_classes)]),
     ]
 
 

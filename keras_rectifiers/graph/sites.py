@@ -149,6 +149,13 @@ class Found:
         return ATTRIBUTE if self.site.form == FUSED or held else ""
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is a layer of this package."""
+        place = self.places[0]
+        held = place.config.get(ATTRIBUTE) if self.attribute else place.entry
+        return isinstance(held, dict) and forms.is_ours(held)
+
+    @property
     def group(self) -> tuple[str, ...]:
         """Group of the rectifier's weights in the weights file."""
         place = self.places[0]

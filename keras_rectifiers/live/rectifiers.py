@@ -33,6 +33,7 @@ from keras_rectifiers.live.axes import LiveAxes
 from keras_rectifiers.live.called import Calling
 from keras_rectifiers.live.exchange import own_attributes
 from keras_rectifiers.specs import LEAKY_RELU
+from keras_rectifiers.specs import PACKAGE
 from keras_rectifiers.specs import PRELU
 from keras_rectifiers.specs import RELU
 from keras_rectifiers.specs import Rectifier
@@ -88,6 +89,12 @@ class LiveRectifier:
     def sloped(self) -> Any:
         """The layer that has its slopes: `layer`, or the one in it under a bound."""
         return layers.without_cap(self.layer)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a layer of this package."""
+        package = type(self.layer).__module__.partition(".")[0]
+        return self.layer is not None and package == PACKAGE
 
     def slopes(
         self, units: int

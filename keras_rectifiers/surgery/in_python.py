@@ -42,6 +42,11 @@ class Held:
     divisible: bool = False
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is a layer of this package."""
+        return self.rectifier.is_ours
+
+    @property
     def uses(self) -> tuple[int, ...]:
         """For each call the number of its use: one for each width."""
         return uses_by_width(self.site)

@@ -23,6 +23,7 @@ from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import counted
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.results import Result
+from keras_rectifiers.specs import PACKAGE
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.surgery import plan_data
@@ -122,6 +123,18 @@ class Plan(Result):
     def parameters(self) -> int:
         """Number of parameters that the whole plan adds."""
         return sum(step.parameters for step in self.steps)
+
+    @property
+    def own_classes(self) -> tuple[str, ...]:
+        """Names of the classes of this package that it puts in, each one once."""
+        made = (each for step in self.steps for each in step.replacements)
+        prefix = f"{PACKAGE}>"
+        names = (
+            each.class_name
+            for each in made
+            if str(each.registered_name).startswith(prefix)
+        )
+        return tuple(dict.fromkeys(names))
 
     def apply(self, model: Any) -> Any:
         """Convert a live model; the original is unchanged, use the return value.
@@ -277,7 +290,8 @@ def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
     first = {use: call for call, use in reversed(list(enumerate(found.uses)))}
     for _, call in sorted(first.items()):
         alone = dataclasses.replace(found.site, shapes=(found.site.shapes[call],))
-        made = target.replacement(alone, lambda: source.read_alpha(found))
+        make = target.in_place_of_ours if found.is_ours else target.replacement
+        made = make(alone, lambda: source.read_alpha(found))
         if isinstance(made, Cannot):
             return made
         replacements.append(made[0])

@@ -149,6 +149,32 @@ def stock(
     )
 
 
+def stock_of(site: Site, slopes: Any, *, trainable: bool) -> Replacement | Cannot:
+    """Keras' own PReLU with the slopes of one of ours, or why it cannot be.
+
+    Args:
+        site: The site.
+        slopes: Its slopes as they act.
+        trainable: Whether they learn.
+    """
+    shape = next((each for each in site.shapes if each is not None), None)
+    if shape is None or shape[site.channel_axis] is None:
+        return Cannot("channels", "the model does not state its channels")
+    made = stock(site, shape, Slopes(0.0, trainable=trainable), {})
+    if isinstance(made, Cannot):
+        return made
+    (weight,) = made.weights
+    values = np.asarray(slopes)
+    if values.size != np.prod(weight.shape):
+        return Cannot("portable", "it has slopes for each position, not each channel")
+    numbers = values.reshape(weight.shape).tolist()
+    return dataclasses.replace(
+        made,
+        config={**made.config, "alpha_initializer": _initializer(numbers)},
+        weights=(dataclasses.replace(weight, value=numbers),),
+    )
+
+
 def _shared(site: Site, rank: int) -> list[int]:
     """The axes of a site's output but those of the samples and the channels."""
     channel = site.channel_axis % rank

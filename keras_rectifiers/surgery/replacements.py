@@ -121,6 +121,27 @@ class Target:
             *made, site, said=said or not isinstance(self.to, str)
         )
 
+    def in_place_of_ours(
+        self, site: Site, slopes: Slopes
+    ) -> tuple[Replacement, str] | Cannot:
+        """The same for a site that is a layer of this package.
+
+        A portable target of its own kind is one of Keras with the slopes that it has.
+
+        Args:
+            site: The site.
+            slopes: Reads its slopes; called where it is a PReLU.
+        """
+        same = self.to == site.kind and self.portable and self.channels is None
+        if not same or self.negative_slope is not None or self.alpha is not None:
+            return self.replacement(site, slopes)
+        site = slope_precision.bounded(site)
+        if site.kind == specs.LEAKY_RELU:
+            same_slope = dataclasses.replace(self, negative_slope=site.negative_slope)
+            return same_slope._leaky(site, slopes)  # noqa: SLF001 - it is of this class
+        made = prelus.stock_of(site, slopes(), trainable=self.trainable)
+        return made if isinstance(made, Cannot) else (made, "keeps its slopes")
+
     def _made(self, site: Site, slopes: Slopes) -> tuple[Replacement, str] | Cannot:
         if self.to == specs.LEAKY_RELU:
             return self._leaky(site, slopes)

@@ -1,0 +1,23 @@
+"""Which saved models open in Keras alone, in words. Plain data; imports no Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def told(classes: Sequence[str]) -> str:
+    """What has to be imported before a model with classes of this package opens.
+
+    Args:
+        classes: Names of the classes that it holds.
+
+    Returns:
+        One sentence; empty where there are none.
+    """
+    if not classes:
+        return ""
+    names = " and ".join(dict.fromkeys(classes))
+    return (
+        f"It holds {names} of keras_rectifiers: Keras opens it only where that is "
+        "imported. For stock layers use --portable (portable=True)."
+    )
