@@ -65,25 +65,15 @@ class Table:
             for line in lines
         )
 
-    def rich(self) -> Any:
-        """A `rich.table.Table`."""
-        from rich.table import Table as RichTable  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+    def rich(self, *, framed: bool = True) -> Any:
+        """A renderable of rich, which fits into the width that there is.
 
-        def styled(cell: str) -> Text:
-            return Text(cell, style="bold red" if isinstance(cell, Mark) else "")
+        Args:
+            framed: Whether it has a frame where there is room for one. Default True.
+        """
+        from keras_rectifiers.narrow import Fitted  # noqa: PLC0415 (rich)
 
-        table = RichTable(show_footer=bool(self.footer))
-        for index, name in enumerate(self.head):
-            table.add_column(
-                Text(name),
-                footer=styled(self.footer[index]) if self.footer else "",
-                justify="right" if name in self.numbers else "left",
-                overflow="fold",
-            )
-        for row in self.rows:
-            table.add_row(*map(styled, row))
-        return table
+        return Fitted(self, framed)
 
     def html(self) -> str:
         """A `<table>` that takes its colors from the page."""

@@ -1,4 +1,5 @@
 import io
+import re
 
 import keras
 import numpy as np
@@ -15,7 +16,10 @@ from keras_rectifiers.finetuning.outcome import Outcome
 from keras_rectifiers.finetuning.result import FinetuneResult
 from keras_rectifiers.finetuning.result import Tried
 from keras_rectifiers.surgery.verify import verify
+from keras_rectifiers.tables import Mark
+from keras_rectifiers.tables import Table
 from keras_rectifiers.tables import as_rich
+from tests.results import every_result
 
 
 def _lines(parts):
@@ -230,3 +234,62 @@ def test_a_proof_that_fails_lists_its_checks(model):
     with pytest.raises(VerificationError) as error:
         found.require()
     assert "\n" not in str(error.value)
+
+
+_WIDE = Table.of(
+    ("path", "units", "dead share", "why"),
+    [
+        ("block_1/conv", "64", "12.5%", "what it computes is Python code"),
+        ("block_2/conv_with_a_name", "1,024", Mark("53.1%"), "it is a gate"),
+    ],
+    numbers=("units", "dead share"),
+    footer=("all layers", "1,088", "50.7%", ""),
+)
+
+
+def _words(text):
+    return sorted(re.findall(r"[^\s│┃━┏┓┡┩└┘├┤┬┴┼╇╈─;:]+", text))
+
+
+@pytest.mark.parametrize("framed", [True, False])
+@pytest.mark.parametrize("width", [200, 80, 60, 50, 40, 30])
+def test_no_word_is_broken_or_lost_at_any_width(width, framed):
+    """Every word of the table is on the screen, whole, and no line is too long."""
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None).print(_WIDE.rich(framed=framed))
+    shown = file.getvalue()
+
+    assert max(map(len, shown.splitlines())) <= width
+    there = set(_words(shown))
+    cells = " ".join(" ".join(row) for row in (*_WIDE.rows, _WIDE.footer, _WIDE.head))
+    assert set(_words(cells)) <= there
+
+
+def test_the_form_follows_the_width():
+    """A frame, then none, then each row in lines of its own."""
+    shown = {}
+    for width in (100, 50, 30):
+        file = io.StringIO()
+        Console(file=file, width=width, color_system=None).print(_WIDE.rich())
+        shown[width] = file.getvalue()
+
+    assert "┃" in shown[100]
+    assert "┃" not in shown[50]
+    assert "path" in shown[50].splitlines()[1]
+    assert shown[30].startswith("path block_1/conv\n  units: 64; dead share: ")
+
+
+@pytest.mark.parametrize("width", [60, 40])
+def test_words_of_results_stay_whole(width, tmp_path):
+    """Every table of every result at the width of a narrow window."""
+    for name, result in every_result(tmp_path).items():
+        for part in result.parts():
+            if isinstance(part, str):
+                continue
+            file = io.StringIO()
+            Console(file=file, width=width, color_system=None).print(part.rich())
+            there = set(_words(file.getvalue()))
+            cells = (each for row in (part.head, *part.rows) for each in row)
+            words = {word for each in cells for word in _words(each)}
+
+            assert {each for each in words if len(each) < width - 2} <= there, name

@@ -44,10 +44,7 @@ def show(parts: Iterable[Part | Result]) -> None:
         if isinstance(part, Result):
             show(part.parts())
         elif isinstance(part, Table):
-            table = part.rich()
-            if not out.is_terminal:
-                table.box = None
-            out.print(table)
+            out.print(part.rich(framed=out.is_terminal))
         else:
             out.print(part, markup=False)
 

@@ -137,7 +137,21 @@ class Estimate(Result):
         if not self.layers:
             found = f"{self.model}: no rectifier was found, so nothing is estimated."
             return [found, *([named(self.broken)] if self.broken else [])]
-        return [self.headline, self._table(), _MEANING]
+        told = [] if self._asks_for_range is None else [self._asks_for_range]
+        return [self.headline, self._table(), *told, _MEANING]
+
+    @property
+    def _asks_for_range(self) -> str | None:
+        """What to do where nothing is known of the inputs; None where something is."""
+        waiting = sum(not each.bounded for each in self.layers)
+        if self.inputs or not waiting:
+            return None
+        what = "1 layer" if waiting == 1 else f"{waiting} layers"
+        return (
+            f"Nothing can be proven of {what} (-) without the range of the inputs: give "
+            "it with --input-range LO HI (input_range=(LO, HI)), such as 0 255 for "
+            "images."
+        )
 
     def _table(self) -> Table:
         words = [

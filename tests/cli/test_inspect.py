@@ -151,3 +151,16 @@ def test_a_model_without_relu_has_no_estimate(run, made):
 def test_a_range_that_means_nothing_is_a_usage_error(fails, made, arguments, part):
     """A range needs --estimate, an order, and numbers."""
     assert part in fails("inspect", made / "model.keras", *arguments)
+
+
+def test_an_estimate_without_a_range_names_the_option(run, made):
+    """Dashes alone do not say what would fill them."""
+    bare = run("inspect", made / "model.keras", "--estimate")
+    stated = run(
+        *("inspect", made / "model.keras", "--estimate"), *("--input-range", "0", "1")
+    )
+
+    told = "Nothing can be proven of 2 layers (-) without the range of the inputs"
+    assert told in bare.stdout
+    assert "--input-range LO HI" in bare.stdout
+    assert "--input-range" not in stated.stdout
