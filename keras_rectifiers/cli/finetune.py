@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import slopes
 from keras_rectifiers.cli.own_code import OwnCode
+
+#: Metrics that Keras chooses by the loss, when a model is compiled.
+_SHORT = ("accuracy", "acc", "crossentropy", "ce")
 
 
 @click.command("finetune", short_help="Bring dead units back, training on your data.")
@@ -199,9 +203,15 @@ def command(
             f"--treatment {treatment} converts nothing by choice: leave --to, slopes "
             "and selection out."
         )
+    if metrics and loss is None:
+        raise click.UsageError(
+            "--metric goes with --loss: a model that is compiled keeps its own metrics."
+        )
     check_model_file(model, input_shape, own_objects(code))
     check_model_target(model, target, overwrite=force)
     prepare_backend()
+    import keras
+
     from keras_rectifiers.cli.models import load_model
     from keras_rectifiers.cli.progress import epochs_shown
     from keras_rectifiers.errors import RectifierError
@@ -211,7 +221,8 @@ def command(
     from keras_rectifiers.finetuning.resume import remove
     from keras_rectifiers.surgery.loading import save
 
-    _check_loss(loss)
+    _check_known("loss", keras.losses, [] if loss is None else [loss])
+    _check_known("metric", keras.metrics, metrics)
     loaded = load_model(model, code, input_shape=input_shape)
     own_loss = has_own_loss(loaded)
     if loss is None and getattr(loaded, "loss", None) is None and not own_loss:
@@ -254,25 +265,25 @@ def command(
         ctx.exit(1)
 
 
-def _check_loss(loss: str | None) -> None:
-    """Refuse a loss that Keras does not know, naming the nearest."""
+def _check_known(option: str, module: Any, names: Sequence[str]) -> None:
+    """Refuse losses or metrics that Keras does not know, naming the nearest."""
     import difflib
-
-    import keras
 
     from keras_rectifiers.errors import RectifierError
 
-    if loss is None:
-        return
-    try:
-        keras.losses.get(loss)
-    except ValueError:
-        names = ["mse", "mae", *(name for name in dir(keras.losses) if name[0] != "_")]
-        near = difflib.get_close_matches(loss, names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise RectifierError(
-            f"--loss must be a loss that Keras knows. Received: {loss!r}.{hint}"
-        ) from None
+    for name in names:
+        if name in _SHORT:
+            continue
+        try:
+            module.get(name)
+        except ValueError:
+            known = ["mse", "mae", *(each for each in dir(module) if each[0] != "_")]
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise RectifierError(
+                f"--{option} must be a {option} that Keras knows. Received: "
+                f"{name!r}.{hint}"
+            ) from None
 
 
 def _show(result: Any, target: Path, *, as_json: bool) -> None:

@@ -65,8 +65,10 @@ def command(
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.conversion.verbs import plan
 
-    if input_range is not None:
-        _check_range(input_range, estimated=estimated)
+    if input_range is not None and not estimated:
+        raise click.UsageError(
+            "--input-range is the range that proofs hold for: use it with --estimate."
+        )
     choice = selection(of, include, exclude, roles)
     given: dict[str, Any] = {
         "weights": weights,
@@ -86,15 +88,3 @@ def command(
         show_json(data)
     else:
         show(parts)
-
-
-def _check_range(input_range: tuple[float, float], *, estimated: bool) -> None:
-    if not estimated:
-        raise click.UsageError(
-            "--input-range is the range that proofs hold for: use it with --estimate."
-        )
-    if input_range[0] > input_range[1]:
-        raise click.UsageError(
-            "--input-range must be LO HI with LO <= HI. "
-            f"Received: {input_range[0]:g} {input_range[1]:g}."
-        )

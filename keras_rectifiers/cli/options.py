@@ -253,8 +253,25 @@ def limit_option(text: str, default: int | None = None) -> Decorated:
 def input_range_option(text: str) -> Decorated:
     """`--input-range`."""
     return click.option(
-        "--input-range", type=(Finite(), Finite()), metavar="LO HI", help=text
+        "--input-range",
+        type=(Finite(), Finite()),
+        metavar="LO HI",
+        help=text,
+        callback=_ordered,
     )
+
+
+def _ordered(
+    ctx: click.Context, param: click.Parameter, value: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """Refuse a range whose ends are the wrong way round."""
+    if value is not None and value[0] > value[1]:
+        raise click.BadParameter(
+            f"must be LO HI with LO <= HI. Received: {value[0]:g} {value[1]:g}.",
+            ctx,
+            param,
+        )
+    return value
 
 
 def portable_option(text: str) -> Decorated:

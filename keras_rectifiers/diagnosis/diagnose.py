@@ -26,6 +26,7 @@ from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.sample import Sample
 from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.errors import DataError
+from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.live import rectifiers as live
 from keras_rectifiers.live.layers import flat
@@ -166,7 +167,7 @@ class Diagnostician:
             )
         inputs = self._inputs(first)
         data_sets.check_fits(self.model, inputs)
-        with _explained(self.model):
+        with _explained(self.model), self._labelled(first):
             probe = self._prepared(inputs)
             if not probe.rectifiers:
                 broken = Broken(broken_weights(self.model))
@@ -175,7 +176,8 @@ class Diagnostician:
         bad = [broken_samples(inputs)]
         sample = Sample(gather.SAMPLES)
         self._sampled(sample, inputs)
-        measured = probe.measure(self._checked(batches, bad, sample), measured)
+        with self._labelled(first):
+            measured = probe.measure(self._checked(batches, bad, sample), measured)
         found = dataclasses.replace(
             self.judge(probe.rectifiers, measured),
             broken=Broken(broken_weights(self.model), sum(bad)),
@@ -237,6 +239,24 @@ class Diagnostician:
                 batch_statistics=self.batch_statistics,
             )
         return self._probe
+
+    @contextlib.contextmanager
+    def _labelled(self, batch: Any) -> Iterator[None]:
+        """Say of gradients that cannot be taken that it may be the labels."""
+        try:
+            yield
+        except RectifierError:
+            raise
+        except Exception as error:
+            if not self.gradients:
+                raise
+            shapes = [tuple(each.shape) for each in keras.tree.flatten(batch[1])]
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise DataError(
+                "The labels must fit the model's loss, of which gradients are taken. "
+                f"Received: labels of shape {', '.join(map(str, shapes)) or None} for "
+                f"{self.model.name!r} ({lines[0]}). Give those that it trains on."
+            ) from error
 
     def _inputs(self, batch: Any) -> Any:
         return batch[0] if self.gradients else batch

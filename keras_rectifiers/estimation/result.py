@@ -148,9 +148,9 @@ class Estimate(Result):
             return None
         what = "1 layer" if waiting == 1 else f"{waiting} layers"
         return (
-            f"Nothing can be proven of {what} (-) without the range of the inputs: give "
-            "it with --input-range LO HI (input_range=(LO, HI)), such as 0 255 for "
-            "images."
+            f"Nothing can be proven of {what} (-) without the range of the inputs: "
+            "give it with --input-range LO HI (input_range=(LO, HI)), such as 0 255 "
+            "for images."
         )
 
     def _table(self) -> Table:

@@ -71,6 +71,13 @@ def for_stream(given: Any, data: Data, first: tuple[Any, Any, Any]) -> Any:
         what = (
             "several outputs" if several else "weights" if weights is not None else ""
         )
+        if given == BALANCED:
+            raise ArgumentError(
+                "class_weight='balanced' (--class-weight balanced) counts the labels "
+                f"of arrays. Received: a data set object ({kind}). Give (x, y) as "
+                "arrays, such as from a .npz, or batches (x, y, sample_weight) whose "
+                "weights say how rare each class is."
+            )
         raise ArgumentError(
             "For a data set object class_weight must be a mapping from class to "
             "weight, for a tf.data.Dataset or a PyDataset with one output and without "

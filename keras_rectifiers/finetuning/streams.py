@@ -178,6 +178,13 @@ def as_numpy(batch: Any) -> tuple[Any, Any, Any]:
     if not leaves(parts[0]) or not all(are_arrays(part) for part in parts):
         raise _no_batch(batch)
     x, y, weight = (as_arrays(part) for part in parts)
+    shapes = [leaf.shape for part in (x, y, weight) for leaf in leaves(part)]
+    if () in shapes:
+        raise DataError(
+            "A data set must give batches, whose first axis is that of the samples. "
+            f"Received: arrays of shape {', '.join(map(str, shapes))}. Group samples "
+            "into batches, as with .batch(32)."
+        )
     return x, y, weight
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.verbs import load_model
 from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.folding import change
 from keras_rectifiers.folding.decide import Decision
 from keras_rectifiers.folding.decide import check_tolerance
@@ -202,23 +205,29 @@ def fold_file(
 
     model: Any = source
     given = Options(weights=weights, custom_objects=custom_objects)
-    with given.opened(source, as_it_is=as_it_is) as opened:
-        plan, decided = _planned(opened, asked)
-        plan = write(
-            opened,
-            target,
-            plan,
-            overwrite=overwrite,
-            keep_training_state=keep_training_state,
-        )
-        if isinstance(opened, WithCode):
-            model = opened.model
-    sites, inputs = _sites(model, plan, decided, asked, weights)
-    measured = None
-    if data is not None:
-        original = load_model(source, weights=weights, custom_objects=custom_objects)
-        folded = load_model(target, custom_objects=custom_objects)
-        measured = _measured(original, folded, decided, data)
+    with contextlib.ExitStack() as stack:
+        place = target
+        if data is not None:  # which may not fit the model: then nothing is written
+            place = stack.enter_context(
+                replacing(target, overwrite=overwrite, suffix=Path(target).suffix)
+            )
+        with given.opened(source, as_it_is=as_it_is) as opened:
+            plan, decided = _planned(opened, asked)
+            plan = write(
+                opened,
+                place,
+                plan,
+                overwrite=overwrite or data is not None,
+                keep_training_state=keep_training_state,
+            )
+            if isinstance(opened, WithCode):
+                model = opened.model
+        sites, inputs = _sites(model, plan, decided, asked, weights)
+        measured = None
+        if data is not None:
+            model = load_model(source, weights=weights, custom_objects=custom_objects)
+            folded = load_model(place, custom_objects=custom_objects)
+            measured = _measured(model, folded, decided, data)
     return FoldResult(None, plan, sites, inputs, measured)
 
 
@@ -314,4 +323,13 @@ def _measured(model: Any, folded: Any, decided: _Decided, data: Any) -> change.C
     from keras_rectifiers.diagnosis import data as feed  # noqa: PLC0415 (loads Keras)
 
     batches = feed.batches(data, batch_size=_BATCH, steps=None)
-    return change.measure(model, folded, decided, batches)
+    return change.measure(model, folded, decided, _fitting(model, batches))
+
+
+def _fitting(model: Any, batches: Iterator[Any]) -> Iterator[Any]:
+    """The batches, each held against what the model takes."""
+    from keras_rectifiers.diagnosis import data as feed  # noqa: PLC0415 (loads Keras)
+
+    for batch in batches:
+        feed.check_fits(model, batch)
+        yield batch
