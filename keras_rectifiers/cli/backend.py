@@ -23,6 +23,8 @@ BACKENDS = ("tensorflow", "jax", "torch")
 #: Log levels of TensorFlow's and XLA's C++ parts: errors only.
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 
+#: Loggers whose warnings are for developers, such as that TensorFlow traces again.
+_CHATTING = ("absl", "tensorflow")
 
 #: Lines of information and warning that C++ writes whatever its log level is.
 _CHATTER = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} [\d:.]+ ")
@@ -38,6 +40,8 @@ def prepare_backend() -> str:
         RectifierError: No backend is installed, or the one asked for is not.
     """
     backend = choose_backend()
+    for name in _CHATTING:
+        logging.getLogger(name).setLevel(logging.ERROR)
     if "keras" in sys.modules:
         return backend
     with without_chatter():
@@ -51,7 +55,6 @@ def prepare_backend() -> str:
                 f"Keras cannot be imported with the backend {backend!r} ({error}). "
                 f'Repair it with pip install --upgrade "keras_rectifiers[{backend}]".'
             ) from error
-    logging.getLogger("absl").setLevel(logging.ERROR)
     return backend
 
 

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import logging
 import os
 import sys
 
@@ -97,3 +98,14 @@ def test_chatter_is_dropped_and_errors_are_kept(capfd):
     assert "out of memory" in shown
     assert "oneDNN" not in shown
     assert "absl" not in shown
+
+
+def test_warnings_for_developers_are_not_shown(monkeypatch):
+    """TensorFlow says through its logger that it traces again; nobody is to read it."""
+    for name in ("absl", "tensorflow"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.WARNING)
+
+    backend.prepare_backend()
+
+    assert logging.getLogger("tensorflow").level == logging.ERROR
+    assert logging.getLogger("absl").level == logging.ERROR

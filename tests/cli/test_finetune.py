@@ -159,7 +159,11 @@ def streams(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "options", "part"),
     [
-        ("counted", ["--class-weight", "balanced"], "data set object (tf.data.Dataset)"),
+        (
+            "counted",
+            ["--class-weight", "balanced"],
+            "data set object (tf.data.Dataset)",
+        ),
         ("endless", [], "--steps-per-epoch"),
     ],
 )
