@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 #: A column of sentences is no narrower than this.
 _SENTENCE = 20
-#: Spaces between columns without a frame, the widest first.
-_DISTANCES = (2, 1)
+#: Forms of a table, the widest first: with a frame, without one, and without a margin;
+#: and the characters that each takes beside its columns: for each column, and in all.
+_FRAME, _BARE, _CLOSE = "frame", "bare", "close"
+_BESIDE = {_FRAME: (3, 1), _BARE: (2, 0), _CLOSE: (1, -1)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,15 +35,12 @@ class Fitted:
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         """Render it, as rich asks for it."""
         room: int = options.max_width
-        columns = len(self.table.head)
-        widths = fitting(self.table, room - 3 * columns - 1) if self.framed else None
-        if widths is not None:
-            yield _grid(self.table, widths, None)
-            return
-        for distance in _DISTANCES:
-            widths = fitting(self.table, room - distance * (columns - 1))
+        for form, (each, more) in _BESIDE.items():
+            if form == _FRAME and not self.framed:
+                continue
+            widths = fitting(self.table, room - each * len(self.table.head) - more)
             if widths is not None:
-                yield _grid(self.table, widths, distance)
+                yield _grid(self.table, widths, form)
                 return
         yield from _lines(self.table)
 
@@ -72,17 +71,17 @@ def _least(cells: Sequence[str]) -> int:
     return max(word, min(longest, _SENTENCE) if longest > 2 * _SENTENCE else 0)
 
 
-def _grid(table: Table, widths: Sequence[int], distance: int | None) -> Any:
-    """A table of rich with columns of these widths; with a frame, or a distance."""
+def _grid(table: Table, widths: Sequence[int], form: str) -> Any:
+    """A table of rich with columns of these widths."""
     from rich import box  # noqa: PLC0415
     from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     grid = RichTable(
         show_footer=bool(table.footer),
-        box=box.HEAVY_HEAD if distance is None else None,
-        padding=(0, 1) if distance is None else (0, distance, 0, 0),
-        pad_edge=distance is None,
+        box=box.HEAVY_HEAD if form == _FRAME else None,
+        padding=(0, 1, 0, 0) if form == _CLOSE else (0, 1),
+        pad_edge=form != _CLOSE,
     )
     for index, name in enumerate(table.head):
         grid.add_column(

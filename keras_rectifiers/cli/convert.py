@@ -273,6 +273,7 @@ def _show(
     from keras_rectifiers import portability
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.conversion.revert import made_by_code
 
     if as_json:
         result = {
@@ -287,7 +288,10 @@ def _show(
     lines = [each for each in (verification, calibration) if each is not None]
     if target is not None:
         lines.append(f"Written: {target}")
-        lines += filter(None, [portability.told(plan.own_classes)])
+        classes = plan.own_classes
+        if made_by_code(target):
+            classes = (*classes, portability.CONVERTED)
+        lines += filter(None, [portability.told(classes)])
     elif verification is not None:
         lines.append("The converted model does not hold its promise: nothing written.")
     elif calibration is not None and not calibration.fits:

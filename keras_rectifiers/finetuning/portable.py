@@ -6,22 +6,32 @@ from collections.abc import Callable
 from collections.abc import Collection
 from typing import Any
 
+from keras_rectifiers import portability
 from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.graph import roles
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.live import rectifiers
+from keras_rectifiers.live.layers import flat
 from keras_rectifiers.specs import LEAKY_RELU
 from keras_rectifiers.specs import PRELU
+from keras_rectifiers.surgery import converted
 
 
 def own_classes(model: Any) -> tuple[str, ...]:
-    """Names of the rectifiers of this package that a model holds, each one once.
+    """Names of the classes of this package that a model needs, each one once.
 
     Args:
         model: The model.
+
+    Returns:
+        Those of its rectifiers, and `"Converted"` where it has objects of users'
+        classes in which rectifiers were replaced.
     """
-    found = (each for each in rectifiers.find(model) if each.is_ours)
-    return tuple(dict.fromkeys(type(each.layer).__name__ for each in found))
+    found = [each.layer for each in rectifiers.find(model) if each.is_ours]
+    names = dict.fromkeys(type(each).__name__ for each in found)
+    if any(map(converted.rounds, (model, *flat(model)))):
+        names[portability.CONVERTED] = None
+    return tuple(names)
 
 
 def stock(model: Any) -> tuple[Any, tuple[str, ...]]:

@@ -382,3 +382,17 @@ def test_models_and_data_that_cannot_be_calibrated(
     assert result.exit_code == 2
     assert words in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [([], "It holds PReLU of"), (["--to", "leaky_relu"], "It holds LeakyReLU of")],
+)
+def test_a_file_that_needs_this_package_is_told(run, made, options, told):
+    """The last line says so, and names the option; a portable file has no such line."""
+    ours = run("convert", made / "model.keras", "ours.keras", *options)
+    stock = run("convert", made / "model.keras", "stock.keras", "--portable", *options)
+
+    assert ours.stdout.splitlines()[-1].startswith(told)
+    assert "--portable" in ours.stdout
+    assert stock.stdout.splitlines()[-1] == "Written: stock.keras"

@@ -83,6 +83,19 @@ def test_a_model_of_a_class_is_converted_whole(run, users, name):
     assert _outputs("out.keras", users) == _outputs(source, users)
 
 
+@pytest.mark.parametrize("options", [[], ["--portable"]])
+def test_where_the_file_opens_is_told(run, users, options):
+    """A converted object of a class needs this package, portable or not."""
+    arguments = ("--import", _module(users), *options)
+
+    result = run("convert", users / "net.keras", "out.keras", *arguments)
+
+    assert result.stdout.splitlines()[-1] == (
+        "It holds converted objects of your own classes: Keras opens it only where "
+        "their module and keras_rectifiers are imported."
+    )
+
+
 @pytest.mark.parametrize("name", ["net", "graph"])
 def test_without_it_the_command_to_run_is_shown(fails, users, name):
     """One sentence names the class, the reason, and the very command."""
@@ -148,8 +161,8 @@ def test_diagnose_and_fold_take_what_was_converted(run, users):
     run("convert", source, "out.keras", "--include", "dense", *named)
     folded = run("fold", "out.keras", "folded.keras", "--json", *named)
 
-    layers = [each["layer"] for each in json.loads(diagnosed.stdout)["layers"]]
-    assert layers == SITES["net"]
+    (found,) = json.loads(diagnosed.stdout)["models"]
+    assert [each["layer"] for each in found["summary"]["layers"]] == SITES["net"]
     assert folded.exit_code == 0, folded.output
     assert _outputs("folded.keras", users) == _outputs(source, users)
 
