@@ -117,3 +117,15 @@ def test_a_file_is_made_portable_after_the_fact(tmp_path):
     made = keras.saving.load_model(tmp_path / "stock.keras")
     assert portable.own_classes(made) == ()
     np.testing.assert_array_equal(made(_X), model(_X))
+
+
+def test_an_upper_bound_is_kept():
+    """A PReLU with a bound becomes a stock one under that bound."""
+    model = _rectified(PReLU(max_value=0.5, name="capped"))
+
+    made, left = portable.stock(model)
+
+    assert left == ()
+    assert portable.own_classes(made) == ()
+    assert float(np.max(made.layers[1](10 * _X[:, :4]))) == 0.5
+    np.testing.assert_array_equal(made(_X), model(_X))
