@@ -141,7 +141,7 @@ def _measure(model: Any, samples: Samples, measure: str | None) -> str:
         return objective.LOSS if possible else objective.OUTPUTS
     if measure == objective.LOSS and not possible:
         missing = "the data have no labels"
-        if samples.labelled:
+        if samples.labeled:
             missing = f"the model {model.name!r} is not compiled with a loss"
         raise ValueError(
             "measure='loss' takes labels and a compiled model. Received: "

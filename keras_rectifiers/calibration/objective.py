@@ -66,7 +66,7 @@ def change_of_outputs(before: Any, after: Any) -> float:
 def can_measure_loss(model: Any, samples: Samples) -> bool:
     """Whether a model is compiled with a loss, and the samples have labels."""
     return bool(
-        samples.labelled and model.compiled and getattr(model, "loss", None) is not None
+        samples.labeled and model.compiled and getattr(model, "loss", None) is not None
     )
 
 

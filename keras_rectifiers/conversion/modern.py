@@ -15,7 +15,7 @@ from keras_rectifiers.graph.document import give_names
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.legacy.compile import moved
 from keras_rectifiers.legacy.dialects import keras3
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Handed
@@ -68,7 +68,7 @@ def _looked_at(
             if origin.version < _KERAS_3 or moved.is_moved(compiled, origin.version):
                 return False
             marks.complete(document)
-            if bare or modernise(document, origin, dict(functions)).repairs:
+            if bare or modernize(document, origin, dict(functions)).repairs:
                 return False
             if not is_model(document):
                 return True  # Keras opens it, and sees to its optimizer

@@ -39,7 +39,7 @@ from keras_rectifiers.legacy.containers import vocabularies
 from keras_rectifiers.legacy.containers.open import open_saved
 from keras_rectifiers.legacy.containers.saved import MODERN
 from keras_rectifiers.legacy.containers.saved import Saved
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Origin
@@ -94,7 +94,7 @@ class Opened(SavedSource):
         with wellformed.reading(saved.path, "config.json"):
             give_names(saved.document)
             marked = tuple(_marked(saved.document)) if origin.version >= (3,) else ()
-            self._modern = modernise(saved.document, origin, functions)
+            self._modern = modernize(saved.document, origin, functions)
             document = self._modern.document
             if saved.training is not None:
                 compiled, repairs = modern_compile_config(

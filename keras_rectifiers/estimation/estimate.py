@@ -94,7 +94,7 @@ def estimate(
 
     Reference:
         Ioffe & Szegedy 2015 (arXiv:1502.03167), section 3: the mean and variance
-        behind a batch normalisation. Moore, Kearfott & Cloud 2009, Introduction to
+        behind a batch normalization. Moore, Kearfott & Cloud 2009, Introduction to
         Interval Analysis, chapter 5: inclusion of ranges by interval extension.
 
     Example:

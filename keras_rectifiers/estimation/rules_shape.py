@@ -63,7 +63,7 @@ def zero_padded(call: BoundedCall) -> Bounds:
 
 
 def resized(call: BoundedCall) -> Bounds:
-    """`Cropping*`, and `UpSampling*` between neighbours."""
+    """`Cropping*`, and `UpSampling*` between neighbors."""
     method = call.config.get("interpolation", "nearest")
     if method not in ("nearest", "bilinear"):
         return call.unknown()  # it may overshoot

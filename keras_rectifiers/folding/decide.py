@@ -77,7 +77,7 @@ def decide(site: Site, slopes: Any, tolerance: float) -> Decision | Cannot:
     low, high = float(values.min()), float(values.max())
     if site.kind == specs.LEAKY_RELU:
         return Cannot("slope", f"its slope is {high:g}, not 0")
-    # The middle of the range is the slope whose furthest neighbour is nearest.
+    # The middle of the range is the slope whose furthest neighbor is nearest.
     middle = low if low == high else low + (high - low) / 2
     decision = Decision(specs.LEAKY_RELU, middle, values)
     if decision.distance <= tolerance:

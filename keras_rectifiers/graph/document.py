@@ -21,7 +21,7 @@ Entry = dict[str, Any]
 Address = tuple[str | int, ...]
 
 _NOT_WORD = re.compile(r"\W+")
-_BEFORE_CAPITALISED = re.compile(r"(?<=.)(?=[A-Z][a-z])")
+_BEFORE_CAPITALIZED = re.compile(r"(?<=.)(?=[A-Z][a-z])")
 _BEFORE_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 #: What Keras exports, and writes into configs, under another name than the class's.
@@ -222,7 +222,7 @@ def group_name(class_name: str, used: dict[str, int]) -> str:
 def snake_case(name: str) -> str:
     """The form of a class name in a weights file: `PReLU` becomes `p_re_lu`."""
     name = _NOT_WORD.sub("", name)
-    name = _BEFORE_CAPITALISED.sub("_", name)
+    name = _BEFORE_CAPITALIZED.sub("_", name)
     return _BEFORE_CAPITAL.sub("_", name).lower()
 
 

@@ -1,4 +1,4 @@
-"""Recognise a rectifier, however it is spelled, from plain data.
+"""Recognize a rectifier, however it is spelled, from plain data.
 
 One function for each place where a rectifier can stand: a layer, the value of an
 `activation` argument, an operation of a functional graph. All take what Keras
@@ -78,7 +78,7 @@ def is_operation(module: str | None) -> bool:
     )
 
 
-def recognise_layer(
+def recognize_layer(
     class_name: str,
     module: str | None,
     registered_name: str | None,
@@ -110,11 +110,11 @@ def recognise_layer(
     if class_name == "PReLU":
         return Rectifier(PRELU)
     if class_name == "Activation":
-        return recognise_activation(config.get("activation"))
+        return recognize_activation(config.get("activation"))
     return None
 
 
-def recognise_activation(value: Any) -> Rectifier | None:
+def recognize_activation(value: Any) -> Rectifier | None:
     """The rectifier that the value of an `activation` argument names, or None.
 
     Args:
@@ -132,7 +132,7 @@ def recognise_activation(value: Any) -> Rectifier | None:
     if value.get("class_name") == "function" and isinstance(config, str):
         return _function(value.get("module"), config, value.get("keywords") or {})
     if isinstance(config, Mapping):
-        return recognise_layer(
+        return recognize_layer(
             str(value.get("class_name")),
             value.get("module"),
             value.get("registered_name"),
@@ -165,7 +165,7 @@ def _function(
     return _relu({"negative_slope": known.negative_slope, **given})
 
 
-def recognise_operation(
+def recognize_operation(
     class_name: str,
     module: str | None,
     config: Mapping[str, Any],
@@ -177,7 +177,7 @@ def recognise_operation(
 
     Args:
         class_name: The operation's class, such as `"Maximum"`.
-        module: Its module; only Keras' own operations are recognised.
+        module: Its module; only Keras' own operations are recognized.
         config: The operation's config (`Clip` keeps its bounds there).
         operands: Positional operands: numbers, and anything else for tensors.
         producer: For a tensor operand, the class name and the operands of the

@@ -195,19 +195,19 @@ def find(calls: Calls, axes: Axes, roles: Roles, shapes: Shapes) -> tuple[Found,
         counts once.
     """
     shared: dict[tuple[Any, ...], list[Place]] = {}
-    recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
+    recognized: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
     for place in calls.view.places[1:]:
-        known = recognise(place, calls)
+        known = recognize(place, calls)
         if known is not None:
-            recognised.setdefault(place.identity, known)
+            recognized.setdefault(place.identity, known)
             shared.setdefault(place.identity, []).append(place)
     return tuple(
-        _found(places, *recognised[identity], calls, axes, roles, shapes)
+        _found(places, *recognized[identity], calls, axes, roles, shapes)
         for identity, places in shared.items()
     )
 
 
-def recognise(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
+def recognize(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
     """Form, function and operand of the rectifier at a place, if one is there.
 
     Args:
@@ -217,23 +217,23 @@ def recognise(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
     entry, config = place.entry, place.config
     class_name, module = str(entry["class_name"]), entry.get("module")
     if forms.is_operation(module):
-        return _recognise_operation(place, calls)
-    known = forms.recognise_layer(
+        return _recognize_operation(place, calls)
+    known = forms.recognize_layer(
         class_name, module, entry.get("registered_name"), config
     )
     if known is not None:
         return LAYER, known, 0
     if class_name != "Activation":
-        known = forms.recognise_activation(config.get(ATTRIBUTE))
+        known = forms.recognize_activation(config.get(ATTRIBUTE))
         if known is not None:
             return FUSED, known, 0
     return None
 
 
-def _recognise_operation(
+def _recognize_operation(
     place: Place, calls: Calls
 ) -> tuple[str, Rectifier, int] | None:
-    known = forms.recognise_operation(
+    known = forms.recognize_operation(
         str(place.entry["class_name"]),
         place.entry.get("module"),
         place.config,

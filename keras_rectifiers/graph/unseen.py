@@ -145,7 +145,7 @@ def _custom(inside: Inside) -> str:
 
 def _function(value: Any) -> str:
     """The name of a Python function in a config; empty where it is well known."""
-    if not isinstance(value, Mapping) or forms.recognise_activation(value) is not None:
+    if not isinstance(value, Mapping) or forms.recognize_activation(value) is not None:
         return ""
     class_name, module = value.get("class_name"), value.get("module")
     if class_name == "__lambda__":

@@ -20,7 +20,7 @@ from keras_rectifiers.layers import primitives
 from keras_rectifiers.layers import tracing
 
 _HALF = ("float16", "bfloat16")
-#: Neighbouring positions that are summed side by side: enough to fill the vector
+#: Neighboring positions that are summed side by side: enough to fill the vector
 #: registers, few enough to stay in the first-level cache.
 _MAX_FOLD = 64
 
@@ -171,7 +171,7 @@ def _sum_per_channel(terms: Any) -> Any:
     """Sum over all axes but the last, in two stages.
 
     A narrow matrix is slow to sum over its rows: XLA walks it one column at a time.
-    So neighbouring positions are first folded into columns, and unfolded after.
+    So neighboring positions are first folded into columns, and unfolded after.
     """
     channels = terms.shape[-1]
     fold = _fold(terms.shape[-2]) if len(terms.shape) > 2 else 1  # noqa: PLR2004

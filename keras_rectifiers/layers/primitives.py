@@ -39,7 +39,7 @@ def product(factor: Any, weight: Any) -> Any:
     if _BACKEND == "tensorflow":
         return tf.math.multiply_no_nan(factor, weight)
     if _BACKEND == "torch":
-        # Vectorised, unlike `torch.where`.
+        # Vectorized, unlike `torch.where`.
         return torch.ops.aten.threshold_backward(factor, weight.abs(), 0) * weight
     return ops.where(weight == 0, ops.zeros_like(factor), factor * weight)
 

@@ -194,7 +194,7 @@ def _linear(diagnosis: Diagnosis) -> list[Advice]:
             "Units that are never cut off",
             _with(diagnosis, verdicts.LINEAR),
             (f"{count:,} units were positive everywhere: no rectifier acts on them.",),
-            "This is no fault, but check that the input is centred and that biases "
+            "This is no fault, but check that the input is centered and that biases "
             "have not grown large.",
         )
     ]

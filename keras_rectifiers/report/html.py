@@ -44,8 +44,8 @@ def write_report(
 ) -> Path:
     """Write a diagnosis as one self-contained HTML file.
 
-    It shows the network coloured by its share of dead units, what to do, each layer's
-    firing rates, and learnt slopes by depth; with a timeline also what each unit did
+    It shows the network colored by its share of dead units, what to do, each layer's
+    firing rates, and learned slopes by depth; with a timeline also what each unit did
     over the run. It follows the light or dark setting of the reader, is readable on a
     phone, holds no script, and loads nothing.
 

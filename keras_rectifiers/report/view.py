@@ -23,7 +23,7 @@ MEANINGS = {
     ),
     verdicts.LEAKING: (
         "Never positive, but a slope other than 0 keeps its gradient: it can come "
-        "back. The slope is that of Maas et al. 2013 or, learnt, of He et al. 2015, "
+        "back. The slope is that of Maas et al. 2013 or, learned, of He et al. 2015, "
         "arXiv:1502.01852."
     ),
     verdicts.DORMANT: (
@@ -108,7 +108,7 @@ def layer_views(diagnosis: Diagnosis) -> list[LayerView]:
 
 
 def groups(layers: list[LayerView]) -> list[Group]:
-    """Layers by the container that they stand in, where neighbours share it."""
+    """Layers by the container that they stand in, where neighbors share it."""
     found: list[Group] = []
     for layer in layers:
         container = layer.name.rpartition("/")[0]

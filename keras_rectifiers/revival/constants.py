@@ -59,7 +59,7 @@ def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
     bias = getattr(outgoing.layer, "bias", None)
     if not plain or padded or len(part.axes) != 1 or bias is None:
         raise CannotError(
-            "between it and its consumer a normalisation makes a constant of zeros, "
+            "between it and its consumer a normalization makes a constant of zeros, "
             f"which no bias of {part.path!r} ({part.class_name}) can take over"
         )
     if not bias.trainable or not np.isfinite(constant[units]).all():

@@ -67,7 +67,7 @@ def redraw_outputs(
     """Give outputs that are dead to the last unit new weights, without labels.
 
     Such a model puts out one and the same, and no gradient reaches any of its
-    weights. Kernels are drawn by Glorot's initialiser, whatever the layer's own is,
+    weights. Kernels are drawn by Glorot's initializer, whatever the layer's own is,
     biases (or betas) become 1, so that most outputs are above 0, and the optimizer
     forgets what it has of these weights.
 

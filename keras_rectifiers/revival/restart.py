@@ -36,7 +36,7 @@ from keras_rectifiers.tables import Table
 
 #: Times He's weights: what an output layer starts with, so that it says little.
 _OUTPUT = 0.05
-#: What a normalisation starts with.
+#: What a normalization starts with.
 _NORM = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
@@ -50,7 +50,7 @@ class Restarted(Result):
     passed: tuple[str, ...]
     #: Make their units in pairs `w` and `-w`.
     mirrored: tuple[str, ...]
-    #: Drawn anew otherwise: outputs small, the others by their own initialisers.
+    #: Drawn anew otherwise: outputs small, the others by their own initializers.
     drawn: tuple[str, ...]
     #: Why a layer keeps its weights, or some of them.
     kept: Mapping[str, str]
@@ -90,10 +90,10 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
     - One that makes an output of the model gets a twentieth of He's weights.
     - The biases of all these become 0.
     - BatchNormalization starts with gamma 1, beta 0, mean 0 and variance 1.
-    - Every other layer draws by its own initialisers: those in branches, around
+    - Every other layer draws by its own initializers: those in branches, around
       which the signal has another way (residual blocks, gates, attention), those
-      with a normalisation before the rectifier, and all other classes. Where a
-      rectifier follows, the biases become 0, and a kernel that its initialiser would
+      with a normalization before the rectifier, and all other classes. Where a
+      rectifier follows, the biases become 0, and a kernel that its initializer would
       fill with one value gets He's weights.
 
     Kept are weights that are frozen, quantized layers and such with LoRA weights,
@@ -104,7 +104,7 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
     Args:
         model: A built Functional or Sequential model; changed in place.
         seed: Of the draw, an int of 0 or more; the same on every backend, but for
-            initialisers that are not Keras' own. Default 0.
+            initializers that are not Keras' own. Default 0.
         noise: Times He's weights, on top of the identity; 0 or more. With 0, layers
             of the same width hand on exactly what they take. Default 0.3.
 
@@ -199,7 +199,7 @@ class _Draw:
             changed = True
         if left:
             names = ", ".join(left)
-            self._kept[path] = f"frozen, or without an initialiser of its own: {names}"
+            self._kept[path] = f"frozen, or without an initializer of its own: {names}"
         if changed:
             self._done[role if role in self._done else OWN].append(path)
 

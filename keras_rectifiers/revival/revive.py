@@ -31,7 +31,7 @@ from keras_rectifiers.specs import CannotError
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
-#: What a normalisation behind a new unit starts with.
+#: What a normalization behind a new unit starts with.
 _AFTER = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
@@ -45,7 +45,7 @@ class Revived(Result):
     units: dict[str, tuple[int, ...]]
     #: Why units that should have been were left, by path.
     left: dict[str, str]
-    #: Paths at which a bias took over the constant of a normalisation.
+    #: Paths at which a bias took over the constant of a normalization.
     folded: tuple[str, ...]
 
     @property
@@ -88,7 +88,7 @@ def revive(
 ) -> Revived:
     """Give units of a model a new start.
 
-    The incoming weights of each unit are drawn anew from the layer's initialiser,
+    The incoming weights of each unit are drawn anew from the layer's initializer,
     its bias becomes 0, the entries of a BatchNormalization between become 1, 0, 0
     and 1 (gamma, beta, moving mean, moving variance), its outgoing weights become 0,
     and the optimizer's slots of exactly these entries start anew. The outputs of
@@ -104,7 +104,7 @@ def revive(
             optimizer, where it has one that is built, too.
         units: For each rectifier, by its path, the numbers of the units (channels).
         seed: Of the new weights. Default 0.
-        fold: Whether a bias may take over the constant that a normalisation makes
+        fold: Whether a bias may take over the constant that a normalization makes
             of a silent unit; otherwise such units are left. Default True.
         initializer: Of the kernels. Default None: each layer's own.
         wiring: `LiveWiring(model)`, where it is at hand.
@@ -217,7 +217,7 @@ def _shifts(
             continue
         if not fold:
             raise CannotError(
-                "between it and its consumer a normalisation makes a constant of "
+                "between it and its consumer a normalization makes a constant of "
                 "zeros, and fold=False"
             )
         shifts.append((outgoing, bias_shift(outgoing, constant, chosen)))
@@ -225,7 +225,7 @@ def _shifts(
 
 
 def _take_out(site: LiveUnits, chosen: Values, edits: _Edits) -> None:
-    """Set outgoing weights to 0, and what normalises a unit behind it anew."""
+    """Set outgoing weights to 0, and what normalizes a unit behind it anew."""
     for outgoing in site.outgoing:
         shape = tuple(outgoing.variable.shape)
         edits.set(outgoing.variable, outgoing.part.mask(chosen, shape), 0.0)

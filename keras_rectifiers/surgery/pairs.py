@@ -312,7 +312,7 @@ def _states(layer: Any) -> list[Any]:
 def _rectifies(layer: Any) -> bool:
     if not is_layer(layer) or isinstance(layer, keras.Model):
         return False
-    known = forms.recognise_layer(
+    known = forms.recognize_layer(
         type(layer).__name__,
         "keras" if type(layer).__module__.startswith("keras.") else "",
         keras.saving.get_registered_name(type(layer)),

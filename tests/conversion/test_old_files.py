@@ -294,7 +294,7 @@ def test_an_old_file_is_opened_once(old, tmp_path, monkeypatch, source, target):
         monkeypatch.setattr(owner, name, counting)
 
     count(opened, "open_saved", "read")
-    count(opened, "modernise", "understood")
+    count(opened, "modernize", "understood")
     count(targets, "check_target", "targets")
 
     plan = keras_rectifiers.convert_file(old[0] / source, tmp_path / target)

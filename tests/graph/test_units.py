@@ -21,7 +21,7 @@ def _wiring(model, path=None):
     return found[path] if path else next(iter(found.values()))
 
 
-def test_convolution_with_normalisation():
+def test_convolution_with_normalization():
     """Kernel, bias and affine make a unit; the next kernel takes it up."""
     model = _model(
         lambda x: layers.Conv2D(2, 1, name="next")(
@@ -166,7 +166,7 @@ def test_shared_consumer_is_refused():
 
 
 def test_branching_producer_is_refused():
-    """A kernel whose output is used elsewhere is not re-initialised."""
+    """A kernel whose output is used elsewhere is not re-initialized."""
 
     def build(x):
         y = layers.Dense(3)(x)
@@ -177,7 +177,7 @@ def test_branching_producer_is_refused():
     assert "used elsewhere" in wiring.producers.detail
 
 
-def test_normalisation_alone_makes_units_after_a_sum():
+def test_normalization_alone_makes_units_after_a_sum():
     """Before a sum nothing may change, but the affine belongs to the unit."""
 
     def build(x):

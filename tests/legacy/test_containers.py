@@ -19,7 +19,7 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.legacy.containers.open import open_saved
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.weights.arrange import arrange
 
@@ -58,7 +58,7 @@ def arrays(path, weights=None):
     """The arrays of a saved model in the order of its layers."""
     with open_saved(path, weights) as saved:
         version = tuple(int(part) for part in saved.version.split(".")[:2] if part)
-        made = modernise(saved.document, Origin(version, saved.backend))
+        made = modernize(saved.document, Origin(version, saved.backend))
         return [each.read() for each in arrange(made, saved.weights)]
 
 
@@ -621,7 +621,7 @@ def test_layers_inside_a_custom_layer_keep_their_groups(tmp_path):
     model.save(tmp_path / "model.keras")
 
     with open_saved(tmp_path / "model.keras") as saved:
-        made = modernise(saved.document, Origin((3, 15), ""))
+        made = modernize(saved.document, Origin((3, 15), ""))
         groups = ["/".join(each.group) for each in arrange(made, saved.weights)]
     assert sorted(groups) == [
         "layers/dense/vars/0",

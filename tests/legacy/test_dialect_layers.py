@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.legacy.dialects import known
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 from tests.legacy.dialect_helpers import layer_entry
 from tests.legacy.dialect_helpers import modern_layer
@@ -340,7 +340,7 @@ def test_defaults_that_changed_are_those_of_then():
 )
 def test_cudnn_layers_become_plain_ones(class_name, new, conversion):
     """With the functions that CuDNN computes, and a conversion of the weights."""
-    result = modernise(sequential(layer_entry(class_name, units=2)), Origin((2, 2, 4)))
+    result = modernize(sequential(layer_entry(class_name, units=2)), Origin((2, 2, 4)))
     entry = result.document["config"]["layers"][0]
 
     layer = opened(entry)

@@ -64,7 +64,7 @@ TOLD = {
         (None, 4),
         lambda: [kl.Dropout(0.2), kl.ReLU(), kl.Dense(3), kl.BatchNormalization()],
     ),
-    "normalised images": (
+    "normalized images": (
         (6, 6, 3),
         (None, None, None, 3),
         lambda: [

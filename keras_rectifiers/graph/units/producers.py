@@ -58,7 +58,7 @@ class Producers:
             self._walk(own, state)
             self._check(self._makers)
         except CannotError:
-            # A normalisation has weights for each unit, whatever comes before it.
+            # A normalization has weights for each unit, whatever comes before it.
             self._check(self._norms)
             if not self._norms:
                 raise

@@ -45,7 +45,7 @@ _First = dict[str, int]
 
 
 @model_rule("calls", "`inbound_nodes` as lists → arguments with tensors")
-def modernise_calls(model: Entry, context: Context) -> None:
+def modernize_calls(model: Entry, context: Context) -> None:
     """Bring the calls and the ends of a Functional model into Keras 3's form."""
     if not is_functional(model):
         return

@@ -78,7 +78,7 @@ def state_function(entry: Entry, context: Context) -> None:
         return
     old = context.is_old(entry)
     if old:
-        _modernise(entry, config, context)
+        _modernize(entry, config, context)
     handed = _take_over(entry, config, context)
     if handed is not None:
         text = outcome("function", handed)
@@ -91,7 +91,7 @@ def state_function(entry: Entry, context: Context) -> None:
         context.repaired(entry, text, caution=True)
 
 
-def _modernise(entry: Entry, config: dict[str, Any], context: Context) -> None:
+def _modernize(entry: Entry, config: dict[str, Any], context: Context) -> None:
     module = config.get("module")
     config["function"] = _stated(
         config.get("function"), config.get("function_type"), module

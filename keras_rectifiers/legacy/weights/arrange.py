@@ -25,7 +25,7 @@ from keras_rectifiers.legacy.weights.shapes import listed
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.containers.saved import Array
     from keras_rectifiers.legacy.containers.saved import Weights
-    from keras_rectifiers.legacy.dialects.modernise import Modern
+    from keras_rectifiers.legacy.dialects.modernize import Modern
 
 __all__ = ["Placed", "arrange", "by_order"]
 

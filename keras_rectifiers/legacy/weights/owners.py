@@ -19,7 +19,7 @@ from keras_rectifiers.legacy.dialects.registry import Was
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
 
 if TYPE_CHECKING:
-    from keras_rectifiers.legacy.dialects.modernise import Modern
+    from keras_rectifiers.legacy.dialects.modernize import Modern
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.legacy.dialects.keras1.objects import modernise_objects
+from keras_rectifiers.legacy.dialects.keras1.objects import modernize_objects
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 
@@ -128,7 +128,7 @@ def rename(entry: Entry, context: Context, form: Form) -> None:
         del config["data_format"]
     if changes:
         context.repaired(entry, ", ".join(changes))
-    modernise_objects(entry, context)
+    modernize_objects(entry, context)
 
 
 def entries_in(document: Entry) -> Iterator[Entry]:

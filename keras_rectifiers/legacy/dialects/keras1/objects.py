@@ -53,7 +53,7 @@ _REGULARIZERS = frozenset(
 _ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 
-def modernise_objects(entry: Entry, context: Context) -> None:
+def modernize_objects(entry: Entry, context: Context) -> None:
     """Bring a layer's initializers, regularizers and constraints up to date.
 
     Args:

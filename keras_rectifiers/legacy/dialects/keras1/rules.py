@@ -220,7 +220,7 @@ def batch_normalization(entry: Entry, context: Context) -> None:
         kinds = {1: "each sample by itself", 2: "each batch by itself, always"}
         raise context.refuse(
             entry,
-            f"a BatchNormalization of Keras 1 with mode={mode!r}, which normalises "
+            f"a BatchNormalization of Keras 1 with mode={mode!r}, which normalizes "
             f"{kinds.get(mode, 'in a way that is unknown')}",
             "Keras 3 has no layer that does: build it as a custom layer",
         )

@@ -72,9 +72,9 @@ def _standardization(call: Arguments) -> Op:
         raise UnknownOperationError("images of unknown size")
     size = math.prod(int(each or 0) for each in shape[-3:])
     config = {"axis": [-1, -2, -3], "keepdims": True}
-    centred = Op("Subtract", (call.tensor(), Op("Mean", (call.tensor(),), config)))
+    centered = Op("Subtract", (call.tensor(), Op("Mean", (call.tensor(),), config)))
     spread = Op("Maximum", (Op("Std", (call.tensor(),), config), size**-0.5))
-    return Op("Divide", (centred, spread))
+    return Op("Divide", (centered, spread))
 
 
 def _pooled(class_name: str, call: Arguments) -> Op:

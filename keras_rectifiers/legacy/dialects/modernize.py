@@ -54,7 +54,7 @@ class Modern:
     was: dict[tuple[str, ...], Was]
 
 
-def modernise(
+def modernize(
     document: Entry, origin: Origin, functions: Functions = NO_FUNCTIONS
 ) -> Modern:
     """Apply every rule to every entry of a document.
@@ -70,7 +70,7 @@ def modernise(
     """
     new = copy.deepcopy(document)
     context = Context(origin, functions)
-    _modernise(new, context, ())
+    _modernize(new, context, ())
     was = {}
     for place in walk(new):
         before = place.entry.pop(WAS, None)
@@ -79,7 +79,7 @@ def modernise(
     return Modern(new, tuple(context.repairs), was)
 
 
-def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> None:
+def _modernize(entry: Entry, context: Context, old_path: tuple[str, ...]) -> None:
     around = context.around
     if len(around) > MAX_DEPTH:
         raise ArchiveError(
@@ -98,7 +98,7 @@ def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> Non
     inside = (*around, name_of(entry)) if old_path else ()
     context.around = inside
     for child in _children(entry):
-        _modernise(child, context, (*old_path, name_of(child)))
+        _modernize(child, context, (*old_path, name_of(child)))
     context.around = around
     if is_model(entry):
         for rule in MODEL_RULES:
