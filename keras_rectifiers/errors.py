@@ -35,7 +35,7 @@ class ArchiveError(RectifierError):
 
 
 class HiddenLayersError(ArchiveError):
-    """A class whose Python code makes a model's layers is not known here.
+    """The class whose Python code creates a model's layers is not registered.
 
     Args:
         message: The sentence.
@@ -55,27 +55,27 @@ class UnsupportedModelError(RectifierError):
 
 
 class UnknownClassError(UnsupportedModelError):
-    """A model names a class that nobody registered here."""
+    """A model names a class that is not registered."""
 
 
 class SelectionError(RectifierError):
-    """A selection of sites matches nothing, or contradicts itself."""
+    """A selection of sites matches nothing, or is contradictory."""
 
 
 class PlanMismatchError(RectifierError):
-    """A plan does not fit the model that it is applied to."""
+    """A plan does not match the model that it is applied to."""
 
 
 class VerificationError(RectifierError):
-    """A converted model does not compute what it was promised to compute."""
+    """A converted model does not compute what it should."""
 
 
 class ArgumentError(RectifierError, ValueError):
-    """An argument does not fit the model that it is given for."""
+    """An argument does not match the model that it is given for."""
 
 
 class DataError(RectifierError):
-    """A data set cannot be read, or does not fit the model."""
+    """A dataset cannot be read, or does not match the model."""
 
 
 class ExportError(RectifierError):
@@ -101,7 +101,7 @@ class ExportVerificationError(VerificationError):
 
 
 class ExportTargetError(ExportVerificationError):
-    """The device that a file was written for does not run it.
+    """The device that a file was written for cannot run it.
 
     Args:
         result: The `ExportResult`; its `target` is None, since nothing was written.

@@ -1,4 +1,4 @@
-"""The batches that a calibration measures on, held so that each pass sees the same."""
+"""The batches of a calibration, kept so that each pass sees the same data."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Samples:
         found = [(x, None, None) for x in _upto(inputs, samples)]
     if not found:
         raise DataError(
-            "A calibration needs one batch at least. Received: data without samples. "
+            "Calibration needs at least one batch. Received: data without samples. "
             "Check the path, the filter or the generator."
         )
     for x, _, _ in found:

@@ -15,12 +15,12 @@ from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Handed
 from keras_rectifiers.specs import PACKAGE
 
-#: Strings that Keras takes for something of its own.
+#: Strings that name a built-in of Keras.
 _KERAS = known.ACTIVATIONS | known.FUNCTIONS | LOSS_STRINGS | METRIC_STRINGS
 
 
 def handed_over(custom_objects: Mapping[str, Any] | None) -> Functions:
-    """The functions among custom objects, by the names under which they stand there.
+    """The functions among custom objects, by their names there.
 
     One that was registered is known to Keras by that name, and a file that refers to
     it opens once its module is imported; any other opens with the same custom objects.
@@ -69,7 +69,7 @@ def objects_of(modules: Sequence[ModuleType]) -> dict[str, Any]:
 
 
 def _classes(module: ModuleType) -> dict[str, type]:
-    """The public classes of a module, by the names they have there and of their own."""
+    """The public classes of a module, by their names there and their `__name__`."""
     public = getattr(module, "__all__", None)
     named = {
         name: value

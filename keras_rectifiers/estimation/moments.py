@@ -2,7 +2,7 @@
 
 A BatchNormalization puts out mean beta and deviation `|gamma|`. That is followed a
 little further: through a ReLU, and through a sum of two branches, so that the
-rectifiers behind the additions of a residual network get an estimate too.
+rectifiers after the additions of a residual network also get an estimate.
 """
 
 from __future__ import annotations

@@ -354,4 +354,4 @@ def _axis(call: BoundedCall) -> int | None:
 def _check_channels(x: Bounds, axis: int, count: int) -> None:
     length = len(x.along(axis)[0])
     if 1 not in (length, count) and length != count:
-        raise ValueError(f"statistics of {count} channels, where {length} come in")
+        raise ValueError(f"statistics of {count} channels instead of {length}")

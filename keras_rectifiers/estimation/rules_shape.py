@@ -124,7 +124,7 @@ def concatenated(call: BoundedCall) -> Bounds:
 
 
 def anywhere(call: BoundedCall) -> Bounds:
-    """An operation that puts out values of its input, wherever they stand."""
+    """An operation whose outputs are values of its input, in any position."""
     return call.x.hulled()
 
 

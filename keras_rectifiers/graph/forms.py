@@ -1,9 +1,8 @@
 """Recognize a rectifier, however it is spelled, from plain data.
 
-One function for each place where a rectifier can stand: a layer, the value of an
-`activation` argument, an operation of a functional graph. All take what Keras
-writes into a config, so they serve files and live objects alike. Keras is never
-imported here.
+One function for each place where a rectifier can be: a layer, the value of an
+`activation` argument, an operation of a functional graph. All take what Keras writes
+into a config, so they serve files and live objects alike. Keras is never imported here.
 """
 
 from __future__ import annotations
@@ -60,14 +59,14 @@ def is_keras(entry: Mapping[str, Any]) -> bool:
 def is_ours(entry: Mapping[str, Any]) -> bool:
     """Whether an entry of a config is an object of a class of this package.
 
-    What stands for a converted object of a user's class is none of ours.
+    An entry for a converted object of a user's class is not one of our layers.
     """
     name = str(entry.get("registered_name") or "")
     return name.startswith(f"{PACKAGE}>") and not is_converted(entry)
 
 
 def is_converted(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of a config stands for a converted object of a user's class."""
+    """Whether an entry of a config represents a converted object of a user's class."""
     return entry.get("registered_name") == CONVERTED_REGISTERED
 
 
@@ -126,7 +125,7 @@ def recognize_activation(value: Any) -> Rectifier | None:
         return None
     under = capped.parts(value)
     if under is not None:
-        known = recognise_activation(under[0])
+        known = recognize_activation(under[0])
         return None if known is None else dataclasses.replace(known, max_value=under[1])
     config = value.get("config")
     if value.get("class_name") == "function" and isinstance(config, str):

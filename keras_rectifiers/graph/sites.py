@@ -1,4 +1,4 @@
-"""Find every rectifier of a document: where it stands and what it computes."""
+"""Find every rectifier of a document: its place and what it computes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def uses_by_width(site: Site) -> tuple[int, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """A site and the places of the document where it stands (shared: several)."""
+    """A site and its places in the document (several, if shared)."""
 
     site: Site
     places: tuple[Place, ...]
@@ -127,7 +127,7 @@ class Found:
 
     @property
     def own_places(self) -> tuple[Place, ...]:
-        """The places that have a rectifier of their own once it is replaced.
+        """The places that have their own rectifier once it is replaced.
 
         A host that is shared has one rectifier, and so has a shared model.
         """

@@ -115,7 +115,7 @@ def _sloped(
         y = _capped(uncapped, max_value)
 
         def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any]:
-            # Torch hands the inputs back: only these carry second derivatives.
+            # Torch passes the inputs back: only these carry second derivatives.
             inputs, dy = ((x, alpha), *args) if upstream is None else (args, upstream)
             dy = _below_cap(dy, y, max_value)
             dx = primitives.prelu_gradient(
@@ -182,7 +182,7 @@ def _sum_per_channel(terms: Any) -> Any:
 
 
 def _fold(length: int | None) -> int:
-    """The largest divisor of an axis' length that is no wider than the limit."""
+    """The largest divisor of an axis' length that is not above the limit."""
     if not length:
         return 1
     return max(math.gcd(length, width) for width in range(1, _MAX_FOLD + 1))

@@ -1,4 +1,4 @@
-"""The few operations that are worth a form of their own on a backend.
+"""The few operations that are worth a separate implementation on a backend.
 
 `kernels` is written in `keras.ops` but for these: on each of them a backend has an
 operation that does in one pass over memory what the portable form does in several.
@@ -73,7 +73,7 @@ def prelu_gradient(dy: Any, x: Any, alpha: Any, slope: Any) -> Any:
         dy: Gradient of the value.
         x: Input, as `prelu` received it.
         alpha: Slopes, as `prelu` received them.
-        slope: What `prelu` returned beside the value.
+        slope: What `prelu` returned along with the value.
     """
     if _BACKEND == "torch":
         negative = (x <= 0).to(x.dtype)

@@ -1,8 +1,8 @@
 """Find the rectifiers of a live model, in the order and with the paths of surgery.
 
-Found are layers, functions and layers in an `activation` attribute, and the
-operations of functional graphs, in models and wrappers at any depth and in the
-tracked sub-layers of subclassed ones. Not found, because no object stands for
+Finds layers, functions and layers in an `activation` attribute, and the operations of
+functional graphs, in models and wrappers at any depth and in the tracked sub-layers of
+subclassed ones. Not found, because no object represents
 them: rectifiers that a subclassed `call` computes by a bare `ops.relu`. Left out,
 because they run in a loop whose tensors cannot be seen from outside: what is
 inside recurrent layers.
@@ -67,9 +67,9 @@ class LiveRectifier:
     operand: int = 0
     #: Axis of the channels, counted from the batch at 0; -1 for the last one.
     channel_axis: int = -1
-    #: Attribute of the owner that a fused one stands in.
+    #: Attribute of the owner that holds a fused one.
     attribute: str = ATTRIBUTE
-    #: Where the owner stands, as `live.layers.Member` has it.
+    #: The place of the owner, as in `live.layers.Member`.
     position: tuple[int, ...] = ()
     #: Where a called one is called.
     calling: Calling | None = None
@@ -98,8 +98,8 @@ class LiveRectifier:
             units: Number of units (channels).
 
         Returns:
-            Slopes and flags, both of shape `(units,)`. Where positions of one unit
-            have slopes of their own, their mean, and whether any of them is not 0.
+            Slopes and flags, both of shape `(units,)`. Where positions of one unit have
+            separate slopes, their mean, and whether any of them is not 0.
         """
         slope = self.function.negative_slope
         if self.function.kind != PRELU:
@@ -251,7 +251,7 @@ def _serialized(activation: Any) -> Any:
     try:
         return keras.activations.serialize(activation)
     except (ValueError, TypeError, NotImplementedError):
-        return None  # what Keras cannot name is no rectifier that we know
+        return None  # what Keras cannot name is not a rectifier that we know
 
 
 def _recognize_operation(operation: Any) -> tuple[Rectifier, int] | None:

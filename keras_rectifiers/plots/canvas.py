@@ -111,7 +111,7 @@ def by_depth(layers: Sequence[str]) -> tuple[Figure, Axes]:
     if len(layers) > NAMED:
         figure, axes = blank(90 + 13 * len(layers), 240, left=56, bottom=38)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-        axes.set_xlabel("depth (rectifiers from the input on)")
+        axes.set_xlabel("depth (rectifiers, from the input)")
     else:
         width = max(480, 90 + 34 * len(layers))
         bottom = 30 + 4 * _longest(layers)
@@ -137,7 +137,7 @@ def _longest(names: Sequence[str]) -> int:
 
 
 def name_width(names: Sequence[str]) -> float:
-    """Pixels for names beside the axes."""
+    """Pixels for names next to the axes."""
     return 16 + 6.4 * _longest(names)
 
 

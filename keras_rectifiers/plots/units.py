@@ -29,7 +29,7 @@ from keras_rectifiers.plots.pixels import sampled
 def firing_rates(
     rates: npt.ArrayLike, dead: int = 0, leaking: int = 0, of: str = "samples"
 ) -> Figure:
-    """Histogram of the units' firing rates; those that never fired stand apart.
+    """Histogram of the units' firing rates; those that never fired are separate.
 
     Args:
         rates: Share in which each unit fired, 0..1, shape `(units,)`.
@@ -73,7 +73,7 @@ def heat_map(
     Args:
         values: Shape `(times, rows)`; NaN is left empty.
         times: What the columns are called.
-        never: Where "never" holds, shape of `values`: a color of its own.
+        never: Where "never" applies, shape of `values`: shown in a separate color.
         rows: Names of the rows, which then keep their order. Without names the rows
             are sorted by their mean, the highest on top, and neighbors share a row
             of the picture where there are more than `most_rows`.

@@ -53,7 +53,7 @@ def network(
     counts: Mapping[str, Sequence[int] | Values],
     rates: Sequence[Values],
 ) -> Figure:
-    """A whole network: verdicts of each layer, and beside them its firing rates.
+    """A whole network: verdicts of each layer, with its firing rates next to them.
 
     Args:
         layers: Names, in the order of depth.

@@ -11,7 +11,7 @@ import numpy as np
 from keras_rectifiers.live.batch_statistics import batch_norms
 from keras_rectifiers.live.state import to_numpy
 
-#: A unit whose beta is so many gammas below 0 fires for 2 % of normal inputs.
+#: A unit whose beta is this many gammas below 0 fires for 2 % of normal inputs.
 _SILENT = 2.0
 
 

@@ -1,4 +1,4 @@
-"""Draw a layer's weights anew by its own initializers, with numpy where it can be."""
+"""Redraw a layer's weights by its own initializers, with numpy where possible."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ def test_what_cannot_be_taken_up_is_said(rng):
     )
 
     assert found.compensated == {"good": "norm"}
-    assert found.uncompensated["custom"] == "Twice 'twice' is not known here"
+    assert found.uncompensated["custom"] == "Twice 'twice' is not supported"
     assert "LayerNormalization" in found.uncompensated["norm"]
     assert found.uncompensated["end"] == "it reaches the output of the model"
     assert "stays: it reaches the output" in str(found)

@@ -278,7 +278,7 @@ def test_what_is_no_range_is_refused(input_range):
 
 def test_a_level_out_of_bounds_is_refused():
     """A share lies between 0 and 1."""
-    with pytest.raises(ValueError, match="level must lie"):
+    with pytest.raises(ValueError, match="level must be"):
         keras_rectifiers.estimate(dense_relu([[1.0]]), level=2)
 
 

@@ -361,7 +361,7 @@ def test_a_shared_layer_is_stored_for_each_model_that_has_it(tmp_path):
 def test_a_shared_layer_has_one_set_of_weights(tmp_path):
     document, listed = _shared(tmp_path)
     other = [*listed()[:1], Stored("dense/bias:0", np.zeros(4, "float32"))]
-    with pytest.raises(ArchiveError, match=r"different ones for '(block/)?dense'"):
+    with pytest.raises(ArchiveError, match=r"different sets for '(block/)?dense'"):
         _arrange(document, {"block": listed(), "dense": other})
 
 
@@ -416,7 +416,7 @@ def test_layers_inside_a_custom_layer_cannot_be_placed(tmp_path):
     document = _document(model, tmp_path / "empty.keras")
     stored = [Stored("mine/mine/dense/kernel:0", np.zeros((4, 4)))]
     with pytest.raises(
-        UnsupportedModelError, match="'mine', a test_arrange>Scaled that holds"
+        UnsupportedModelError, match="'mine', a test_arrange>Scaled that contains"
     ):
         _arrange(document, {"mine": stored})
 

@@ -303,7 +303,7 @@ def test_bidirectional_is_stated_as_keras_3_does():
         assert config["name"] == again[key]["config"]["name"] == name
         assert config["go_backwards"] == again[key]["config"]["go_backwards"] == back
         assert entry["config"][key]["module"] == "keras.layers"
-    assert "its backward layer stated" in texts(repairs)
+    assert "its backward layer is stated" in texts(repairs)
 
 
 def test_a_hard_sigmoid_of_keras_3_stays_its_own():
@@ -331,7 +331,7 @@ def test_defaults_that_changed_are_those_of_then():
 
     assert entry["config"]["reset_after"] is False
     assert entry["config"]["recurrent_activation"]["class_name"] == "Pipeline"
-    assert "reset_after=False, as it was by default" in texts(repairs)
+    assert "reset_after=False, the old default" in texts(repairs)
 
 
 @pytest.mark.parametrize(

@@ -433,7 +433,7 @@ def test_losses_and_metrics_are_left_out_and_told(tmp_path: Any) -> None:
         (lambda x: tf.nn.dropout(x, 0.5), "at random"),
         (lambda x: tf.einsum("bij,bkj->bik", x, x), "did not save"),
         (lambda x: tf.linalg.svd(x)[0], "'linalg.svd'"),
-        (lambda x: tf.tile(x, [1, tf.shape(x)[0], 1]), "known only when it runs"),
+        (lambda x: tf.tile(x, [1, tf.shape(x)[0], 1]), "known only at run time"),
         (tf.shape, "a shape as an output"),
         (lambda x: tf.compat.v1.image.resize_bilinear(x[..., None], (9, 9)), "grid"),
         (lambda x: tf.cumsum(x, exclusive=True), "exclusive=True"),
@@ -446,7 +446,7 @@ def test_what_keras_3_lacks_is_one_sentence(make: Any, said: str) -> None:
         modern(tf_keras.Model(inputs, make(inputs)))
     message = str(caught.value)
     assert said in message
-    assert message.startswith("Every layer must have a form in Keras 3. Received: ")
+    assert message.startswith("Every layer must have a Keras 3 form. Received: ")
     assert message.endswith("load the weights into it.")
     assert "'tf." in message
 

@@ -102,11 +102,11 @@ def written_by_keras_1(entry: Entry, context: Context, signs: frozenset[str]) ->
 
 
 def rename(entry: Entry, context: Context, form: Form) -> None:
-    """Give an entry's class and settings their modern names, and tell.
+    """Give an entry's class and arguments their modern names, and report it.
 
     Args:
         entry: A layer of the form's family.
-        context: Where to tell.
+        context: Where to report it.
         form: How Keras 1 wrote it.
     """
     config = config_of(entry)

@@ -16,7 +16,7 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import is_whole
 from keras_rectifiers.legacy.dialects.tensorflow.values import operation
 from keras_rectifiers.legacy.dialects.tensorflow.values import recipe
 
-_DYNAMIC = "lengths that are known only when it runs"
+_DYNAMIC = "lengths that are known only at run time"
 _CHANNELS_LAST = ("NHWC", "NWC", "NDHWC", "N...C")
 
 

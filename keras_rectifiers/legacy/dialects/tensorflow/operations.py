@@ -1,6 +1,6 @@
 """The rule for TensorFlow's functions; `rewriter` does what it asks for.
 
-Most models have none: what is needed to tell that is all that is loaded here.
+Most models have none, so this module loads only what is needed to check that.
 """
 
 from __future__ import annotations

@@ -276,7 +276,7 @@ def _norm(call: Arguments) -> Op:
 def _where(call: Arguments) -> Op:
     chosen, otherwise = call.get("x", "t"), call.get("y", "e")
     if chosen is None or otherwise is None:
-        raise UnknownOperationError("where() of a condition alone")
+        raise UnknownOperationError("where() with only a condition")
     return Op("Where", (call.first, chosen, otherwise))
 
 
