@@ -16,10 +16,7 @@ _PACKAGE = Path(keras_rectifiers.__file__).parent
 # Nothing in these is checked until somebody has swept them; each list ends up empty.
 _PACKAGES_TO_SWEEP = ("cli", "diagnosis", "finetuning")
 _DOCUMENTS_TO_SWEEP = (
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "README.md",
-    "docs",
+    "docs/commands.md",  # written from the command line
 )
 
 _BRITISH = re.compile(
@@ -36,14 +33,14 @@ _BRITISH = re.compile(
 
 # What was translated word by word, and what to write instead.
 _PHRASES = {
-    r"\btold\b": "shown, named or reported",
+    r"\btold\b(?! apart)": "shown, named or reported",
     r"\banew\b": "again",
     r"\bbeside\b": "next to, with, or in addition to",
-    r"\bstands\b|\bstood\b": "is",
+    r"\bstands\b(?! alone)|\bstood\b": "is",
     r"\bcarried\b": "kept, moved or applied",
-    r"\bof (?:its|their|your|my) own\b": "its own, their own, custom, separate",
+    r"\bof (?:its|their) own\b": "its own, their own, custom, separate",
     r"\bgoes? on from\b": "resumes from",
-    r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|more\b|fewer\b|less\b)": "not a",
+    r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|better\b|more\b|less\b)": "not a",
     r"\b(?:number|which) is none\b": "is not one",
     r"(?:^|[.:] )(?:Kept|Counted|Followed|Found) (?:is|are)\b": "subject, verb, object",
     r"\bto the last unit\b": "all units",
