@@ -1,7 +1,7 @@
 """Modules whose names are imported when they are first used.
 
 Such a module lists its names once more under `TYPE_CHECKING`, where editors and type
-checkers read them; a test holds the two lists against each other.
+checkers read them; a test compares the two lists.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 def attach(
     module: str, homes: Mapping[str, Sequence[str]], modules: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """What a module needs to import its names late.
+    """What a module needs to import its names lazily.
 
     Args:
         module: Its `__name__`.

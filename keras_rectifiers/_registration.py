@@ -42,7 +42,7 @@ def register() -> None:
 
 
 class _Named:
-    """Stands for a class of this package until Keras makes an object of it."""
+    """Placeholder for a class of this package until Keras creates an object of it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -54,7 +54,7 @@ class _Named:
 
 
 class _WithKeras(importlib.abc.MetaPathFinder):
-    """Finds Keras as others do, and registers names when it was executed."""
+    """Finds Keras like the standard finders, and registers names once it has run."""
 
     def find_spec(
         self,

@@ -39,7 +39,7 @@ class UnsupportedModelError(RectifierError):
 
 
 class UnknownClassError(UnsupportedModelError):
-    """A model names a class or a function that is not known here.
+    """A model names a class or a function that is not registered.
 
     Args:
         fact: The rule and what was received, in whole sentences.
@@ -58,7 +58,7 @@ class UnknownClassError(UnsupportedModelError):
 
 
 class HiddenLayersError(ArchiveError):
-    """A class whose Python code makes a model's layers is not known here.
+    """The class whose Python code creates a model's layers is not registered.
 
     Args:
         fact: The rule and what was received, in whole sentences.
@@ -79,7 +79,7 @@ class HiddenLayersError(ArchiveError):
 
 
 def _handed_over(name: str) -> str:
-    """How a class or a function becomes known."""
+    """How to register a class or a function."""
     short = name.rpartition(">")[2]
     return (
         f"Pass custom_objects={{{name!r}: {short}}}, or import the module that "
@@ -88,23 +88,23 @@ def _handed_over(name: str) -> str:
 
 
 class SelectionError(RectifierError):
-    """A selection of sites matches nothing, or contradicts itself."""
+    """A selection of sites matches nothing, or is contradictory."""
 
 
 class PlanMismatchError(RectifierError):
-    """A plan does not fit the model that it is applied to."""
+    """A plan does not match the model that it is applied to."""
 
 
 class VerificationError(RectifierError):
-    """A converted model does not compute what it was promised to compute."""
+    """A converted model does not compute what it should."""
 
 
 class ArgumentError(RectifierError, ValueError):
-    """An argument does not fit the model that it is given for."""
+    """An argument does not match the model that it is given for."""
 
 
 class DataError(RectifierError):
-    """A data set cannot be read, or does not fit the model."""
+    """A dataset cannot be read, or does not match the model."""
 
 
 class ExportError(RectifierError):
@@ -130,7 +130,7 @@ class ExportVerificationError(VerificationError):
 
 
 class ExportTargetError(ExportVerificationError):
-    """The device that a file was written for does not run it.
+    """The device that a file was written for cannot run it.
 
     Args:
         result: The `ExportResult`; its `target` is None, since nothing was written.

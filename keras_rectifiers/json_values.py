@@ -1,4 +1,4 @@
-"""Values as JSON knows them."""
+"""Values that JSON can represent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """A value without what JSON lacks: numbers that are not finite become None.
+    """A value that JSON can represent: numbers that are not finite become None.
 
     Args:
         value: Mappings, lists and tuples of numbers and texts; numpy's scalars and

@@ -1,4 +1,4 @@
-"""Whether a number is still itself in the dtype in which it is held.
+"""Whether a number keeps its value in the dtype in which it is stored.
 
 Every number that goes into a layer passes here: a slope of 1e39 is finite in Python
 and infinite in float32, and 1e-9 is 0 in float16. Keras is never imported here.

@@ -16,9 +16,9 @@ class Repair:
     Attributes:
         rule: Name of the rule, such as `"batch_input_shape"`.
         layer: Path of the layer, or `""` for the model itself.
-        text: What was found and what stands there now, in a few words.
-        caution: Whether the user should look at it: something was carried over
-            that cannot be checked, or left behind.
+        text: What was found and what it is now, in a few words.
+        caution: Whether the user should look at it: something was kept that cannot be
+            checked, or left out.
     """
 
     rule: str

@@ -1,7 +1,7 @@
-"""What all results have in common: rows, JSON, pandas, and tables for people.
+"""What all results have in common: rows, JSON, pandas, and display tables.
 
-A result says what its rows are and of which lines and tables it is made; everything
-else follows here. Nothing but the standard library is imported before it is needed.
+A result defines its rows and its lines and tables; everything else follows from them.
+Nothing but the standard library is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Result:
         raise NotImplementedError
 
     def parts(self) -> list[tables.Part]:
-        """The lines and tables that it is shown as, in the order of reading."""
+        """The lines and tables of its display, in reading order."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The rectifiers as plain data: names on disk, arguments, shapes of weights.
 
 File surgery writes layers through this module and never imports `keras` or
-`keras_rectifiers.layers`; a test holds both descriptions together.
+`keras_rectifiers.layers`; a test checks that both descriptions agree.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Rectifier:
 
 @dataclasses.dataclass(frozen=True)
 class Cannot:
-    """Why something is not done as asked: the one type for "no, because"."""
+    """Why something is not done as requested."""
 
     #: One word, for programs: a role; `"kind"`, `"include"`, `"exclude"` or
     #: `"where"`, by which a selection leaves it out; `"already"`, `"threshold"`,
@@ -71,7 +71,7 @@ class Cannot:
 
 
 class CannotError(ValueError):
-    """Ends a walk that has found why something cannot be done; it carries the answer.
+    """Ends a walk that has found why something cannot be done; it holds the answer.
 
     Args:
         detail: As for `Cannot`.
@@ -102,7 +102,7 @@ class NewWeight:
 
 @dataclasses.dataclass(frozen=True)
 class Replacement:
-    """A layer to put in a rectifier's place, as it stands in a Keras config."""
+    """A layer to put in a rectifier's place, in the form of a Keras config."""
 
     module: str
     class_name: str

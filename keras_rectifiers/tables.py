@@ -1,8 +1,8 @@
-"""Lines and tables, which results are made of where people read them.
+"""Lines and tables, of which displayed results are made.
 
 Each renders as plain text, for a terminal with rich, and for a notebook. rich is
-imported when it is asked for. Names come from files of strangers: nothing that a cell
-holds is taken for markup.
+imported when it is asked for. Names come from untrusted files: no content of a cell is
+interpreted as markup.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _RED = "#d1492b"  # readable on white and on black
 
 
 class Mark(str):
-    """A cell that stands out."""
+    """A highlighted cell."""
 
     __slots__ = ()
 

@@ -9,7 +9,7 @@ pytest.importorskip("matplotlib", reason="needs the extra `report`")
 from matplotlib.text import Text
 
 from keras_rectifiers import plots
-from keras_rectifiers.plots import colours
+from keras_rectifiers.plots import colors
 from keras_rectifiers.plots import pixels
 from keras_rectifiers.report.svg import inline
 from tests.report.diagnoses import layer
@@ -24,11 +24,11 @@ def _image(figure):
     return np.asarray(figure.axes[0].get_images()[0].get_array())
 
 
-_NEVER = (*bytes.fromhex(colours.NEVER[1:]), 255)
+_NEVER = (*bytes.fromhex(colors.NEVER[1:]), 255)
 
 
 def test_firing_rates_count_every_unit():
-    """The bars add up to the units, those that never fired in two colours."""
+    """The bars add up to the units, those that never fired in two colors."""
     rates = np.array([0, 0, 0, 0.01, 0.5, 1.0])
 
     axes = plots.firing_rates(rates, dead=2, leaking=1).axes[0]
@@ -39,7 +39,7 @@ def test_firing_rates_count_every_unit():
 
 
 def test_heat_map_sorts_units_and_marks_the_silent():
-    """The busiest unit is on top, and "never" has a colour of its own."""
+    """The busiest unit is on top, and "never" has a color of its own."""
     values = np.array([[0.1, 0.9, 0.0], [0.2, 0.8, 0.0]])
 
     image = _image(plots.heat_map(values, [0, 1], never=values == 0))
@@ -61,7 +61,7 @@ def test_heat_map_keeps_the_order_of_named_rows():
 
 
 def test_heat_map_of_many_units_is_small():
-    """Neighbours share a row; a row is silent if all of its units are."""
+    """Neighbors share a row; a row is silent if all of its units are."""
     values = np.linspace(1, 0, 4096)[None].repeat(500, axis=0)
     values[:, 2048:] = 0
 
@@ -137,8 +137,8 @@ def test_short_names_are_cut_in_the_middle():
     assert plots.short("a\nb\x00") == "a·b·"
 
 
-def test_inline_pictures_take_their_colours_from_the_page():
-    """No colour of the palette is left, no size, no counter that is not unique."""
+def test_inline_pictures_take_their_colors_from_the_page():
+    """No color of the palette is left, no size, no counter that is not unique."""
     figure = plots.network(
         ["a"], {"dead": [1], "alive": [2]}, [np.array([0.0, 0.4, 0.6])]
     )
@@ -146,7 +146,7 @@ def test_inline_pictures_take_their_colours_from_the_page():
     markup = inline(figure, 'say "what"')
 
     assert "var(--dead)" in markup
-    assert not [each for each in colours.VERDICTS.values() if each in markup]
+    assert not [each for each in colors.VERDICTS.values() if each in markup]
     assert 'aria-label="say &quot;what&quot;"' in markup
     assert "figure_1" not in markup
     assert "<style" not in markup

@@ -34,7 +34,7 @@ def test_narrow_networks_are_judged_by_their_shape():
         "dead": 1,
         "constant": 2,
         "part": 1,
-        "learnt": 1,
+        "learned": 1,
     }
 
 
@@ -115,7 +115,7 @@ def test_spearman_compares_orders(first, second, rho):
 def test_the_tables_give_the_papers_figure_beside_ours(capsys):
     """One row for each cell, with what the paper says."""
     counts = {"networks": 10, "born": 8, "dead": 9, "constant": 9, "part": 1}
-    tables.collapse({("x sin 5x", "ReLU, He"): {**counts, "learnt": 0}})
+    tables.collapse({("x sin 5x", "ReLU, He"): {**counts, "learned": 0}})
     cells = {"0": {"test": 0.5, "train": 0.9, "slopes": [0.4, 0.3, 0.2]}}
     tables.slopes(cells)
     tables.order({"ReLU": cells, "RReLU": {"0": {"test": 0.55, "train": 0.8}}})

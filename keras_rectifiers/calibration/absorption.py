@@ -1,8 +1,8 @@
 """Where a shift of a site's output goes: which layers absorb it, and where it stays.
 
-A pass forward from the calls of the site, until a layer absorbs on every way. Sums,
-pooling and concatenation hand a shift on, and so does a linear layer that absorbs
-nothing.
+A forward pass from the calls of the site, until a layer absorbs the shift on every
+path. Sums, pooling and concatenation pass a shift on, and so does a linear layer that
+does not absorb it.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ class _Shift(Forward[bool]):
 
 
 def _held(call: Call) -> str:
-    """Why the shift ends at a call that does not absorb it; empty where it goes on."""
+    """Why the shift ends at a call that does not absorb it; empty if it continues."""
     entry, named = call.place.entry, f"{call.class_name} {call.place.path!r}"
     row, weights = call.traits, variables_of(entry)
     if weights is None or call.class_name == "Lambda":
-        return f"{named} is not known here"
+        return f"{named} is not supported"
     linear = row.makes or row.elementwise
     if row.recurrent or (weights and not linear):
-        return f"{named} has no bias that takes it up"
+        return f"{named} has no bias to absorb it"
     return ""

@@ -37,7 +37,7 @@ class Bench:
     Raises:
         DataError: The model gives no finite numbers on the samples, or the labels
             do not fit its loss.
-        ValueError: The loss is to be measured, and there is none.
+        ValueError: The loss is to be measured, but there is none.
     """
 
     def __init__(
@@ -141,12 +141,11 @@ def _measure(model: Any, samples: Samples, measure: str | None) -> str:
         return objective.LOSS if possible else objective.OUTPUTS
     if measure == objective.LOSS and not possible:
         missing = "the data have no labels"
-        if samples.labelled:
+        if samples.labeled:
             missing = f"the model {model.name!r} is not compiled with a loss"
         raise ValueError(
-            "measure='loss' takes labels and a compiled model. Received: "
-            f"{missing}. Call model.compile(loss=...), pass (x, y), or "
-            "measure='outputs'."
+            f"measure='loss' needs labels and a compiled model. Received: {missing}. "
+            "Call model.compile(loss=...), pass (x, y), or measure='outputs'."
         )
     return measure
 
@@ -155,7 +154,7 @@ def _check_finite(passed: PassResult) -> None:
     change = objective.change(objective.OUTPUTS, passed, passed)
     if change != 0 or objective.change(objective.LOSS, passed, passed) != 0:
         raise DataError(
-            "The model must give finite outputs and a finite loss on the data. "
-            "Received: NaN or infinite values. Look for them in the weights, the "
-            "inputs and the labels."
+            "The outputs and the loss of the model must be finite on the data. "
+            "Received: NaN or infinite values. Check the weights, the inputs and the "
+            "labels."
         )

@@ -45,34 +45,35 @@ def calibrate(
     where: Callable[[Site], bool] | None = None,
     roles: Names = (HIDDEN,),
 ) -> Calibration:
-    """Give each ReLU the largest slope that the model can bear, from data.
+    """Give each ReLU the largest slope that the model tolerates, chosen from data.
 
-    A slope lets a silent unit learn, and moves the model; slope 0 moves nothing. So
-    the slopes are the largest with which the model as a whole moves by at most
-    `max_change`: one for all at first, then more for each site that can bear it.
-    Nothing is random: the same model and data give the same slopes.
+    A slope lets a silent unit learn, but changes the model; slope 0 changes nothing. So
+    this chooses the largest slopes with which the model as a whole changes by at most
+    `max_change`: one slope for all at first, then a larger one for each site that
+        tolerates it.
+    The result is deterministic: the same model and data give the same slopes.
 
     Args:
         model: A Functional or Sequential `keras.Model`; not changed.
-        data: What `diagnose` takes; of arrays evenly spaced samples, of data sets
-            the first batches.
-        to: `"leaky_relu"` (default; sites whose slope is 0 stay as they are) or
-            `"prelu"`, where the slopes are what training starts at.
+        data: Data as for `diagnose`; evenly spaced samples of arrays, the first batches
+            of datasets.
+        to: `"leaky_relu"` (default; sites whose slope is 0 are not changed) or
+            `"prelu"`, where the slopes are the starting values of training.
         candidates: Slopes to choose from, finite numbers >= 0.
-        max_change: The most that the model may move, float >= 0, default 0.01: by
-            `measure`.
-        minimum: The least slope, default 0. Every site gets it, whether or not it
-            fits; the result says whether it did.
+        max_change: The largest allowed change of the model, float >= 0, default 0.01,
+            in terms of `measure`.
+        minimum: The smallest slope, default 0. Every site gets it, even if the change
+            is then too large; the result says whether it is.
         measure: `"loss"`, the increase of the model's mean loss in its own unit, or
             `"outputs"`, the mean squared change of the outputs as a share of their
             variance. Default None: the loss where the model is compiled with one
             and the data have labels, else the outputs.
         compensate: Whether biases and the moving statistics of BatchNormalization
             absorb the shift of the means that the slopes make. Default True.
-        samples: Most samples to measure on, default 1024. They stay in memory, and
-            so do the outputs on them.
+        samples: Most samples to measure on, default 1024. They are kept in memory,
+            together with their outputs.
         batch_size: Samples in a batch of arrays, default 64.
-        include: Globs on paths, as `plan` takes them; so are the next three.
+        include: Globs on paths, as for `plan`; this also applies to the next three.
         exclude: Globs; these sites are left as they are.
         where: A predicate on the `Site`: `lambda site: site.path in silent`.
         roles: Roles to give slopes.
@@ -81,11 +82,11 @@ def calibrate(
         The slopes, what they change, and the converted model.
 
     Raises:
-        DataError: No data, data with NaN, or data that do not fit the model.
+        DataError: No data, data with NaN, or data that do not match the model.
         SelectionError: The selection matches nothing.
-        TypeError: The model is none, or cannot be converted.
+        TypeError: The model is not a model, or cannot be converted.
         UnsupportedModelError: The model cannot be converted.
-        ValueError: An argument out of its range.
+        ValueError: An argument is out of range.
 
     Example:
         >>> import keras, keras_rectifiers, numpy
@@ -142,7 +143,7 @@ def calibrate(
 def _compensation(
     bench: Bench, slopes: Mapping[str, float], *, compensate: bool
 ) -> dict[str, dict[str, str]]:
-    """Of each site with a slope, who absorbs its shift, or why some of it stays."""
+    """For each site with a slope, what absorbs its shift, or why nothing does."""
     taken: dict[str, str] = {}
     left: dict[str, str] = {}
     for path, found in bench.absorption().items():
@@ -164,15 +165,15 @@ def _check(
     measure: str | None,
     counts: Mapping[str, int],
 ) -> None:
-    """Refuse arguments that are out of their range."""
+    """Refuse arguments that are out of range."""
     if to not in (specs.LEAKY_RELU, specs.PRELU):
         raise ValueError(
             f"to must be {specs.LEAKY_RELU!r} or {specs.PRELU!r}. Received: to={to!r}."
         )
     if not len(candidates) or not all(_is_slope(each) for each in candidates):
         raise ValueError(
-            "candidates must be finite numbers >= 0, one at least. Received: "
-            f"candidates={candidates!r}. Leave it out for {CANDIDATES}."
+            "candidates must be one or more finite numbers >= 0. Received: "
+            f"candidates={candidates!r}. The default is {CANDIDATES}."
         )
     for name, value in numbers.items():
         if not _is_slope(value):

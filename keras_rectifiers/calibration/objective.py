@@ -22,12 +22,12 @@ _ROUNDING = {OUTPUTS: 1e-11, LOSS: 1e-6}
 def change(measure: str, before: PassResult, after: PassResult) -> float:
     """How far a model is from what it was; infinite where that is not a number.
 
-    What float32 rounds is no change: the same values come out of another compiled
-    function a little different.
+    Differences within float32 rounding do not count as a change: another compiled
+    function gives slightly different values.
 
     Args:
-        measure: `"loss"` (the increase of the mean loss; a decrease is no change) or
-            `"outputs"` (see `change_of_outputs`).
+        measure: `"loss"` (the increase of the mean loss; a decrease counts as no
+            change) or `"outputs"` (see `change_of_outputs`).
         before: Pass of the original.
         after: Pass of the changed model on the same samples.
     """
@@ -66,7 +66,7 @@ def change_of_outputs(before: Any, after: Any) -> float:
 def can_measure_loss(model: Any, samples: Samples) -> bool:
     """Whether a model is compiled with a loss, and the samples have labels."""
     return bool(
-        samples.labelled and model.compiled and getattr(model, "loss", None) is not None
+        samples.labeled and model.compiled and getattr(model, "loss", None) is not None
     )
 
 
@@ -88,7 +88,7 @@ def metrics(model: Any, samples: Samples) -> dict[str, float]:
         )
     except Exception as error:
         raise DataError(
-            "The labels must fit the model's loss. Received: labels for which "
+            "The labels must match the model's loss. Received: labels for which "
             f"{model.loss!r} fails: {error}. Change the labels or the loss."
         ) from error
     return {name: float(value) for name, value in found.items()}

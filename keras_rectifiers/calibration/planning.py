@@ -1,4 +1,4 @@
-"""The plan of a conversion in which each site has a slope of its own."""
+"""The plan of a conversion in which each site has its own slope."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Calibration(Result):
         ]
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+        """The lines and tables of its display."""
         given = sum(slope != 0 for slope in self.slopes.values())
         verdict = "within" if self.fits else "above"
         of = "the outputs (of their variance)"
@@ -90,8 +90,9 @@ class Calibration(Result):
             f"{given} of {len(self.slopes)} rectifiers get a slope."
         )
         change = (
-            f"Change of {of}: {self.change:.4g} ({verdict} the {self.max_change:g} "
-            f"allowed; {self.change_uncompensated:.4g} without compensation)"
+            f"Change of {of}: {self.change:.4g} ({verdict} the allowed "
+            f"{self.max_change:g}; {self.change_uncompensated:.4g} without "
+            "compensation)"
         )
         metrics = [
             f"{name}: {value:.4f} before, {self.after[name]:.4f} after"

@@ -1,4 +1,4 @@
-"""The batches that a calibration measures on, held so that each pass sees the same."""
+"""The batches of a calibration, kept so that each pass sees the same data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Samples:
         return sum(_length(x) for x, _, _ in self.batches)
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether every batch has labels."""
         return all(y is not None for _, y, _ in self.batches)
 
@@ -54,13 +54,13 @@ def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Samples:
         data = [each if isinstance(each, tuple) else (each,) for each in taken]
     data = data_sets.evenly_spaced(data, samples)
     try:
-        found = list(_upto(_labelled(data, samples, batch_size), samples))
+        found = list(_upto(_labeled(data, samples, batch_size), samples))
     except DataError:
         inputs = data_sets.batches(data, batch_size=batch_size, steps=samples)
         found = [(x, None, None) for x in _upto(inputs, samples)]
     if not found:
         raise DataError(
-            "A calibration needs one batch at least. Received: data without samples. "
+            "Calibration needs at least one batch. Received: data without samples. "
             "Check the path, the filter or the generator."
         )
     for x, _, _ in found:
@@ -69,7 +69,7 @@ def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Samples:
     return Samples(tuple(found))
 
 
-def _labelled(data: Any, samples: int, batch_size: int) -> Iterator[Any]:
+def _labeled(data: Any, samples: int, batch_size: int) -> Iterator[Any]:
     for batch in data_sets.batches(
         data, batch_size=batch_size, steps=samples, labels=True
     ):

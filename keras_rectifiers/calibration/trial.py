@@ -47,7 +47,7 @@ class Trial:
         self.plan = self.planned(Target(lambda site: _marked(site, numbers)))
         if not self.plan.steps:
             raise SelectionError(
-                "A calibration needs at least one ReLU whose channels are known. "
+                "Calibration needs at least one ReLU whose channels are known. "
                 f"Received: {model.name!r}: {self.plan.summary} See plan(model)."
             )
         self.model = self.opened.apply(self.plan)
@@ -69,7 +69,7 @@ class Trial:
         return tuple(step.site.path for step in self.plan.steps)
 
     def site_of(self, layer: Any) -> str | None:
-        """Path of the site at which a layer of the trial stands, None for others."""
+        """Path of the site of a layer of the trial, None for others."""
         for site, layers in self._layers.items():
             if any(layer is each for each in layers):
                 return site
@@ -87,7 +87,7 @@ class Trial:
 
 
 def _marked(site: Site, numbers: dict[str, int]) -> Any:
-    """A PReLU that starts at the number of its site; None where it cannot stand."""
+    """A PReLU that starts at the value of its site; None where it is not possible."""
     if not site.shapes or any(width is None for width in site.widths):
         return None
     rank = max(len(shape) for shape in site.shapes if shape is not None)

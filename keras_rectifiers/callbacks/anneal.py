@@ -1,4 +1,4 @@
-"""Take slopes up, and back down to a plain ReLU, while a model trains."""
+"""Raise slopes, and lower them back to a plain ReLU, while a model trains."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ SHAPES: dict[str, Shape] = {
 class AnnealSlope(keras.callbacks.Callback):
     """Anneals the slopes of Leaky ReLUs and frozen PReLUs to those of a ReLU.
 
-    Units that are dead get a gradient as long as there is a slope, and what is
-    shipped is a plain ReLU network again: `keras_rectifiers.fold(model)` makes it
-    one. The slope goes from `start` to `peak` while the warm-up lasts, then to
-    `end`, where it stays. It is set after each training step (or every few), so
-    that validation and checkpoints at an epoch's end see the slope that comes next,
-    and those of the last epoch see `end` exactly. `logs["slope"]` has it.
+    Dead units get a gradient as long as there is a slope, and the result
+    is a plain ReLU network again: `keras_rectifiers.fold(model)` makes it one. The
+    slope goes from `start` to `peak` during the warm-up, then to `end`, where it stays.
+    It is set after each training step (or every few steps), so that validation and
+    checkpoints at the end of an epoch use the next slope, and those of the last epoch
+    use `end` exactly. It is logged as `logs["slope"]`.
 
-    The model needs slopes to anneal: `convert(model, "leaky_relu",
-    negative_slope=0)` adds them. Slopes that learn are left alone, and so is what
-    stands in recurrent layers. Of a frozen PReLU with some slopes at 0 and others
-    not, those at 0 stay there. Models that are saved meanwhile state the slope that
-    they have; a Leaky ReLU's is no weight, so that `get_weights`, and what restores
-    weights (`EarlyStopping`), do not know it.
+    The model needs slopes to anneal: `convert(model, "leaky_relu", negative_slope=0)`
+    adds them. Learned slopes and rectifiers in recurrent layers are not changed. If
+    only some slopes of a frozen PReLU are 0, those stay 0. A model that is saved during
+    training states its current slope; the slope of a Leaky ReLU is not a weight, so
+    `get_weights`, and callbacks that restore weights (`EarlyStopping`), do not include
+    it.
 
-    Counted are epochs from 0, so that a run that is resumed goes on where it was.
-    With `steps_per_execution` above 1, the slope changes after each execution only.
-    When training ends in an error, call `stop()` before you use the model.
+    Epochs are counted from 0, so that a resumed run continues at its slope. With
+    `steps_per_execution` above 1, the slope changes only after each execution. If
+    training ends with an error, call `stop()` before you use the model.
 
     Args:
         start: Slope at the beginning of the warm-up, a finite number, no unit.
@@ -52,25 +52,26 @@ class AnnealSlope(keras.callbacks.Callback):
         peak: Slope at the end of the warm-up (without one: at the beginning).
             Default 0.25, the slope of He et al. 2015.
         end: Slope at the end. Default 0.
-        schedule: `"cosine"` (the default), `"linear"`, or a function that takes the
-            share of a stretch that is done, 0..1, and gives the share of the
-            distance covered. Both stretches, up and down, have this shape.
-        warmup: Share of the whole length that the way up takes, 0 <= warmup < 1.
+        schedule: `"cosine"` (the default), `"linear"`, or a function that maps the
+            fraction of a phase that is done, 0..1, to the fraction of the distance
+            covered. Both phases, up and down, have this shape.
+        warmup: Fraction of the whole length that the warm-up takes, 0 <= warmup < 1.
             Default 0.1.
-        epochs: Whole length in epochs. Default: those of `fit`, unless `steps` is
+        epochs: Whole length in epochs. Default: the epochs of `fit`, unless `steps` is
             given.
         steps: Whole length in training steps, instead of `epochs`.
         layers: Paths or globs of the rectifiers to anneal, as `plan` lists them.
-            Default None: all that can be.
+            Default None: all that can be annealed.
         every_steps: Steps between two changes of the slope. Default 1.
 
     Attributes:
         slope: The slope now; None before training.
 
     Raises:
-        TypeError: If a number or the schedule is none.
-        ValueError: If one is out of its range; and when training begins, if the
-            model has no slope to anneal, or `layers` names one that cannot be.
+        TypeError: If a numeric argument is not a number, or the schedule is not one of
+            the allowed values.
+        ValueError: If one is out of range; and when training begins, if the model has
+            no slope to anneal, or `layers` names one that cannot be.
 
     Example:
         >>> import keras_rectifiers
@@ -97,7 +98,7 @@ class AnnealSlope(keras.callbacks.Callback):
         super().__init__()
         for name, value in (("start", start), ("peak", peak), ("end", end)):
             _check(name, value, lambda _: True, "finite")
-        _check("warmup", warmup, lambda value: 0 <= value < 1, "at least 0, below 1")
+        _check("warmup", warmup, lambda value: 0 <= value < 1, "at least 0 and below 1")
         for name, length in (
             ("epochs", epochs),
             ("steps", steps),
@@ -108,7 +109,7 @@ class AnnealSlope(keras.callbacks.Callback):
         if epochs is not None and steps is not None:
             raise ValueError(
                 "AnnealSlope takes epochs or steps, not both. Received: "
-                f"epochs={epochs} and steps={steps}. Leave one out."
+                f"epochs={epochs} and steps={steps}. Remove one of them."
             )
         self.start, self.peak, self.end = float(start), float(peak), float(end)
         self.schedule = _shape(schedule)
@@ -136,7 +137,7 @@ class AnnealSlope(keras.callbacks.Callback):
         return here + (there - here) * float(self.schedule(share))
 
     def stop(self) -> None:
-        """Leave the model with the slopes that it has, and nothing else."""
+        """Leave the model with its current slopes, and restore everything else."""
         for target in self._targets:
             target.stop()
         if self._targets:
@@ -185,9 +186,10 @@ class AnnealSlope(keras.callbacks.Callback):
         self.stop()
         if self.slope != self.end:
             warnings.warn(
-                f"AnnealSlope must reach its end, {self.end:g}. Received: a training "
-                f"that ended at slope {self.slope:g}. The model keeps that slope: "
-                "train on, or see with keras_rectifiers.fold what its loss changes.",
+                f"AnnealSlope must reach its final slope, {self.end:g}. Received: "
+                f"training that ended at slope {self.slope:g}. The model keeps that "
+                "slope: continue training, or check with keras_rectifiers.fold what "
+                "removing it changes.",
                 stacklevel=2,
             )
 
@@ -209,7 +211,7 @@ class AnnealSlope(keras.callbacks.Callback):
             target.set(slope)
 
     def _found(self) -> tuple[SlopeTarget, ...]:
-        """What sets the slopes of the rectifiers that were asked for."""
+        """The setters of the slopes of the requested rectifiers."""
         learned = {id(variable) for variable in self.model.trainable_variables}
         wanted: dict[str, SlopeTarget | str] = {
             each.path: target_of(each, learned)
@@ -228,14 +230,14 @@ class AnnealSlope(keras.callbacks.Callback):
             named = "" if self.layers is None else f" among layers={self.layers!r}"
             raise ValueError(
                 "AnnealSlope needs a Leaky ReLU or a PReLU with trainable=False. "
-                f"Received: model {self.model.name!r} with none{named}. Convert it: "
-                "keras_rectifiers.convert(model, 'leaky_relu', negative_slope=0)."
+                f"Received: model {self.model.name!r}, which has none{named}. Convert "
+                "it: keras_rectifiers.convert(model, 'leaky_relu', negative_slope=0)."
             )
         return tuple(found)
 
 
 def _trace_anew(model: Any) -> None:
-    """Have Keras compile what it compiled before."""
+    """Have Keras compile its functions again."""
     for name in ("train_function", "test_function", "predict_function"):
         setattr(model, name, None)
 
@@ -253,7 +255,7 @@ def _shape(schedule: Any) -> Shape:
     kind = ValueError if isinstance(schedule, str) else TypeError
     raise kind(
         f"schedule must be one of {', '.join(map(repr, SHAPES))}, or a function of a "
-        f"share 0..1. Received: schedule={schedule!r}."
+        f"fraction in 0..1. Received: schedule={schedule!r}."
     )
 
 

@@ -1,7 +1,7 @@
-"""Slopes that a running training step can be told anew.
+"""Slopes that can be changed while a compiled training step runs.
 
-A Leaky ReLU's slope is a number that a compiled step has baked in. For the time of
-a training run it is read from a variable instead, which stands where Keras keeps
+A Leaky ReLU's slope is a number that a compiled step has baked in. During training it
+is read from a variable instead, which is kept where Keras keeps
 the states of random generators: in the state of the step on every backend, and in
 no weight, no file and no parameter count. A PReLU's slopes are a variable already.
 """
@@ -130,13 +130,13 @@ def target_of(rectifier: LiveRectifier, learned: set[int]) -> SlopeTarget | str:
     """
     layer, function = rectifier.sloped, rectifier.function
     if function.threshold != 0:
-        return f"it jumps at {function.threshold:g}"
+        return f"it is not continuous at {function.threshold:g}"
     if function.kind == LEAKY_RELU and hasattr(layer, "negative_slope"):
         return NumberTarget(layer)
     if function.kind == PRELU:
         if not getattr(layer, "built", False):
             return "it is not built yet"
         if id(layer.weights[0]) in learned:
-            return "its slopes are learned; set its trainable to False"
+            return "its slopes are learned; set trainable=False"
         return WeightTarget(layer)
-    return "it has no slope of its own"
+    return "it has no slope"

@@ -1,4 +1,4 @@
-"""When a monitor saves its state, and from which it goes on."""
+"""When a monitor saves its state, and from which state it resumes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ EPOCH = "epoch"
 class Backup:
     """Snapshots at the steps at which `BackupAndRestore` saves the model.
 
-    Those are the ends of epochs, or every so many batches. One more is taken after
-    the last batch of an epoch: callbacks that stand earlier in the list may save the
-    model, and the run may be killed, before the end of the epoch comes to us.
+    Those are the ends of epochs, or every `frequency` batches. One more is taken after
+    the last batch of an epoch: callbacks earlier in the list may save the model, and
+    the run may be killed, before this callback sees the end of the epoch.
 
     Args:
         path: The file, ending in `.npz`.
@@ -33,8 +33,8 @@ class Backup:
         self._path = state.checked_path(path)
         if frequency != EPOCH and (not isinstance(frequency, int) or frequency < 1):
             raise ValueError(
-                "state_freq must be 'epoch' or a whole number of at least 1. "
-                f"Received: state_freq={frequency!r}."
+                "state_freq must be 'epoch' or an integer of at least 1. Received: "
+                f"state_freq={frequency!r}."
             )
         self._frequency = frequency
         #: Step of the file, where it is of this run.
@@ -43,7 +43,7 @@ class Backup:
         self._last_batch = 0
 
     def resume(self, step: int, paths: list[str]) -> Snapshot | None:
-        """The snapshot from which a run goes on, if there is one.
+        """The snapshot from which a run resumes, if there is one.
 
         Args:
             step: Steps that the model's optimizer has taken.
@@ -57,8 +57,8 @@ class Backup:
         self._batches = self._last_batch = 0
         if snapshot is None and self._path.exists():
             warnings.warn(
-                f"{str(self._path)!r} holds no state of this model at step {step}: "
-                "counting starts anew, and the file will be replaced.",
+                f"{str(self._path)!r} does not hold the state of this model at step "
+                f"{step}: counting starts again, and the file will be replaced.",
                 stacklevel=2,
             )
             state.forget(self._path)
@@ -69,7 +69,7 @@ class Backup:
 
         Args:
             batch: Index of the batch in its epoch.
-            params: Of the callback; Keras tells there how many batches there are.
+            params: Of the callback; Keras puts the number of batches there.
         """
         counted = self._count(batch)
         return counted or batch + 1 == (params or {}).get("steps")

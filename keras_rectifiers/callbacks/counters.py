@@ -22,7 +22,7 @@ class HostCounters:
     PENDING = 64
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # JAX calls from threads of its own
+        self._lock = threading.Lock()  # JAX calls from its own threads
         self._pending: list[tuple[VectorLayout, Vectors]] = []
         self._totals: dict[VectorLayout, Vectors] = {}
 
@@ -60,8 +60,8 @@ class HostCounters:
 class GraphCounters:
     """Totals in variables of TensorFlow, which a compiled step adds to.
 
-    The variables belong to no model. Under a strategy each replica adds to a part
-    of its own; `read` puts the parts of all replicas and all workers together.
+    The variables belong to no model. Under a strategy each replica adds to its own
+    part; `read` combines the parts of all replicas and all workers.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class GraphCounters:
             return tf.Variable(
                 tf.fill(vector.shape, tf.cast(start, dtype)),
                 trainable=False,
-                # Each replica writes to a part of its own.
+                # Each replica writes to its own part.
                 synchronization=tf.VariableSynchronization.ON_READ,
                 aggregation=tf.VariableAggregation.SUM,
             )

@@ -1,4 +1,4 @@
-"""Watch dead units while a model trains."""
+"""Monitor dead units while a model trains."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ ALL = "all"
 
 
 class DeadUnitMonitor(keras.callbacks.Callback):
-    """Tell in the logs which units are dead while a model trains.
+    """Logs which units are dead while a model trains.
 
     With a probe set, samples of it run through the model in inference mode: before
     training, and at the end of epochs. Without one, every training sample is counted
-    inside the training step, in training mode, and the figures of an epoch are those
-    of all its samples. At every epoch end `logs` gets the latest figures, shares of
+    inside the training step, in training mode, and the figures of an epoch cover all
+    its samples. At the end of every epoch `logs` gets the latest figures, fractions of
     units in 0..1:
 
     - `dead_fraction`: units that never fired and get no gradient;
-    - `silent_fraction`: units that never fired, whether a slope keeps their gradient
-      or not: after a conversion to Leaky ReLU or PReLU, watch this one fall;
+    - `silent_fraction`: units that never fired, whether or not a slope keeps their
+      gradient: after a conversion to Leaky ReLU or PReLU, this figure should fall;
     - `not_finite_fraction`: units whose output was NaN or infinite;
     - each of them as `<figure>/<layer>`, by the rectifier's path.
 
     `History` and the progress bar show them; so do `CSVLogger`, `EarlyStopping`,
-    `ModelCheckpoint` and the like where they stand after this callback in the list.
-    The first measurement with NaN or infinity is warned of: these units count neither
-    as dead nor as silent. Nothing is added to the model, its weights or its file, and
-    training gives the same weights, bit for bit.
+    `ModelCheckpoint` and similar callbacks if they come after this callback in the
+    list. The first measurement with NaN or infinity causes a warning: such units count
+    neither as dead nor as silent. Nothing is added to the model, its weights or its
+    file, and training gives the same weights, bit for bit.
 
     Attributes:
         history: One dict for each measurement of the latest `fit`: `epoch` (epochs
@@ -63,16 +63,16 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         diagnosis: The latest `Diagnosis`; None before the first.
 
     Args:
-        probe: Data as `keras_rectifiers.diagnose` takes it, which can be iterated
-            again: no generator. Default None: count the training samples.
-        every: Measure at the end of every so many epochs. Default 1.
-        every_steps: Measure every so many training steps too. These measurements
-            are in `history`; in exact mode each covers the epoch so far. Default
-            None.
+        probe: Data as `keras_rectifiers.diagnose` takes it, which can be iterated over
+            repeatedly, so not a generator. Default None: count the training samples.
+        every: Measure at the end of every `every` epochs. Default 1.
+        every_steps: Also measure after every `every_steps` training steps. These
+            measurements are in `history`; in exact mode each covers the epoch so far.
+            Default None.
         probe_samples: Samples of the probe set that are measured, the same ones each
-            time: `"auto"`, as many as cost about 1 % of an epoch, between 32 and 512;
-            a number; or `"all"`. n samples without firing bound the rate by about
-            3/n. Default `"auto"`.
+            time: `"auto"`, a number that costs about 1 % of an epoch, between 32 and
+            512; an int; or `"all"`. If a unit does not fire on n samples, its firing
+            rate is below about 3/n. Default `"auto"`.
         batch_size: Samples in a batch of probe arrays. Default 128.
         steps: Most batches of the probe set to use. Default all.
         dormant_threshold: ReDo's tau, float >= 0. Default 0.025.
@@ -84,17 +84,17 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         state_freq: `save_freq` of that callback: `"epoch"` or a number of batches.
             Default `"epoch"`.
         log_dir: Folder for TensorBoard. Default None.
-        explain: Whether to look up at each measurement what may have silenced units,
-            and how far weights went. It costs more. Default False.
+        explain: Whether to look for the causes of silent units, and for the change of
+            the weights, at each measurement. It costs more time. Default False.
         verbose: 1 prints a line at each measurement. Default 0.
 
     Raises:
-        TypeError: If the probe set can be iterated only once.
-        ValueError: If a number is out of its range.
+        TypeError: If the probe set can be iterated over only once.
+        ValueError: If a number is out of range.
         UnsupportedModelError: Before the first epoch, if the model has no rectifier
-            that can be watched.
-        DataError: Before the first epoch, if the probe set does not fit the model,
-            or `state_path` is a file of another kind.
+            that can be monitored.
+        DataError: Before the first epoch, if the probe set does not match the model, or
+            `state_path` is another kind of file.
 
     Example:
         ```python
@@ -107,7 +107,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
     history: list[dict[str, Any]]
     timeline: Timeline
     diagnosis: Diagnosis | None
-    #: Epochs finished, None before the first begins (Keras tells it then).
+    #: Epochs finished, None before the first begins (Keras passes it then).
     _epoch: int | None
     #: Whether NaN or infinity was warned of.
     _broken: bool
@@ -137,8 +137,8 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         if not data_sets.can_be_repeated(probe):
             raise TypeError(
                 "The probe set is measured many times, so it must be possible to "
-                f"iterate it again. Received: {type(probe).__name__}. Pass an array, "
-                "a tf.data.Dataset, a PyDataset, or list the batches in one array."
+                f"iterate over it repeatedly. Received: {type(probe).__name__}. Pass "
+                "an array, a tf.data.Dataset or a PyDataset."
             )
         if probe_samples not in (AUTO, ALL):
             _check_whole("probe_samples", probe_samples)
@@ -182,10 +182,10 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         rectifiers = seen(self.model)
         if not rectifiers:
             raise UnsupportedModelError(
-                "DeadUnitMonitor needs a model with a rectifier that can be watched. "
-                f"Received: model {self.model.name!r}, which has none. What a "
-                "subclassed `call` computes by a bare `ops.relu` cannot be seen: use "
-                "a layer, or leave the callback out."
+                "DeadUnitMonitor needs a model with a rectifier that can be "
+                f"monitored. Received: model {self.model.name!r}, which has none. A "
+                "bare `ops.relu` in a subclassed `call` cannot be monitored: use a "
+                "layer, or remove the callback."
             )
         self._begin_anew(self.model.name)
         self._paths = [each.path for each in rectifiers]
@@ -286,8 +286,9 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         diagnosis = self._source.measure()
         if not diagnosis.layers:
             warnings.warn(
-                "DeadUnitMonitor saw no rectifier at work: not found in the step are "
-                f"{list(diagnosis.unseen)}. Its figures mean nothing.",
+                "DeadUnitMonitor did not see any rectifier run: "
+                f"{list(diagnosis.unseen)} were not part of the step. Its figures are "
+                "meaningless.",
                 stacklevel=2,
             )
         if self._weights is not None:
@@ -339,10 +340,10 @@ class DeadUnitMonitor(keras.callbacks.Callback):
 
 
 def _check_whole(name: str, value: Any) -> None:
-    """Refuse what is no whole number of at least 1; None is none."""
+    """Refuse what is not an integer of at least 1; None is allowed."""
     if value is None:
         return
     if isinstance(value, str) or int(value) != value or value < 1:
         raise ValueError(
-            f"{name} must be a whole number of at least 1. Received: {name}={value!r}."
+            f"{name} must be an integer of at least 1. Received: {name}={value!r}."
         )

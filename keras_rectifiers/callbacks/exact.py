@@ -2,7 +2,7 @@
 
 The model's `train_step` is replaced while it trains, so that its trace has the
 reductions in it. Nothing is added to the model, its weights or its optimizer, and
-what validation or `predict` compute is not counted. Counted is what units do in
+what validation or `predict` compute is not counted. The units are counted in
 training mode: dropout and batch statistics take part.
 """
 

@@ -11,7 +11,7 @@ def figures_of(diagnosis: Diagnosis, *, per_layer: bool) -> dict[str, float]:
 
     Args:
         diagnosis: What was measured.
-        per_layer: Whether each layer has figures of its own, after those of all.
+        per_layer: Whether each layer has its own figures, after those of the model.
     """
     figures = {
         "dead_fraction": diagnosis.dead_fraction,

@@ -13,9 +13,9 @@ class Pace:
     """At the end of which epochs to look.
 
     Args:
-        every: Every so many epochs; None: at first each epoch. Where all is well the
-            next look comes after twice as many epochs as the last one, 16 at most, and
-            never more than 1,000 training steps later.
+        every: Number of epochs between two measurements; None: every epoch at first. If
+            all is well, the interval doubles, up to 16 epochs, and never exceeds 1,000
+            training steps.
     """
 
     def __init__(self, every: int | None) -> None:

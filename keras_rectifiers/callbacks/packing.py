@@ -30,7 +30,7 @@ _MAXIMUM = reduce.FLOATS.index("maximum")
 
 @dataclasses.dataclass(frozen=True)
 class VectorLayout:
-    """What stands where in the vectors: one entry for each call of a rectifier."""
+    """The layout of the vectors: one entry for each call of a rectifier."""
 
     #: Path of the rectifier, its number of units, and the shapes of its integers.
     calls: tuple[tuple[str, int, tuple[tuple[int, ...], ...]], ...]
@@ -57,7 +57,7 @@ def pack(raw: Raw) -> tuple[VectorLayout, Vectors]:
     Args:
         raw: What a `Collector` reduced, inside the step.
     """
-    # JAX has no 64-bit integers unless told; elsewhere nothing must overflow.
+    # JAX has no 64-bit integers by default; elsewhere nothing must overflow.
     integer = "int32" if keras.backend.backend() == "jax" else "int64"
     calls, integers, sums, maxima = [], [], [], []
     one_by_one = ((path, each) for path, found in raw.items() for each in found)

@@ -1,4 +1,4 @@
-"""Bring dead units back while a model trains."""
+"""Revive dead units while a model trains."""
 
 from __future__ import annotations
 
@@ -43,66 +43,69 @@ _FEWEST = 128
 
 
 class ReviveDeadUnits(keras.callbacks.Callback):
-    """Give units that do nothing new incoming weights, while a model trains.
+    """Gives inactive units new incoming weights while a model trains.
 
-    The outgoing weights of a revived unit become 0, so that a unit that put out
-    nothing is exchanged without a change of the model's outputs; the optimizer's
-    slots of these entries start anew. See `keras_rectifiers.revival.revive`.
+    The outgoing weights of a revived unit become 0, so that replacing a unit whose
+    output was 0 does not change the model's outputs; the optimizer's slots of these
+    entries are reset. See `keras_rectifiers.revival.revive`.
 
-    At every epoch end `logs["revived"]` is the number of units that were revived
-    since the one before. Rectifiers at which no safe answer is known, such as those
-    before a residual sum, are left, and a warning says so once, with the reasons. A
-    rectifier that is an output of the model, and dead to its last unit, is given new
-    weights that put out about 1: nothing reaches the model's weights through it.
+    At the end of every epoch, `logs["revived"]` is the number of units that were
+    revived since the previous one. Rectifiers that cannot be revived safely, such as
+    those before a residual sum, are skipped, and one warning gives the reasons. A
+    rectifier that is an output of the model and whose units are all dead gets new
+    weights, so that its output is about 1: no gradient reaches the model's weights
+        through it.
 
     Attributes:
         history: One dict for each time of the latest `fit`: `epoch` (epochs
             finished), `step` (the optimizer's steps), `revived` (units by path).
-        left: Why rectifiers are left, by path.
+        left: Why rectifiers are skipped, by path.
 
     Args:
-        data: Data to measure with, as `keras_rectifiers.diagnose` takes it, which
-            can be iterated again. Normalizations use the statistics of each batch,
-            as in training, and dropout is off. Default None: the training samples of
-            the time since the last measurement, counted in the step.
-        every: Measure and revive at the end of every so many epochs. Default None:
-            at first of each one; where less than 5 % of the units were revived, the
-            next time comes after twice as many epochs, 16 at most, and never more
-            than 1,000 training steps later; `"continual"` measures at each.
-        every_steps: At every so many training steps instead. Default None.
-        method: `"redo"` (default): all units below `tau`; or `"continual"`: at each
-            time a few of the least useful ones, dead or not.
+        data: Data to measure with, as `keras_rectifiers.diagnose` takes it, which can
+            be iterated over repeatedly. Normalizations use the statistics of each
+            batch, as in training, and dropout is off. Default None: the training
+            samples since the last measurement, counted in the training step.
+        every: Measure and revive at the end of every `every` epochs. Default None:
+            every epoch at first; if less than 5 % of the units were revived, the
+            interval doubles, up to 16 epochs, and never exceeds 1,000 training steps;
+            `"continual"` measures every epoch.
+        every_steps: Measure after every `every_steps` training steps instead. Default
+            None.
+        method: `"redo"` (default): all units below `tau`; or `"continual"`: a few of
+            the least useful ones each time, dead or not.
         tau: ReDo's threshold of a unit's mean |h| over its layer's mean, float >= 0.
-            Default 0.025; 0 takes units without any output only.
+            Default 0.025; 0 selects only units without any output.
         criterion: In place of `tau`, what counts as dead: a name that `diagnose`
             takes, such as `"never_positive"`. Default None.
-        max_fraction: Largest share of a layer that is revived at one time, float in
+        max_fraction: Largest fraction of a layer that is revived at one time, float in
             (0, 1]. Default 1.
         rate: Of `"continual"`: share of the mature units that is replaced per step.
             Default 1e-4.
-        maturity: Of `"continual"`: steps for which a new unit is left. Default 100.
+        maturity: Of `"continual"`: steps during which a new unit is not replaced.
+            Default 100.
         decay: Of `"continual"`: of the running utility, per step. Default 0.99.
-        lower_rate: What is left of the learning rate where a quarter of all units
-            died again after a revival, float in (0, 1): then it is the rate that
-            kills. A revival in an earlier `fit` of the model counts. The optimizer
-            forgets its moments, too, and a warning says so. An optimizer's own
-            schedule stays. Default 0.1; None leaves the rate alone.
-        last_epoch: No revival after so many epochs, so that new units have time to
-            learn. Default None: up to the end.
+        lower_rate: Factor by which the learning rate is lowered if a quarter of all
+            units died again after a revival, float in (0, 1): this shows that the rate
+            is too high. A revival in an earlier `fit` of the model counts. The
+            optimizer's moments are also reset, and a warning is shown. A learning-rate
+            schedule is not changed. Default 0.1; None disables this.
+        last_epoch: No revival after this many epochs, so that new units have time to
+            learn. Default None: no limit.
         seed: Of the new weights. Default 0.
         fold: See `revive`. Default True.
         initializer: Of the new kernels. Default None: each layer's own.
         batch_size: Samples in a batch of data arrays. Default 128.
-        samples: Most samples of `data` that are used. Default None: as many as cost
+        samples: Most samples of `data` that are used. Default None: a number that costs
             about 4 % of an epoch, between 128 and 512.
         verbose: 1 prints a line at each revival. Default 0.
-        warn: Whether to warn of rectifiers that are left. Default True.
+        warn: Whether to warn about rectifiers that are skipped. Default True.
 
     Raises:
-        TypeError: If the data can be iterated only once.
-        ValueError: If an argument is out of its range.
-        UnsupportedModelError: When training begins, if the model's layers do not
-            stand in its config, or it has no rectifier.
+        TypeError: If the data can be iterated over only once.
+        ValueError: If an argument is out of range.
+        UnsupportedModelError: When training begins, if the model's config does not list
+            its layers, or it has no rectifier.
 
     Reference:
         `"redo"`: Sokar et al. 2023 (arXiv:2302.12902), algorithm 1. `"continual"`:
@@ -150,8 +153,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         if not data_sets.can_be_repeated(data):
             raise TypeError(
                 "The data are measured many times, so it must be possible to iterate "
-                f"them again. Received: {type(data).__name__}. Pass an array, a "
-                "tf.data.Dataset or a PyDataset."
+                f"over them repeatedly. Received: {type(data).__name__}. Pass an "
+                "array, a tf.data.Dataset or a PyDataset."
             )
         if method not in METHODS:
             raise ValueError(
@@ -206,7 +209,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         if not rectifiers:
             raise UnsupportedModelError(
                 "ReviveDeadUnits needs a model with a rectifier. Received: model "
-                f"{self.model.name!r}, which has none that can be watched."
+                f"{self.model.name!r}, which has none that can be monitored."
             )
         same = self._wiring is not None and self._wiring.model is self.model
         before = self._dead_after if same else None
@@ -272,8 +275,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         diagnosis = source.measure()
         self._slow_down(diagnosis)
         chosen = self._chosen(diagnosis, wiring, step)
-        # Each measurement has its own seed, so that a run that goes on from a
-        # backup draws what it would have drawn.
+        # Each measurement has its own seed, so that a run that is resumed from a backup
+        # draws the same numbers.
         seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
         ends = _dead_ends(diagnosis)
         redrawn = redraw_outputs(self.model, ends, seed) if ends else ()
@@ -316,8 +319,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         slots.forget(self.model)
         if self.warn:
             warnings.warn(
-                f"{dead:.0%} of the units died again: the learning rate goes down to "
-                f"{rate:.3g}. Begin the next run with that.",
+                f"{dead:.0%} of the units died again: the learning rate is lowered to "
+                f"{rate:.3g}. Start the next run with this rate.",
                 stacklevel=2,
             )
 
@@ -346,20 +349,21 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         return chosen
 
     def _tell(self, left: dict[str, str]) -> None:
-        """Say once which rectifiers are left, and why."""
+        """Warn once which rectifiers are skipped, and why."""
         self.left |= left
         new = {path: why for path, why in left.items() if path not in self._told}
         if new and self.warn:
             self._told |= set(new)
             reasons = "; ".join(f"{path!r}: {why}" for path, why in new.items())
             warnings.warn(
-                f"ReviveDeadUnits leaves rectifiers without a safe answer. {reasons}.",
+                "ReviveDeadUnits skips rectifiers that it cannot revive safely. "
+                f"{reasons}.",
                 stacklevel=2,
             )
 
 
 def _dead_ends(diagnosis: Diagnosis) -> list[str]:
-    """Outputs of the model that are dead to the last unit."""
+    """Outputs of the model whose units are all dead."""
     return [
         each.layer
         for each in diagnosis.layers

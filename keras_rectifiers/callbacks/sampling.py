@@ -11,8 +11,8 @@ from keras_rectifiers.diagnosis import data as data_sets
 #: Bounds of the sample that is taken when none is asked for.
 FEWEST = 32
 MOST = 512
-#: Samples of a batch where nobody knows: Keras' own default. With larger batches the
-#: probe costs less than thought.
+#: Samples of a batch if unknown: the Keras default. With larger batches the probe costs
+#: less than thought.
 _BATCH = 32
 #: Of a training step, in forward passes, and of a probe with all that is done at a
 #: measurement.
@@ -24,7 +24,7 @@ def sample_size(steps: int | None, *, share: float = 0.01, fewest: int = FEWEST)
     """Samples that cost at most a share of an epoch, within bounds.
 
     Args:
-        steps: Batches of an epoch; None where nobody knows.
+        steps: Batches of an epoch; None if unknown.
         share: The share, 0..1. Default 0.01.
         fewest: Fewest samples; 512 are the most. Default 32.
     """

@@ -1,7 +1,7 @@
 """The state of a monitor in a file, so that a run that was killed can go on.
 
 Two snapshots are kept: the latest, and the latest of an earlier step. Whichever
-was taken at the step that a restored model has is the one to go on from.
+was taken at the step of a restored model is the one to resume from.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     if not found.parent.is_dir():
         raise FileNotFoundError(
             "The folder of state_path must exist. Received: "
-            f"state_path={str(path)!r}. Make the folder first."
+            f"state_path={str(path)!r}. Create the folder first."
         )
     return found
 
@@ -193,7 +193,7 @@ _TYPES: dict[str, type] = {
 def _check(header: dict[str, Any]) -> None:
     for name, kind in _TYPES.items():
         if not isinstance(header[name], kind):
-            raise TypeError(f"{name} is no {kind.__name__}")
+            raise TypeError(f"{name} is not of type {kind.__name__}")
 
 
 def _statistics_arrays(
@@ -218,7 +218,7 @@ def _statistics(prefix: str, named: Mapping[str, npt.NDArray[Any]]) -> UnitStati
     found = UnitStatistics(**values)
     for name in set(values) - {"samples", "positions"}:
         if values[name].shape[:1] != (found.units,):
-            raise ValueError(f"{prefix}/{name} has another number of units")
+            raise ValueError(f"{prefix}/{name} has a different number of units")
     return found
 
 
@@ -248,6 +248,6 @@ def _timeline(words: dict[str, Any], named: Mapping[str, Any]) -> Timeline:
 def _foreign(path: Path, problem: str) -> DataError:
     return DataError(
         "state_path must be a new file or the state of a DeadUnitMonitor. Received: "
-        f"{str(path)!r}, which is not ({problem}). Name another file; this one is "
-        "not touched."
+        f"{str(path)!r}, which is neither ({problem}). Choose another file; this one "
+        "is left unchanged."
     )

@@ -1,4 +1,4 @@
-"""What units do, as events that TensorBoard shows.
+"""The activity of units, as TensorBoard events.
 
 The events are written with the package `tensorboard` alone. Its own writer of event
 files imports TensorFlow wherever that is installed, so only the parts below it are
@@ -38,12 +38,12 @@ class UnitEvents:
       samples in which each fired, 0..1) and, for layers that have slopes,
       `slope/<layer>`.
 
-    TensorBoard folds tags by what stands before the first slash. Each object writes a
-    file of its own, so a run that is resumed in the same folder loses nothing. Use a
-    folder beside those of `keras.callbacks.TensorBoard`, such as `logs/units`.
+    TensorBoard groups tags by the text before the first slash. Each object writes its
+    own file, so a run that is resumed in the same folder loses nothing. Use a folder
+    next to those of `keras.callbacks.TensorBoard`, such as `logs/units`.
 
     Args:
-        log_dir: Local folder; made if it is not there.
+        log_dir: Local folder; created if it does not exist.
 
     Raises:
         ImportError: If `tensorboard` is not installed.
@@ -72,8 +72,7 @@ class UnitEvents:
 
         Args:
             diagnosis: What was measured.
-            step: Where it stands on TensorBoard's axis, such as the optimizer's
-                steps.
+            step: Its position on TensorBoard's axis, such as the optimizer's steps.
         """
         self._number("units/dead_fraction", diagnosis.dead_fraction, step)
         self._number("units/silent_fraction", diagnosis.silent_fraction, step)
@@ -88,7 +87,7 @@ class UnitEvents:
         self._records.flush()
 
     def close(self) -> None:
-        """Close the file; nothing can be written after it. Twice is once."""
+        """Close the file; nothing can be written afterwards. May be called twice."""
         if not self._records.closed:
             self._records.close()
 
@@ -115,6 +114,6 @@ def _tensorboard(module: str) -> Any:
         return importlib.import_module(f"tensorboard.{module}")
     except ImportError as error:
         raise ImportError(
-            "Events for TensorBoard need the package tensorboard. Install it with "
-            '`pip install "keras_rectifiers[tensorboard]"`.'
+            "TensorBoard events need the package tensorboard. Install it with `pip "
+            'install "keras_rectifiers[tensorboard]"`.'
         ) from error

@@ -20,8 +20,8 @@ STOP = "stop"
 class Threshold:
     """What to do when a figure of the logs is above a bound.
 
-    It acts each time the figure has been above in `patience + 1` measurements in a
-    row, and begins to count anew after that.
+    It acts each time the figure has been above the threshold in `patience + 1`
+    measurements in a row, and then starts counting again.
 
     Example:
         ```python
@@ -35,7 +35,7 @@ class Threshold:
         ValueError: If `patience` is negative.
     """
 
-    #: Key of the logs, or a pattern for several: `*` stands for any characters.
+    #: Key of the logs, or a pattern for several: `*` matches any characters.
     figure: str
     #: The figure must be greater than this.
     above: float
@@ -69,7 +69,7 @@ class Threshold:
         }
 
     def act(self, crossed: Mapping[str, float], monitor: Any, diagnosis: Any) -> None:
-        """Do what is to be done.
+        """Act as the threshold says.
 
         Args:
             crossed: What is above the bound, at least one figure.

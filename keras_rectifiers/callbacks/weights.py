@@ -11,7 +11,7 @@ from keras_rectifiers.diagnosis.evidence.gather import WeightChange
 from keras_rectifiers.diagnosis.evidence.gather import WeightWatch
 from keras_rectifiers.diagnosis.result import Diagnosis
 
-_NO_BATCH = "the units were counted while the model trained, without a batch at hand"
+_NO_BATCH = "the units were counted during training, and no batch is available"
 
 
 class WeightHistory:

@@ -96,8 +96,9 @@ def _model(document: Entry) -> Any:
         if isinstance(told, UnknownClassError):
             raise told from error
         raise UnsupportedModelError(
-            "Keras must be able to build a model whose custom layers hold layers. "
-            f"Received: one for which it says: {str(error).strip().splitlines()[0]}"
+            "Keras must be able to build a model whose custom layers contain layers. "
+            "Received a model that it cannot build: "
+            f"{str(error).strip().splitlines()[0]}"
         ) from error
 
 
@@ -126,8 +127,8 @@ def _assign(layer: Any, path: str, arrays: Sequence[Any]) -> None:
         made = ", ".join(f"{n} {s}" for n, s in zip(names, shapes, strict=True))
         raise _refusal(
             path,
-            f"whose class {type(layer).__name__!r} makes {made or 'no variables'}, "
-            f"where the file has {listed(arrays)}",
+            f"whose class {type(layer).__name__!r} creates {made or 'no variables'}, "
+            f"but the file has {listed(arrays)}",
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array.read())
@@ -145,7 +146,7 @@ def _stored(file: h5py.File, group: tuple[str, ...]) -> Iterator[nested.Built]:
 
 def _refusal(path: str, what: str) -> UnsupportedModelError:
     return UnsupportedModelError(
-        "The class of a custom layer must make the variables that the file has for it, "
-        f"in the same order. Received: the layer {path!r}, {what}. Make the class "
-        "create its layers as the old one did, and build them in build()."
+        "The class of a custom layer must create the variables that the file has for "
+        f"it, in the same order. Received: the layer {path!r}, {what}. Make the class "
+        "create its layers like the old class, and build them in build()."
     )

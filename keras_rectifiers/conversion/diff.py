@@ -40,25 +40,25 @@ _LEFT_OUT = ("config", "layers")
 def diff(
     a: Any, b: Any, *, custom_objects: Mapping[str, Any] | None = None
 ) -> ModelDiff:
-    """Compare two models; neither is changed, and files are not loaded.
+    """Compare two models. Neither is changed, and files are not loaded.
 
-    Arrays are equal where their bytes are. Marks by which a config says that places
-    hold one object are not compared: Keras numbers them anew each time.
+    Arrays are equal if their bytes are equal. Marks by which a config states that
+    places share an object are not compared: Keras renumbers them each time.
 
     Args:
-        a: A live `keras.Model`, or the path of a saved one of any age. Keras is
-            imported for a live one only, which is saved to a temporary file.
-        b: The other one.
-        custom_objects: As for `plan`, for old files of models with the user's code.
+        a: A live `keras.Model`, or the path of a saved model of any Keras version.
+            Keras is imported only for a live model, which is saved to a temporary file.
+        b: The other model.
+        custom_objects: As for `plan`, for old files of models with custom classes.
 
     Returns:
-        What differs: print it, ask it for `same`, keep it as JSON.
+        The differences: print them, check `same`, or save them as JSON.
 
     Raises:
         ArchiveError: A file is missing, damaged or foreign.
         UnsupportedModelError: A live model cannot be saved, or something in a saved
             one has no form in Keras 3.
-        TypeError: One is neither a model nor a path.
+        TypeError: One of them is neither a model nor a path.
 
     Example:
         >>> import keras, keras_rectifiers
@@ -93,7 +93,7 @@ def _compared(one: Side, other: Side) -> ModelDiff:
 
 
 def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The keys of two, each once, those of the first one first."""
+    """The keys of both, without duplicates, those of the first one first."""
     return list({**one, **other})
 
 
@@ -169,7 +169,7 @@ def _norm(array: Any) -> float | None:
 
 
 def _bare(each: Side, told: set[str]) -> Entry:
-    """A config without the rectifiers that are told of already."""
+    """A config without the rectifiers that are already reported."""
     document = copy.deepcopy(each.document)
     if not is_model(document):
         return document
@@ -187,7 +187,7 @@ def _bare(each: Side, told: set[str]) -> Entry:
 
 
 def _configs(a: Any, b: Any, path: str = "") -> Iterator[ConfigChange]:
-    """Every place of two configs that says something else."""
+    """Every place where two configs differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in _both(a, b):
             inside = path if key in _LEFT_OUT else f"{path}.{key}" if path else key
@@ -218,7 +218,7 @@ def _configs(a: Any, b: Any, path: str = "") -> Iterator[ConfigChange]:
 
 
 def _are_named(values: Any) -> bool:
-    """Whether a list is one of layers and the like, each with a name of its own."""
+    """Whether a list contains layers or similar, each with a unique name."""
     names = {
         name_of(each)
         for each in values

@@ -20,7 +20,7 @@ _LENGTH = 60
 
 @dataclasses.dataclass(frozen=True)
 class SiteChange:
-    """A rectifier that is written otherwise, or is in one model only."""
+    """A rectifier that is written differently, or is in one model only."""
 
     #: Its path.
     path: str
@@ -32,7 +32,7 @@ class SiteChange:
 
 @dataclasses.dataclass(frozen=True)
 class SlopeChange:
-    """A rectifier that has other slopes. Slopes have no unit."""
+    """A rectifier with different slopes. Slopes have no unit."""
 
     #: Its path.
     path: str
@@ -70,7 +70,7 @@ class WeightChange:
 
 @dataclasses.dataclass(frozen=True)
 class ConfigChange:
-    """A place of a config that says something else."""
+    """A place where the configs differ."""
 
     #: Keys that lead there, layers by their names, such as `conv1.filters`.
     path: str
@@ -82,7 +82,7 @@ class ConfigChange:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ModelDiff(Result):
-    """What differs between two models: print it, or keep it as JSON."""
+    """The differences between two models: print them, or save them as JSON."""
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("kind", "path", "a", "b", "distance")
 
@@ -129,7 +129,7 @@ class ModelDiff(Result):
 
     @property
     def headline(self) -> str:
-        """In one line: whether they differ, and in how much."""
+        """In one line: whether they differ, and how much."""
         counts = self.counts
         seen = f"{counts['sites']:,} rectifiers and {counts['weights']:,} arrays"
         if self.same:
@@ -142,7 +142,7 @@ class ModelDiff(Result):
         return f"{self.a} and {self.b} differ: {found} ({seen} compared)."
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+        """The lines and tables of its display."""
         rows: list[tuple[str, ...]] = []
         for kind, said in KINDS.items():
             rows += _some(said, [_LINES[kind](each) for each in getattr(self, kind)])

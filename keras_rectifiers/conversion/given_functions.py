@@ -15,12 +15,12 @@ from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Handed
 from keras_rectifiers.specs import PACKAGE
 
-#: Strings that Keras takes for something of its own.
+#: Strings that name a built-in of Keras.
 _KERAS = known.ACTIVATIONS | known.FUNCTIONS | LOSS_STRINGS | METRIC_STRINGS
 
 
 def handed_over(custom_objects: Mapping[str, Any] | None) -> Functions:
-    """The functions among custom objects, by the names under which they stand there.
+    """The functions among custom objects, by their names there.
 
     One that was registered is known to Keras by that name, and a file that refers to
     it opens once its module is imported; any other opens with the same custom objects.

@@ -62,14 +62,14 @@ def write(
 
     Args:
         opened: The source.
-        target: The file to write: whole, or not at all.
+        target: The file to write, completely or not at all.
         plan: The plan.
         overwrite: Whether an existing target may be replaced.
-        beside: Attributes of the file besides, by their names; one that is empty it
-            is not to have. Default none.
+        beside: Additional attributes of the file, by their names; an empty one is
+            removed. Default none.
 
     Raises:
-        ArchiveError: The source is no `.h5`, or the target cannot be written.
+        ArchiveError: The source is not an `.h5`, or the target cannot be written.
         UnsupportedModelError: Its arrays have to change, so it must become `.keras`.
     """
     source = opened.path
@@ -101,8 +101,8 @@ def _check_written(written: Path, source: Path) -> None:
 def state_left(opened: Opened, rewritten: Rewritten) -> tuple[Repair, ...]:
     """The optimizer's state, which does not fit any more where slopes come or go.
 
-    Its arrays stay, but Keras 2 starts anew where they do not fit, and Keras 3 takes
-    no slots from a `.h5`.
+    Its arrays are kept, but Keras 2 starts again where they do not match, and Keras 3
+    does not read slots from an `.h5`.
 
     Args:
         opened: The source.
@@ -113,7 +113,10 @@ def state_left(opened: Opened, rewritten: Rewritten) -> tuple[Repair, ...]:
         return ()
     compiled = opened.document.get("compile_config") or {}
     optimizer = class_and_config(compiled.get("optimizer"))[0]
-    why = "a .h5 keeps it as it is, without the new weights; a .keras can have them"
+    why = (
+        "an .h5 target keeps it as it is, without the new weights; a .keras target "
+        "can add them"
+    )
     return (dropped(optimizer, why),)
 
 
@@ -121,24 +124,24 @@ def _check(opened: Opened) -> None:
     source = str(opened.path)
     if opened.saved.container != hdf5_model.CONTAINER:
         raise ArchiveError(
-            "A .h5 is made from a whole-model .h5 only. Received: "
-            f"{source!r}, which is {opened.saved.container}. Name a target that ends "
-            "in .keras."
+            "An .h5 can only be written from a whole-model .h5. Received: "
+            f"{source!r}, which is {opened.saved.container}. Choose a target that "
+            "ends in .keras."
         )
     for owner in opened.owners:
         if owner.conversion:
             raise UnsupportedModelError(
-                "A .h5 keeps its arrays as they are. Received: "
-                f"{source!r}, whose layer {owner.place.path!r} stores them in a form "
-                f"of the past ({owner.conversion}). Name a target that ends in .keras."
+                f"An .h5 keeps its arrays as they are. Received: {source!r}, whose "
+                f"layer {owner.place.path!r} stores them in a legacy layout "
+                f"({owner.conversion}). Choose a target that ends in .keras."
             )
     for placed in opened.placed:
         if placed.dtype.name == "bfloat16":
             raise UnsupportedModelError(
-                "A .h5 must hold arrays that Keras can read back. Received: "
-                f"{source!r}, whose layer {placed.layer!r} has its weights in "
-                "bfloat16, which Keras writes to a .h5 and cannot read. Name a target "
-                "that ends in .keras."
+                "An .h5 must contain arrays that Keras can read back. Received: "
+                f"{source!r}, whose layer {placed.layer!r} has bfloat16 weights, "
+                "which Keras writes to an .h5 but cannot read. Choose a target that "
+                "ends in .keras."
             )
 
 
@@ -167,10 +170,10 @@ def _custom_lists(opened: Opened) -> dict[str, list[str]]:
         top, *inside = owner.place.names
         if inside:
             raise UnsupportedModelError(
-                "A .h5 lists the arrays of a nested model together. Received: "
-                f"{str(opened.path)!r}, whose layer {owner.place.path!r} is of a "
-                "custom class, so that their order is not known. Name a target that "
-                "ends in .keras."
+                "An .h5 lists the arrays of a nested model together. Received: "
+                f"{str(opened.path)!r}, whose layer {owner.place.path!r} has a custom "
+                "class, so that their order is unknown. Choose a target that ends in "
+                ".keras."
             )
         lists[top] = [each.name.removeprefix(f"{top}/") for each in arrays]
     return lists

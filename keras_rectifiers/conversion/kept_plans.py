@@ -24,7 +24,7 @@ _PLANS = "plans"
 
 
 def beside(plans: Sequence[Plan]) -> dict[str, bytes]:
-    """What a file has beside the model, by its name in the file.
+    """What a file has in addition to the model, by its name in the file.
 
     Args:
         plans: The plans that made it, the first one first. None is kept where the
@@ -68,9 +68,8 @@ def of_manifest(path: StrPath) -> Plan:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise PlanMismatchError(
-            "A plan must be JSON written by Plan.to_json. Received: "
-            f"{str(path)!r}, which is no text. Give the file that convert --manifest "
-            "wrote."
+            f"A plan must be JSON written by Plan.to_json. Received: {str(path)!r}, "
+            "which is not a text file. Pass the file that convert --manifest wrote."
         ) from error
     return Plan.from_json(text)
 

@@ -1,4 +1,4 @@
-"""Tell a file of Keras 3 from what has to be brought up to date, cheaply."""
+"""Distinguish a Keras 3 file from one that must be upgraded, cheaply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keras_rectifiers.graph.document import give_names
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.legacy.compile import moved
 from keras_rectifiers.legacy.dialects import keras3
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Handed
@@ -34,8 +34,8 @@ _KERAS_3 = (3,)
 def is_modern(path: StrPath, functions: Functions = NO_FUNCTIONS) -> bool:
     """Whether a path is a `.keras` file in which nothing is to be repaired.
 
-    Its weights are looked at only where the config leaves something open. What is no
-    readable `.keras` file is not modern: whoever opens it will say why.
+    Its weights are looked at only where the config leaves something open. A file
+    that is not a readable `.keras` file is not modern; opening it raises the error.
 
     Args:
         path: The path.
@@ -68,7 +68,7 @@ def _looked_at(
             if origin.version < _KERAS_3 or moved.is_moved(compiled, origin.version):
                 return False
             marks.complete(document)
-            if bare or modernise(document, origin, dict(functions)).repairs:
+            if bare or modernize(document, origin, dict(functions)).repairs:
                 return False
             if not is_model(document):
                 return True  # Keras opens it, and sees to its optimizer
@@ -90,7 +90,7 @@ def _lacks_shapes(file: BinaryIO, path: Path, document: Entry) -> bool:
 
 
 def _says_all(path: Path) -> bool:
-    """Whether the weights of a file tell nothing that its config leaves open."""
+    """Whether the weights of a file add nothing that its config leaves open."""
     from keras_rectifiers.legacy.containers import archive as container  # noqa: PLC0415
 
     with members.open_file(path) as file, container.read(file, path) as saved:

@@ -26,7 +26,7 @@ class OnlyDead:
         diagnosis: A diagnosis of the model, with its channels as units.
 
     Raises:
-        TypeError: It is no diagnosis.
+        TypeError: It is not a diagnosis.
         SelectionError: No unit in it is dead.
     """
 
@@ -36,14 +36,14 @@ class OnlyDead:
         if not isinstance(self.diagnosis, Diagnosis):
             raise TypeError(
                 "where must be a callable site -> bool, or a Diagnosis. Received: "
-                f"{self.diagnosis!r} of type {type(self.diagnosis).__name__}. Make "
+                f"{self.diagnosis!r} of type {type(self.diagnosis).__name__}. Create "
                 "one with keras_rectifiers.diagnose(model, data)."
             )
         if not self.diagnosis.count(DEAD):
             raise SelectionError(
-                "A diagnosis given as where= must have dead units. Received: one of "
-                f"{self.diagnosis.model!r}, in which none of {self.diagnosis.units} "
-                "units is dead. There is nothing to convert."
+                "A diagnosis passed as where= must have dead units. Received: the "
+                f"diagnosis of {self.diagnosis.model!r}, in which none of "
+                f"{self.diagnosis.units} units are dead. There is nothing to convert."
             )
 
     def _seen(self, site: Site) -> list[LayerDiagnosis]:
@@ -68,10 +68,10 @@ class OnlyDead:
         shape = layer.unit_shape or (layer.units,)
         if len(known) == 1 and (len(shape) > 1 or layer.units not in known):
             raise SelectionError(
-                "The units of a diagnosis given as where= must be the channels of "
+                "The units of a diagnosis passed as where= must be the channels of "
                 f"each rectifier. Received: {layer.units} units for {site.path!r}, "
-                f"which has {known.pop()} channels. Diagnose this very model, "
-                "without axes of your own."
+                f"which has {known.pop()} channels. Run diagnose on this model with "
+                "the default axes."
             )
         return True
 
@@ -80,7 +80,7 @@ class OnlyDead:
         seen = self._seen(site)
         if not seen:
             return "the diagnosis has not seen it"
-        return f"none of its {sum(layer.units for layer in seen)} units is dead"
+        return f"none of its {sum(layer.units for layer in seen)} units are dead"
 
     def channels(self, site: Site) -> tuple[int, ...] | Cannot:
         """The channels of a site's dead units.
@@ -103,7 +103,7 @@ class OnlyDead:
             raise ValueError(
                 "where=<a diagnosis> needs a target with a slope for each unit. "
                 f"Received: to={to!r}. Pass to='prelu', with trainable=False for "
-                "slopes that stay; or where=lambda site: ... for whole layers."
+                "fixed slopes; or where=lambda site: ... for whole layers."
             )
 
     def check(self, sites: Sequence[Site]) -> None:
@@ -119,8 +119,8 @@ class OnlyDead:
         dead = [layer.layer for layer in self.diagnosis.layers if layer.dead]
         if not any(layer.dead for site in sites for layer in self._seen(site)):
             raise SelectionError(
-                "A diagnosis given as where= must be of this model. Received: one of "
-                f"{self.diagnosis.model!r} with dead units in {', '.join(dead[:3])}; "
-                f"the model's rectifiers are {', '.join(paths[:3]) or 'none'}. "
-                "Diagnose this model."
+                "A diagnosis passed as where= must belong to this model. Received: "
+                f"the diagnosis of {self.diagnosis.model!r}, with dead units in "
+                f"{', '.join(dead[:3])}; the model's rectifiers are "
+                f"{', '.join(paths[:3]) or 'none'}. Run diagnose on this model."
             )

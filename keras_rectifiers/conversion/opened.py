@@ -39,7 +39,7 @@ from keras_rectifiers.legacy.containers import vocabularies
 from keras_rectifiers.legacy.containers.open import open_saved
 from keras_rectifiers.legacy.containers.saved import MODERN
 from keras_rectifiers.legacy.containers.saved import Saved
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Origin
@@ -69,8 +69,8 @@ class Opened(SavedSource):
 
     Args:
         saved: What was read.
-        input_shape: The shape that a Sequential takes which does not state it, with
-            the batch axis; default: as its weights tell.
+        input_shape: The shape that a Sequential takes which does not state it, with the
+            batch axis; default: inferred from its weights.
         functions: Functions that the user hands over, by their names or layers.
 
     Attributes:
@@ -78,7 +78,7 @@ class Opened(SavedSource):
         survey: The model as Keras 3 writes it, with its compile config.
 
     Raises:
-        ArchiveError: It is no model.
+        ArchiveError: It is not a model.
         UnsupportedModelError: Something in it has no form in Keras 3, or the shape
             it takes is not known.
     """
@@ -94,7 +94,7 @@ class Opened(SavedSource):
         with wellformed.reading(saved.path, "config.json"):
             give_names(saved.document)
             marked = tuple(_marked(saved.document)) if origin.version >= (3,) else ()
-            self._modern = modernise(saved.document, origin, functions)
+            self._modern = modernize(saved.document, origin, functions)
             document = self._modern.document
             if saved.training is not None:
                 compiled, repairs = modern_compile_config(
@@ -133,7 +133,7 @@ class Opened(SavedSource):
             return tuple(state_input(self.document, placed, shape, path))
 
     def _lambdas(self) -> tuple[Repair, ...]:
-        """State what Lambdas put out, as far as the weights after them tell."""
+        """State the output shapes of Lambdas, as far as later weights imply them."""
         from keras_rectifiers.legacy.inputs.lambdas import state_outputs  # noqa: PLC0415
 
         if self.saved.weights is None:
@@ -152,20 +152,21 @@ class Opened(SavedSource):
         """Every array, and its place in a Keras 3 weights file.
 
         Raises:
-            ArchiveError: An array is missing, is nobody's, or has another shape.
+            ArchiveError: An array is missing, belongs to no layer, or has another
+                shape.
         """
         if self.saved.weights is None:
             raise ArchiveError(
-                "A model's weights must be there. Received: "
-                f"{str(self.path)!r}, an architecture alone. Give the file of "
-                "its weights (--weights FILE), or name a target that ends in .json."
+                f"A model must have weights. Received: {str(self.path)!r}, which is "
+                "only an architecture. Pass its weights file (--weights FILE), or "
+                "choose a target that ends in .json."
             )
         placed = arrange(self._modern, self.saved.weights)
-        self._last = None  # what only the weights tell is in the document now
+        self._last = None  # what follows only from the weights is in the document now
         return placed
 
     def check_weights(self) -> None:
-        """Hold every stored array to its layer; what only they tell is filled in.
+        """Check every stored array, and fill in what follows only from them.
 
         Raises:
             ArchiveError: As `placed` does.
@@ -203,7 +204,7 @@ class Opened(SavedSource):
             return fresh, (dropped(optimizer, _SPLIT),)
         if not moved.is_moved(compiled, version_numbers(self.saved.version)):
             return list(enumerate(slots.arrays)), ()
-        text = "Nadam's product before the slots → behind them"
+        text = "Nadam's product before the slots → after them"
         made: Carried = list(enumerate(moved.in_order(compiled, slots.arrays)))
         return made, (Repair("optimizer state", "", text),)
 
@@ -227,8 +228,8 @@ class Opened(SavedSource):
         stored = self._by_group.get((*found.group, "vars", "0"))
         if stored is None:
             raise ArchiveError(
-                "A PReLU must have its slopes in the weights. Received: none for "
-                f"{found.site.path!r} in {str(self.path)!r}."
+                "A PReLU must have its slopes in the weights. Received: "
+                f"{str(self.path)!r}, which has no slopes for {found.site.path!r}."
             )
         return np.asarray(stored.read()) * found.slope_scale
 
@@ -267,8 +268,8 @@ class Opened(SavedSource):
 
         Args:
             target: The file; it is overwritten.
-            plan: A plan to carry out on the way.
-            beside: Members of the file besides, by their names; default none.
+            plan: A plan to apply as well.
+            beside: Additional members of the file, by their names; default none.
 
         Raises:
             ArchiveError: The weights do not fit.
@@ -277,10 +278,10 @@ class Opened(SavedSource):
         """
         if self.saved.assets:
             raise UnsupportedModelError(
-                "A model that needs repair must be config and weights only. Received: "
-                f"{self.saved.assets[0]!r} in {str(self.path)!r}, which a layer "
-                "of another class than Keras' needs besides. Take that layer out of "
-                "the model, and put it before the converted one."
+                "A model that needs repair must consist of config and weights only. "
+                f"Received: {str(self.path)!r}, in which a custom layer also needs "
+                f"{self.saved.assets[0]!r}. Remove that layer from the model, and put "
+                "it before the converted model."
             )
         placed, slots = self.placed, self._carried[0]
         made = None if plan is None else self.rewritten(plan)
@@ -296,7 +297,7 @@ def _scaled(
     new = moved.scaling(compiled)
     if new == compiled:
         return compiled, repairs
-    text = "the optimizer's state is that of a scaled loss → LossScaleOptimizer"
+    text = "the optimizer's state belongs to a scaled loss → LossScaleOptimizer"
     return new, (*repairs, Repair("optimizer", "", text))
 
 
@@ -304,18 +305,18 @@ def _marked(document: Entry) -> Iterator[Repair]:
     """Give shared layers the marks that Keras lost."""
     for entry, mark in list(marks.lost(document)):
         entry[marks.MARK] = mark
-        text = "a shared layer without its mark → with it, so that Keras finds it"
+        text = "a shared layer without its mark → with the mark, so that Keras finds it"
         yield Repair("shared", name_of(entry), text)
 
 
 def _without_vocabulary(document: Entry) -> Iterator[Repair]:
-    """Layers that are no good until they are given a vocabulary."""
+    """Layers that cannot run until they are given a vocabulary."""
     for place in walk(document):
         if vocabularies.lacks(place.entry):
             text = (
                 f"{place.entry['class_name']} without its vocabulary, which is not in "
-                "the file: give it with set_vocabulary() once Keras opened the model, "
-                "which does not run before"
+                "the file: call set_vocabulary() after Keras has opened the model; it "
+                "cannot run before"
             )
             yield Repair("vocabulary", place.path, text, caution=True)
 

@@ -1,4 +1,4 @@
-"""The options of a conversion as one object, and the model that they go with, open."""
+"""The options of a conversion as one object, and the opened model."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Options:
     as_functional: bool = False
 
     def check_alone(self) -> None:
-        """Refuse options that a plan has decided on already.
+        """Refuse options that a plan already defines.
 
         Raises:
             ValueError: Some differ from their defaults; names them.
@@ -68,12 +68,12 @@ class Options:
         if decided:
             said = ", ".join(f"{name}={getattr(self, name)!r}" for name in decided)
             raise ValueError(
-                f"Options cannot be combined with a plan. Received: {said}. Leave "
-                "them out, or make the plan with them."
+                f"Options cannot be combined with a plan. Received: {said}. Remove "
+                "them, or make the plan with them."
             )
 
     def wanted(self, to: Any) -> tuple[Target, Selection]:
-        """What replaces the rectifiers, and which ones.
+        """What replaces the rectifiers, and which rectifiers.
 
         Args:
             to: As for `plan`.
@@ -97,16 +97,17 @@ class Options:
     ) -> Iterator[archive.Archive | Opened | WithCode]:
         """Open a saved model.
 
-        Keras opens it where its layers, or layers inside those of a class that was
-        handed over, are made in Python code.
+        Keras opens it if its layers, or layers inside custom classes, are created in
+        Python code.
 
         Args:
             path: The model.
-            as_it_is: Whether a file of Keras 3 in which nothing is to be repaired may
-                be opened as an `Archive`, which copies its weights.
+            as_it_is: Whether a Keras 3 file without repairs may be opened as an
+                `Archive`, which copies its weights.
 
         Raises:
-            HiddenLayersError: Its layers are made in Python code that is not known.
+            HiddenLayersError: Its layers are created in Python code that is not
+                registered.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -134,7 +135,7 @@ class Options:
             as_it_is: As for `opened`.
 
         Raises:
-            HiddenLayersError: Its layers are made in Python code.
+            HiddenLayersError: Its layers are created in Python code.
         """
         functions = handed_over(self.custom_objects)
         plain = self.weights is None and self.input_shape is None
@@ -163,7 +164,7 @@ class Options:
         return given or user_classes.is_registered(document)
 
     def _may_hide(self, source: archive.Archive | Opened) -> bool:
-        """Whether the user handed over a class whose layers may hold rectifiers."""
+        """Whether the user passed a class whose layers may contain rectifiers."""
         if not self.custom_objects or not getattr(source, "has_weights", True):
             return False
         return any(
@@ -174,7 +175,7 @@ class Options:
     def _narrowed(
         self, to: Any
     ) -> tuple[Callable[[Site], bool] | None, Channels | None]:
-        """The predicate on sites that `where` is, and its choice of their channels."""
+        """The predicate on sites from `where`, and its choice of channels."""
         if self.where is None or callable(self.where):
             return self.where, None
         from keras_rectifiers.conversion.only_dead import OnlyDead  # noqa: PLC0415

@@ -27,7 +27,7 @@ class Proof:
     Attributes:
         arrays: How many arrays the file holds, of the model and its optimizer.
         lost: Names of those that Keras did not take over, byte for byte.
-        added: Names of those that Keras made anew, since the file lacks them.
+        added: Names of those that Keras created because the file lacks them.
     """
 
     arrays: int
@@ -41,14 +41,12 @@ class Proof:
 
     def __str__(self) -> str:
         if self.holds:
-            return (
-                f"Keras opens it and holds all {self.arrays:,} arrays, byte for byte."
-            )
+            return f"Keras opens it and has all {self.arrays:,} arrays, byte for byte."
         parts = []
         if self.lost:
-            parts.append(f"{len(self.lost)} arrays are not taken over ({self.lost[0]})")
+            parts.append(f"{len(self.lost)} arrays are lost ({self.lost[0]})")
         if self.added:
-            parts.append(f"{len(self.added)} are made anew ({self.added[0]})")
+            parts.append(f"{len(self.added)} are newly created ({self.added[0]})")
         return f"Keras opens it, but {' and '.join(parts)}."
 
 
@@ -59,12 +57,12 @@ def prove(
 
     Args:
         path: The file.
-        told: What errors call it.
+        told: Its name in errors.
         custom_objects: As Keras takes them.
 
     Raises:
         ArchiveError: Keras does not open it.
-        UnknownClassError: It names a class that is not known here.
+        UnknownClassError: It names a class that is not registered.
     """
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (Keras)
 

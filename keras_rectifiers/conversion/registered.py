@@ -1,7 +1,7 @@
-"""Classes of custom layers that the calling program has already: they tell as well.
+"""Classes of custom layers that the calling program already has.
 
 A program that has imported Keras, and registered its classes or hands them over, need
-not name their module: what Keras itself would open with them is carried over.
+not name their module: what Keras itself would open with them is kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Undo a conversion: the config as it was, and every weight that is not a slope."""
+"""Undo a conversion: restore the config, and keep every weight that is not a slope."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from keras_rectifiers.tables import Table
 
 @dataclasses.dataclass(frozen=True)
 class RevertedSite:
-    """One rectifier that is what it was again."""
+    """One restored rectifier."""
 
     #: Its path in the model.
     path: str
@@ -57,16 +57,16 @@ class RevertResult(Result):
     sites: tuple[RevertedSite, ...]
     #: What could not be kept on the way; often nothing.
     repairs: tuple[Repair, ...]
-    #: How many earlier conversions the file still tells of.
+    #: How many earlier conversions the file still records.
     left: int
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """One dict for each rectifier: what it was, and what it is again."""
+        """One dict for each rectifier: what it was, and what it is now."""
         return [self._row(each.path, each.before, each.after) for each in self.sites]
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+        """The lines and tables of its display."""
         count = len(self.sites)
         what = "1 rectifier is" if count == 1 else f"{count} rectifiers are"
         made: list[Part] = [f"{self.model}: {what} as before the conversion."]
@@ -76,29 +76,31 @@ class RevertResult(Result):
         made += repairs(self.repairs)
         if self.left:
             rest = "1 earlier conversion" if self.left == 1 else f"{self.left} earlier"
-            made.append(f"It holds {rest}: revert it again to undo the last of them.")
+            made.append(
+                f"It still has {rest}: revert it again to undo the last of them."
+            )
         return made
 
 
 def revert(model: Any, plan: Plan | None = None) -> Any:
-    """Undo the last conversion of a live model; the given one is not changed.
+    """Undo the last conversion of a live model. The original is unchanged.
 
-    Every rectifier is again what it was, in the same spelling. Weights, names, seed
-    states, compile state and what fits of the optimizer's state stay as they are now.
+    Every rectifier is restored in its original form. Weights, names, seed states, the
+    compile state and the matching optimizer state keep their current values.
 
     Args:
         model: A converted `keras.Model`.
-        plan: The plan that made it. Default None: the one that is known of a model
-            that `convert` or `Plan.apply` made or `keras_rectifiers.load_model`
-            opened. Of layers that Python code makes none is needed.
+        plan: The plan of the conversion. Default None: the recorded plan, for a model
+            that `convert` or `Plan.apply` returned or `keras_rectifiers.load_model`
+            opened. Layers that Python code creates do not need a plan.
 
     Returns:
         A new model.
 
     Raises:
-        UnsupportedModelError: Slopes were trained, or the plan is not known.
+        UnsupportedModelError: Slopes were trained, or the plan is unknown.
         PlanMismatchError: The plan did not make this model.
-        TypeError: It is no `keras.Model`.
+        TypeError: It is not a `keras.Model`.
 
     Example:
         >>> import keras, keras_rectifiers
@@ -130,16 +132,16 @@ def revert_file(
 ) -> RevertResult:
     """Undo the last conversion of a saved model, without importing Keras.
 
-    The new file's config is that of the original, and each array that is not a slope
-    has the bytes that it has in the source.
+    The new file has the config of the original, and each array that is not a slope is
+    copied from the source byte for byte.
 
     Args:
         source: A converted model: a `.keras` file or a whole-model `.h5`. It is not
             changed.
-        target: The file to write, whole or not at all.
-        plan: The plan that made it, or the file in which `convert --manifest` wrote
-            it. Default None: the one that `convert_file` keeps in its files. Keras
-            leaves that out when it saves the model again.
+        target: The file to write, completely or not at all.
+        plan: The plan of the conversion, or the file that `convert --manifest` wrote.
+            Default None: the plan that `convert_file` stores in its files. Keras drops
+            it when it saves the model again.
         custom_objects: As for `plan`.
         overwrite: Whether an existing target may be replaced.
         keep_training_state: As for `convert_file`.
@@ -150,9 +152,9 @@ def revert_file(
     Raises:
         ArchiveError: The source is missing, damaged or foreign, or the target
             exists, is the source, or cannot be written.
-        UnsupportedModelError: Slopes were trained, or the plan is not known, or
-            Python code makes the layers.
-        PlanMismatchError: The plan did not make this model, or is none.
+        UnsupportedModelError: Slopes were trained, the plan is unknown, or Python code
+            creates the layers.
+        PlanMismatchError: The plan did not make this model, or is not a plan.
     """
     check_target_for(source, target, (*MODEL, *HDF5), overwrite=overwrite)
     if plan is not None and not isinstance(plan, Plan):
@@ -182,7 +184,7 @@ def revert_file(
 
 
 def result_of(model: Any, new: Any) -> RevertResult:
-    """What became of a live model that was reverted.
+    """The result of reverting a live model.
 
     Args:
         model: The converted model.
@@ -204,7 +206,7 @@ def result_of(model: Any, new: Any) -> RevertResult:
 
 
 def sites_of(plan: Plan) -> tuple[RevertedSite, ...]:
-    """What is put back where, once a plan is undone.
+    """What is restored where, when a plan is undone.
 
     Args:
         plan: The plan.
@@ -218,7 +220,7 @@ def sites_of(plan: Plan) -> tuple[RevertedSite, ...]:
 
 
 def made_by_code(source: StrPath) -> str:
-    """The class in a file whose layers only Python code can make anew.
+    """The class in a file whose layers only Python code can create again.
 
     Args:
         source: A saved model.
@@ -246,17 +248,18 @@ def _made_by_code(path: Path) -> tuple[str, bool]:
 
 
 def _check_layers(source: StrPath, plan: Plan | None) -> None:
-    """Refuse a file of which only Python code knows where its slopes are.
+    """Refuse a file whose slopes only Python code can find.
 
     Raises:
-        UnsupportedModelError: Says how to do it live.
+        UnsupportedModelError: Explains how to revert the live model.
     """
     found, whole = _made_by_code(Path(source))
     if not found or (plan is not None and not whole):
         return
     raise UnsupportedModelError(
-        "A file is reverted where its config lists the layers. Received: "
-        f"{str(source)!r}, in which Python code makes those of {found!r}. Name the "
-        "module of that class with --import MODULE; or import it, open the file with "
-        "keras.saving.load_model, and save what keras_rectifiers.revert gives."
+        "A file can only be reverted if its config lists the layers. Received: "
+        f"{str(source)!r}, in which Python code creates the layers of {found!r}. "
+        "Import the module of that class with --import MODULE; or in Python, import "
+        "it, open the file with keras.saving.load_model, and save the result of "
+        "keras_rectifiers.revert."
     )

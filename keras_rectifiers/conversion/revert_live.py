@@ -151,7 +151,7 @@ def _without_last_round(document: Entry, plan: Plan | None) -> tuple[Entry, list
 def _of_config(plan: Plan, document: Entry) -> Plan:
     """A plan without the steps in what Python code makes.
 
-    Their paths have names in them that are counted anew for each model.
+    Their paths contain names that are renumbered for each model.
     """
     holders = [
         place.path for place in walk(document) if forms.is_converted(place.entry)
@@ -225,7 +225,7 @@ def _target(put: converted.Put) -> tuple[Any, ...]:
 
 def _rebuilt(model: Any, document: Entry, borrowed: Borrowed) -> Any:
     """The model of a document, which is changed."""
-    # What stands for a converted object would make a converted one again.
+    # The entry of a converted object would create a converted one again.
     layers = {path: each for path, each in listed(model) if not converted.rounds(each)}
     again = forms.is_converted(document)
     kind = type(model) if again else class_of(model)
@@ -240,8 +240,8 @@ def _from(model: Any, new: Any) -> Pairs:
     found = pair(new, model, prepare=lambda made, old: made_later.repeat(old, made))
     if found.split:
         raise UnsupportedModelError(
-            "A layer that is used in several places must stay one layer. Received: "
-            f"{found.split[0]!r}, which does not. Start from the original model."
+            f"A shared layer must stay one layer. Received: {found.split[0]!r}, which "
+            "does not. Start from the original model."
         )
     return dataclasses.replace(
         found,
@@ -261,11 +261,11 @@ def _turned(pairs: Iterable[tuple[Any, Any]]) -> tuple[tuple[Any, Any], ...]:
 def _name_as(holder: Any, new: Any) -> None:
     """Name the layers inside an object as those of another of its class.
 
-    Python code names the layers that it makes anew for each object.
+    Python code renames the layers that it creates for each object.
 
     Args:
         holder: The converted object.
-        new: Its original, made anew; changed.
+        new: Its original, created again; changed.
     """
     for _, member, _, position in walk_layers(holder):
         twin = at_position(new, position)
@@ -279,7 +279,7 @@ def _replaced(old: Any, new: Any) -> bool:
 
 
 def _annealed(holder: Any) -> Iterator[unchanged.Moved]:
-    """Slopes that are no weights, in what Python code makes, and moved since."""
+    """Changed slopes that are not weights, in layers that Python code creates."""
     for put in converted.rounds(holder)[-1]:
         layer = at_position(holder, put["position"])
         held = getattr(layer, put["attribute"]) if put["attribute"] else layer

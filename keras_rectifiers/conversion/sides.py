@@ -110,8 +110,8 @@ def _save(model: Any, path: Path) -> None:
     except (TypeError, ValueError, NotImplementedError) as error:
         told = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedModelError(
-            "A live model must be one that Keras can save, to be compared. Received: "
-            f"{model.name!r}, for which it says: {told} Give its classes a get_config."
+            f"A live model must be one that Keras can save. Received: {model.name!r}, "
+            f"which Keras cannot save: {told} Give its classes a get_config method."
         ) from error
 
 
@@ -205,7 +205,7 @@ def _plain(path: Path, told: str) -> Iterator[Side]:
         info = next((each for each in infos if each.filename == members.WEIGHTS), None)
         if info is None:
             raise ArchiveError(
-                f"A .keras file must hold {members.WEIGHTS!r}. Received: "
+                f"A .keras file must contain {members.WEIGHTS!r}. Received: "
                 f"{str(path)!r}, which does not. Load it with Keras and save it again."
             )
         compiled = document.pop(COMPILED, None) or {}

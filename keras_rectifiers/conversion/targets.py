@@ -52,12 +52,12 @@ def check_form(
     suffix = Path(target).suffix
     if not weights and suffix not in ARCHITECTURE:
         raise ArchiveError(
-            "An architecture without weights is written as .json. Received: the "
-            f"target {str(target)!r}. Name a file that ends in .json, or give the file "
-            "of the weights (--weights FILE)."
+            "An architecture without weights must be written as .json. Received: the "
+            f"target {str(target)!r}. Choose a file name that ends in .json, or pass "
+            "the weights file (--weights FILE)."
         )
     if weights and suffix not in forms:
         raise ArchiveError(
-            f"A model is written as {' or '.join(forms[:2])}. Received: the target "
-            f"{str(target)!r}. Name a file that ends in .keras."
+            f"A model must be written as {' or '.join(forms[:2])}. Received: the "
+            f"target {str(target)!r}. Choose a file name that ends in .keras."
         )

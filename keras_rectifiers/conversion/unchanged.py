@@ -85,7 +85,7 @@ def refuse(found: Iterable[Moved]) -> None:
     if not trained:
         return
     first = trained[0]
-    began = "at slopes of their own"
+    began = "at different values"
     if np.unique(first.start).size == 1:
         began = f"at {first.start.flat[0]:g}"
     most = max(float(np.abs(each.now).max()) for each in trained)
@@ -94,14 +94,14 @@ def refuse(found: Iterable[Moved]) -> None:
         now = f"whose slope started {began} and is {first.now.flat[0]:.4g} now"
     else:
         now = (
-            f"whose {first.now.size} slopes started {began} and lie between "
+            f"whose {first.now.size} slopes started {began} and are between "
             f"{first.now.min():.4g} and {first.now.max():.4g} now"
         )
     raise UnsupportedModelError(
-        "A conversion is undone where no slope was trained since, so that the "
-        f"function stays. Received: {first.path!r}, {now}. Fold them first "
-        f"(keras-rectifiers fold --tolerance {tolerance}, or keras_rectifiers.fold), "
-        "then revert what that gives."
+        "A conversion can only be undone if no slope was trained since, so that the "
+        f"function stays the same. Received: {first.path!r}, {now}. Fold the slopes "
+        f"first (keras-rectifiers fold --tolerance {tolerance}, or "
+        "keras_rectifiers.fold), then revert the result."
     )
 
 
@@ -130,7 +130,7 @@ def _of_step(
     if path not in now:
         if step.replacement.weights:
             raise PlanMismatchError(_not_there(step))
-        return  # by a class that is no rectifier of ours or of Keras'
+        return  # by a class that is not a rectifier of ours or of Keras
     for here, replacement in zip(
         _split(now, plan, step), step.replacements, strict=False
     ):
@@ -179,10 +179,9 @@ def _rounded_up(value: float) -> float:
 
 def _not_there(step: Step, there: str = "no rectifier") -> str:
     return (
-        "A way back must be for the model that a conversion made. Received: "
+        "The plan must belong to the conversion that made this model. Received: "
         f"{there} at {step.site.path!r}, where the plan put "
-        f"{step.replacement.class_name}. Give the plan of the conversion that made "
-        "this model."
+        f"{step.replacement.class_name}. Pass the plan of that conversion."
     )
 
 
@@ -191,7 +190,7 @@ def undo_of(plan: Plan | None, told: str, name: str) -> Undo:
 
     Args:
         plan: The plan that made a model; None where it is not known.
-        told: What errors call the model.
+        told: The name of the model in errors.
         name: Its name.
 
     Raises:
@@ -199,16 +198,16 @@ def undo_of(plan: Plan | None, told: str, name: str) -> Undo:
     """
     if plan is None:
         raise UnsupportedModelError(
-            "The plan of a conversion must be known to undo it. Received: "
-            f"{told}, with which none is kept (Keras leaves it out when it saves a "
-            "model). Give the plan (--manifest FILE, as convert --manifest wrote it; "
-            "plan= in Python), or fold the slopes (keras-rectifiers fold)."
+            f"The plan of a conversion must be known to undo it. Received: {told}, "
+            "which has no plan (Keras drops it when it saves a model). Pass the plan "
+            "(--manifest FILE, as written by convert --manifest; plan= in Python), or "
+            "fold the slopes (keras-rectifiers fold)."
         )
     if plan.back is None:
         raise UnsupportedModelError(
-            "A plan must say how it is undone. Received: one for "
-            f"{plan.model!r} that does not, since it removes slopes or a "
-            "function of Python code, or was made by an earlier version. Start from "
-            "the original model."
+            "A plan must contain the steps to undo it. Received: a plan for "
+            f"{plan.model!r} without them, because it removes slopes or a Python "
+            "function, or was made by an earlier version. Start from the original "
+            "model."
         )
     return Undo(name, "revert", (), (), difference=plan.back)

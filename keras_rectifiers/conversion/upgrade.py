@@ -1,4 +1,4 @@
-"""The verb: write a saved model of any age as Keras 3 does, and convert nothing."""
+"""The verb: write a saved model of any Keras version as Keras 3 does."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _FORMAT = 1
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Upgrade(Result):
-    """What became of an old model: print it, or keep it as JSON.
+    """The result of upgrading an old model: print it, or save it as JSON.
 
     Attributes:
         model: Name of the model.
         container: What it was saved as.
         version: Of the Keras that saved it, or `""`.
         repairs: Everything that was changed, in order.
-        arrays: How many arrays of weights were carried over.
-        parameters: How many numbers are in them.
+        arrays: Number of weight arrays that were kept.
+        parameters: Number of values in them.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("rule", "layer", "text", "caution")
@@ -53,21 +53,21 @@ class Upgrade(Result):
 
     @property
     def cautions(self) -> tuple[Repair, ...]:
-        """What the user should look at."""
+        """Repairs that the user should check."""
         return tuple(each for each in self.repairs if each.caution)
 
     @property
     def summary(self) -> str:
-        """One line: what it was, and how much was repaired and carried."""
+        """One line: what it was, and how much was repaired and kept."""
         wrote = f" of Keras {self.version}" if self.version else ""
         weights = (
-            f"{self.arrays:,} arrays ({self.parameters:,} parameters) carried over"
+            f"{self.arrays:,} arrays ({self.parameters:,} parameters) kept"
             if self.arrays
             else "no weights"
         )
         count = len(self.repairs) - len(self.cautions)
         repairs = "1 repair" if count == 1 else f"{count} repairs"
-        cautions = f", {len(self.cautions)} to look at" if self.cautions else ""
+        cautions = f", {len(self.cautions)} to check" if self.cautions else ""
         return f"{self.container}{wrote}: {weights}, {repairs}{cautions}."
 
     @property
@@ -83,7 +83,7 @@ class Upgrade(Result):
         return {"format": _FORMAT, **super().to_dict()}
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+        """The lines and tables of its display."""
         return [f"{self.model}: {self.summary}", *repairs(self.repairs)]
 
 
@@ -98,33 +98,34 @@ def upgrade_file(
     overwrite: bool = False,
     keep_training_state: bool = False,
 ) -> Upgrade:
-    """Write a saved model of any age as Keras 3 does, without importing Keras.
+    """Write a saved model of any version as Keras 3 does, without importing Keras.
 
     Args:
         source: A `.keras` or `.h5` file of Keras 1, 2 or 3, a SavedModel folder
             of Keras 2, or the JSON of an architecture. It is not changed, and
             nothing in it runs.
-        target: The `.keras` file to write; `.json` for an architecture alone.
+        target: The `.keras` file to write; `.json` for an architecture without weights.
         weights: File of the weights, for an architecture.
         input_shape: The shape that a Sequential takes, with the batch axis
             (`(None, 16, 1)`), where it cannot be inferred from its file or its weights.
-        custom_objects: Functions in place of those that a file cannot hold, by their
-            names, or by `"layer"` or `"layer.argument"` for a lambda. The new file
-            refers to one that is registered, and opens once its module is imported.
-            Classes, where a custom layer holds layers and is not registered.
+        custom_objects: Functions to use in place of those that a file cannot contain,
+            by their names, or by `"layer"` or `"layer.argument"` for a lambda. The new
+            file refers to registered functions by name, and opens once their modules
+            are imported. Also classes of custom layers that contain layers and are not
+            registered.
         overwrite: Whether an existing target may be replaced.
-        keep_training_state: Whether it is an error that the optimizer's state
-            cannot be kept exactly.
+        keep_training_state: Whether it is an error if the optimizer's state cannot be
+            kept exactly.
 
     Returns:
-        What was repaired and carried over.
+        What was repaired and kept.
 
     Raises:
-        ArchiveError: The source is missing, damaged or no model; an array is
-            missing, is nobody's or has another shape; or the target cannot be
+        ArchiveError: The source is missing, damaged or not a model; an array is
+            missing, belongs to no layer or has another shape; or the target cannot be
             written.
-        UnsupportedModelError: Something in it has no form in Keras 3, or a state that
-            was to be kept cannot be.
+        UnsupportedModelError: Something in it has no form in Keras 3, or a required
+            state cannot be kept.
     """
     check_target_for(source, target, overwrite=overwrite)
     functions = handed_over(custom_objects)
@@ -148,14 +149,14 @@ def upgrade_file(
 
 def _nothing_to_upgrade(source: StrPath) -> str:
     return (
-        "A file whose layers are made in Python code is upgraded by that code alone. "
-        f"Received: {str(source)!r}, which Keras 3 wrote. Use it as it is: convert "
-        "takes it, with --import MODULE."
+        "A file whose layers are created in Python code can only be upgraded by that "
+        f"code. Received: {str(source)!r}, which Keras 3 wrote. Use it as it is: "
+        "convert accepts it with --import MODULE."
     )
 
 
 def record(opened: Opened) -> Upgrade:
-    """What was repaired and carried over."""
+    """What was repaired and kept."""
     placed = opened.placed if opened.has_weights else ()
     return Upgrade(
         name_of(opened.document),

@@ -54,50 +54,51 @@ def plan(
 
     Args:
         model: A live `keras.Model`, or the path of a saved one: `.keras`, `.h5`, a
-            SavedModel folder, the JSON of an architecture. A saved one is read
-            without importing Keras, and nothing in it runs; but see `custom_objects`.
-        to: `"prelu"`, `"leaky_relu"`, a Keras layer used as template, or a
-            callable that takes a `Site` and gives a layer, a name or None.
+            SavedModel folder, the JSON of an architecture. A saved one is read without
+            importing Keras, and nothing in it runs, unless `custom_objects` has
+            classes.
+        to: `"prelu"`, `"leaky_relu"`, a Keras layer used as a template, or a callable
+            that takes a `Site` and returns a layer, a name or None.
         of: Kinds of rectifier to replace: `"relu"`, `"leaky_relu"`, `"prelu"`.
-        include: Globs on the sites' paths (on the last name, where a glob has no
-            `/`); only these are converted. A pattern without wildcards takes
-            its site whatever its role.
+        include: Globs on the sites' paths (on the last name, where a glob has no `/`);
+            only these are converted. A pattern without wildcards selects its site
+            regardless of its role.
         exclude: Globs; these are left as they are.
         where: A predicate on the `Site`; or a `Diagnosis` of the model: then only
-            rectifiers with dead units are converted, each to a PReLU whose slopes
-            are `alpha` at its dead units and exactly 0 at all others, which stay
-            ReLUs, bit for bit, and do not learn theirs.
+            rectifiers with dead units are converted, each to a PReLU whose slopes are
+            `alpha` at its dead units and exactly 0 at all others, which stay ReLUs, bit
+            for bit, with slopes that do not learn.
         roles: Roles to convert: `"hidden"`, `"gate"`, `"output"`, `"guard"`,
             `"recurrent"`, `"custom"`.
-        negative_slope: Slope of the Leaky ReLU, any finite number; default 0.01
-            (Maas 2013). With 0 the function stays what it was.
-        alpha: Slope at which the PReLU starts; default 0, so that the function
-            stays what it was (He 2015 starts at 0.25). With a diagnosis: slope of
-            the dead units; default 0.25.
+        negative_slope: Slope of the Leaky ReLU, any finite number; default 0.01 (Maas
+            2013). With 0 the function does not change.
+        alpha: Starting slope of the PReLU; default 0, so that the function does not
+            change (He 2015 starts at 0.25). With a diagnosis: slope of the dead units;
+            default 0.25.
         trainable: Whether the slopes of `to="prelu"` learn; default True.
-        portable: Write stock Keras layers only, where they can express it.
+        portable: Write only stock Keras layers, where they can express the result.
         weights: File of the weights, for the JSON of an architecture.
         input_shape: The shape that a saved Sequential takes, with the batch axis
             (`(None, 16, 1)`), where it cannot be inferred from its file or its weights.
-        custom_objects: Functions in place of those that a saved one cannot hold, by
-            their names, or by `"layer"` or `"layer.argument"` for a lambda. Classes
-            of the user, where layers are made in their code: then Keras opens the
-            saved model, in safe mode. For the class of the model itself it is enough
-            that the program has registered it.
-        as_functional: Whether a model of a class that hides its layers (as those of
-            KerasHub do) becomes a plain Functional model, which opens anywhere; the
-            plan lists what that gives up. Keras opens a saved one then. Default
+        custom_objects: Functions to use in place of those that a saved model cannot
+            contain, by their names, or by `"layer"` or `"layer.argument"` for a lambda.
+            Also custom classes whose code creates layers: Keras then opens the saved
+            model, in safe mode. The class of the model itself only needs to be
+            registered.
+        as_functional: Whether a model of a class that hides its layers (such as those
+            of KerasHub) becomes a plain Functional model, which opens anywhere; the
+            plan lists what is lost. A saved model is then opened with Keras. Default
             False: the class is kept.
 
     Returns:
-        The plan: print it, keep it as JSON, apply it.
+        The plan: print it, save it as JSON, or apply it.
 
     Raises:
         SelectionError: A pattern or the whole selection matches nothing.
         ArchiveError: The file is missing, damaged or foreign.
         UnsupportedModelError: Something in the live model has no config, or something
             in the saved one has no form in Keras 3.
-        ValueError: An option is out of its range.
+        ValueError: An option is out of range.
 
     Example:
         >>> import keras, keras_rectifiers
@@ -156,36 +157,36 @@ def convert(
     as_functional: bool = False,
     in_place: bool = False,
 ) -> Any:
-    """Convert a live model; the original is unchanged, use the return value.
+    """Convert a live model. The original is unchanged: use the return value.
 
     Args:
         model: Any built `keras.Model`: Functional, Sequential, a subclass of either,
             or a model whose layers are called by Python code.
         to: As for `plan`.
-        of: As for `plan`; so are the next eight.
+        of: As for `plan`; this also applies to the next eight.
         include: Globs on the sites' paths; only these are converted.
         exclude: Globs; these are left as they are.
         where: A predicate on the `Site`, or a `Diagnosis`.
         roles: Roles to convert.
         negative_slope: Slope of the Leaky ReLU, default 0.01.
-        alpha: Slope at which the PReLU starts, default 0; with a diagnosis 0.25.
+        alpha: Starting slope of the PReLU, default 0; with a diagnosis 0.25.
         trainable: Whether the slopes of `to="prelu"` learn; default True.
-        portable: Write stock Keras layers only, where they can express it.
+        portable: Write only stock Keras layers, where they can express the result.
         as_functional: As for `plan`.
-        in_place: Whether the model given is changed itself and returned, for classes
-            of which no copy can be made since they have no `get_config`. On an error
-            it is as it was before. Default False.
+        in_place: Whether the given model itself is changed and returned, for classes
+            that cannot be copied because they have no `get_config`. On an error it is
+            restored. Default False.
 
     Returns:
         A new model of the same class with the original's weights, names, seed states,
-        flags, compile state and optimizer state. Its `save` writes what was replaced
-        along with the config of the class, so that `keras.saving.load_model` gives
-        the converted model where this package and the class are imported.
+        flags, compile state and optimizer state. Its `save` also writes what was
+        replaced into the config of the class, so that `keras.saving.load_model` returns
+        the converted model if this package and the class are imported.
 
     Raises:
-        UnsupportedModelError: Something could not be carried over; it is named.
+        UnsupportedModelError: Something could not be kept; the message names it.
         SelectionError: The selection matches nothing.
-        ValueError: An option is out of its range.
+        ValueError: An option is out of range.
     """
     from keras_rectifiers.surgery import remembered  # noqa: PLC0415
     from keras_rectifiers.surgery.live import LiveModel  # noqa: PLC0415 (loads Keras)
@@ -204,8 +205,8 @@ def convert(
     ).wanted(to)
     if as_functional and in_place:
         raise ArgumentError(
-            "as_functional=True makes a new model. Received: in_place=True beside it. "
-            "Leave one of them out."
+            "as_functional=True creates a new model. Received: in_place=True as well. "
+            "Remove one of them."
         )
     opened = LiveModel(model, as_functional=as_functional, lenient=in_place)
     made = make_plan(opened, target, selection)
@@ -239,52 +240,53 @@ def convert_file(
 ) -> Plan:
     """Convert a saved model into another file.
 
-    Keras is not imported, unless the model's layers are made in Python code: then it
-    opens the file with the classes of `custom_objects`, and saves the converted model.
+    Keras is not imported, unless the model's layers are created in Python code: then
+    Keras opens the file with the classes of `custom_objects`, and saves the converted
+    model.
 
-    Where Keras 3 wrote the source, its weight bytes are copied as they are. An
-    older one is brought up to date first, and the plan lists each repair. The
-    source is never changed; the target appears whole or not at all.
+    If Keras 3 wrote the source, its weight bytes are copied unchanged. An older file is
+    upgraded first, and the plan lists each repair. The source is never changed; the
+    target is written completely or not at all.
 
-    The optimizer's state goes along where it can be kept exactly. Where not, it is
-    dropped, and the repairs of the plan say which state and why.
+    The optimizer's state is kept if that is possible exactly. If not, it is dropped,
+    and the repairs of the plan say which state and why.
 
     Args:
         source: A `.keras` or `.h5` file of Keras 1, 2 or 3, a SavedModel folder of
             Keras 2, or the JSON of an architecture.
-        target: The file to write: `.keras`; `.json` for an architecture alone;
-            `.h5`, where the source is one that Keras 3 opens, too: there only the
+        target: The file to write: `.keras`; `.json` for an architecture without
+            weights; or `.h5`, if the source is an `.h5` that Keras 3 opens: only the
             attributes and the slopes change.
-        to: As for `plan`; or a `Plan` that was made for this model, or its equal.
-        of: As for `plan`; so are the next eight.
+        to: As for `plan`; or a `Plan` that was made for this model or an equal one.
+        of: As for `plan`; this also applies to the next eight.
         include: Globs on the sites' paths; only these are converted.
         exclude: Globs; these are left as they are.
         where: A predicate on the `Site`, or a `Diagnosis`.
         roles: Roles to convert.
         negative_slope: Slope of the Leaky ReLU, default 0.01.
-        alpha: Slope at which the PReLU starts, default 0; with a diagnosis 0.25.
+        alpha: Starting slope of the PReLU, default 0; with a diagnosis 0.25.
         trainable: Whether the slopes of `to="prelu"` learn; default True.
-        portable: Write stock Keras layers only, where they can express it.
+        portable: Write only stock Keras layers, where they can express the result.
         weights: File of the weights, for an architecture.
         input_shape: As for `plan`.
-        custom_objects: As for `plan`: the new file refers to a class or a function
-            that is registered, and opens once its module is imported.
+        custom_objects: As for `plan`. The new file refers to registered classes and
+            functions by name, and opens once their modules are imported.
         as_functional: As for `plan`.
         overwrite: Whether an existing target may be replaced.
-        keep_training_state: Whether it is an error that the optimizer's state
-            cannot be kept exactly.
+        keep_training_state: Whether it is an error if the optimizer's state cannot be
+            kept exactly.
 
     Returns:
-        The plan that was carried out.
+        The plan that was applied.
 
     Raises:
         ArchiveError: The source is missing, damaged or foreign, or the target
             exists, is the source, or cannot be written.
         UnsupportedModelError: Something in the source has no form in Keras 3, or a
-            state that was to be kept cannot be.
+            required state cannot be kept.
         PlanMismatchError: The plan is for another model.
         SelectionError: The selection matches nothing.
-        ValueError: An option is out of its range.
+        ValueError: An option is out of range.
     """
     forms = (*MODEL, *HDF5)
     check_target_for(source, target, forms, overwrite=overwrite)
@@ -326,7 +328,7 @@ def load_model(
     input_shape: Sequence[int | None] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Load a saved model of any age with Keras; nothing in it runs (safe mode).
+    """Load a saved model of any Keras version; nothing in it runs (safe mode).
 
     Args:
         path: A saved model, as `convert_file` takes it.
@@ -336,13 +338,13 @@ def load_model(
             for `plan`.
 
     Returns:
-        The live `keras.Model`, with its weights, compile and optimizer state. On JAX
-        it runs compiled and on torch not, as models do there by default, also where
-        another backend saved it; `jit_compile` says so, and may be set.
+        The live `keras.Model`, with its weights, compile and optimizer state. It runs
+        compiled on JAX and not compiled on torch, which is the default there, even if
+        another backend saved it; `jit_compile` states this, and can be set.
 
     Raises:
-        ArchiveError: The path holds no whole Keras model.
-        UnknownClassError: It names a class that is not known here.
+        ArchiveError: The path is not a complete Keras model.
+        UnknownClassError: It names a class that is not registered.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
     from keras_rectifiers.conversion import custom_layers  # noqa: PLC0415

@@ -77,7 +77,9 @@ class WithCode:
         self.path = path
         self.model = model
         if document.get(COMPILED) and not model.compiled:
-            why = "compile() of the model's class is its own, and Keras leaves it out"
+            why = (
+                "the model's class has its own compile(), which Keras does not restore"
+            )
             repairs = (*repairs, dropped("the optimizer", why))
         with _running(path):
             self._live = LiveModel(model, as_functional=as_functional)
@@ -96,7 +98,7 @@ class WithCode:
 
     @property
     def unseen(self) -> tuple[Unseen, ...]:
-        """What of it cannot be looked into."""
+        """The parts that cannot be inspected."""
         return self._live.unseen
 
     def read_alpha(self, found: Any) -> Any:
@@ -150,7 +152,7 @@ class WithCode:
             target: The `.keras` file: whole, or not at all.
             plan: The plan.
             overwrite: Whether an existing target may be replaced.
-            beside: Members besides, by their names.
+            beside: Additional members, by their names.
 
         Raises:
             ArchiveError: The target exists, or cannot be written.
@@ -221,7 +223,7 @@ def _skipped() -> Iterator[list[Repair]]:
             )
             continue
         name, made, stored = counts.groups()
-        why = f"the file has {stored} variables of it where the model has {made}"
+        why = f"the file has {stored} of its variables, but the model has {made}"
         found.append(dropped(name, why))
 
 
@@ -260,5 +262,5 @@ def _running(path: Path) -> Iterator[None]:
         raise UnsupportedModelError(
             "The code of a model's classes must run to convert it. Received: "
             f"{str(path)!r}, where {where} raises {type(error).__name__}: {error}. "
-            "Correct that code, and try again."
+            "Fix that code, and try again."
         ) from error

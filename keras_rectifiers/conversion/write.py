@@ -41,8 +41,8 @@ def write(
         made: The plan.
         overwrite: As for `convert_file`.
         keep_training_state: As for `convert_file`.
-        beside: What the target is to hold beside the model, by its names there: see
-            `kept_plans`. Default: what a `.keras` source holds.
+        beside: What the target stores in addition to the model, by its names there: see
+            `kept_plans`. Default: what a `.keras` source has.
 
     Returns:
         The plan, with the repairs that were made on the way.
@@ -76,7 +76,7 @@ def write(
 
 
 def _repairs_for(opened: Opened, made: Plan, target: Path) -> tuple[Repair, ...]:
-    """What is repaired and left behind on the way to a target."""
+    """What is repaired and left out when a target is written."""
     if not opened.has_weights or target.suffix not in HDF5:
         return opened.repairs_for(made)
     from keras_rectifiers.conversion import hdf5_target  # noqa: PLC0415 (h5py)

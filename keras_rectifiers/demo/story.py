@@ -2,8 +2,8 @@
 
 It does what a user would do, through the same functions. The untouched ReLU model
 is trained like the PReLU one (same seed, steps, optimizer and learning rate): what is
-gained over it is due to the conversion, not to more training. Then `finetune` may
-choose for itself, in as many epochs.
+gained over it is due to the conversion, not to more training. Then `finetune` makes its
+own choice, in the same number of epochs.
 """
 
 from __future__ import annotations
@@ -90,14 +90,14 @@ def check_folder(folder: Path, *, force: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise ArchiveError(
-            f"The demo needs a folder. Received: the file {str(folder)!r}. Choose "
-            "another with --out."
+            f"The demo needs a folder. Received: the file {str(folder)!r}. Choose a "
+            "folder with --out."
         )
     there = [name for name in FILES if (folder / name).exists()]
     if there and not force:
         raise ArchiveError(
-            f"The folder {str(folder)!r} holds {there[0]!r} already. Choose another "
-            "with --out, or use --force to replace the demo's files."
+            f"The folder {str(folder)!r} already contains {there[0]!r}. Choose "
+            "another folder with --out, or use --force to replace the demo's files."
         )
 
 

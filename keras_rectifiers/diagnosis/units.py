@@ -61,8 +61,8 @@ class UnitShape:
             rectifier: Whose units they are.
 
         Returns:
-            Arrays of shape `(units,)`. Where positions of one unit have slopes of
-            their own, their mean, and whether any of them is not 0.
+            Arrays of shape `(units,)`. Where positions of one unit have separate
+            slopes, their mean, and whether any of them is not 0.
         """
         units = math.prod(self.shape)
         if rectifier.function.kind != PRELU or len(self.axes) <= 1:

@@ -1,9 +1,10 @@
 """Intervals that hold whatever a tensor can be, rounded outwards.
 
-An interval is stated for each channel, or for as many positions as differ: `lo` and
-`hi` are arrays that broadcast, aligned at the last axis, to the shape of one sample.
-A network computes in its own precision, so each operation widens its result by what
-that precision can be off (`Precision`). Zero stays zero: rounding never changes a sign.
+An interval is stated for each channel, or for each position where positions differ:
+`lo` and `hi` are arrays that broadcast, aligned at the last axis, to the shape of one
+sample. A network computes in its own precision, so each operation widens its result by
+what that precision can be off (`Precision`). Zero stays zero: rounding never changes a
+sign.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Values = npt.NDArray[np.float64]
 #: Shape of one sample, without the batch axis.
 Shape = tuple[int | None, ...]
 
-#: Most values of a tensor that get an interval of their own.
+#: Most values of a tensor that get a separate interval.
 MAX_SIZE = 1 << 20
 
 

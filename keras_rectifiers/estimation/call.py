@@ -28,7 +28,7 @@ class BoundedCall:
     config: Mapping[str, Any]
     #: All tensors that come in, in Keras' order.
     inputs: Sequence[Bounds]
-    #: Positional operands of an operation: bounds, and whatever else stands there.
+    #: Positional operands of an operation: bounds and other values.
     operands: Sequence[Any]
     read: Read
     precision: Precision
@@ -75,7 +75,7 @@ Rule = Callable[[BoundedCall], Bounds]
 
 
 def per_axis(value: Any, rank: int) -> tuple[int, ...]:
-    """A number for each spatial axis, where one may stand for all."""
+    """A number for each spatial axis; a single number applies to all."""
     if isinstance(value, int):
         return (value,) * rank
     numbers = tuple(int(each) for each in value)

@@ -35,7 +35,7 @@ from keras_rectifiers.graph.variables.quantized import is_quantized
 from keras_rectifiers.specs import PRELU
 from keras_rectifiers.specs import Rectifier
 
-#: Gives the named weights of the layer at a place, or of what stands in its slot.
+#: Returns the named weights of the layer at a place, or of the layer in its slot.
 ReadWeights = Callable[[Place, Sequence[str], str], list[Any]]
 #: Gives the bounds of an input of the model: its name, the shape of a sample.
 InputBounds = Callable[[str, Shape | None], Bounds]
@@ -78,7 +78,8 @@ class Engine(Forward[Bounds]):
         (alpha,) = self._read(found.places[0], ["alpha"], found.attribute)
         stored = np.asarray(alpha)
         slopes = (stored * stored.dtype.type(found.slope_scale)).astype(np.float64)
-        # Ours keeps one slope per channel as a vector, wherever the channels stand.
+        # Our layer keeps one slope per channel as a vector, wherever the channel axis
+        # is.
         if slopes.ndim == 1 and found.site.channel_axis != traits.LAST:
             rank = max((len(s) for s in found.site.shapes if s), default=2)
             slopes = slopes.reshape((-1,) + (1,) * (rank - 1 - found.site.channel_axis))

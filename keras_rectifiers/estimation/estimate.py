@@ -1,8 +1,8 @@
 """Estimate the units of a model from its weights alone: no data, and no Keras.
 
-Two statements of different strength are made. A BatchNormalization right before a
-rectifier says how often each unit should fire. And intervals, followed from the range
-of the inputs, prove what a unit can never do.
+It makes two statements of different strength. A BatchNormalization right before a
+rectifier shows how often each unit should fire. Intervals, propagated from the range of
+the inputs, prove what a unit can never do.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from keras_rectifiers.graph.survey import Survey
 
 __all__ = ["Estimate", "estimate"]
 
-#: Share of positions below which a unit counts as unlikely to fire.
+#: Fraction of positions below which a unit counts as unlikely to fire.
 LEVEL = 1e-4
 #: Most units that a model may have; NASNetLarge has about 100,000.
 MAX_UNITS = 1 << 23
@@ -69,32 +69,32 @@ def estimate(
         model: The path of a saved model, `.keras`, `.h5` or a SavedModel folder of
             any Keras, or a live Functional or Sequential `keras.Model`.
         input_range: `(lo, hi)`, for which the proofs hold: numbers, or arrays that
-            broadcast to one sample. For several inputs a dict by name is taken too;
-            inputs that it leaves out have no range. Default None: no range, so that
-            only what holds for every input is proven.
-        level: Share of positions below which a unit counts as unlikely to fire,
+            broadcast to one sample. For several inputs a dict by name is also accepted;
+            inputs that it omits have no range. Default None: no range, so that only
+            what holds for every input is proven.
+        level: Fraction of positions below which a unit counts as unlikely to fire,
             float in 0..1, default 1e-4.
         weights: File of the weights, where `model` is the JSON of an architecture.
         input_shape: The shape that a saved Sequential takes, with the batch axis,
             where it cannot be inferred from its file or its weights.
-        custom_objects: As for `plan`: with the class of a model whose layers are made
-            in Python code, Keras opens it.
+        custom_objects: As for `plan`: needed for a model whose layers are created in
+            Python code.
 
     Returns:
-        The estimate. A unit is `dead` or `linear` where that is proven for every
-        input in the range, however the network rounds; `p_active` is the share of
-        positions at which it should fire if its pre-activation is distributed as
-        the moving statistics of the BatchNormalization before it say, normally;
-        behind a sum, its branches are taken to be independent (`basis`).
+        The estimate. A unit is `dead` or `linear` where that is proven for every input
+        in the range, however the network rounds; `p_active` is the fraction of
+        positions at which it should fire if its pre-activation has a normal
+        distribution with the moving statistics of the BatchNormalization before it;
+        after a sum, the branches are assumed to be independent (`basis`).
 
     Raises:
-        ArchiveError: The file is missing, damaged, foreign, or does not fit itself.
-        UnsupportedModelError: The layers do not stand in the model's config.
-        ValueError: The range or the level is none.
+        ArchiveError: The file is missing, damaged, foreign, or inconsistent.
+        UnsupportedModelError: The model's config does not list its layers.
+        ValueError: The range or the level is invalid.
 
     Reference:
-        Ioffe & Szegedy 2015 (arXiv:1502.03167), section 3: the mean and variance
-        behind a batch normalisation. Moore, Kearfott & Cloud 2009, Introduction to
+        Ioffe & Szegedy 2015 (arXiv:1502.03167), section 3: the mean and variance after
+        a batch normalization. Moore, Kearfott & Cloud 2009, Introduction to
         Interval Analysis, chapter 5: inclusion of ranges by interval extension.
 
     Example:
@@ -110,8 +110,8 @@ def estimate(
     ranges = _Ranges(input_range)
     if not 0 <= level <= 1:
         raise ValueError(
-            f"level must lie between 0 and 1. Received: level={level!r}. "
-            "Pass 1e-4 for units that fire at less than one position in 10,000."
+            f"level must be between 0 and 1. Received: level={level!r}. Pass 1e-4 for "
+            "units that fire at less than one position in 10,000."
         )
     if isinstance(model, str | os.PathLike):
         path, model = Path(model), None
@@ -149,7 +149,7 @@ class _Ranges:
         self._asked.append(name)
         ends = self._every if self._named is None else self._named.get(name)
         if ends is None:
-            return anything(shape, f"the range of input {name!r}, which is not stated")
+            return anything(shape, f"the range of input {name!r}, which was not given")
         return interval(*ends, shape)
 
     def check(self) -> None:
@@ -220,7 +220,7 @@ def _estimated(
 
 def _seen(engine: Engine, found: Found) -> list[Seen]:
     """What each call brings to a rectifier."""
-    # One that was never reached stands in a wrapper.
+    # One that was never reached is in a wrapper.
     member = engine.calls.view.member(found.places[0])
     inside = f"{member.entry['class_name']} {member.names[-1]!r}"
     nothing = [Seen(anything(None, inside), -1)]

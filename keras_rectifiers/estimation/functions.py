@@ -41,7 +41,7 @@ class _Function:
 def rectified(
     x: Bounds, function: Rectifier, slopes: Any, precision: Precision
 ) -> Bounds:
-    """Bounds behind a rectifier.
+    """Bounds after a rectifier.
 
     Args:
         x: Bounds before it.
@@ -76,7 +76,7 @@ def rectified(
 
 
 def activated(x: Bounds, activation: Any, precision: Precision) -> Bounds | None:
-    """Bounds behind an `activation` that is no rectifier; None where unknown.
+    """Bounds after an `activation` that is not a rectifier; None if unknown.
 
     Args:
         x: Bounds before it.

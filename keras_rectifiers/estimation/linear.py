@@ -24,7 +24,7 @@ from keras_rectifiers.estimation.bounds import outward
 
 #: Weights that are unpacked at a time.
 BLOCK = 1 << 22
-#: Roundings beside those of the sum itself: the product, the cast, the bias.
+#: Roundings in addition to those of the sum itself: the product, the cast, the bias.
 _EXTRA = 16
 
 #: Takes non-negative vectors `(count, inputs)` and a block of weights.
@@ -144,7 +144,7 @@ def _stretched(
         lower = lower_plus * less - lower_minus * (1 + share)
         upper = np.where(upper_plus > 0, upper + flushed, np.minimum(upper, 0.0))
         lower = np.where(lower_minus > 0, lower - flushed, np.maximum(lower, 0.0))
-        # Partial sums that overflow leave an infinity, or NaN, behind.
+        # Partial sums that overflow result in infinity or NaN.
         upper[~(upper_plus + upper_minus <= precision.largest)] = np.inf
         lower[~(lower_plus + lower_minus <= precision.largest)] = -np.inf
         upper[np.isnan(upper)], lower[np.isnan(lower)] = np.inf, -np.inf

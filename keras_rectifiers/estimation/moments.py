@@ -2,7 +2,7 @@
 
 A BatchNormalization puts out mean beta and deviation `|gamma|`. That is followed a
 little further: through a ReLU, and through a sum of two branches, so that the
-rectifiers behind the additions of a residual network get an estimate too.
+rectifiers after the additions of a residual network also get an estimate.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Moments:
 
     def chance(self, threshold: float) -> Values:
         """P(x > threshold) for normal x; with a deviation of 0 it is 0 or 1."""
-        z = _standardised(self.mean - threshold, self.deviation)
+        z = _standardized(self.mean - threshold, self.deviation)
         return np.where(
             self.deviation == 0, (self.mean > threshold).astype(float), _normal(z)
         )
@@ -52,7 +52,7 @@ class Moments:
             Frey & Hinton 1999, Neural Computation 11(1): rectified Gaussian units.
         """
         mean, deviation = self.mean, self.deviation
-        z = _standardised(mean, deviation)
+        z = _standardized(mean, deviation)
         above = np.where(deviation == 0, (mean > 0).astype(float), _normal(z))
         edge = deviation * np.exp(-np.square(z) / 2) / math.sqrt(2 * math.pi)
         first = mean * above + edge
@@ -68,7 +68,7 @@ def summed(a: Moments | None, b: Moments | None) -> Moments | None:
     return Moments(a.mean + b.mean, np.hypot(a.deviation, b.deviation), SUM)
 
 
-def _standardised(distance: Values, deviation: Values) -> Values:
+def _standardized(distance: Values, deviation: Values) -> Values:
     with np.errstate(invalid="ignore", divide="ignore"):
         z = distance / deviation
     return np.where(deviation == 0, 0.0, np.clip(z, -1e3, 1e3))

@@ -24,7 +24,7 @@ from keras_rectifiers.tables import Table
 
 _MEANING = (
     "P(active): expected share of positions at which a unit fires, as median "
-    "(least..greatest) of the layer; it rests on the BatchNormalization directly "
+    "(least..greatest) of the layer; it is based on the BatchNormalization directly "
     "before the rectifier, or (~) on those before a sum."
 )
 
@@ -74,8 +74,8 @@ class Estimate(Result):
             if layer.layer == path:
                 return layer
         raise KeyError(
-            f"No rectifier {path!r} in this estimate. "
-            f"There are: {[layer.layer for layer in self.layers]}."
+            f"No rectifier {path!r} in this estimate. Choose one of: "
+            f"{[layer.layer for layer in self.layers]}."
         )
 
     @property
@@ -90,10 +90,9 @@ class Estimate(Result):
         return (
             f"Model {self.model!r}: of {self.units} units, {proven} and "
             f"{self.count(layer_estimate.LINEAR)} linear are proven for "
-            f"{self.inputs or 'every input'}. "
-            f"{self.count(layer_estimate.UNLIKELY)} more are expected to fire at "
-            f"less than {level:g} of all positions, by their batch statistics."
-            f"{self._broken}"
+            f"{self.inputs or 'every input'}. {self.count(layer_estimate.UNLIKELY)} "
+            f"more are expected to fire at less than {level:g} of all positions, "
+            f"according to their batch statistics.{self._broken}"
         )
 
     @property

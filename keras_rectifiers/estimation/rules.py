@@ -18,7 +18,7 @@ _OPERATIONS: dict[str, Rule] = {
     **rules_shape.OPERATIONS,
     **rules_arithmetic.OPERATIONS,
 }
-#: Layers that put their `activation` behind what their rule bounds.
+#: Layers that apply their `activation` after what their rule bounds.
 _ACTIVATED = frozenset({*rules_linear.RULES, "EinsumDense"})
 
 

@@ -1,4 +1,4 @@
-"""Rules for element-wise arithmetic: merging, normalising, rescaling."""
+"""Rules for element-wise arithmetic: merging, normalizing, rescaling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from keras_rectifiers.estimation.moments import Moments
 from keras_rectifiers.estimation.moments import summed
 from keras_rectifiers.graph.sites import ATTRIBUTE
 
-#: Roundings of a normalisation, with some room for fast square roots.
+#: Roundings of a normalization, with some room for fast square roots.
 _STEPS = 64
 #: Keras' smallest divisor: `keras.backend.epsilon()`.
 _EPSILON = 1e-7
@@ -79,7 +79,7 @@ def scaled(x: Bounds, factor: float, offset: float, precision: Precision) -> Bou
     return dataclasses.replace(result, moments=x.moments.scaled(factor, offset))
 
 
-def batch_normalised(call: BoundedCall) -> Bounds:
+def batch_normalized(call: BoundedCall) -> Bounds:
     """`BatchNormalization` as it is used, with its moving statistics.
 
     Its output has mean beta and standard deviation `|gamma|`, as far as the moving
@@ -113,7 +113,7 @@ def batch_normalised(call: BoundedCall) -> Bounds:
     return dataclasses.replace(result, moments=moments)
 
 
-def normalised(call: BoundedCall) -> Bounds:
+def normalized(call: BoundedCall) -> Bounds:
     """`Normalization`, with the statistics that it was adapted to."""
     axis = call.config.get("axis", -1)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
@@ -246,9 +246,9 @@ LAYERS: dict[str, Rule] = {
     "Minimum": merged(lesser),
     "Subtract": merged(subtracted),
     "Average": mean_of,
-    "BatchNormalization": batch_normalised,
-    "SyncBatchNormalization": batch_normalised,
-    "Normalization": normalised,
+    "BatchNormalization": batch_normalized,
+    "SyncBatchNormalization": batch_normalized,
+    "Normalization": normalized,
     "Rescaling": rescaled,
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), recurrent),
     "Activation": activation,
@@ -341,7 +341,7 @@ def _by_number(
 
 
 def _axis(call: BoundedCall) -> int | None:
-    """The normalised axis, counted from the end; None where that is unknown."""
+    """The normalized axis, counted from the end; None where that is unknown."""
     axis = call.config.get("axis", -1)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
     if not isinstance(axis, int) or axis == 0:
@@ -354,4 +354,4 @@ def _axis(call: BoundedCall) -> int | None:
 def _check_channels(x: Bounds, axis: int, count: int) -> None:
     length = len(x.along(axis)[0])
     if 1 not in (length, count) and length != count:
-        raise ValueError(f"statistics of {count} channels, where {length} come in")
+        raise ValueError(f"statistics of {count} channels instead of {length}")

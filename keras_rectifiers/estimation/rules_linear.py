@@ -136,14 +136,16 @@ def _inputs(x: Bounds, axis: int, count: int) -> tuple[Values, Values]:
     for end in x.along(axis):
         for length in (stated, len(end) if len(end) > 1 else None):
             if length not in (None, count):
-                raise ValueError(f"a kernel for {count} inputs, where {length} come in")
+                raise ValueError(f"a kernel for {count} inputs instead of {length}")
         ends.append(np.broadcast_to(end, (count,)))
     return ends[0], ends[1]
 
 
 def _ranked(kernel: Any, rank: int) -> Any:
     if len(kernel.shape) != rank:
-        raise ValueError(f"a kernel of shape {tuple(kernel.shape)}, not of {rank} axes")
+        raise ValueError(
+            f"a kernel of shape {tuple(kernel.shape)}, which does not have {rank} axes"
+        )
     return kernel
 
 

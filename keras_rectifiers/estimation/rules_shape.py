@@ -63,7 +63,7 @@ def zero_padded(call: BoundedCall) -> Bounds:
 
 
 def resized(call: BoundedCall) -> Bounds:
-    """`Cropping*`, and `UpSampling*` between neighbours."""
+    """`Cropping*`, and `UpSampling*` between neighbors."""
     method = call.config.get("interpolation", "nearest")
     if method not in ("nearest", "bilinear"):
         return call.unknown()  # it may overshoot
@@ -124,7 +124,7 @@ def concatenated(call: BoundedCall) -> Bounds:
 
 
 def anywhere(call: BoundedCall) -> Bounds:
-    """An operation that puts out values of its input, wherever they stand."""
+    """An operation whose outputs are values of its input, in any position."""
     return call.x.hulled()
 
 

@@ -1,8 +1,8 @@
 """Where weights come from: a saved model of any age, or a live one.
 
 Each source has `read(place, names, slot)`, and gives arrays, or what can be indexed
-like arrays and is read from the file only then. Files are untrusted: what an array
-declares is held against the size of the file before anything is allocated.
+like arrays and is read from the file only then. Files are untrusted: the declared size
+of an array is checked against the size of the file before anything is allocated.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from keras_rectifiers.exporting.result import ExportResult
 
 #: Times the twin's from which a cost is worth a word.
 _SLOW = 1.25
-#: Loss of agreement (0..1) beside the twin's that is worth a word.
+#: Loss of agreement (0..1) relative to the twin that is worth reporting.
 _LOSS = 0.02
 
 
@@ -23,13 +23,13 @@ def not_native(rectifiers: Sequence[ExportedRectifier]) -> list[str]:
     several = [each.path for each in rectifiers if each.operations and not each.native]
     if several:
         said.append(
-            "No operation of the format itself, but several, compute "
+            "The format has no single operation for "
             f"{', '.join(several[:5])}{' ...' if len(several) > 5 else ''}."  # noqa: PLR2004
         )
     lost = [each.path for each in rectifiers if not each.operations]
     if lost:
         said.append(
-            "The operations could not be told from others of "
+            "The operations could not be distinguished from others of "
             f"{', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}; the outputs are "  # noqa: PLR2004
             "compared all the same."
         )
@@ -50,12 +50,12 @@ def of(result: ExportResult, spread: float) -> tuple[str, ...]:
     if twin.ratio > _SLOW:
         said.append(
             f"A run takes {twin.ratio:.2f} times as long as with plain ReLUs. "
-            f"keras-rectifiers fold --tolerance {max(spread, 0.01):.2g} makes each "
-            "PReLU a Leaky ReLU or a ReLU, and tells what that changes."
+            f"keras-rectifiers fold --tolerance {max(spread, 0.01):.2g} turns each "
+            "PReLU into a Leaky ReLU or a ReLU, and reports what that changes."
         )
         if "PRelu" in result.operations and result.format == "onnx":
             said.append(
-                "ONNX Runtime computes a sum of plain operations faster on CPUs than "
+                "On CPUs, ONNX Runtime computes a sum of plain operations faster than "
                 "its PRelu: arithmetic=True (--arithmetic)."
             )
     own, other = result.differences.agreement, twin.differences.agreement

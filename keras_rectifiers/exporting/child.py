@@ -106,7 +106,7 @@ def main(folder: Path) -> None:
 
         job.run(request, progress)
     except RectifierError as error:
-        # A live model is in a temporary file, which nobody knows.
+        # A live model is in a temporary file, whose name means nothing to the user.
         message = getattr(error, "fact", str(error))
         message = message.replace(request.model, request.shown_as)
         name = getattr(error, "name", "")

@@ -59,9 +59,10 @@ def export(
 ) -> ExportResult:
     """Write a model as a file for another runtime, run it there, and compare.
 
-    Rectifiers are written in the form that the runtime has an operation for. All of
-    it happens in a child process: a converter that crashes, hangs or logs an error
-    costs one sentence. The target appears whole and verified, or not at all.
+    Rectifiers are written in a form for which the runtime has an operation. All of
+    this happens in a child process: if a converter crashes, hangs or logs an error, you
+    get one clear error message. The target is written complete and verified, or not at
+    all.
 
     Args:
         model: A live `keras.Model`, or the path of a saved one, as `convert_file`
@@ -71,52 +72,53 @@ def export(
             `.pt2`; for a SavedModel a folder.
         format: `"litert"`, `"onnx"`, `"savedmodel"`, `"openvino"` or `"torch"`.
             Default None: by the ending of the target.
-        data: On what the file is compared, and int8 is calibrated: arrays, `(x, y)`,
-            `Data`, a data set object, or what `--data` takes as text. Default None:
-            16 samples are made up.
+        data: Data on which the file is compared and int8 is calibrated: arrays, `(x,
+            y)`, `Data`, a dataset object, or a string as for `--data`. Default None: 16
+            generated samples.
         int8: Whether weights and activations have 8 bits; needs `data`.
         float16: Whether weights are stored in 16 bits.
-        dynamic: Whether weights alone have 8 bits.
-        opset: Version of the operations of ONNX. Default None: the exporter's own.
+        dynamic: Whether only the weights have 8 bits.
+        opset: Version of the ONNX operator set. Default None: the exporter's default.
         arithmetic: Whether ONNX has `x + relu((alpha - 1) * x)` for each PReLU whose
             slopes are at most 1, in place of a `PRelu`: faster in ONNX Runtime on
             CPUs, slower where a `PRelu` is one kernel. Default False.
-        batch: Samples in each run. Default None: any number, but for recurrent
+        batch: Samples in each run. Default None: any number, except for recurrent
             layers in LiteRT, which get 1.
-        tolerance: Greatest difference of outputs, as a share of the largest output.
+        tolerance: Largest difference of outputs, as a fraction of the largest output.
             Default None: 1e-4 in float32 and 1e-2 in float16, for the largest
-            difference (and a largest output of at least 0.1); 5e-2 with 8 bits, for
-            the mean difference.
-        input_range: `(lo, hi)` of made-up samples. Default None: normal numbers.
-        scale: Factor for inputs where `data` is a text.
+            difference (and a largest output of at least 0.1); 5e-2 with 8 bits, for the
+            mean difference.
+        input_range: `(lo, hi)` of generated samples. Default None: normally
+            distributed.
+        scale: Factor for inputs if `data` is a string.
         limit: Most samples of `data` that are used. Default 500.
-        seed: Of made-up samples. Default 0.
-        twin: Whether the same model with plain ReLUs is exported, too, to compare
-            speed and differences; it is not kept. Default True.
-        device: `"edgetpu"`, `"tflite-micro"` or `"ethos-u"`: check that each operation
-            of a LiteRT file is one that this device is documented to run. Default
-            None. The batch is then 1 by default.
+        seed: Seed of generated samples. Default 0.
+        twin: Whether the same model with plain ReLUs is also exported, to compare speed
+            and differences; it is not kept. Default True.
+        device: `"edgetpu"`, `"tflite-micro"` or `"ethos-u"`: check that this device is
+            documented to run each operation of a LiteRT file. Default None. The batch
+            is then 1 by default.
         weights: File of the weights, for an architecture.
         input_shape: As for `plan`.
         custom_objects: Classes and functions of the model, which the child process
             must be able to import.
         overwrite: Whether an existing target may be replaced.
-        force: Whether the file is kept though its outputs are past the tolerance.
+        force: Whether the file is kept even if its outputs exceed the tolerance.
         timeout: Seconds after which the child process is ended. Default 1200.
 
     Returns:
-        The result: print it, or ask `to_dict()`.
+        The result: print it, or call `to_dict()`.
 
     Raises:
-        ArchiveError: The source is no model, or the target exists or cannot be
+        ArchiveError: The source is not a model, or the target exists or cannot be
             written.
-        ArgumentError: An option does not go with the format or with the model.
+        ArgumentError: An option cannot be combined with the format or the model.
         ExportError: Something that the format needs is not installed, or an exporter
             fails, crashes or takes too long.
         UnsupportedModelError: An operation of the model has no counterpart.
-        DataError: The data cannot be read, or do not fit.
-        ExportVerificationError: Outputs are past the tolerance; it has the result.
-        ExportTargetError: The device does not run the file; it has the result, too.
+        DataError: The data cannot be read, or do not match the model.
+        ExportVerificationError: Outputs exceed the tolerance; the error has the result.
+        ExportTargetError: The device does not run the file; the error has the result.
         TypeError: `model` is neither a model nor a path.
 
     Example:
@@ -134,8 +136,8 @@ def export(
     _check_numbers(opset, batch, tolerance, limit, timeout)
     if precision == formats.INT8 and data is None:
         raise ArgumentError(
-            "int8 is calibrated on data. Received: int8=True and no data. Pass inputs "
-            "of the kind that the model will meet as data= (--data)."
+            "int8 must be calibrated on data. Received: int8=True and no data. Pass "
+            "representative inputs as data= (--data)."
         )
     source = model if isinstance(model, str | os.PathLike) else None
     placing.check(source, target, form, overwrite=overwrite)
@@ -179,8 +181,8 @@ def _result(found: dict[str, Any], form: formats.Format, in_use: str) -> ExportR
     notes = []
     if result.backend != in_use:
         notes.append(
-            f"The Keras backend {result.backend!r} writes the file, since {in_use!r} "
-            f"does not write {form.title} here."
+            f"The Keras backend {result.backend!r} writes the file, because "
+            f"{in_use!r} cannot write {form.title} here."
         )
     if lost:
         notes.append(
@@ -196,8 +198,8 @@ def _precision(
     asked = [name for name, is_asked in given.items() if is_asked]
     if len(asked) > 1:
         raise ArgumentError(
-            "A file has one precision. Received: "
-            f"{' and '.join(asked)}. Leave all but one out."
+            f"A file has one precision. Received: {' and '.join(asked)}. Pass only "
+            "one of them."
         )
     if not asked:
         return formats.FLOAT32
@@ -205,8 +207,8 @@ def _precision(
         able = [each.name for each in formats.FORMATS.values()]
         able = [n for n in able if asked[0] in formats.FORMATS[n].precisions]
         raise ArgumentError(
-            f"{asked[0]} goes with the formats {', '.join(able)}. Received: "
-            f"format={form.name!r}. Leave it out, or choose another format."
+            f"{asked[0]} is only available for the formats {', '.join(able)}. "
+            f"Received: format={form.name!r}. Remove it, or choose another format."
         )
     return asked[0]
 
@@ -216,8 +218,8 @@ def _check_onnx(form: formats.Format, *, opset: int | None, arithmetic: bool) ->
     for name, value in given.items():
         if value is not None and not form.has_opset:
             raise ArgumentError(
-                f"{name} goes with the format onnx. Received: {name}={value} and "
-                f"format={form.name!r}. Leave it out."
+                f"{name} is only available for the format onnx. Received: "
+                f"{name}={value} and format={form.name!r}. Remove it."
             )
 
 
@@ -233,7 +235,7 @@ def _check_numbers(
         whole = isinstance(value, int) and not isinstance(value, bool)
         if value is not None and not (whole and value > 0):
             raise ArgumentError(
-                f"{name} must be a whole number above 0. Received: {name}={value!r}."
+                f"{name} must be an integer above 0. Received: {name}={value!r}."
             )
     if tolerance is not None and not 0 <= tolerance < float("inf"):
         raise ArgumentError(
@@ -242,7 +244,8 @@ def _check_numbers(
         )
     if not timeout > 0:
         raise ArgumentError(
-            f"timeout must be a number of seconds above 0. Received: {timeout!r}."
+            "timeout must be a number of seconds above 0. Received: "
+            f"timeout={timeout!r}."
         )
 
 
@@ -277,8 +280,8 @@ def _model(
     except (TypeError, ValueError, NotImplementedError) as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedModelError(
-            "A live model must be one that Keras can save, to be exported. Received: "
-            f"{model.name!r}, for which it says: {said} Give its classes a get_config."
+            f"A live model must be one that Keras can save. Received: {model.name!r}, "
+            f"which Keras cannot save: {said} Give its classes a get_config method."
         ) from error
     return {
         "model": str(path),

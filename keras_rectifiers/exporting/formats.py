@@ -34,7 +34,7 @@ class Format:
     #: Keras backend that can write it -> the modules that this takes, the preferred
     #: backend first.
     backends: dict[str, tuple[str, ...]]
-    #: How numbers can be stored, beside float32.
+    #: How numbers can be stored, in addition to float32.
     precisions: tuple[str, ...] = ()
     #: Whether there are versions of its operations to choose from.
     has_opset: bool = False
@@ -95,23 +95,24 @@ SUFFIXES = {each.suffix: each for each in _ALL if each.suffix}
 
 
 def wanted(name: str | None, target: Path) -> Format:
-    """The format that is asked for, by its name or by the target's ending.
+    """The requested format, by its name or by the target's ending.
 
     Args:
-        name: Its name, or None for what the target's ending says.
+        name: Its name, or None to use the target's ending.
         target: The file, or the folder of a SavedModel, to write.
 
     Raises:
-        ArgumentError: There is no such format, or the target's ending is not its own.
+        ArgumentError: The format does not exist, or the ending of the target does not
+            match it.
     """
     if name is None:
         if target.suffix in SUFFIXES:
             return SUFFIXES[target.suffix]
         endings = ", ".join(f"{key} ({each.name})" for key, each in SUFFIXES.items())
         raise ArgumentError(
-            "The target's ending must tell the format where none is given. Received: "
-            f"{str(target)!r}. Name a file that ends in {endings}, or pass format= "
-            f"(--format), one of {', '.join(FORMATS)}."
+            "The format must be given, or follow from the ending of the target. "
+            f"Received: {str(target)!r}. Choose a file name that ends in {endings}, "
+            f"or pass format= (--format), one of {', '.join(FORMATS)}."
         )
     if name not in FORMATS:
         near = difflib.get_close_matches(str(name), FORMATS, n=1)
@@ -123,8 +124,8 @@ def wanted(name: str | None, target: Path) -> Format:
     if target.suffix != found.suffix and (found.suffix or target.suffix in SUFFIXES):
         ending = f"a file that ends in {found.suffix}" if found.suffix else "a folder"
         raise ArgumentError(
-            f"{found.title} is written as {ending}. Received: {str(target)!r}. Name "
-            f"the target accordingly, such as {target.stem}{found.suffix}."
+            f"{found.title} must be written as {ending}. Received: {str(target)!r}. "
+            f"Choose another name, such as {target.stem}{found.suffix}."
         )
     return found
 
@@ -134,7 +135,7 @@ def backend_for(form: Format, current: str) -> str:
 
     Args:
         form: The format.
-        current: The backend in use; it is kept where it can write the format.
+        current: The backend in use; it is kept if it can write the format.
 
     Raises:
         ExportError: What the format needs is not installed.

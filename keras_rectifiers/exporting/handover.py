@@ -42,7 +42,7 @@ def write(data: Data, path: Path) -> None:
     for name, array in arrays.items():
         if array.dtype.hasobject or not array.ndim:
             raise DataError(
-                "Inputs must be one array, or a list or a dict of arrays. Received: "
+                "Inputs must be an array, or a list or dict of arrays. Received: "
                 f"{_kinds(x)} in {data.source!r} ({name}). Convert them to arrays."
             )
     arrays[_KEYS] = np.array(json.dumps(keys))

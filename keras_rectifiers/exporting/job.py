@@ -39,7 +39,7 @@ _FEW = 16
 
 
 class Progress(Protocol):
-    """Where the steps are told to; see `child`."""
+    """Receives the steps; see `child`."""
 
     def stage(self, name: str) -> None:
         """Say what comes next."""
@@ -67,7 +67,7 @@ def run(request: Request, progress: Progress) -> None:
 
     Args:
         request: The request.
-        progress: Is told each step, and the results.
+        progress: Is called with each step and the results.
 
     Raises:
         RectifierError: Something stops the export; says what.
@@ -113,7 +113,7 @@ def run(request: Request, progress: Progress) -> None:
 def _check_axes(sign: signature.Signature, request: Request) -> None:
     if request.format == "litert" and sign.open_axes:
         raise ArgumentError(
-            "LiteRT needs inputs of a fixed length, apart from the batch. Received: "
+            "LiteRT needs inputs of fixed lengths, except the batch. Received: "
             f"{', '.join(sign.open_axes)}. Build the model for one length, or export "
             "to another format, such as onnx."
         )
@@ -149,7 +149,7 @@ def _check_operations(inspection: Inspection, title: str) -> None:
             for name, place in inspection.foreign[:3]
         )
         raise UnsupportedModelError(
-            f"Every operation must be one that the plain runtime of {title} has. "
+            f"Every operation must be available in the plain runtime of {title}. "
             f"Received: {said}. Replace the layer, or export to another format."
         )
 

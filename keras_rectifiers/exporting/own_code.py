@@ -32,9 +32,9 @@ def modules(model: Any = None) -> tuple[str, ...]:
     for cls in () if model is None else classes(model).values():
         if cls.__module__ == _MAIN:
             raise UnsupportedModelError(
-                "The process that exports must be able to import the classes of the "
-                f"model. Received: {cls.__name__}, which is defined in the program "
-                "itself. Move it to a module of its own, and import it from there."
+                "The export process must be able to import the classes of the model. "
+                f"Received: {cls.__name__}, which is defined in the main program. "
+                "Move it to a separate module, and import it from there."
             )
         found.add(cls.__module__)
     return tuple(sorted(found - {_MAIN}))

@@ -37,7 +37,7 @@ def check(
     path = Path(target)
     if source is not None and not Path(source).exists():
         raise ArchiveError(
-            f"The source must exist. Received: {str(source)!r}, where there is nothing."
+            f"The source must exist. Received: {str(source)!r}, which does not."
         )
     if form.suffix or not path.is_dir():
         for each in _all(path, form):
@@ -45,14 +45,14 @@ def check(
         return
     if source is not None and path.samefile(source):
         raise ArchiveError(
-            "The target must be another folder than the source. Received: "
-            f"{str(path)!r} for both. Name a new folder."
+            f"The target must not be the source folder. Received: {str(path)!r} for "
+            "both. Choose a new folder."
         )
     if not overwrite or not (path / _SAVED_MODEL).is_file():
         raise ArchiveError(
             f"The target must not exist. Received: the folder {str(path)!r}, which "
-            "does. Name a new folder; one that holds a SavedModel is replaced with "
-            "overwrite=True (--force)."
+            "exists. Choose a new folder; a folder with a SavedModel can be replaced "
+            "with overwrite=True (--force)."
         )
 
 
@@ -102,7 +102,7 @@ class Place:
 
 @contextlib.contextmanager
 def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Place]:
-    """A folder beside the target, which goes at the end with what is left in it.
+    """A folder next to the target, which is removed at the end with its contents.
 
     Args:
         target: What is to be written.

@@ -27,14 +27,15 @@ from keras_rectifiers.live import rectifiers
 from keras_rectifiers.live import state
 
 _FIXED_BATCH = (
-    "The batch is fixed at 1: with recurrent layers and an open batch LiteRT needs "
-    "operations of TensorFlow (Flex). Another one is given by batch= (--batch)."
+    "The batch size is fixed at 1: with recurrent layers and a variable batch size, "
+    "LiteRT needs TensorFlow operations (Flex). Pass batch= (--batch) for another "
+    "size."
 )
 
 
 _DEVICE_BATCH = (
-    "The batch is fixed at 1, since devices want fixed sizes. Another one is given by "
-    "batch= (--batch)."
+    "The batch size is fixed at 1, because devices need fixed sizes. Pass batch= "
+    "(--batch) for another size."
 )
 
 
@@ -59,8 +60,8 @@ def opened(request: Request) -> Any:
         if not failed:
             raise
         raise UnknownClassError(
-            f"{error.fact} The process that exports imports modules again, and could "
-            f"not import {failed[0]}.",
+            f"{error.fact} The export process imports modules again, and could not "
+            f"import {failed[0]}.",
             error.name,
         ) from error
 
@@ -102,7 +103,9 @@ def in_float32(model: Any) -> list[str]:
     if not found:
         return []
     names = ", ".join(sorted(found))
-    return [f"The file computes in float32: the policy {names} is for training."]
+    return [
+        f"The file computes in float32: the policy {names} applies to training only."
+    ]
 
 
 def folded(model: Any) -> tuple[Any, list[str]]:
@@ -146,7 +149,7 @@ def twin(model: Any) -> Any:
 
 
 def with_slopes(model: Any) -> tuple[rectifiers.LiveRectifier, ...]:
-    """The rectifiers of a model that are no plain ReLU, in the model's order.
+    """The rectifiers of a model that are not plain ReLUs, in the model's order.
 
     Args:
         model: The model.
@@ -188,9 +191,9 @@ def check_built(model: Any) -> None:
     for each in with_slopes(model):
         if each.function.kind == specs.PRELU and not each.sloped.built:
             raise UnsupportedModelError(
-                "Every layer must be built to be exported. Received: the PReLU of "
-                f"{each.path!r}, which has no slopes yet. Call the model once on data, "
-                "and save it again."
+                "Every layer must be built before export. Received: the PReLU at "
+                f"{each.path!r}, which has no slopes yet. Call the model once on "
+                "data, and save it again."
             )
 
 
@@ -232,11 +235,10 @@ def through_onnx(model: Any, request: Request) -> list[str]:
         return []
     if formats.missing(formats.FORMATS["onnx"], formats.TENSORFLOW):
         raise ExportError(
-            "OpenVINO reads recurrent layers of TensorFlow by way of ONNX only, which "
-            "needs more modules. Install them with "
-            f"{formats.FORMATS['onnx'].install}."
+            "OpenVINO can read TensorFlow's recurrent layers only through ONNX, which "
+            f"needs more modules. Install them with {formats.FORMATS['onnx'].install}."
         )
-    return ["The model has recurrent layers: OpenVINO reads it by way of ONNX."]
+    return ["The model has recurrent layers: OpenVINO reads it through ONNX."]
 
 
 def known_trouble(task: Task) -> str:
@@ -248,8 +250,8 @@ def known_trouble(task: Task) -> str:
     integer = task.request.precision == formats.INT8
     if integer and task.request.format == "litert" and is_recurrent(task.model):
         return (
-            " in int8 with recurrent layers, which TensorFlow's converter does not "
-            "survive in some releases (float32, --dynamic, or onnx takes them)"
+            " in int8 with recurrent layers, on which some releases of TensorFlow's "
+            "converter crash (use float32, --dynamic, or onnx)"
         )
     return ""
 

@@ -62,10 +62,10 @@ def run(folder: Path, backend: str, timeout: float) -> dict[str, Any]:
     if result is not None and (ended == "" or stage == TWIN_STAGE):
         return {**result, "lost": ended}
     reason = _reason(_text(folder / LOG))
-    told = f" Its log says: {reason}" if reason else ""
+    log = f" Its log says: {reason}" if reason else ""
     raise ExportError(
-        f"The process that exports {ended or 'gave no result'} while {stage}. "
-        f"Nothing was written.{told}"
+        f"The export process {ended or 'gave no result'} while {stage}. Nothing was "
+        f"written.{log}"
     )
 
 

@@ -30,7 +30,7 @@ class Request:
     arithmetic: bool = False
     #: Samples in each run; None for any number.
     batch: int | None = None
-    #: Greatest difference of outputs, as a share of the largest output.
+    #: Largest difference of outputs, as a fraction of the largest output.
     tolerance: float | None = None
     #: As `--data` has it, or the file of `handover`; None for made-up inputs.
     data: str | None = None

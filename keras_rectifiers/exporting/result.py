@@ -101,7 +101,7 @@ class ExportResult(Result):
     rectifiers: tuple[ExportedRectifier, ...]
     #: Operation -> how many there are.
     operations: Mapping[str, int]
-    #: What was done otherwise than by default, and why.
+    #: What was done differently from the default, and why.
     fallbacks: tuple[str, ...]
     differences: Differences
     #: Greatest difference allowed, as a share of the scale, and which one that is of.
@@ -161,7 +161,7 @@ class ExportResult(Result):
         ]
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+        """The lines and tables of its display."""
         return shown.parts(self)
 
     @classmethod

@@ -84,14 +84,14 @@ def gathered(stream: Any, limit: int, source: str) -> data_sets.Data:
         if count >= limit:
             break
     if not parts:
-        raise DataError(f"The data {source!r} hold no sample.")
+        raise DataError(f"The data {source!r} have no samples.")
     x = keras.tree.map_structure(lambda *leaves: np.concatenate(leaves), *parts)
     return data_sets.Data(x, source=source).limited(limit)
 
 
 def _made_up(model: Any, signature: Signature, request: Request) -> Samples:
     made = make_inputs(model, _MADE_UP, request.seed)
-    origin = f"{_MADE_UP} made-up samples (seed {request.seed}, "
+    origin = f"{_MADE_UP} generated samples (seed {request.seed}, "
     low, high = request.input_range or (0.0, 0.0)
     rng = np.random.default_rng(request.seed)
 

@@ -1,4 +1,4 @@
-"""An export for people: the verdict, each rectifier, and the twin beside it."""
+"""An export as text: the verdict, each rectifier, and the comparison with the twin."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def parts(result: ExportResult) -> list[Part]:
     made.append(Table.of(("", *columns), _figures(result), numbers=columns))
     versions = ", ".join(f"{name} {each}" for name, each in result.versions.items())
     batch = "any" if result.batch is None else str(result.batch)
-    told = f"Compared on {result.inputs}; batch {batch}. Versions: {versions}."
-    return [*made, *result.fallbacks, *result.advice, told]
+    compared = f"Compared on {result.inputs}; batch {batch}. Versions: {versions}."
+    return [*made, *result.fallbacks, *result.advice, compared]
 
 
 def _figures(result: ExportResult) -> Iterator[tuple[str, ...]]:
@@ -63,7 +63,7 @@ def _figures(result: ExportResult) -> Iterator[tuple[str, ...]]:
         yield f"{name} in the file", *(_number(each.metric_after) for each in both)
     if twin is not None:
         yield "ms of CPU time a run", *(f"{each:.3g}" for each in twin.milliseconds)
-        yield "times the twin's", f"{twin.ratio:.2f}", "1.00"
+        yield "ratio to the twin", f"{twin.ratio:.2f}", "1.00"
 
 
 def _percent(value: float | None) -> str:

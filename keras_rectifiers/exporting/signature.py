@@ -62,7 +62,7 @@ class Signature:
             found: Names and shapes of the file's inputs.
 
         Raises:
-            ExportError: They cannot be told apart.
+            ExportError: They cannot be distinguished.
         """
         names = [port.name for port in self.inputs]
         plain = [_plain(name) for name, _ in found]
@@ -75,9 +75,9 @@ class Signature:
         if sorted(shapes[0]) == sorted(set(shapes[0])) == sorted(shapes[1]):
             return [shapes[0].index(rank) for rank in shapes[1]]
         raise ExportError(
-            "The inputs of a file must be known by their names. Received: "
+            "The inputs of a file must be identifiable by name. Received: "
             f"{', '.join(name for name, _ in found)}, for the model's "
-            f"{', '.join(names)}. Give the inputs of the model names."
+            f"{', '.join(names)}. Give names to the inputs of the model."
         )
 
 
@@ -95,9 +95,9 @@ def of_model(model: Any, batch: int | None) -> Signature:
         given = export_utils.get_input_signature(model)
     except ValueError as error:
         raise UnsupportedModelError(
-            "A model must know its inputs to be exported. Received: "
-            f"{model.name!r}, for which Keras says: {str(error).strip()} Call it once "
-            "on data, and save it again."
+            "The inputs of a model must be known before export. Received: "
+            f"{model.name!r}, for which Keras reports: {str(error).strip()} Call it "
+            "once on data, and save it again."
         ) from error
 
     def fixed(spec: Any) -> Any:

@@ -1,7 +1,7 @@
 """The devices whose conditions a LiteRT file can be checked against: plain data.
 
-A new device is one more entry. What an entry says was read in the documentation that
-it names, or seen in a run; `docs/export-targets.md` tells which.
+A new device is one more entry. Each entry is based on the documentation that it names,
+or on a run; `docs/export-targets.md` lists which.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from keras_rectifiers.exporting.inspectors.found import Operation
 _NAMED = 3
 _REPLACE = "Replace the layer."
 _FOLD = "keras-rectifiers fold --tolerance 0.01"
-#: How a PReLU is told that has slopes in other axes than the last one.
+#: How a PReLU with slopes along axes other than the last one is named.
 _SLOPES = "PRELU with slopes for each place"
-#: How an operation is told that has a ReLU fused into it.
+#: How an operation with a fused ReLU is named.
 _FUSED = "{name} with a fused activation"
-#: How an operation is told that computes in another type.
+#: How an operation that computes in another type is named.
 _TYPED = "{name} in {types}"
 
 
@@ -53,8 +53,8 @@ class Target:
     slopes_in_last_axis: bool = False
     #: What becomes of an operation that it does not run.
     otherwise: str
-    #: How a problem is told, or the name of an operation -> what to do about it; the
-    #: slope of a LEAKY_RELU stands in place of `{slope}`.
+    #: Name of a problem or of an operation -> what to do about it; `{slope}` is
+    #: replaced by the slope of a LEAKY_RELU.
     ways_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Where the conditions were read, or in which version they were seen.
     source: str
@@ -76,13 +76,13 @@ _EDGE_TPU = Target(
     at_edges=frozenset({"QUANTIZE", "DEQUANTIZE"}),
     not_fused=frozenset({"AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D"}),
     slopes_in_last_axis=True,
-    otherwise="From there on the model would run on the CPU of the host.",
+    otherwise="From there on, the model would run on the host CPU.",
     ways_out={
         "LEAKY_RELU": "Make it a PReLU with the same slope: keras-rectifiers convert "
         "--of leaky_relu --to prelu --alpha {slope:.6g}.",
         _SLOPES: "Use PReLU with shared_axes=[1, 2], keep all slopes at 1 or below, or "
-        f"fold those that matter little: {_FOLD}.",
-        _FUSED: "Put another layer, such as a convolution, between the two.",
+        f"fold those that have little effect: {_FOLD}.",
+        _FUSED: "Insert another layer, such as a convolution, between the two.",
     },
     source="https://coral.ai/docs/edgetpu/models-intro/",
 )
@@ -108,7 +108,7 @@ _TFLITE_MICRO = Target(
         "TANH TRANSPOSE TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE "
         "WHILE ZEROS_LIKE"
     ),
-    otherwise="Its interpreter refuses the whole file.",
+    otherwise="Its interpreter rejects the whole file.",
     source="tflite-micro 0.dev20261023182759",
 )
 
@@ -128,7 +128,7 @@ _ETHOS_U = Target(
         "UNPACK"
     ),
     at_edges=frozenset({"QUANTIZE", "DEQUANTIZE"}),
-    otherwise="The processor next to it would run that part.",
+    otherwise="The CPU next to it would run that part.",
     source="ethos-u-vela 5.2.0",
 )
 
@@ -145,7 +145,7 @@ def check(name: str, form: formats.Format, precision: str) -> None:
         precision: How numbers will be stored.
 
     Raises:
-        ArgumentError: There is no such device, or it wants another format or
+        ArgumentError: The device does not exist, or it needs another format or
             precision.
     """
     if name not in TARGETS:
@@ -156,15 +156,13 @@ def check(name: str, form: formats.Format, precision: str) -> None:
     target = TARGETS[name]
     if form.name != "litert":
         raise ArgumentError(
-            f"{_capital(target.title)} reads LiteRT files. Received: "
+            f"{_capital(target.title)} needs a LiteRT file. Received: "
             f"format={form.name!r}. Write a .tflite file."
         )
     if precision not in target.precisions:
         hint = "Pass int8=True and data= (--int8 --data)."
         if formats.FLOAT32 in target.precisions:
-            hint = (
-                f"Leave {precision} out, or pass int8=True and data= (--int8 --data)."
-            )
+            hint = f"Remove {precision}, or pass int8=True and data= (--int8 --data)."
         raise ArgumentError(
             f"{_capital(target.title)} runs {' and '.join(target.precisions)} models "
             f"only. Received: {precision}. {hint}"
@@ -179,20 +177,20 @@ def refusal(name: str, nodes: Sequence[Operation]) -> str:
         nodes: All operations of the file.
     """
     target = TARGETS[name]
-    told: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     ways: list[str] = []
     for node in nodes:
         problem = _problem(target, node)
         if problem is None:
             continue
-        told.setdefault(problem[0], []).append(node.place)
+        problems.setdefault(problem[0], []).append(node.place)
         if problem[1] not in ways:
             ways.append(problem[1])
-    if not told:
+    if not problems:
         return ""
-    count = sum(map(len, told.values()))
+    count = sum(map(len, problems.values()))
     verb = "does" if count == 1 else "do"
-    named = [f"{what} (in {places[0]})" for what, places in told.items()]
+    named = [f"{what} (in {places[0]})" for what, places in problems.items()]
     more = " and others" if len(named) > _NAMED else ""
     return (
         f"{count} of {len(nodes)} operations {verb} not run on {target.title}: "
@@ -202,23 +200,23 @@ def refusal(name: str, nodes: Sequence[Operation]) -> str:
 
 
 def _problem(target: Target, node: Operation) -> tuple[str, str] | None:
-    """How an operation that a device does not run is told, and the way out."""
+    """How an operation that a device does not run is named, and the remedy."""
     if node.at_edge and node.name in target.at_edges:
         return None
     if node.name not in target.operations:
-        key = told = node.name
+        key = name_of_problem = node.name
     elif not node.types <= target.types:
         key = _TYPED
-        told = key.format(
+        name_of_problem = key.format(
             name=node.name, types=" and ".join(sorted(node.types - target.types))
         )
     elif node.name in target.not_fused and node.fused:
-        key, told = _FUSED, _FUSED.format(name=node.name)
+        key, name_of_problem = _FUSED, _FUSED.format(name=node.name)
     elif target.slopes_in_last_axis and _has_other_slopes(node):
-        key = told = _SLOPES
+        key = name_of_problem = _SLOPES
     else:
         return None
-    return told, target.ways_out.get(key, _REPLACE).format(slope=node.slope)
+    return name_of_problem, target.ways_out.get(key, _REPLACE).format(slope=node.slope)
 
 
 def _has_other_slopes(node: Operation) -> bool:

@@ -31,7 +31,7 @@ class Task:
     workspace: Path
     #: The file or folder to write.
     target: Path
-    #: Whether ONNX stands between the model and OpenVINO.
+    #: Whether the model is converted to OpenVINO through ONNX.
     through_onnx: bool = False
 
     def batches(self, most: int) -> list[Arrays]:

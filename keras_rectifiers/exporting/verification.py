@@ -66,8 +66,8 @@ def compare(
     shapes = [[each.shape for each in outputs] for outputs in (expected, actual)]
     if shapes[0] != shapes[1]:
         raise ExportError(
-            "A file must give the outputs of its model. Received: outputs of the "
-            f"shapes {shapes[1]}, for the model's {shapes[0]}. Nothing was written."
+            "A file must return the outputs of its model. Received: outputs of shapes "
+            f"{shapes[1]} instead of {shapes[0]}. Nothing was written."
         )
     pairs = [
         (np.asarray(a, "float64"), np.asarray(b, "float64"))
@@ -91,7 +91,7 @@ def _distances(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     with np.errstate(invalid="ignore"):
         away = np.abs(a - b)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    # NaN in one of them only is no difference that a tolerance could allow.
+    # NaN in only one of them is a difference that no tolerance allows.
     return np.where(same, 0.0, np.where(np.isnan(away), np.inf, away))
 
 

@@ -1,7 +1,7 @@
 """Read numpy's files without running them, and without trusting their sizes.
 
-`allow_pickle` stays off, and an array is not allocated before its declared size
-has been held against the file.
+`allow_pickle` stays off, and no array is allocated before its declared size was checked
+against the file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def names(path: Path) -> list[str]:
 
 
 def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
-    """Some arrays of a `.npz`, each held against its declared size first.
+    """Some arrays of an `.npz`, whose declared sizes are checked first.
 
     Args:
         path: The file.
@@ -64,7 +64,7 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
                 member = archive.getinfo(f"{name}.npy")
                 if member.file_size > MAX_EXPANSION * max(member.compress_size, 1):
                     raise DataError(
-                        "An array must not unpack to more than its file can hold. "
+                        "An array must not be larger than its file can hold. "
                         f"Received: {member.file_size:,} bytes from "
                         f"{member.compress_size:,} in '{path}:{name}'. The file is "
                         "damaged or forged."
@@ -83,13 +83,13 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"The file {str(path)!r} is damaged or is no .npz ({error}). Save it again "
+        f"The file {str(path)!r} is damaged or not an .npz ({error}). Save it again "
         "with numpy.savez."
     )
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """The array of a `.npy`, held against its declared size first.
+    """The array of an `.npy`, whose declared size is checked first.
 
     Raises:
         DataError: The file is damaged or forged, or the array is not of numbers.
@@ -111,7 +111,7 @@ def _check_header(file: Any, size: int, name: str) -> None:
         shape, _, dtype = header(file)
     except _DAMAGE as error:
         raise DataError(
-            f"The array {name!r} is damaged or is no .npy ({error}). Save it again "
+            f"The array {name!r} is damaged or not an .npy ({error}). Save it again "
             "with numpy.save."
         ) from error
     if dtype.hasobject or dtype.kind not in "biuf":
@@ -122,7 +122,7 @@ def _check_header(file: Any, size: int, name: str) -> None:
     declared = math.prod(shape) * dtype.itemsize
     if declared != size - file.tell():
         raise DataError(
-            f"The array {name!r} declares {declared:,} bytes and holds "
+            f"The array {name!r} declares {declared:,} bytes but holds "
             f"{size - file.tell():,}. The file is damaged or forged: save it again."
         )
 
@@ -136,6 +136,6 @@ def _read(read: Any, path: Path) -> Any:
         ) from error
     except MemoryError as error:
         raise DataError(
-            f"The data {str(path)!r} do not fit into memory. Give a part of them, or "
+            f"The data {str(path)!r} do not fit into memory. Pass a part of them, or "
             "package.module:function that streams them."
         ) from error

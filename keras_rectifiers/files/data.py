@@ -1,7 +1,7 @@
 """Read the data that a command is given: arrays, images, or your own function.
 
-Nothing in a file is run (`allow_pickle` stays off), and an array is not allocated
-before its declared size has been held against the file. Keras is not imported.
+Nothing in a file is run (`allow_pickle` stays off), and no array is allocated before
+its declared size was checked against the file. Keras is not imported.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """A data set: arrays, or a data set object of a framework.
+    """A dataset: arrays, or a dataset object of a framework.
 
-    Arrays have the samples along their first axis, and as many labels as inputs.
-    Several inputs or outputs are a list, a tuple or a dict of arrays.
+    Arrays have the samples along their first axis, and the same number of labels as
+    inputs. Several inputs or outputs are a list, a tuple or a dict of arrays.
     """
 
     #: Inputs: an array, a structure of arrays, or a data set object
@@ -65,7 +65,7 @@ class Data:
 
     @property
     def samples(self) -> int | None:
-        """Number of samples, None for a data set object that nobody counted."""
+        """Number of samples, None for a dataset object of unknown length."""
         if self.is_stream:
             return self.counted
         found = leaves(self.x)
@@ -108,7 +108,7 @@ def load(
     limit: int | None = None,
     labels: bool = False,
 ) -> Data:
-    """Read a data set, and hold it against a model's inputs.
+    """Read a dataset, and check it against a model's inputs.
 
     Args:
         spec: A `.npz` (`x`, `y` or `x_train`, `y_train`, `x_test`, `y_test`, or the
@@ -117,7 +117,7 @@ def load(
             `package.module:function`.
         model: The `keras.Model` that the data are for, or None for no check.
         scale: Factor for the inputs; 1 leaves them, and their dtype, as they are.
-        limit: At most so many samples, evenly spaced; None for all.
+        limit: At most this many samples, evenly spaced; None for all.
         labels: Whether labels are needed.
 
     Raises:
@@ -136,12 +136,12 @@ def load(
         data = _call(spec)
     else:
         raise DataError(
-            f"The data {spec!r} do not exist. Give a .npz, a .npy, a folder of "
+            f"The data {spec!r} do not exist. Pass an .npz, an .npy, a folder of "
             "images, or package.module:function."
         )
     if labels and data.y is None and not data.is_stream:
         raise DataError(
-            f"Training needs labels, and {spec!r} has none. Add an array 'y' to a "
+            f"Training needs labels, but {spec!r} has none. Add an array 'y' to an "
             ".npz, sort images into one folder for each class, or return (x, y)."
         )
     data = _fitted(data.limited(limit), inputs)
@@ -153,8 +153,8 @@ def _load_file(path: Path, model: Any) -> Data:
         return Data(arrays.read_npy(path), source=str(path))
     if path.suffix != ".npz":
         raise DataError(
-            "Data are read from .npz, .npy, a folder of images or package.module:"
-            f"function. Received: {str(path)!r}."
+            "Data must be an .npz, an .npy, a folder of images or "
+            f"package.module:function. Received: {str(path)!r}."
         )
     names = arrays.names(path)
     inputs = _inputs(model)
@@ -170,8 +170,9 @@ def _load_file(path: Path, model: Any) -> Data:
     if len(inputs) > 1:
         wanted += ", or the model's inputs " + ", ".join(map(repr, inputs))
     raise DataError(
-        f"A .npz must hold {wanted}. Received: {', '.join(map(repr, names)) or 'none'}"
-        f" in {str(path)!r}. Rename them with numpy.savez(path, x=..., y=...)."
+        f"An .npz must contain {wanted}. Received: "
+        f"{', '.join(map(repr, names)) or 'none'} in {str(path)!r}. Rename them with "
+        "numpy.savez(path, x=..., y=...)."
     )
 
 
@@ -239,7 +240,7 @@ def _call(spec: str) -> Data:
             value = value()
         except Exception as error:
             raise DataError(
-                f"The data function must return a data set. Received: {spec!r}, which "
+                f"The data function must return a dataset. Received: {spec!r}, which "
                 f"raises {type(error).__name__}: {error}."
             ) from error
     return _returned(value, spec)
@@ -251,8 +252,8 @@ def _returned(value: Any, spec: str) -> Data:
     iterable = hasattr(value, "__iter__") or hasattr(value, "__getitem__")
     if isinstance(value, (str, bytes, list)) or not iterable:
         raise DataError(
-            "The data function must return (x, y), an array, or a data set object "
-            f"(tf.data.Dataset, PyDataset, DataLoader). Received: "
+            "The data function must return (x, y), an array, or a dataset object "
+            "(tf.data.Dataset, PyDataset, DataLoader). Received: "
             f"{type(value).__name__} from {spec!r}."
         )
     return given(value, source=spec)
@@ -274,17 +275,17 @@ def given(value: Any, source: str = "data", sample_weight: Any = None) -> Data:
         parts = value if isinstance(value, tuple) else (value,)
         if not 1 <= len(parts) <= 3:  # noqa: PLR2004
             raise DataError(
-                "Data must be (x, y) or (x, y, sample_weight). Received: a tuple of "
-                f"{len(parts)} parts in {source!r}. Give several inputs as a list, or "
-                "as a dict by name."
+                "Data must be (x, y) or (x, y, sample_weight). Received: a tuple with "
+                f"{len(parts)} elements in {source!r}. Pass several inputs as a list, "
+                "or as a dict by name."
             )
         x, y, weight = (*parts, None, None)[:3]
         value = Data(x, y, source=source, sample_weight=weight)
     if sample_weight is not None:
         if value.sample_weight is not None:
             raise DataError(
-                "Weights of samples are given once. Received: sample_weight= and "
-                f"those in {source!r}. Leave one out."
+                "Sample weights must be given once. Received: sample_weight= and the "
+                f"weights in {source!r}. Remove one of them."
             )
         value = dataclasses.replace(value, sample_weight=sample_weight)
     return dataclasses.replace(
@@ -305,10 +306,10 @@ def _converted(data: Data, x: str, y: str, weight: str) -> dict[str, Any]:
     for name, part in ((y, labels), (weight, weights)):
         if part is not None:
             raise DataError(
-                f"A data set object brings its own labels and weights, in batches "
-                f"(x, y) or (x, y, sample_weight). Received: a "
-                f"{kind_of(inputs)} with {name} in {data.source!r}. Put them "
-                "into its batches; data to validate on are validation_data=."
+                "A dataset object must contain its own labels and weights, in batches "
+                f"(x, y) or (x, y, sample_weight). Received: a {kind_of(inputs)} with "
+                f"{name} in {data.source!r}. Put them into its batches; pass "
+                "validation data as validation_data=."
             )
     return {}
 
@@ -353,8 +354,9 @@ def _scaled(data: Data, scale: float) -> Data:
         return data
     if data.is_stream:
         raise DataError(
-            "A scale applies to arrays and images. Received: a "
-            f"{type(data.x).__name__} from {data.source!r}. Scale inside its function."
+            "A scale can only be applied to arrays and images. Received: a "
+            f"{type(data.x).__name__} from {data.source!r}. Scale the data in its "
+            "function."
         )
 
     def times(x: Any) -> Any:

@@ -26,7 +26,7 @@ def check_lengths(
         source: Where the arrays came from, for the message.
 
     Raises:
-        DataError: There is no sample, or not as many everywhere.
+        DataError: There are no samples, or their numbers differ.
     """
     found = list(named_leaves(inputs[1], inputs[0]))
     if not found:
@@ -34,7 +34,7 @@ def check_lengths(
     (first, array), *more = found
     samples = len(array) if array.ndim else 0
     if not samples:
-        raise DataError(f"The data {source!r} hold no sample in {first!r}.")
+        raise DataError(f"The data {source!r} have no samples in {first!r}.")
     for name, value in others:
         more += named_leaves(value, name)
     for name, other in more:
@@ -73,7 +73,7 @@ def fitted(x: Any, inputs: Mapping[str, Shape], source: str, where: str = "") ->
         few = "1 input" if len(inputs) == 1 else f"{len(inputs)} inputs"
         raise DataError(
             f"The model has {few}, {', '.join(map(repr, inputs))}. Received: {said} "
-            f"in {source!r}. Give an array for each name."
+            f"in {source!r}. Pass an array for each name."
         )
     only = len(inputs) == 1
     made = [
@@ -109,7 +109,7 @@ def _misfit(what: str, actual: Shape, wanted: Shape, source: str) -> DataError:
         return " x ".join("any" if axis is None else str(axis) for axis in shape[1:])
 
     return DataError(
-        f"The data must fit {what}. Received: samples of {text(actual) or 'no axis'} "
-        f"in {source!r}, where the model takes {text(wanted)}. Reshape or resize the "
-        "data."
+        f"The data must match {what}. Received: samples of shape "
+        f"{text(actual) or 'no axis'} in {source!r}, but the model takes "
+        f"{text(wanted)}. Reshape or resize the data."
     )

@@ -100,6 +100,6 @@ def _shape_of(dataset: h5py.h5d.DatasetID, where: str) -> tuple[int, ...]:
 
 def _foreign(what: str, where: str) -> str:
     return (
-        "A weights file must hold its own data. Received: "
-        f"a {what} at {where!r}. The file is not one that Keras wrote."
+        f"A weights file must contain its own data. Received: a {what} at {where!r}. "
+        "The file was not written by Keras."
     )

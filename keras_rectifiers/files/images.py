@@ -27,7 +27,7 @@ def load_folder(
             the images themselves (no labels).
         inputs: Name and shape of the model's one input, `(batch, height, width,
             channels)`; empty for the first image's own size and RGB.
-        limit: At most so many images, evenly spaced over the classes.
+        limit: At most this many images, evenly spaced over the classes.
 
     Returns:
         Images, uint8 in 0..255, `(samples, height, width, channels)`, and labels,
@@ -41,7 +41,7 @@ def load_folder(
         from PIL import Image  # noqa: PLC0415 (an extra)
     except ImportError:
         raise DataError(
-            "Reading images needs Pillow. Install it with pip install "
+            "Reading images requires Pillow. Install it with pip install "
             '"keras_rectifiers[images]".'
         ) from None
     files, labels = _files(folder)
@@ -83,8 +83,8 @@ def _files(folder: Path) -> tuple[list[Path], np.ndarray | None]:
     files = _images_in(folder)
     if not files:
         raise DataError(
-            f"The folder {str(folder)!r} holds no image ({', '.join(_SUFFIXES)}), "
-            "neither itself nor in a folder for each class."
+            f"The folder {str(folder)!r} has no images ({', '.join(_SUFFIXES)}), "
+            "either directly or in one folder per class."
         )
     return files, None
 
@@ -101,7 +101,7 @@ def _size_and_mode(
     shape = next(iter(inputs.values()))
     if len(inputs) > 1 or len(shape) != 4 or shape[-1] not in _MODES:  # noqa: PLR2004
         raise DataError(
-            "A folder of images fits a model with one input of height x width x 1, 3 "
+            "A folder of images needs a model with one input of height x width x 1, 3 "
             f"or 4. Received: {str(folder)!r} for inputs "
             f"{', '.join(f'{name}: {shape}' for name, shape in inputs.items())}."
         )

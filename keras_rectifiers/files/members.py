@@ -1,4 +1,4 @@
-"""Open an untrusted `.keras` file, and read its texts, behind caps.
+"""Open an untrusted `.keras` file, and read its texts, with limits on their size.
 
 Members are read by exact name and never extracted; sizes are checked before
 anything is allocated.
@@ -63,13 +63,13 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise ArchiveError(
-                f"A model must be one file. Received: the folder {str(path)!r}. A "
-                "SavedModel folder must be saved as .keras first."
+                f"A model must be one file. Received: the folder {str(path)!r}. Save "
+                "a SavedModel folder as .keras first."
             )
         if not stat.S_ISREG(mode):
             raise ArchiveError(
                 f"A model must be a regular file. Received: {str(path)!r}, which is a "
-                "device or a pipe. Copy its content to a file."
+                "device or a pipe. Copy its contents to a file."
             )
         file = path.open("rb")
     except FileNotFoundError as error:
@@ -78,10 +78,10 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
             "Check the path."
         ) from error
     except (OSError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ArchiveError(
             f"The model file must be readable. Received: {str(path)!r}, which failed "
-            f"with {told}. Check the path and its permissions."
+            f"with {reason}. Check the path and its permissions."
         ) from error
     with file:
         yield file
@@ -97,10 +97,10 @@ def open_zip(file: BinaryIO, path: Path) -> Iterator[zipfile.ZipFile]:
     magic = file.read(len(HDF5))
     if magic == HDF5:
         raise ArchiveError(
-            "A .keras file must be a zip archive. Received: "
-            f"{str(path)!r}, which is HDF5: a whole-model .h5 (bring it up to date "
-            "first: keras_rectifiers.upgrade_file) or weights alone (give them beside "
-            "their architecture: weights=)."
+            f"A .keras file must be a zip archive. Received: {str(path)!r}, which is "
+            "HDF5: a whole-model .h5 (upgrade it first: "
+            "keras_rectifiers.upgrade_file) or weights only (pass them with their "
+            "architecture: weights=)."
         )
     try:
         archive = zipfile.ZipFile(file)
@@ -114,8 +114,8 @@ def open_zip(file: BinaryIO, path: Path) -> Iterator[zipfile.ZipFile]:
         cut = magic.startswith(b"PK")
         raise ArchiveError(
             f"A .keras file must be a whole zip archive. Received: {str(path)!r}, "
-            f"which is {'damaged or cut off' if cut else 'something else'} "
-            f"({error}). Take another copy of it."
+            f"which is {'damaged or cut off' if cut else 'something else'} ({error}). "
+            "Use another copy of it."
         ) from error
     with archive:
         yield archive
@@ -132,18 +132,18 @@ def members_of(archive: zipfile.ZipFile, path: Path) -> Members:
     names = [info.filename for info in members]
     if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
         raise ArchiveError(
-            "A .keras file must hold each member once. Received: "
-            f"{str(path)!r} with {len(names)} members of {len(set(names))} names. "
-            "The file is not one that Keras wrote."
+            f"A .keras file must contain each member once. Received: {str(path)!r}, "
+            f"which has {len(names)} members with {len(set(names))} names. The file "
+            "was not written by Keras."
         )
     for info in members:
         zipcopy.check_member(info)
         if info.file_size > max(SMALL, MAX_EXPANSION * info.compress_size):
             raise ArchiveError(
                 f"A member must not expand more than {MAX_EXPANSION}-fold. Received: "
-                f"{info.filename!r} in {str(path)!r}, of {info.compress_size} bytes "
-                f"that would become {info.file_size}. The file is not one that Keras "
-                "wrote."
+                f"{info.filename!r} in {str(path)!r}, which expands from "
+                f"{info.compress_size} to {info.file_size} bytes. The file was not "
+                "written by Keras."
             )
     _check_places(members, archive.start_dir, path)
     return members
@@ -159,8 +159,12 @@ def texts_of(
     """
     members = members_of(archive, path)
     config = read_json(archive, members, CONFIG, path)
-    told = any(info.filename == METADATA for info in members)
-    return members, config, read_json(archive, members, METADATA, path) if told else {}
+    has_metadata = any(info.filename == METADATA for info in members)
+    return (
+        members,
+        config,
+        read_json(archive, members, METADATA, path) if has_metadata else {},
+    )
 
 
 def read_json(
@@ -174,14 +178,15 @@ def read_json(
     info = next((info for info in members if info.filename == name), None)
     if info is None:
         raise ArchiveError(
-            f"A .keras file must hold {name!r}. Received: {str(path)!r}, which holds "
+            f"A .keras file must contain {name!r}. Received: {str(path)!r}, which "
+            "contains "
             f"{', '.join(sorted(each.filename for each in members)[:5]) or 'nothing'}. "
             "It is not a saved Keras model."
         )
     if info.file_size > MAX_CONFIG_BYTES:
         raise ArchiveError(
             f"{name} must be at most {MAX_CONFIG_BYTES} bytes. Received: "
-            f"{info.file_size} in {str(path)!r}. The file is not one that Keras wrote."
+            f"{info.file_size} in {str(path)!r}. The file was not written by Keras."
         )
     try:
         with archive.open(info) as member:
@@ -194,8 +199,8 @@ def read_json(
         ) from error
     if not isinstance(value, dict):
         raise ArchiveError(
-            f"{name} must hold an object. Received: a {type(value).__name__} in "
-            f"{str(path)!r}. The file is not one that Keras wrote."
+            f"{name} must contain a JSON object. Received: a {type(value).__name__} "
+            f"in {str(path)!r}. The file was not written by Keras."
         )
     return value
 
@@ -222,7 +227,8 @@ def _check_places(members: Members, end: int, path: Path) -> None:
         if start < position or start + info.compress_size > end:
             raise ArchiveError(
                 "The members of a .keras file must follow each other. Received: "
-                f"{info.filename!r} in {str(path)!r}, which overlaps another or leads "
-                "out of the file. The file is damaged, or not one that Keras wrote."
+                f"{info.filename!r} in {str(path)!r}, which overlaps another member "
+                "or runs past the end of the file. The file is damaged, or was not "
+                "written by Keras."
             )
         position = start + info.compress_size

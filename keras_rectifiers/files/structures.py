@@ -15,7 +15,7 @@ def named_leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
     Args:
         value: A leaf or a structure of leaves; None has none.
-        name: Of the whole; the name of a leaf that is no part of a dict.
+        name: Of the whole; the name of a leaf that is not part of a dict.
     """
     if isinstance(value, Mapping):
         for key, part in value.items():

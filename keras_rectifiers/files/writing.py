@@ -17,7 +17,7 @@ def check_model_target(
     *,
     overwrite: bool,
 ) -> None:
-    """`check_target` for a model, whose name must tell Keras how to open it.
+    """`check_target` for a model, whose name must show Keras how to open it.
 
     Raises:
         ArchiveError: As for `check_target`, or the name does not end in `.keras`.
@@ -25,8 +25,8 @@ def check_model_target(
     check_target(source, target, overwrite=overwrite)
     if Path(target).suffix != ".keras":
         raise ArchiveError(
-            "A model is written as .keras. Received: the target "
-            f"{str(target)!r}. Name a file that ends in .keras."
+            "A model must be written as .keras. Received: the target "
+            f"{str(target)!r}. Choose a file name that ends in .keras."
         )
 
 
@@ -51,34 +51,34 @@ def check_target(
         raise ArchiveError(_unwritable(path, error)) from error
     if same:
         raise ArchiveError(
-            "The target must be another file than the source. Received: "
-            f"{str(path)!r} for both. Name a new file."
+            f"The target must not be the source file. Received: {str(path)!r} for "
+            "both. Choose a new file."
         )
     if path.is_dir():
         raise ArchiveError(
-            f"The target must be a file. Received: the folder {str(path)!r}. "
-            "Name a file inside it."
+            f"The target must be a file. Received: the folder {str(path)!r}. Choose a "
+            "file inside it."
         )
     if path.exists() and not path.is_file():
         raise ArchiveError(
-            f"The target must be a file. Received: {str(path)!r}, which is a device or "
-            "a pipe. Name a new file."
+            f"The target must be a file. Received: {str(path)!r}, which is a device "
+            "or a pipe. Choose a new file."
         )
     if path.exists() and not overwrite:
         raise ArchiveError(
-            f"The target must not exist. Received: {str(path)!r}, which does. "
-            "Name a new file, or pass overwrite=True (--force) to replace it."
+            f"The target must not exist. Received: {str(path)!r}, which exists. "
+            "Choose a new file, or pass overwrite=True (--force) to replace it."
         )
     folder = path.parent
     if not folder.is_dir():
         raise ArchiveError(
             f"The target's folder must exist. Received: {str(path)!r}, but there is "
-            f"no folder {str(folder)!r}. Make it first."
+            f"no folder {str(folder)!r}. Create it first."
         )
     if not os.access(folder, os.W_OK):
         raise ArchiveError(
-            f"The target's folder must be writable. Received: {str(path)!r}, and "
-            f"{str(folder)!r} is not. Name a file elsewhere."
+            f"The target's folder must be writable. Received: {str(path)!r}, but "
+            f"{str(folder)!r} is not. Choose another folder."
         )
 
 
@@ -86,7 +86,7 @@ def check_target(
 def replacing(
     target: str | os.PathLike[str], *, overwrite: bool, suffix: str = ".tmp"
 ) -> Iterator[Path]:
-    """A temporary file beside the target that becomes the target at the end.
+    """A temporary file next to the target that becomes the target at the end.
 
     Where the block raises, the temporary file goes and the target stays as it
     was. The bytes are on the disk before the name is.
@@ -130,7 +130,7 @@ def _link(temporary: Path, path: Path) -> None:
     except FileExistsError as error:
         raise ArchiveError(
             f"The target must not exist. Received: {str(path)!r}, which appeared "
-            "while it was being written. Name a new file."
+            "during writing. Choose a new file."
         ) from error
     except OSError:  # a file system without hard links
         temporary.replace(path)
@@ -147,5 +147,5 @@ def _sync(path: Path) -> None:
 def _unwritable(path: Path, error: Exception) -> str:
     return (
         f"The target must be writable. Received: {str(path)!r}, which failed with "
-        f"{getattr(error, 'strerror', None) or error}. Nothing was left behind."
+        f"{getattr(error, 'strerror', None) or error}. No partial file was left."
     )

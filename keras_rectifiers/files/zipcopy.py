@@ -29,7 +29,7 @@ _ZIP64_FROM = 1 << 31
 
 
 class Window(io.RawIOBase):
-    """The bytes of a file from an offset on, as a file of its own."""
+    """The bytes of a file from an offset on, as a separate file."""
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         super().__init__()
@@ -94,8 +94,8 @@ def data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     header = file.read(_LOCAL_HEADER.size + 4)[:30]
     if len(header) < 30 or header[:4] != b"PK\x03\x04":  # noqa: PLR2004
         raise ArchiveError(
-            f"A member must begin with its header. Received: none for "
-            f"{info.filename!r}. The file is damaged."
+            f"A member must begin with its header. Received: {info.filename!r}, which "
+            "has none. The file is damaged."
         )
     name, extra = struct.unpack("<HH", header[26:30])
     return info.header_offset + 30 + name + extra
@@ -105,21 +105,21 @@ def check_member(info: zipfile.ZipInfo) -> None:
     """Refuse members that Keras never writes and that cannot be copied safely."""
     if info.flag_bits & _ENCRYPTED:
         raise ArchiveError(
-            f"Members must not be encrypted. Received: {info.filename!r}, which is. "
-            "The file is not one that Keras wrote."
+            f"Members must not be encrypted. Received: {info.filename!r}, which is "
+            "encrypted. The file was not written by Keras."
         )
     stored = info.compress_type == zipfile.ZIP_STORED
     if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
         raise ArchiveError(
-            "Members must be stored or deflated. Received: "
-            f"{info.filename!r}, packed by method {info.compress_type}. Pack the "
-            "archive again without compression."
+            f"Members must be stored or deflated. Received: {info.filename!r}, "
+            f"compressed with method {info.compress_type}. Create the archive again "
+            "without compression."
         )
     if stored and info.compress_size != info.file_size:
         raise ArchiveError(
-            "A stored member must have one size. Received: "
-            f"{info.filename!r} of {info.compress_size} and {info.file_size} bytes. "
-            "The file is damaged, or not one that Keras wrote."
+            f"A stored member must have one size. Received: {info.filename!r}, with "
+            f"{info.compress_size} and {info.file_size} bytes. The file is damaged, "
+            "or was not written by Keras."
         )
 
 
@@ -270,8 +270,8 @@ def _copy_bytes(
         data = source.read(min(_CHUNK, left))
         if not data:
             raise ArchiveError(
-                f"A member must be as long as the archive says. Received: "
-                f"{name!r}, of which {left} bytes are missing. The file is cut off."
+                "A member must have the length that the archive states. Received: "
+                f"{name!r}, of which {left} bytes are missing. The file is truncated."
             )
         target.write(data)
         left -= len(data)
@@ -313,6 +313,6 @@ def _packed_crc(file: BinaryIO, start: int, length: int) -> int | None:
 def _expect(info: zipfile.ZipInfo, crc: int | None) -> None:
     if crc != info.CRC:
         raise ArchiveError(
-            f"A member must have the check sum that the archive states. Received: "
-            f"{info.filename!r} with another. The file is damaged."
+            "A member must match the checksum in the archive. Received: "
+            f"{info.filename!r}, which does not match. The file is damaged."
         )

@@ -42,21 +42,21 @@ def check_tolerance(tolerance: Any) -> float:
     """The tolerance as a number.
 
     Raises:
-        TypeError: It is no number.
+        TypeError: It is not a number.
         ValueError: It is negative or not finite.
     """
     if isinstance(tolerance, bool) or not isinstance(
         tolerance, int | float | np.floating | np.integer
     ):
         raise TypeError(
-            "tolerance must be a number. Received: "
-            f"tolerance={tolerance!r} of type {type(tolerance).__name__}. "
-            "Pass 0 to fold only what stays bit for bit the same."
+            f"tolerance must be a number. Received: tolerance={tolerance!r} of type "
+            f"{type(tolerance).__name__}. Pass 0 to fold only what stays the same, "
+            "bit for bit."
         )
     if not math.isfinite(tolerance) or tolerance < 0:
         raise ValueError(
             "tolerance must be a finite number of at least 0. Received: "
-            f"tolerance={tolerance}. It says how far a slope may move."
+            f"tolerance={tolerance}. It is the largest allowed change of a slope."
         )
     return float(tolerance)
 
@@ -77,9 +77,9 @@ def decide(site: Site, slopes: Any, tolerance: float) -> Decision | Cannot:
     low, high = float(values.min()), float(values.max())
     if site.kind == specs.LEAKY_RELU:
         return Cannot("slope", f"its slope is {high:g}, not 0")
-    # The middle of the range is the slope whose furthest neighbour is nearest.
+    # The middle of the range is the slope whose furthest neighbor is nearest.
     middle = low if low == high else low + (high - low) / 2
     decision = Decision(specs.LEAKY_RELU, middle, values)
     if decision.distance <= tolerance:
         return decision
-    return Cannot("slopes", f"its slopes lie between {low:.4g} and {high:.4g}")
+    return Cannot("slopes", f"its slopes are between {low:.4g} and {high:.4g}")

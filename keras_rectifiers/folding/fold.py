@@ -84,18 +84,18 @@ def fold(
     portable: bool = False,
     data: Any = None,
 ) -> FoldResult:
-    """Give a live model back the plain rectifiers that its slopes allow.
+    """Fold the slopes of a live model back into the plainest possible rectifiers.
 
-    A Leaky ReLU or PReLU whose slopes are all 0 becomes a ReLU (the string
-    `"relu"` or `"relu6"` in a layer's `activation`), with the upper bound that it
-    had; a PReLU whose slopes are all equal becomes a Leaky ReLU, and its weights
-    are dropped. Outputs are then bit for bit what they were. Everything else stays:
-    weights, names, compile and optimizer state.
+    A Leaky ReLU or PReLU whose slopes are all 0 becomes a ReLU (the string `"relu"` or
+    `"relu6"` in a layer's `activation`), with the upper bound that it had; a PReLU
+    whose slopes are all equal becomes a Leaky ReLU, and its weights are dropped. The
+    outputs do not change, bit for bit. Everything else is kept: weights, names, compile
+    and optimizer state.
 
     Args:
         model: A Functional or Sequential `keras.Model`; it is not changed.
-        tolerance: How far a slope may move, no unit, default 0: fold only what is
-            exact. A PReLU's slopes move to the middle of their range.
+        tolerance: Largest allowed change of a slope, no unit, default 0: fold only what
+            is exact. The slopes of a PReLU move to the middle of their range.
         input_range: `(lo, hi)` of the model's inputs, for which the change is
             bounded, as in `estimate`. Default None: any input.
         include: Globs on paths, as in `plan`; only these are folded.
@@ -110,9 +110,9 @@ def fold(
 
     Raises:
         SelectionError: A pattern matches nothing.
-        UnsupportedModelError: Something could not be carried over, or a PReLU is not
-            built; it is named.
-        TypeError: `tolerance` is no number.
+        UnsupportedModelError: Something could not be kept, or a PReLU is not built; the
+            message names it.
+        TypeError: `tolerance` is not a number.
         ValueError: It is negative or not finite.
 
     Example:
@@ -169,7 +169,7 @@ def fold_file(
 
     Args:
         source: A saved model, as `convert_file` takes it; it is not changed.
-        target: The file to write: whole, or not at all.
+        target: The file to write, completely or not at all.
         tolerance: As for `fold`; so are the next four.
         input_range: `(lo, hi)` of the model's inputs.
         include: Globs on paths; only these are folded.
@@ -190,7 +190,7 @@ def fold_file(
         SelectionError: A pattern matches nothing.
         UnsupportedModelError: A state that was to be kept cannot be, or the code of
             a class fails.
-        ValueError: An option is out of its range.
+        ValueError: An option is out of range.
     """
     asked = _Options.checked(
         tolerance=tolerance,
@@ -232,7 +232,7 @@ def fold_file(
 
 
 def _planned(source: OpenModel, asked: _Options) -> tuple[Plan, _Decided]:
-    """The plan of a fold, and the decision behind each of its steps."""
+    """The plan of a fold, and the reason for each of its steps."""
     found = [each for each in source.found if each.site.kind != specs.RELU]
     asked.selection.check([each.site for each in found])
     steps: list[Step] = []
@@ -263,7 +263,7 @@ def _decided(
     if isinstance(made, Cannot):
         return made
     moved = decision.distance
-    note = f"slopes move by up to {moved:.4g}" if moved else ""
+    note = f"slopes change by up to {moved:.4g}" if moved else ""
     return decision, Step(site, (made[0],), note)
 
 

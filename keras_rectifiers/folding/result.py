@@ -56,7 +56,7 @@ class FoldResult(Result):
 
     @property
     def exact(self) -> bool:
-        """Whether no slope moved: the model computes what it did, bit for bit."""
+        """Whether no slope changed: the model computes the same, bit for bit."""
         return all(site.distance == 0 for site in self.sites)
 
     def summary(self) -> dict[str, Any]:
@@ -107,10 +107,10 @@ class FoldResult(Result):
             said += "; the function is the same, bit for bit."
         else:
             furthest = max(site.distance for site in self.sites)
-            said += f"; slopes moved by up to {furthest:.4g}."
+            said += f"; slopes changed by up to {furthest:.4g}."
         if self.measured is not None and not self.measured.bit_equal:
             said += (
-                f" Outputs on {self.measured.samples} samples moved by up to "
+                f" Outputs on {self.measured.samples} samples changed by up to "
                 f"{self.measured.absolute:.4g} ({self.measured.relative:.2%} of the "
                 "largest)."
             )
@@ -119,7 +119,7 @@ class FoldResult(Result):
         return said
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+        """The lines and tables of its display."""
         made: list[Part] = [f"{self.plan.model}: {self.headline}"]
         if self.sites:
             rows = [(site.path, site.before, _after(site)) for site in self.sites]
@@ -139,8 +139,8 @@ def _after(site: FoldedSite) -> str:
         return text
     if site.bound is None:
         reason = f" ({site.blocked})" if site.blocked else ""
-        return f"{text}, slopes moved by {site.distance:.4g}; not bounded{reason}"
+        return f"{text}, slopes changed by {site.distance:.4g}; not bounded{reason}"
     return (
-        f"{text}, slopes moved by {site.distance:.4g}, "
-        f"its output by at most {site.bound:.4g}"
+        f"{text}, slopes changed by {site.distance:.4g}, its output by at most "
+        f"{site.bound:.4g}"
     )

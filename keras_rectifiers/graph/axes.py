@@ -48,13 +48,13 @@ class Axes(Forward[traits.Axis]):
         """The axis of the channels of a rectifier, and whether all calls have it.
 
         Args:
-            places: Where it stands; several for a shared layer.
+            places: Its place; several for a shared layer.
         """
         return traits.agreed(each for place in places for each in self._noted(place))
 
     def _noted(self, place: Place) -> list[traits.AxisRank]:
         seen = self._seen.get(place.address)
-        if seen is None:  # it is in a wrapper that runs it in a way of its own
+        if seen is None:  # it is in a wrapper that runs it in a special way
             row, argument = traits.of_entry(place.entry), place.config.get
             axis = traits.after(row, argument, _UNKNOWN, None)
             seen = [(traits.inside(row, argument, axis), None)]

@@ -285,9 +285,9 @@ class Calls(Sequence[Call]):
         self._count += 1
         if self._count > MAX_CALLS:
             raise ArchiveError(
-                f"A model may make {MAX_CALLS:,} calls of layers. Received: more than "
-                f"{MAX_CALLS:,} calls, at {call.place.path!r}. Models inside it "
-                "multiply them."
+                f"A model must have at most {MAX_CALLS:,} layer calls. Received: more "
+                f"than {MAX_CALLS:,}, at {call.place.path!r}. Each call of a nested "
+                "model adds the calls inside it."
             )
         self._of.setdefault(call.member.address, []).append(call)
         if call.number < 0:
@@ -363,8 +363,8 @@ class _Model:
             return Tensor(made, ref.tensor)
         if not made:
             raise ArchiveError(
-                "Each tensor must come from a layer of its model. Received: one of "
-                f"{ref.name!r}. The file is not one that Keras wrote."
+                "Each tensor must come from a layer of its model. Received: a tensor "
+                f"of {ref.name!r}. The file was not written by Keras."
             )
         return made[min(ref.tensor, len(made) - 1)]
 

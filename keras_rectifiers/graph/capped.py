@@ -3,10 +3,10 @@
 It is an `Activation` that holds a Functional model of two steps: the rectifier, then
 `ops.minimum`. The `Activation` keeps masks and dtypes as the rectifier would.
 
-The other stock form of the bound, `ReLU(max_value, negative_slope=1)`, is no choice:
-it has gradient 0 at 0, which is where a PReLU of slope 0 puts all negative inputs, so
-that its slopes would never learn. It is also four operations, not one, in an exported
-model.
+The other stock form of the bound, `ReLU(max_value, negative_slope=1)`, is not an
+option: it has gradient 0 at 0, which is where a PReLU of slope 0 puts all negative
+inputs, so that its slopes would never learn. It is also four operations, not one, in an
+exported model.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Entry = dict[str, Any]
 Address = tuple[str | int, ...]
 
 _NOT_WORD = re.compile(r"\W+")
-_BEFORE_CAPITALISED = re.compile(r"(?<=.)(?=[A-Z][a-z])")
+_BEFORE_CAPITALIZED = re.compile(r"(?<=.)(?=[A-Z][a-z])")
 _BEFORE_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 #: What Keras exports, and writes into configs, under another name than the class's.
@@ -36,7 +36,7 @@ WRAPPED = ("layer", "forward_layer", "backward_layer", "cell")
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where one layer or operation stands in a document."""
+    """The place of one layer or operation in a document."""
 
     #: Names from inside the top model down to this entry.
     names: tuple[str, ...]
@@ -129,7 +129,7 @@ def built_shape(entry: Mapping[str, Any]) -> Shape | None:
 
 
 def is_model(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry is a model whose layers stand in its config."""
+    """Whether an entry is a model whose config lists its layers."""
     layers = config_of(entry).get("layers")
     return isinstance(layers, list) and all(
         isinstance(layer, dict) and "class_name" in layer for layer in layers
@@ -222,15 +222,15 @@ def group_name(class_name: str, used: dict[str, int]) -> str:
 def snake_case(name: str) -> str:
     """The form of a class name in a weights file: `PReLU` becomes `p_re_lu`."""
     name = _NOT_WORD.sub("", name)
-    name = _BEFORE_CAPITALISED.sub("_", name)
+    name = _BEFORE_CAPITALIZED.sub("_", name)
     return _BEFORE_CAPITAL.sub("_", name).lower()
 
 
 def _below(place: Place) -> Iterator[Place]:
     if len(place.address) > MAX_DEPTH * 3:
         raise ArchiveError(
-            f"Models may be nested {MAX_DEPTH} deep at most. Received: a deeper "
-            f"nesting at {place.path!r}. The file is not one that Keras wrote."
+            f"Models must be nested at most {MAX_DEPTH} deep. Received: a deeper "
+            f"nesting at {place.path!r}. The file was not written by Keras."
         )
     for child in _children(place):
         yield child

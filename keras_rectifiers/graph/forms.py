@@ -1,9 +1,8 @@
-"""Recognise a rectifier, however it is spelled, from plain data.
+"""Recognize a rectifier, however it is spelled, from plain data.
 
-One function for each place where a rectifier can stand: a layer, the value of an
-`activation` argument, an operation of a functional graph. All take what Keras
-writes into a config, so they serve files and live objects alike. Keras is never
-imported here.
+One function for each place where a rectifier can be: a layer, the value of an
+`activation` argument, an operation of a functional graph. All take what Keras writes
+into a config, so they serve files and live objects alike. Keras is never imported here.
 """
 
 from __future__ import annotations
@@ -60,14 +59,14 @@ def is_keras(entry: Mapping[str, Any]) -> bool:
 def is_ours(entry: Mapping[str, Any]) -> bool:
     """Whether an entry of a config is an object of a class of this package.
 
-    What stands for a converted object of a user's class is none of ours.
+    An entry for a converted object of a user's class is not one of our layers.
     """
     name = str(entry.get("registered_name") or "")
     return name.startswith(f"{PACKAGE}>") and not is_converted(entry)
 
 
 def is_converted(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of a config stands for a converted object of a user's class."""
+    """Whether an entry of a config represents a converted object of a user's class."""
     return entry.get("registered_name") == CONVERTED_REGISTERED
 
 
@@ -78,7 +77,7 @@ def is_operation(module: str | None) -> bool:
     )
 
 
-def recognise_layer(
+def recognize_layer(
     class_name: str,
     module: str | None,
     registered_name: str | None,
@@ -110,11 +109,11 @@ def recognise_layer(
     if class_name == "PReLU":
         return Rectifier(PRELU)
     if class_name == "Activation":
-        return recognise_activation(config.get("activation"))
+        return recognize_activation(config.get("activation"))
     return None
 
 
-def recognise_activation(value: Any) -> Rectifier | None:
+def recognize_activation(value: Any) -> Rectifier | None:
     """The rectifier that the value of an `activation` argument names, or None.
 
     Args:
@@ -126,13 +125,13 @@ def recognise_activation(value: Any) -> Rectifier | None:
         return None
     under = capped.parts(value)
     if under is not None:
-        known = recognise_activation(under[0])
+        known = recognize_activation(under[0])
         return None if known is None else dataclasses.replace(known, max_value=under[1])
     config = value.get("config")
     if value.get("class_name") == "function" and isinstance(config, str):
         return _function(value.get("module"), config, value.get("keywords") or {})
     if isinstance(config, Mapping):
-        return recognise_layer(
+        return recognize_layer(
             str(value.get("class_name")),
             value.get("module"),
             value.get("registered_name"),
@@ -165,7 +164,7 @@ def _function(
     return _relu({"negative_slope": known.negative_slope, **given})
 
 
-def recognise_operation(
+def recognize_operation(
     class_name: str,
     module: str | None,
     config: Mapping[str, Any],
@@ -177,7 +176,7 @@ def recognise_operation(
 
     Args:
         class_name: The operation's class, such as `"Maximum"`.
-        module: Its module; only Keras' own operations are recognised.
+        module: Its module; only Keras' own operations are recognized.
         config: The operation's config (`Clip` keeps its bounds there).
         operands: Positional operands: numbers, and anything else for tensors.
         producer: For a tensor operand, the class name and the operands of the

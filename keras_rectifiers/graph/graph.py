@@ -202,8 +202,8 @@ def running_order(
                 order.append(node)
             elif before in done:
                 raise ArchiveError(
-                    "The graph of a model must not have a cycle. Received: one "
-                    f"through {before[0]!r}. The file is not one that Keras wrote."
+                    "The graph of a model must not have a cycle. Received: a cycle "
+                    f"through {before[0]!r}. The file was not written by Keras."
                 )
             else:
                 done[before] = False

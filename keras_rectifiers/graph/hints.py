@@ -1,7 +1,7 @@
 """Operations that together may be a rectifier, in spellings that are not replaced.
 
-`x * (x > 0)`, `where(x < 0, 0, x)`, `(x + |x|) / 2`: whoever wrote one meant a
-rectifier as a rule, but what else reads its parts cannot be told from it alone.
+`x * (x > 0)`, `where(x < 0, 0, x)`, `(x + |x|) / 2`: these usually mean a rectifier,
+but they do not show what else uses their parts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keras_rectifiers.graph import forms
 Producer = Callable[[Any], tuple[str, Sequence[Any]] | None]
 Same = Callable[[Any, Any], bool]
 
-#: Most casts and plain numbers between a tensor and what it is held against.
+#: Most casts and plain numbers between a tensor and what it is compared with.
 _FAR = 16
 _TESTS = frozenset({"Greater", "GreaterEqual", "Less", "LessEqual"})
 _STEPS = frozenset({"Sign", "Heaviside"})
@@ -92,7 +92,7 @@ class _Parts:
         return False
 
     def compared(self, operands: Sequence[Any]) -> bool:
-        """Whether a tensor is held against a multiple of itself, or against zeros."""
+        """Whether a tensor is compared with a multiple of itself, or with zeros."""
         for a, b in itertools.permutations(operands, 2):
             made = self._producer(b)
             if made and made[0] in _ZEROS and forms.number(a) is None:
@@ -103,12 +103,12 @@ class _Parts:
         return False
 
     def with_zero(self, operands: Sequence[Any]) -> bool:
-        """Whether a tensor is held against the number 0."""
+        """Whether a tensor is compared with the number 0."""
         numbers = [forms.number(each) for each in operands]
         return numbers in ([None, 0], [0, None])
 
     def _tested(self, mask: Any) -> Any:
-        """The tensor whose sign a value tells; None for any other value."""
+        """The tensor whose sign a value shows; None for any other value."""
         made = self._producer(self._base(mask, _SCALES))
         if made is None or not made[1]:
             return None

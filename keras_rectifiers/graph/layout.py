@@ -30,7 +30,7 @@ class Move:
     #: The old name, inside the groups as they are once the outer ones moved.
     source: str
     target: str
-    #: Where the layer stood in the old document.
+    #: The place of the layer in the old document.
     place: Place
 
     @property

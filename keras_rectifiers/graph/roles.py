@@ -31,8 +31,8 @@ ROLES = (HIDDEN, GATE, OUTPUT, GUARD, RECURRENT, CUSTOM)
 
 #: Why a rectifier has the role of an output.
 ENDS = (
-    "it is the model's output; where others go on from it, as from a backbone's, "
-    "--role hidden --role output takes it too"
+    "it is the model's output; if other models build on it, as on a backbone, --role "
+    "hidden --role output includes it"
 )
 
 #: A role and the evidence for it.
@@ -65,9 +65,9 @@ class Roles(Backward[Role]):
         """The role of a rectifier and the evidence for it.
 
         Args:
-            places: Where it stands; several for a shared layer.
+            places: Its place; several for a shared layer.
             known: What it computes.
-            fused: Whether it stands in a layer's `activation`.
+            fused: Whether it is in a layer's `activation`.
         """
         entry = places[0].entry
         class_name = str(entry["class_name"])
@@ -85,7 +85,7 @@ class Roles(Backward[Role]):
             offset = None if fused else self._offset(first)
             if offset is not None and known.max_value is not None:
                 cap = f"{known.max_value:g}"
-                return GATE, f"hard sigmoid: x + {offset:g} cut to [0, {cap}]"
+                return GATE, f"hard sigmoid: x + {offset:g} clipped to [0, {cap}]"
         return _first(self.of(call) for each in calls for call in reversed(each))
 
     def _counting(self, call: Call) -> str | None:

@@ -1,4 +1,4 @@
-"""Find every rectifier of a document: where it stands and what it computes."""
+"""Find every rectifier of a document: its place and what it computes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def uses_by_width(site: Site) -> tuple[int, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """A site and the places of the document where it stands (shared: several)."""
+    """A site and its places in the document (several, if shared)."""
 
     site: Site
     places: tuple[Place, ...]
@@ -127,7 +127,7 @@ class Found:
 
     @property
     def own_places(self) -> tuple[Place, ...]:
-        """The places that have a rectifier of their own once it is replaced.
+        """The places that have their own rectifier once it is replaced.
 
         A host that is shared has one rectifier, and so has a shared model.
         """
@@ -202,19 +202,19 @@ def find(calls: Calls, axes: Axes, roles: Roles, shapes: Shapes) -> tuple[Found,
         counts once.
     """
     shared: dict[tuple[Any, ...], list[Place]] = {}
-    recognised: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
+    recognized: dict[tuple[Any, ...], tuple[str, Rectifier, int]] = {}
     for place in calls.view.places[1:]:
-        known = recognise(place, calls)
+        known = recognize(place, calls)
         if known is not None:
-            recognised.setdefault(place.identity, known)
+            recognized.setdefault(place.identity, known)
             shared.setdefault(place.identity, []).append(place)
     return tuple(
-        _found(places, *recognised[identity], calls, axes, roles, shapes)
+        _found(places, *recognized[identity], calls, axes, roles, shapes)
         for identity, places in shared.items()
     )
 
 
-def recognise(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
+def recognize(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
     """Form, function and operand of the rectifier at a place, if one is there.
 
     Args:
@@ -224,23 +224,23 @@ def recognise(place: Place, calls: Calls) -> tuple[str, Rectifier, int] | None:
     entry, config = place.entry, place.config
     class_name, module = str(entry["class_name"]), entry.get("module")
     if forms.is_operation(module):
-        return _recognise_operation(place, calls)
-    known = forms.recognise_layer(
+        return _recognize_operation(place, calls)
+    known = forms.recognize_layer(
         class_name, module, entry.get("registered_name"), config
     )
     if known is not None:
         return LAYER, known, 0
     if class_name != "Activation":
-        known = forms.recognise_activation(config.get(ATTRIBUTE))
+        known = forms.recognize_activation(config.get(ATTRIBUTE))
         if known is not None:
             return FUSED, known, 0
     return None
 
 
-def _recognise_operation(
+def _recognize_operation(
     place: Place, calls: Calls
 ) -> tuple[str, Rectifier, int] | None:
-    known = forms.recognise_operation(
+    known = forms.recognize_operation(
         str(place.entry["class_name"]),
         place.entry.get("module"),
         place.config,

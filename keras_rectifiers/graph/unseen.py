@@ -99,7 +99,7 @@ def counted(found: Sequence[Unseen]) -> str:
         inside = f" ({known:,} layers inside)" if known else ""
         if None in layers:
             inside = f" (at least {known:,} layers inside)" if known else ""
-        text += f" Not looked into: {len(custom)}{inside}."
+        text += f" Not inspected: {len(custom)}{inside}."
     if len(custom) < len(found):
         text += f" May hide a rectifier: {len(found) - len(custom)}."
     return text
@@ -136,16 +136,16 @@ def _custom(inside: Inside) -> str:
         return "its layers are called by Python code"
     wrapped = "keras.Model(m.inputs, m.outputs)"
     if inside.functional:
-        return f"its config does not list its layers; that of {wrapped} does"
+        return f"its config does not list its layers; the config of {wrapped} does"
     return (
-        "its config does not list its layers; if it is a Functional model m, that of "
-        f"{wrapped} does"
+        "its config does not list its layers; if it is a Functional model m, the "
+        f"config of {wrapped} does"
     )
 
 
 def _function(value: Any) -> str:
     """The name of a Python function in a config; empty where it is well known."""
-    if not isinstance(value, Mapping) or forms.recognise_activation(value) is not None:
+    if not isinstance(value, Mapping) or forms.recognize_activation(value) is not None:
         return ""
     class_name, module = value.get("class_name"), value.get("module")
     if class_name == "__lambda__":
@@ -158,7 +158,7 @@ def _function(value: Any) -> str:
 
 
 def _operation(place: Place, calls: Calls) -> str:
-    """How an operation looks like a rectifier; empty where it is none, or known."""
+    """How an operation looks like a rectifier; empty where it does not, or is known."""
     if calls.view.member(place) is not place:
         return ""  # a wrapper calls it, with one tensor
     operands = next((list(call.args) for call in calls.of(place)), [])

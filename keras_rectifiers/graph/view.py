@@ -64,16 +64,16 @@ class View:
         return self._inside.get(wrapper.address)
 
     def graph_around(self, place: Place) -> Graph:
-        """The graph in which a layer or operation stands."""
+        """The graph of a layer or operation."""
         home = self.member(place).parent
         if home is None:
-            raise ValueError("The top model stands in no graph.")
+            raise ValueError("The top model is not part of a graph.")
         return self.graph(home)
 
     def member(self, place: Place) -> Place:
         """The place itself, or the outermost wrapper around it.
 
-        Wrapped layers and cells have no edges of their own: their wrapper has.
+        Wrapped layers and cells do not have edges; their wrapper has.
         """
         while place.parent and place.parent.address not in self._models:
             place = place.parent

@@ -135,20 +135,20 @@ def without_layers(document: Entry, path: Path, *, modern: bool = True) -> Archi
     class_name = document.get("class_name")
     if not str(class_name).isidentifier() or _should_list(document):
         return ArchiveError(
-            "The config of a model must list its layers. Received: "
-            f"{class_name!r} in {str(path)!r}, whose config does not. The file is "
-            "damaged, or not one that Keras wrote."
+            f"The config of a model must list its layers. Received: {class_name!r} in "
+            f"{str(path)!r}, whose config does not. The file is damaged, or was not "
+            "written by Keras."
         )
     if not modern:
         return ArchiveError(
-            "A model whose layers are made in Python code must be a .keras file of "
+            "A model whose layers are created in Python code must be a .keras file of "
             f"Keras 3. Received: {str(path)!r}, a {class_name!r}. Load it with the "
-            "Keras that wrote it, give its weights to the same class under Keras 3, "
-            "and save that."
+            "version of Keras that wrote it, copy its weights to the same class under "
+            "Keras 3, and save that."
         )
     return HiddenLayersError(
-        "The class of a model whose layers are made in Python code must be known. "
-        f"Received: {str(path)!r}, a {class_name!r}, which is not.",
+        "The class of a model whose layers are created in Python code must be "
+        f"registered. Received: {str(path)!r}, a {class_name!r}, which is not.",
         str(class_name),
         document,
     )
@@ -213,11 +213,11 @@ def _check_graph(place: Place) -> None:
     for entry in layers_of(place.entry):
         for node in nodes_of(entry):
             for ref in node_refs(node):
-                told = f"a tensor of {ref.name!r} in {name_of(entry)!r}"
-                _require(known(ref), place, f"{told}, which nothing makes")
+                source = f"a tensor of {ref.name!r} in {name_of(entry)!r}"
+                _require(known(ref), place, f"{source}, which no layer computes")
     for key in ("input_layers", "output_layers"):
         for ref in end_refs(place.entry, key):
-            _require(known(ref), place, f"{ref.name!r} in {key}, which is not there")
+            _require(known(ref), place, f"{ref.name!r} in {key}, which does not exist")
     reached = set(layer_order(place.entry))
     for name in calls:
         _require(name in reached, place, f"{name!r}, which leads to no output")
@@ -226,17 +226,17 @@ def _check_graph(place: Place) -> None:
 def _require(condition: bool, place: Place, received: str) -> None:
     if not condition:
         raise ArchiveError(
-            "config.json must describe a model as Keras does. Received: "
-            f"{received}, at {place.path or 'the top of the model'!r}. The file is "
-            "not one that Keras wrote."
+            "config.json must describe a model in the form that Keras writes. "
+            f"Received: {received}, at {place.path or 'the top of the model'!r}. The "
+            "file was not written by Keras."
         )
 
 
 def _malformed(path: Path, what: str, error: Exception) -> str:
     return (
-        f"{what} must be built as Keras builds it. Received: {str(path)!r}, whose "
-        f"{what} is not ({reason(error)}). The file is damaged, or not one that Keras "
-        "wrote."
+        "A saved model must have the structure that Keras writes. Received: "
+        f"{str(path)!r}, where {what} is not valid ({reason(error)}). The file is "
+        "damaged, or was not written by Keras."
     )
 
 

@@ -19,8 +19,9 @@ def mode(value: Any, name: str) -> str:
     """
     if value not in _MODES:
         raise ValueError(
-            f"mode of {name} must be one of {_MODES}. Received: mode={value!r}. "
-            'Pass "fan_in" to preserve the forward pass, "fan_out" the backward one.'
+            f"mode of {name} must be one of {_MODES}. Received: mode={value!r}. Pass "
+            '"fan_in" to preserve the variance in the forward pass, "fan_out" in the '
+            "backward pass."
         )
     return str(value)
 
@@ -29,7 +30,7 @@ def fan_in(value: Any, name: str) -> int:
     """`fan_in` as a Python int above 0.
 
     Raises:
-        TypeError: If it is no integer.
+        TypeError: If it is not an integer.
         ValueError: If it is not above 0.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):

@@ -94,7 +94,7 @@ class RandomizedAsymmetric(_Asymmetric):
         seed: An int of 0 or more, or None for one drawn at random. Defaults to None.
 
     Raises:
-        TypeError: If `seed` is no int.
+        TypeError: If `seed` is not an int.
         ValueError: If it is negative; at the call, if the shape has fewer than 2 axes.
 
     Example:
@@ -118,9 +118,9 @@ class RandomizedAsymmetric(_Asymmetric):
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
         if len(shape) < _MIN_RANK:
             raise ValueError(
-                "RandomizedAsymmetric must have a kernel with an axis of inputs and "
-                f"one of units. Received: shape={tuple(shape)}. "
-                "Use RandomizedAsymmetricBias for a bias."
+                "RandomizedAsymmetric needs a kernel with an input axis and a unit "
+                f"axis. Received: shape={tuple(shape)}. Use RandomizedAsymmetricBias "
+                "for a bias."
             )
         fan_in, units = math.prod(shape[:-1]), shape[-1]
         drawn = draw(fan_in, units, self.seed, bias=self.bias, dtype=dtype)
@@ -141,13 +141,14 @@ class RandomizedAsymmetricBias(_Asymmetric):
 
     Args:
         fan_in: Number of inputs of a unit: the units before a `Dense`, kernel area
-            times input channels for a `Conv`. A bias does not tell it by its shape.
-        seed: That of the kernel. Defaults to None: a draw of its own.
+            times input channels for a `Conv`. It does not follow from the shape of a
+            bias.
+        seed: That of the kernel. Defaults to None: a separate draw.
 
     Raises:
-        TypeError: If an argument is no int.
-        ValueError: If `fan_in` is not above 0, or `seed` negative; at the call, if the
-            shape does not have 1 axis.
+        TypeError: If an argument is not an int.
+        ValueError: If `fan_in` is not above 0, or `seed` is negative; at the call, if
+            the shape does not have 1 axis.
 
     Example:
         >>> import keras_rectifiers
@@ -168,8 +169,9 @@ class RandomizedAsymmetricBias(_Asymmetric):
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
         if len(shape) != 1:
             raise ValueError(
-                "RandomizedAsymmetricBias must have one axis, of units. Received: "
-                f"shape={tuple(shape)}. Use RandomizedAsymmetric for a kernel."
+                "RandomizedAsymmetricBias needs a shape with one axis, for the units. "
+                f"Received: shape={tuple(shape)}. Use RandomizedAsymmetric for a "
+                "kernel."
             )
         return draw(self.fan_in, shape[0], self.seed, bias=True, dtype=dtype)[-1]
 
@@ -191,8 +193,8 @@ def randomized_asymmetric(
         The arguments `kernel_initializer` and `bias_initializer` of a layer.
 
     Raises:
-        TypeError: If an argument is no int.
-        ValueError: If `fan_in` is not above 0, or `seed` negative.
+        TypeError: If an argument is not an int.
+        ValueError: If `fan_in` is not above 0, or `seed` is negative.
 
     Example:
         >>> import keras

@@ -57,7 +57,7 @@ class HeNormal(_He):
         seed: An int, a `keras.random.SeedGenerator` or None, as in Keras.
 
     Raises:
-        TypeError: If `negative_slope` is no number.
+        TypeError: If `negative_slope` is not a number.
         ValueError: If it is not finite, or `mode` is another word.
 
     Example:
@@ -93,7 +93,7 @@ class HeUniform(_He):
         seed: As in `HeNormal`.
 
     Raises:
-        TypeError: If `negative_slope` is no number.
+        TypeError: If `negative_slope` is not a number.
         ValueError: If it is not finite, or `mode` is another word.
 
     Example:

@@ -1,4 +1,4 @@
-"""Give layers that exist already weights of randomized asymmetric initialization."""
+"""Reinitialize existing layers with randomized asymmetric initialization."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _LAYERS = (
 def redraw_asymmetric(
     model: keras.layers.Layer, seed: int | None = None
 ) -> tuple[str, ...]:
-    """Draw kernel and bias of each `Dense` and `Conv` layer anew, jointly (RAI).
+    """Redraw kernel and bias of each `Dense` and `Conv` layer jointly (RAI).
 
-    All weights that these layers had are lost. Layers of other classes keep theirs.
+    The previous weights of these layers are lost. Layers of other classes keep theirs.
 
     Args:
         model: A built layer, or a model, whose layers are all redrawn, those of models
             inside it too. A layer that is shared is drawn once.
-        seed: An int of 0 or more; each layer draws with a seed of its own that
-            follows from it. Defaults to None: at random.
+        seed: An int of 0 or more; each layer draws with its own seed, derived from it.
+            Defaults to None: random.
 
     Returns:
         The paths of the layers that were redrawn, in order.
 
     Raises:
-        TypeError: If `seed` is no int.
+        TypeError: If `seed` is not an int.
         ValueError: If a layer is not built, or nothing in the model can be redrawn.
 
     Example:
@@ -60,16 +60,16 @@ def redraw_asymmetric(
     layers = list(_layers(model))
     if not layers:
         raise ValueError(
-            "A model must have a Dense or Conv layer to be redrawn. Received: "
-            f'"{model.name}" (a {type(model).__name__}) without one. '
-            "Pass a layer or model that has one."
+            "A model must have a Dense or Conv layer to redraw. Received: "
+            f'"{model.name}" (a {type(model).__name__}), which has none. Pass a layer '
+            "or model that has one."
         )
     for layer in layers:
         if not layer.built:
             raise ValueError(
                 "A layer must be built before its weights are redrawn. Received: "
-                f'layer "{layer.path or layer.name}" without weights. '
-                "Call the model once, or build it."
+                f'layer "{layer.path or layer.name}", which has no weights. Call the '
+                "model once, or build it."
             )
     seeds = np.random.SeedSequence(first).generate_state(len(layers))
     for layer, own in zip(layers, seeds, strict=True):
@@ -79,7 +79,7 @@ def redraw_asymmetric(
 
 def _layers(model: keras.layers.Layer) -> Iterator[Any]:
     for layer in flat(model):
-        # Subclasses may lay their kernel out otherwise.
+        # Subclasses may use another kernel layout.
         if type(layer) in _LAYERS:
             yield layer
 

@@ -26,7 +26,7 @@ def finite_number(
         dtype: The dtype that holds it in the layer; None where none does.
 
     Raises:
-        TypeError: If the value is no real number.
+        TypeError: If the value is not a real number.
         ValueError: If it is infinite or NaN, or infinite in its dtype.
     """
     # A bfloat16 scalar and a 0-d array are numbers without being `Real`.
@@ -40,7 +40,7 @@ def finite_number(
     if not math.isfinite(number):
         raise ValueError(
             f"{argument} of {layer} must be finite. Received: {argument}={value!r}. "
-            "Pass an ordinary float."
+            "Pass a finite float."
         )
     if dtype is not None:
         check_held(number, argument, layer, dtype)
@@ -63,7 +63,8 @@ def check_held(values: Any, argument: str, layer: str, dtype: str) -> None:
         raise ValueError(
             f"{argument} of {layer} must be finite in {dtype}. Received: "
             f"{argument}={values!r}; the largest number of {dtype} is "
-            f"{precision.largest(dtype):.5g}. Pass a smaller one, or another dtype."
+            f"{precision.largest(dtype):.5g}. Pass a smaller number, or use another "
+            "dtype."
         )
 
 
@@ -80,8 +81,8 @@ def upper_bound(value: Any, layer: str, dtype: str) -> float | None:
     if bound > 0 and precision.vanishes(bound, dtype):
         raise ValueError(
             f"max_value of {layer} must be above 0 in {dtype}. Received: "
-            f"max_value={value!r}, which is 0 there. Pass a larger one, or None for "
-            "no upper bound."
+            f"max_value={value!r}, which is 0 in that dtype. Pass a larger value, or "
+            "None for no upper bound."
         )
     if bound <= 0:
         raise ValueError(
@@ -117,7 +118,7 @@ def shared_axes(value: Any, layer: str) -> str | list[int] | None:
     """`shared_axes` as `"spatial"`, None or a list of axes.
 
     Raises:
-        TypeError: If an axis is no integer.
+        TypeError: If an axis is not an integer.
         ValueError: If the word is unknown, or an axis is the batch axis.
     """
     if value is None or value == SPATIAL:
@@ -132,9 +133,9 @@ def shared_axes(value: Any, layer: str) -> str | list[int] | None:
     for axis in axes:
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
             raise TypeError(
-                f"shared_axes of {layer} must hold integers. Received: "
-                f"shared_axes={value!r}. Count the batch axis as 0, or count "
-                "from the end with -1."
+                f"shared_axes of {layer} must contain integers. Received: "
+                f"shared_axes={value!r}. Count the batch axis as 0, or count from the "
+                "end with -1."
             )
         if axis == 0:
             raise ValueError(
@@ -161,7 +162,7 @@ def positive_axes(axes: list[int], rank: int, layer: str) -> tuple[int, ...]:
         raise ValueError(
             f"shared_axes of {layer} must name different axes of its input, and not "
             f"the batch axis. Received: shared_axes={axes} for an input of rank "
-            f"{rank}. Choose among the axes 1 to {rank - 1}, or -1 to {1 - rank}."
+            f"{rank}. Choose from the axes 1 to {rank - 1}, or -1 to {1 - rank}."
         )
     return tuple(sorted(front))
 
@@ -175,7 +176,7 @@ def data_format(value: Any, layer: str) -> str | None:
     if value is not None and value not in _DATA_FORMATS:
         raise ValueError(
             f"data_format of {layer} must be one of {_DATA_FORMATS}, or None. "
-            f"Received: data_format={value!r}. Pass None for the default of Keras."
+            f"Received: data_format={value!r}. Pass None for the Keras default."
         )
     return value
 
@@ -184,7 +185,7 @@ def multiplier(value: Any, layer: str, dtype: str) -> float:
     """`learning_rate_multiplier` as a Python float above 0.
 
     Raises:
-        TypeError: If the value is no real number.
+        TypeError: If the value is not a real number.
         ValueError: If it is not finite, or not above 0.
     """
     number = finite_number(value, "learning_rate_multiplier", layer, dtype)
@@ -206,7 +207,7 @@ def trained_channels(value: Any, axes: Any, layer: str) -> tuple[int, ...] | Non
         layer: Name of the layer's class, for the message.
 
     Raises:
-        TypeError: If it is no list of integers.
+        TypeError: If it is not a list of integers.
         ValueError: If it is empty, a number is negative or named twice, or slopes
             are not one for each channel.
     """
@@ -218,21 +219,21 @@ def trained_channels(value: Any, axes: Any, layer: str) -> tuple[int, ...] | Non
         for each in numbers_of
     ):
         raise TypeError(
-            f"trained_channels of {layer} must hold integers. Received: "
-            f"trained_channels={value!r}. Pass numbers of channels, from 0."
+            f"trained_channels of {layer} must contain integers. Received: "
+            f"trained_channels={value!r}. Pass channel indices, starting from 0."
         )
     channels = sorted(int(each) for each in numbers_of)
     if not channels or channels[0] < 0 or len(set(channels)) < len(channels):
         raise ValueError(
-            f"trained_channels of {layer} must name different channels, counted from "
-            f"0, and one at least. Received: trained_channels={value!r}. "
-            "Pass trainable=False where none is to learn."
+            f"trained_channels of {layer} must name at least one channel, each once, "
+            f"counted from 0. Received: trained_channels={value!r}. Pass "
+            "trainable=False if no channel should learn."
         )
     if axes != SPATIAL:
         raise ValueError(
-            f'trained_channels of {layer} goes with shared_axes="{SPATIAL}" only. '
-            f"Received: trained_channels={value!r} and shared_axes={axes!r}. "
-            "Leave one of them out."
+            f"trained_channels of {layer} can only be combined with "
+            f'shared_axes="{SPATIAL}". Received: trained_channels={value!r} and '
+            f"shared_axes={axes!r}. Remove one of them."
         )
     return tuple(channels)
 
@@ -246,6 +247,6 @@ def check_channels(channels: tuple[int, ...], width: int, name: str) -> None:
     if channels[-1] >= width:
         raise ValueError(
             "trained_channels must be among the channels of the input. Received: "
-            f"channel {channels[-1]} for an input of {width} channels "
-            f'(layer "{name}"). Count channels from 0.'
+            f"channel {channels[-1]} for an input with {width} channels (layer "
+            f'"{name}"). Count channels from 0.'
         )

@@ -20,7 +20,7 @@ from keras_rectifiers.layers import primitives
 from keras_rectifiers.layers import tracing
 
 _HALF = ("float16", "bfloat16")
-#: Neighbouring positions that are summed side by side: enough to fill the vector
+#: Neighboring positions that are summed side by side: enough to fill the vector
 #: registers, few enough to stay in the first-level cache.
 _MAX_FOLD = 64
 
@@ -115,7 +115,7 @@ def _sloped(
         y = _capped(uncapped, max_value)
 
         def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any]:
-            # Torch hands the inputs back: only these carry second derivatives.
+            # Torch passes the inputs back: only these carry second derivatives.
             inputs, dy = ((x, alpha), *args) if upstream is None else (args, upstream)
             dy = _below_cap(dy, y, max_value)
             dx = primitives.prelu_gradient(
@@ -171,7 +171,7 @@ def _sum_per_channel(terms: Any) -> Any:
     """Sum over all axes but the last, in two stages.
 
     A narrow matrix is slow to sum over its rows: XLA walks it one column at a time.
-    So neighbouring positions are first folded into columns, and unfolded after.
+    So neighboring positions are first folded into columns, and unfolded after.
     """
     channels = terms.shape[-1]
     fold = _fold(terms.shape[-2]) if len(terms.shape) > 2 else 1  # noqa: PLR2004
@@ -182,7 +182,7 @@ def _sum_per_channel(terms: Any) -> Any:
 
 
 def _fold(length: int | None) -> int:
-    """The largest divisor of an axis' length that is no wider than the limit."""
+    """The largest divisor of an axis' length that is not above the limit."""
     if not length:
         return 1
     return max(math.gcd(length, width) for width in range(1, _MAX_FOLD + 1))

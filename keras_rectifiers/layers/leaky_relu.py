@@ -36,8 +36,8 @@ class LeakyReLU(keras.layers.Layer):
         **kwargs: Arguments of every Keras layer, such as `name` and `dtype`.
 
     Raises:
-        TypeError: If an argument is no number.
-        ValueError: If one is not finite, or `max_value` not above 0.
+        TypeError: If an argument is not a number.
+        ValueError: If one is not finite, or `max_value` is not above 0.
 
     Example:
         >>> import keras

@@ -16,8 +16,8 @@ from keras_rectifiers.layers import kernels
 class NReLU(keras.layers.Layer):
     """Rectifier of noisy input in training, plain ReLU at inference.
 
-    In training: `f(x) = min(max_value, max(0, x + noise))`, with noise drawn anew for
-    each element at each call from N(0, sigmoid(x)); sigmoid(x) is the variance.
+    In training: `f(x) = min(max_value, max(0, x + noise))`, with noise redrawn for each
+    element at each call from N(0, sigmoid(x)); sigmoid(x) is the variance.
     At inference: `min(max_value, max(0, x))`, bit for bit `keras.activations.relu`.
     Gradient in training: 1 where `x + noise` is above 0 and below the cap, else 0.
     The noise counts as a constant: it is a sample, and its size is not trained.
@@ -39,8 +39,8 @@ class NReLU(keras.layers.Layer):
         **kwargs: Arguments of every Keras layer, such as `name` and `dtype`.
 
     Raises:
-        TypeError: If `max_value` is no number, or `seed` no int.
-        ValueError: If `max_value` is not finite or not above 0, or `seed` negative.
+        TypeError: If `max_value` is not a number, or `seed` is not an int.
+        ValueError: If `max_value` is not finite or not above 0, or `seed` is negative.
 
     Example:
         >>> import keras

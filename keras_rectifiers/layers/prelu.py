@@ -73,7 +73,8 @@ class PReLU(keras.layers.Layer):
         **kwargs: Arguments of every Keras layer, such as `name` and `dtype`.
 
     Raises:
-        TypeError: If a number is none, or an axis or a channel no integer.
+        TypeError: If a numeric argument is not a number, or an axis or a channel is not
+            an integer.
         ValueError: If `max_value` or `learning_rate_multiplier` is not finite and
             above 0, an axis is the batch axis or does not exist, a length is None
             along an axis that is not shared, or a trained channel does not exist.
@@ -154,9 +155,9 @@ class PReLU(keras.layers.Layer):
         rank = len(input_shape)
         if rank < _MIN_RANK:
             raise ValueError(
-                f"The input of PReLU must have a batch axis and at least one more. "
-                f"Received: input_shape={tuple(input_shape)} "
-                f'(layer "{self.name}"). Add an axis.'
+                "The input of PReLU must have a batch axis and at least one other "
+                f"axis. Received: input_shape={tuple(input_shape)} (layer "
+                f'"{self.name}"). Add an axis.'
             )
         axes = self._own_axes(rank)
         lengths = {axis: input_shape[axis] for axis in axes}

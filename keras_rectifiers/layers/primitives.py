@@ -1,4 +1,4 @@
-"""The few operations that are worth a form of their own on a backend.
+"""The few operations that are worth a separate implementation on a backend.
 
 `kernels` is written in `keras.ops` but for these: on each of them a backend has an
 operation that does in one pass over memory what the portable form does in several.
@@ -39,7 +39,7 @@ def product(factor: Any, weight: Any) -> Any:
     if _BACKEND == "tensorflow":
         return tf.math.multiply_no_nan(factor, weight)
     if _BACKEND == "torch":
-        # Vectorised, unlike `torch.where`.
+        # Vectorized, unlike `torch.where`.
         return torch.ops.aten.threshold_backward(factor, weight.abs(), 0) * weight
     return ops.where(weight == 0, ops.zeros_like(factor), factor * weight)
 
@@ -73,7 +73,7 @@ def prelu_gradient(dy: Any, x: Any, alpha: Any, slope: Any) -> Any:
         dy: Gradient of the value.
         x: Input, as `prelu` received it.
         alpha: Slopes, as `prelu` received them.
-        slope: What `prelu` returned beside the value.
+        slope: What `prelu` returned along with the value.
     """
     if _BACKEND == "torch":
         negative = (x <= 0).to(x.dtype)

@@ -1,4 +1,4 @@
-"""RReLU: slopes for negative input that are drawn anew at each step of training."""
+"""RReLU: slopes for negative input that are redrawn at each training step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UPPER = 1 / 3
 class RReLU(keras.layers.Layer):
     """Rectifier with a random slope for negative input, and an optional cap.
 
-    In training each element has a slope of its own, drawn anew at each call from
+    In training each element has its own slope, redrawn at each call from
     U(lower, upper): `f(x) = min(x, max_value)` for `x > 0`, else
     `min(slope * x, max_value)`. At inference the slope is `(lower + upper) / 2`
     everywhere, and the layer is a `LeakyReLU`.
@@ -48,9 +48,9 @@ class RReLU(keras.layers.Layer):
         **kwargs: Arguments of every Keras layer, such as `name` and `dtype`.
 
     Raises:
-        TypeError: If an argument is no number, or `seed` no int.
-        ValueError: If a number is not finite, `upper` is below `lower`, `max_value`
-            not above 0, or `seed` negative.
+        TypeError: If an argument is not a number, or `seed` is not an int.
+        ValueError: If a number is not finite, `upper` is below `lower`, `max_value` is
+            not above 0, or `seed` is negative.
 
     Example:
         >>> import keras

@@ -1,9 +1,9 @@
 """Whether a layer is being traced for an export, and which form it takes then.
 
-A kernel that states its own gradient leaves operations behind that runtimes do not
-know. Who exports has no gradient, so there the layers are traced in plain operations.
-No framework says everywhere that it exports; where it does not, the functions that
-called the layer do.
+A kernel that defines its own gradient produces operations that runtimes do not know. An
+export needs no gradient, so there the layers are traced in plain operations. Not every
+framework reports that it exports; where it does not, the functions on the call stack
+show it.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _forced: Form | None = None
 
 @contextlib.contextmanager
 def exporting(form: Form = "prelu") -> Iterator[None]:
-    """Trace the layers that are called inside in plain operations, for an export.
+    """Trace the layers called in this context in plain operations, for an export.
 
     `model.export`, `tf.saved_model.save`, `TFLiteConverter`, `tf2onnx`, `torch.export`
-    and the tracers of torch and OpenVINO need no such help. A function that is traced
-    first and handed to a converter later does. One export at a time: the choice
-    holds for the whole process.
+    and the tracers of torch and OpenVINO do not need this. A function that is traced
+    first and passed to a converter later does. One export at a time: the choice holds
+    for the whole process.
 
     Args:
         form: `"prelu"`, the default: `relu(x) + (-alpha) * relu(-x)`, which runtimes

@@ -1,1 +1,1 @@
-"""Old saved models made modern: read any container, repair, write `.keras`."""
+"""Old saved models: read any container, repair the config, write `.keras`."""

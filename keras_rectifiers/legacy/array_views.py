@@ -1,4 +1,4 @@
-"""The ways to stand for an array of a file: around another, or by its values."""
+"""Arrays of a file: a view of another array, or values in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Readable(Protocol):
-    """Whatever has values: an array of a file, or one made of others."""
+    """Anything with values: an array of a file, or one made from others."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -26,7 +26,7 @@ class Readable(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Around:
-    """Another array, about which something more is known."""
+    """A view of another array that changes some of its attributes."""
 
     array: Array
 

@@ -40,8 +40,8 @@ class LiveAxes:
 
         Args:
             member: The layer or operation.
-            inherited: The axis of what is around it, for a member that stands in
-                no graph.
+            inherited: The axis of its surroundings, for a member that is not part of a
+                graph.
         """
         seen = self._seen.get(id(member))
         if seen is None:

@@ -60,7 +60,7 @@ def on_batch_statistics(
 
 
 def _on_batch(layer: Any, receive: Receiver | None) -> Callable[..., Any]:
-    """What stands in for the `call` of a layer."""
+    """What replaces the `call` of a layer."""
     original = layer.call
     signature = inspect.signature(original)
 

@@ -1,8 +1,8 @@
 """Rectifiers that Python code calls, and no layer holds: `ops.relu(x)` in a `call`.
 
-There is no object that stands for such a call. It is seen while the model runs: the
-functions of Keras and of its backend that rectify are watched, and the stack says
-which layer called one, in which file and line.
+No object represents such a call. It is found while the model runs: the rectifying
+functions of Keras and of its backend are watched, and the stack shows which layer
+called one, in which file and line.
 """
 
 from __future__ import annotations
@@ -112,14 +112,14 @@ def _functions() -> Iterator[tuple[Any, str]]:
 
 
 class _Watch:
-    """Functions that tell one receiver of their calls."""
+    """Functions that report their calls to one receiver."""
 
     def __init__(self, receive: Receiver, before: Before | None) -> None:
         self._receive, self._before = receive, before
         self._local = threading.local()
 
     def over(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """A function that does what another does, and tells of it."""
+        """A function that wraps another one and reports its calls."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             inside = getattr(self._local, "inside", False)

@@ -35,7 +35,7 @@ def suit_backend(model: Any) -> str:
         return ""
     model.jit_compile = wanted
     return (
-        f"It was saved with jit_compile={before}, as another backend does; on "
+        f"The model was saved with jit_compile={before} on another backend; on "
         f"{keras.config.backend()} it runs with jit_compile={wanted}."
     )
 

@@ -1,7 +1,7 @@
 """Put other layers in the place of some inside a live model, wherever they are held.
 
-A layer of a model stands in attributes, in lists and dicts there, in Keras' list of
-what it tracks, and in the graph of each Functional model that calls it. All of them
+A layer of a model is referenced in attributes, in lists and dicts there, in Keras' list
+of what it tracks, and in the graph of each Functional model that calls it. All of them
 are changed, or the old layer would go on being run, trained or saved.
 """
 
@@ -75,7 +75,7 @@ def attributes(holder: Any) -> dict[str, Any]:
     """The attributes of a layer or model by name.
 
     Args:
-        holder: The layer or model; with torch its layers are in a dict of their own.
+        holder: The layer or model; with torch its layers are in a separate dict.
     """
     return {**vars(holder), **vars(holder).get("_modules", {})}
 
@@ -183,10 +183,10 @@ def _check_sets(holder: Any, news: Mapping[int, Exchange]) -> None:
         for old in _in_sets(value):
             if id(old) in news and news[id(old)].new.variables:
                 raise UnsupportedModelError(
-                    "A layer with weights must be held where Keras saves it. Received: "
-                    f"{old.name!r} in the set {name!r} of {holder.name!r}, where it "
-                    "does not. Hold it in a list, take a Leaky ReLU, or leave it out "
-                    "with exclude=."
+                    "A layer with weights must be in a container that Keras saves. "
+                    f"Received: {old.name!r} in the set {name!r} of {holder.name!r}, "
+                    "which Keras does not save. Keep it in a list, use a Leaky ReLU, "
+                    "or leave it out with exclude=."
                 )
 
 

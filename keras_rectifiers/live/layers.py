@@ -148,7 +148,7 @@ def without_cap(layer: Any) -> Any:
 
 
 def is_functional(model: Any) -> bool:
-    """Whether a model is wired by a graph of its own; a Sequential is a chain."""
+    """Whether a model has its own graph; a Sequential is a chain."""
     return (
         isinstance(model, keras.Model)
         and hasattr(model, "operations")

@@ -31,7 +31,7 @@ def inner_of(optimizer: Any) -> Any:
 
 
 def has_schedule(optimizer: Any) -> bool:
-    """Whether an optimizer's learning rate follows a schedule of its own."""
+    """Whether an optimizer's learning rate follows a schedule."""
     own = getattr(inner_of(optimizer), "_learning_rate", None)
     return isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
 

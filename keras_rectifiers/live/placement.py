@@ -1,7 +1,7 @@
 """Where the variables of a model are: on one device, mirrored on several, or sharded.
 
 A copy of a model has its variables where the original has them, whether or not the
-caller stands in the scope that the original was made in.
+caller is in the scope that the original was created in.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ def _scope_of(strategy: Any, model: Any) -> contextlib.AbstractContextManager[An
         return contextlib.nullcontext()
     if current is not None:
         raise UnsupportedModelError(
-            "A model must be converted in the scope of the strategy that it was made "
-            f"in, or in none. Received: {model.name!r}, made in the scope of a "
-            f"{type(strategy).__name__}, in that of another "
+            "A model must be converted in the scope of the strategy that it was "
+            f"created in, or outside any scope. Received: {model.name!r}, created in "
+            f"the scope of a {type(strategy).__name__}, in the scope of another "
             f"{type(current).__name__}. Leave that scope: the new model's variables "
-            "are where the original's are."
+            "are placed like the original's."
         )
     scope: contextlib.AbstractContextManager[Any] = strategy.scope()
     return scope

@@ -1,8 +1,8 @@
 """Find the rectifiers of a live model, in the order and with the paths of surgery.
 
-Found are layers, functions and layers in an `activation` attribute, and the
-operations of functional graphs, in models and wrappers at any depth and in the
-tracked sub-layers of subclassed ones. Not found, because no object stands for
+Finds layers, functions and layers in an `activation` attribute, and the operations of
+functional graphs, in models and wrappers at any depth and in the tracked sub-layers of
+subclassed ones. Not found, because no object represents
 them: rectifiers that a subclassed `call` computes by a bare `ops.relu`. Left out,
 because they run in a loop whose tensors cannot be seen from outside: what is
 inside recurrent layers.
@@ -68,9 +68,9 @@ class LiveRectifier:
     operand: int = 0
     #: Axis of the channels, counted from the batch at 0; -1 for the last one.
     channel_axis: int = -1
-    #: Attribute of the owner that a fused one stands in.
+    #: Attribute of the owner that holds a fused one.
     attribute: str = ATTRIBUTE
-    #: Where the owner stands, as `live.layers.Member` has it.
+    #: The place of the owner, as in `live.layers.Member`.
     position: tuple[int, ...] = ()
     #: Where a called one is called.
     calling: Calling | None = None
@@ -105,8 +105,8 @@ class LiveRectifier:
             units: Number of units (channels).
 
         Returns:
-            Slopes and flags, both of shape `(units,)`. Where positions of one unit
-            have slopes of their own, their mean, and whether any of them is not 0.
+            Slopes and flags, both of shape `(units,)`. Where positions of one unit have
+            separate slopes, their mean, and whether any of them is not 0.
         """
         slope = self.function.negative_slope
         if self.function.kind != PRELU:
@@ -201,7 +201,7 @@ def placed(
 
 def _inside(member: Any, slots: set[int]) -> Iterator[tuple[str, _Known]]:
     """The attribute and the kind of each rectifier that a member is, or holds."""
-    known = None if id(member) in slots else _recognise(member)
+    known = None if id(member) in slots else _recognize(member)
     if known is not None:
         yield ATTRIBUTE, known
     if not layers.is_layer(member) or layers.is_keras(member):
@@ -209,23 +209,23 @@ def _inside(member: Any, slots: set[int]) -> Iterator[tuple[str, _Known]]:
     for name, value in own_attributes(member).items():
         if name == ATTRIBUTE or not isinstance(value, _FUNCTIONS):
             continue
-        function = forms.recognise_activation(_serialized(value))
+        function = forms.recognize_activation(_serialized(value))
         if function is not None:
             yield name, (FUSED, function, 0)
 
 
-def _recognise(member: Any) -> _Known | None:
+def _recognize(member: Any) -> _Known | None:
     """Form, function and operand of a member that is a rectifier."""
     if not layers.is_layer(member):
-        known = _recognise_operation(member)
+        known = _recognize_operation(member)
         return None if known is None else (OPERATION, *known)
-    drawn = _recognise_drawn(member)
+    drawn = _recognize_drawn(member)
     if drawn is not None:
         return LAYER, drawn, 0
     cls = type(member)
     registered = keras.saving.get_registered_name(cls)
     if cls.__name__ in ("ReLU", "LeakyReLU", "PReLU"):
-        function = forms.recognise_layer(
+        function = forms.recognize_layer(
             cls.__name__,
             cls.__module__,
             registered if registered != cls.__name__ else None,
@@ -235,16 +235,16 @@ def _recognise(member: Any) -> _Known | None:
     value = getattr(member, ATTRIBUTE, None)
     if value is None or not callable(value):
         return None
-    function = _recognise_drawn(value)
+    function = _recognize_drawn(value)
     if function is None:
-        function = forms.recognise_activation(_serialized(value))
+        function = forms.recognize_activation(_serialized(value))
     if function is None:
         return None
     own = cls is keras.layers.Activation
     return LAYER if own else FUSED, function, 0
 
 
-def _recognise_drawn(layer: Any) -> Rectifier | None:
+def _recognize_drawn(layer: Any) -> Rectifier | None:
     """What a rectifier that draws in training computes at inference, or None."""
     if isinstance(layer, RReLU):
         return Rectifier(LEAKY_RELU, layer.mean_slope, layer.max_value)
@@ -258,12 +258,12 @@ def _serialized(activation: Any) -> Any:
     try:
         return keras.activations.serialize(activation)
     except (ValueError, TypeError, NotImplementedError):
-        return None  # what Keras cannot name is no rectifier that we know
+        return None  # what Keras cannot name is not a rectifier that we know
 
 
-def _recognise_operation(operation: Any) -> tuple[Rectifier, int] | None:
+def _recognize_operation(operation: Any) -> tuple[Rectifier, int] | None:
     node = operation._inbound_nodes[0]  # noqa: SLF001 - Keras has no public way
-    return forms.recognise_operation(
+    return forms.recognize_operation(
         type(operation).__name__,
         type(operation).__module__,
         operation.get_config(),

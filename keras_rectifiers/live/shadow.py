@@ -1,6 +1,6 @@
 """Replace attributes of a live layer or model for a while.
 
-The replacement stands in the instance's `__dict__`, past Keras' tracking of
+The replacement is put into the instance's `__dict__`, past Keras' tracking of
 attributes, so that nothing is added to the model, its weights or its file.
 """
 
@@ -14,11 +14,11 @@ _ABSENT = object()
 
 
 class Shadow:
-    """Attributes of one object that others stand in for, until it is lifted.
+    """Attributes of one object that are replaced until it is lifted.
 
     Args:
         instance: A layer, a model or any object with a `__dict__`.
-        values: What stands in for each attribute, by name.
+        values: The replacement of each attribute, by name.
     """
 
     def __init__(self, instance: Any, /, **values: Any) -> None:
@@ -47,7 +47,7 @@ class Shadow:
 
 @contextlib.contextmanager
 def shadowed(instance: Any, /, **values: Any) -> Iterator[None]:
-    """Let others stand in for attributes of an object inside the context.
+    """Replace attributes of an object inside the context.
 
     Args:
         instance: See `Shadow`.

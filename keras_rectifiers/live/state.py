@@ -65,7 +65,7 @@ def to_numpy(value: Any, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]
 
 
 def copy_of(value: Any, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
-    """A variable or tensor as an array of its own, which can be written to.
+    """A variable or tensor as a copied array, which can be written to.
 
     Args:
         value: See `to_numpy`.

@@ -80,7 +80,7 @@ def _calls(
 
 
 class SharedTap:
-    """A tap for several threads at a time, each with a receiver of its own.
+    """A tap for several threads at a time, each with its own receiver.
 
     TensorFlow's strategies trace replicas in threads that take turns in the midst
     of a step. The layers are tapped once, from the first thread that enters to the

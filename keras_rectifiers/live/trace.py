@@ -178,13 +178,13 @@ def _unknown(model: Any) -> str:
     named = f"{model.name!r} of class {type(model).__name__}"
     if inside and all(each.built for each in inside):
         return (
-            "A model must know the shapes that it is called with, so that a copy of it "
-            f"can be built. Received: {named}, whose call does not run on symbolic "
-            "tensors. Give the class a build(self, input_shape) that builds its layers."
+            "A model must know its input shapes, so that a copy of it can be built. "
+            f"Received: {named}, whose call does not run on symbolic tensors. Give "
+            "the class a build(self, input_shape) method that builds its layers."
         )
     return (
-        "A model must be built, so that the shapes inside it are known. Received: "
-        f"{named}, which was never called. Call it once on a batch of data."
+        f"A model must be built, so that its shapes are known. Received: {named}, "
+        "which was never called. Call it once on a batch of data."
     )
 
 

@@ -48,8 +48,8 @@ class Upstream:
             rectifier: One of the model.
 
         Returns:
-            Each of them, or None where there is none, or where more than one layer
-            comes together on the way.
+            Each of them, or None where there is none, or where several layers are
+            merged on the way.
         """
         if rectifier.form == FUSED:
             return rectifier.owner, None

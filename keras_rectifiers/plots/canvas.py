@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from matplotlib.ticker import MaxNLocator
 
-from keras_rectifiers.plots.colours import LINE
-from keras_rectifiers.plots.colours import MUTED
-from keras_rectifiers.plots.colours import VERDICTS
+from keras_rectifiers.plots.colors import LINE
+from keras_rectifiers.plots.colors import MUTED
+from keras_rectifiers.plots.colors import VERDICTS
 
 Values = npt.NDArray[Any]
 
@@ -82,7 +82,7 @@ def blank(
 
 
 def plain(axes: Axes) -> None:
-    """Axes without frame and ticks, in quiet colours."""
+    """Axes without frame and ticks, in quiet colors."""
     axes.set_facecolor("none")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(LINE)
@@ -111,7 +111,7 @@ def by_depth(layers: Sequence[str]) -> tuple[Figure, Axes]:
     if len(layers) > NAMED:
         figure, axes = blank(90 + 13 * len(layers), 240, left=56, bottom=38)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-        axes.set_xlabel("depth (rectifiers from the input on)")
+        axes.set_xlabel("depth (rectifiers, from the input)")
     else:
         width = max(480, 90 + 34 * len(layers))
         bottom = 30 + 4 * _longest(layers)
@@ -137,7 +137,7 @@ def _longest(names: Sequence[str]) -> int:
 
 
 def name_width(names: Sequence[str]) -> float:
-    """Pixels for names beside the axes."""
+    """Pixels for names next to the axes."""
     return 16 + 6.4 * _longest(names)
 
 
@@ -149,7 +149,7 @@ def literal(labels: Sequence[Any], **options: Any) -> None:
 
 
 def verdict_legend(figure: Figure, words: Mapping[str, Any]) -> None:
-    """The verdicts that occur, in their colours, in one line on top."""
+    """The verdicts that occur, in their colors, in one line on top."""
     width, height = figure.get_size_inches() * 72
     at = figure.axes[0].get_position().x0 * width
     for word, values in words.items():

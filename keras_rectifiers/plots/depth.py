@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from keras_rectifiers.plots.canvas import Values
 from keras_rectifiers.plots.canvas import by_depth
-from keras_rectifiers.plots.colours import ACCENT
-from keras_rectifiers.plots.colours import INK
-from keras_rectifiers.plots.colours import LINE
+from keras_rectifiers.plots.colors import ACCENT
+from keras_rectifiers.plots.colors import INK
+from keras_rectifiers.plots.colors import LINE
 from keras_rectifiers.plots.pixels import sampled
 
 #: Most lines of earlier measurements.

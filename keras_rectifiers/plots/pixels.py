@@ -1,4 +1,4 @@
-"""Shares as pixels: sampled, joined and coloured."""
+"""Shares as pixels: sampled, joined and colored."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 from keras_rectifiers.plots.canvas import FONT
 from keras_rectifiers.plots.canvas import Values
 from keras_rectifiers.plots.canvas import plain
-from keras_rectifiers.plots.colours import MUTED
-from keras_rectifiers.plots.colours import NEVER
-from keras_rectifiers.plots.colours import SCALE
+from keras_rectifiers.plots.colors import MUTED
+from keras_rectifiers.plots.colors import NEVER
+from keras_rectifiers.plots.colors import SCALE
 
 #: Most rows of a heat map; more units share rows.
 ROWS = 256
 #: Most columns of a heat map; more measurements are sampled.
 COLUMNS = 128
 #: Few, so that pictures stay small.
-_COLOURS = 48
+_COLORS = 48
 
 
 def sampled(count: int, most: int) -> Values:
@@ -28,7 +28,7 @@ def sampled(count: int, most: int) -> Values:
 
 
 def joined(shares: Values, marked: Values, most: int) -> tuple[Values, Values]:
-    """Neighbouring rows as one, marked where all of them are."""
+    """Neighboring rows as one, marked where all of them are."""
     if len(shares) <= most:
         return shares, marked
     starts = np.linspace(0, len(shares), most, endpoint=False).astype(int)
@@ -37,9 +37,9 @@ def joined(shares: Values, marked: Values, most: int) -> tuple[Values, Values]:
     return means, np.logical_and.reduceat(marked, starts, axis=0)
 
 
-def coloured(shares: Values, never: Values | None) -> npt.NDArray[np.uint8]:
-    """Pixels, of few colours so that the picture stays small; NaN is transparent."""
-    scale = LinearSegmentedColormap.from_list("rates", SCALE, _COLOURS)
+def colored(shares: Values, never: Values | None) -> npt.NDArray[np.uint8]:
+    """Pixels, of few colors so that the picture stays small; NaN is transparent."""
+    scale = LinearSegmentedColormap.from_list("rates", SCALE, _COLORS)
     pixels = scale(np.nan_to_num(shares), bytes=True)
     pixels[np.isnan(shares), 3] = 0
     if never is not None:
@@ -48,7 +48,7 @@ def coloured(shares: Values, never: Values | None) -> npt.NDArray[np.uint8]:
 
 
 def legend_bar(figure: Figure, never: str | None) -> None:
-    """A bar of the colours at the right."""
+    """A bar of the colors at the right."""
     box = figure.axes[0].get_position()
     width, height = figure.get_size_inches() * 72
     foot = 24 / height if never else 0.0
@@ -57,7 +57,7 @@ def legend_bar(figure: Figure, never: str | None) -> None:
     plain(bar)
     bar.spines[:].set_visible(False)
     bar.imshow(
-        coloured(np.linspace(1, 0, _COLOURS)[:, None], None),
+        colored(np.linspace(1, 0, _COLORS)[:, None], None),
         aspect="auto",
         interpolation="none",
         extent=(0, 1, 0, 1),

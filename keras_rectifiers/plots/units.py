@@ -17,10 +17,10 @@ from keras_rectifiers.plots.canvas import blank
 from keras_rectifiers.plots.canvas import counting
 from keras_rectifiers.plots.canvas import name_rows
 from keras_rectifiers.plots.canvas import name_width
-from keras_rectifiers.plots.colours import VERDICTS
+from keras_rectifiers.plots.colors import VERDICTS
 from keras_rectifiers.plots.pixels import COLUMNS
 from keras_rectifiers.plots.pixels import ROWS
-from keras_rectifiers.plots.pixels import coloured
+from keras_rectifiers.plots.pixels import colored
 from keras_rectifiers.plots.pixels import joined
 from keras_rectifiers.plots.pixels import legend_bar
 from keras_rectifiers.plots.pixels import sampled
@@ -29,7 +29,7 @@ from keras_rectifiers.plots.pixels import sampled
 def firing_rates(
     rates: npt.ArrayLike, dead: int = 0, leaking: int = 0, of: str = "samples"
 ) -> Figure:
-    """Histogram of the units' firing rates; those that never fired stand apart.
+    """Histogram of the units' firing rates; those that never fired are separate.
 
     Args:
         rates: Share in which each unit fired, 0..1, shape `(units,)`.
@@ -68,18 +68,18 @@ def heat_map(
     legend: bool = True,
     most_rows: int = ROWS,
 ) -> Figure:
-    """Rows over time, one colour for each share in 0..1.
+    """Rows over time, one color for each share in 0..1.
 
     Args:
         values: Shape `(times, rows)`; NaN is left empty.
         times: What the columns are called.
-        never: Where "never" holds, shape of `values`: a colour of its own.
+        never: Where "never" applies, shape of `values`: shown in a separate color.
         rows: Names of the rows, which then keep their order. Without names the rows
-            are sorted by their mean, the highest on top, and neighbours share a row
+            are sorted by their mean, the highest on top, and neighbors share a row
             of the picture where there are more than `most_rows`.
         label: What the rows are.
         time_label: What the times are.
-        legend: Whether to add a bar of the colours.
+        legend: Whether to add a bar of the colors.
         most_rows: Most rows of the picture, default 256.
     """
     shares = np.asarray(values, np.float64).T
@@ -98,7 +98,7 @@ def heat_map(
         right=52 if legend else 8,
     )
     axes.imshow(
-        coloured(shares, None if never is None else marked),
+        colored(shares, None if never is None else marked),
         aspect="auto",
         interpolation="none",
         extent=(0, shares.shape[1], 0, 1),

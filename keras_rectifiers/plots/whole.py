@@ -21,9 +21,9 @@ from keras_rectifiers.plots.canvas import name_width
 from keras_rectifiers.plots.canvas import percent
 from keras_rectifiers.plots.canvas import plain
 from keras_rectifiers.plots.canvas import verdict_legend
-from keras_rectifiers.plots.colours import ACCENT
-from keras_rectifiers.plots.colours import LINE
-from keras_rectifiers.plots.colours import VERDICTS
+from keras_rectifiers.plots.colors import ACCENT
+from keras_rectifiers.plots.colors import LINE
+from keras_rectifiers.plots.colors import VERDICTS
 
 _BAR = 0.72
 
@@ -53,7 +53,7 @@ def network(
     counts: Mapping[str, Sequence[int] | Values],
     rates: Sequence[Values],
 ) -> Figure:
-    """A whole network: verdicts of each layer, and beside them its firing rates.
+    """A whole network: verdicts of each layer, with its firing rates next to them.
 
     Args:
         layers: Names, in the order of depth.

@@ -35,7 +35,7 @@ class Advice:
     command: str = ""
     #: Where the remedy comes from, or "".
     reference: str = ""
-    #: How well it explains what was found, 0..1; None where nobody weighed it.
+    #: How well it explains the findings, 0..1; None if unknown.
     score: float | None = None
 
 
@@ -86,8 +86,8 @@ def _not_finite(diagnosis: Diagnosis) -> list[Advice]:
             "Values that are NaN or infinite",
             _with(diagnosis, verdicts.NOT_FINITE),
             (diagnosis.not_finite,),
-            "Load weights from before, or mend the data; then lower the learning rate, "
-            "or clip the gradient. No other verdict counts before this is mended.",
+            "Load earlier weights, or fix the data; then lower the learning rate, or "
+            "clip the gradient. Other verdicts are not reliable until this is fixed.",
         )
     ]
 
@@ -105,18 +105,18 @@ def _dead(diagnosis: Diagnosis) -> list[Advice]:
     whole = [each.layer for each in diagnosis.layers if each.dead == each.units]
     if whole:
         evidence.append(
-            f"Nothing at all passes {', '.join(whole[:3])}: what lies behind sees the "
-            "same for every sample."
+            f"Nothing passes {', '.join(whole[:3])}: later layers get the same values "
+            "for every sample."
         )
     return [
         Advice(
             "Dead units",
             layers,
             tuple(evidence),
-            "No gradient reaches them, so training on alone does not help: `finetune` "
-            "brings them back and trains. Without training, "
-            f"`{_command(layers if len(layers) < len(diagnosis.layers) else ())}` only "
-            "gives them a slope (the model stays the same, bit for bit).",
+            "No gradient reaches them, so further training alone does not help: "
+            "`finetune` revives them and trains. Without training, "
+            f"`{_command(layers if len(layers) < len(diagnosis.layers) else ())}` "
+            "only gives them a slope (the function stays the same, bit for bit).",
             headlines.FINETUNE_COMMAND,
         )
     ]
@@ -130,8 +130,8 @@ def _outputs(diagnosis: Diagnosis) -> list[Advice]:
             "Dead output",
             diagnosis.dead_outputs,
             tuple(headlines.outputs(diagnosis)),
-            "`finetune` gives the output a new start and trains it. Where labels can "
-            "be negative, a rectifier is no output: use a linear layer.",
+            "`finetune` reinitializes the output and trains it. If labels can be "
+            "negative, the output must not be a rectifier: use a linear layer.",
             headlines.FINETUNE_COMMAND,
         )
     ]
@@ -163,8 +163,8 @@ def _leaking(diagnosis: Diagnosis) -> list[Advice]:
             "Silent units with a slope",
             layers,
             (f"{count:,} units never fired, but their slope lets the gradient pass.",),
-            "Train on, and watch `silent_fraction` fall with "
-            "`callbacks.DeadUnitMonitor`.",
+            "Continue training, and check with `callbacks.DeadUnitMonitor` that "
+            "`silent_fraction` falls.",
         )
     ]
 
@@ -178,9 +178,9 @@ def _dormant(diagnosis: Diagnosis) -> list[Advice]:
         Advice(
             "Dormant units",
             layers,
-            (f"{count:,} units fire, but give next to nothing beside their layer.",),
-            "They learn, slowly. Where training has stalled, reset them (ReDo), or "
-            "prune them where it is over.",
+            (f"{count:,} units fire, but with very small outputs for their layer.",),
+            "They learn slowly. If training has stalled, reset them (ReDo); if it is "
+            "finished, prune them.",
         )
     ]
 
@@ -193,9 +193,9 @@ def _linear(diagnosis: Diagnosis) -> list[Advice]:
         Advice(
             "Units that are never cut off",
             _with(diagnosis, verdicts.LINEAR),
-            (f"{count:,} units were positive everywhere: no rectifier acts on them.",),
-            "This is no fault, but check that the input is centred and that biases "
-            "have not grown large.",
+            (f"{count:,} units were positive everywhere: nothing is rectified.",),
+            "This is not an error, but check that the input is centered and that the "
+            "biases are not large.",
         )
     ]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.timeline import LayerTimeline
     from keras_rectifiers.diagnosis.timeline import Timeline
 
-#: From so many layers on, the heat map of each is half as fine.
+#: With this many layers or more, each heat map is half as fine.
 _MANY = 16
 
 
@@ -65,7 +65,7 @@ def units_over_time(layer: LayerTimeline, timeline: Timeline) -> Drawn:
     joined = (
         ""
         if layer.units <= most
-        else f" Each row stands for about {layer.units / most:.0f} units."
+        else f" Each row represents about {layer.units / most:.0f} units."
     )
     return _drawn(
         plots.heat_map(
@@ -120,9 +120,9 @@ def slopes(diagnosis: Diagnosis, timeline: Timeline | None) -> Drawn | None:
     history = None if timeline is None else _mean_slopes(timeline, names)
     return _drawn(
         plots.slopes_by_depth(names, [layer.slopes for layer in layers], history),
-        f"Slopes below 0 from the input on: mean (dot), the middle 80 % (bar) and "
-        f"extremes (line) of the units of each layer. First {means[0]:.3g}, last "
-        f"{means[-1]:.3g}, steepest {means[steepest]:.3g} ({names[steepest]})."
+        "Slopes below 0, from the input to the output: mean (dot), the middle 80 % "
+        f"(bar) and extremes (line) of the units of each layer. First {means[0]:.3g}, "
+        f"last {means[-1]:.3g}, steepest {means[steepest]:.3g} ({names[steepest]})."
         + (" Thin lines: the means at earlier measurements." if history else ""),
     )
 
@@ -139,9 +139,9 @@ def peaks(diagnosis: Diagnosis) -> Drawn | None:
     highest = int(np.nanargmax(quantiles[:, -1]))
     return _drawn(
         plots.peaks_by_depth(names, quantiles),
-        "How large the outputs get where a unit fires, from the input on: median "
-        "(dot), the middle 80 % (bar) and extremes (line) of units and samples, to a "
-        f"factor of 4. The greatest are in {names[highest]}: up to "
+        "How large the outputs get where a unit fires, from the input to the output: "
+        "median (dot), the middle 80 % (bar) and extremes (line) of units and "
+        f"samples, within a factor of 4. The largest are in {names[highest]}: up to "
         f"{quantiles[highest, -1]:,.6g}.",
     )
 

@@ -1,7 +1,7 @@
 """A diagnosis as one page of HTML that needs nothing else.
 
-Names come from files of strangers: everything is escaped, and the page's own policy
-forbids it to load or run anything.
+Names come from untrusted files: everything is escaped, and the page's own policy
+forbids loading or running anything.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from keras_rectifiers.report.advice import advice
 if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.timeline import Timeline
 
-#: Most layers whose sections stand open.
+#: Most layers whose sections are open.
 _SHOWN = 12
 #: A layer whose units always fired in more of the samples needs no map of its own.
 _ALWAYS = 0.99
@@ -44,17 +44,17 @@ def write_report(
 ) -> Path:
     """Write a diagnosis as one self-contained HTML file.
 
-    It shows the network coloured by its share of dead units, what to do, each layer's
-    firing rates, and learnt slopes by depth; with a timeline also what each unit did
+    It shows the network colored by its share of dead units, what to do, each layer's
+    firing rates, and learned slopes by depth; with a timeline also what each unit did
     over the run. It follows the light or dark setting of the reader, is readable on a
-    phone, holds no script, and loads nothing.
+    phone, has no scripts, and loads nothing.
 
     Args:
         diagnosis: What was found.
         path: The file to write; its name ends in `.html`.
         timeline: What the units did in a training run, or None.
-        explanation: Why units are silent: what `keras_rectifiers.explain`
-            returned. With None, the advice follows from the verdicts alone.
+        explanation: Why units are silent: the result of `keras_rectifiers.explain`.
+            With None, the advice follows only from the verdicts.
         title: Heading of the page; default the name of the model.
         overwrite: Whether an existing file may be replaced. Default False.
 
@@ -93,8 +93,8 @@ def check_report_target(path: str | os.PathLike[str], *, overwrite: bool) -> Pat
     target = Path(path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ArchiveError(
-            "A report is written as HTML. Received: the target "
-            f"{str(target)!r}. Name a file that ends in .html."
+            f"A report must be written as HTML. Received: the target {str(target)!r}. "
+            "Choose a file name that ends in .html."
         )
     files.check_target(None, target, overwrite=overwrite)
     _environment()
@@ -143,7 +143,7 @@ def render(
 
 
 def _folded(layers: list[view.LayerView]) -> list[str]:
-    """Names of the layers that stand folded: all but the worst, where there are many.
+    """Names of the layers that are folded: all but the worst, where there are many.
 
     Without many layers nothing is folded.
     """
@@ -191,8 +191,8 @@ def _environment() -> Any:
         jinja2 = importlib.import_module("jinja2")
     except ImportError as error:
         raise ImportError(
-            "A report needs jinja2. Install it with "
-            '`pip install "keras_rectifiers[report]"`.'
+            "A report requires jinja2. Install it with `pip install "
+            '"keras_rectifiers[report]"`.'
         ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_rectifiers.report", "templates"),
@@ -208,7 +208,7 @@ def _environment() -> Any:
 
 
 def _code(text: str) -> Any:
-    """Escaped text, with what stands in backticks as code."""
+    """Escaped text, with text in backticks as code."""
     markup = importlib.import_module("markupsafe")
     parts = re.split(r"`([^`]+)`", text)
     return markup.Markup("").join(
@@ -218,7 +218,7 @@ def _code(text: str) -> Any:
 
 
 def _percent(share: float) -> str:
-    """A share for people: no zero that is not zero, no whole that is not whole."""
+    """A share as text: it shows 0 % and 100 % only if they are exact."""
     percent = 100 * share
     if 0 < percent < 0.01:  # noqa: PLR2004
         return "< 0.01%"

@@ -1,4 +1,4 @@
-"""Figures as SVG inside a page, in the colours of the page."""
+"""Figures as SVG inside a page, in the colors of the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STILL = re.compile(r"rotate\(-?0(?=[ )])[^)]*\)")
 def inline(figure: Figure, label: str) -> str:
     """A figure as an `<svg>` element whose width is `--width` in its style.
 
-    Text stays text, in the font of the page. Every colour of `plots` becomes a CSS
+    Text stays text, in the font of the page. Every color of `plots` becomes a CSS
     variable (`--ink`, `--muted`, `--line`, `--accent`, and one for each verdict, such
     as `--dead`), so that one picture serves a light and a dark page.
 
@@ -35,12 +35,12 @@ def inline(figure: Figure, label: str) -> str:
     """
     label = "".join(char if char.isprintable() else "·" for char in label)
     root = ET.fromstring(_drawn(figure, label))  # noqa: S314 - matplotlib wrote it
-    colours = _variables()
+    colors = _variables()
     for definitions in root.findall("{*}defs"):
         for style in definitions.findall("{*}style"):  # it would rule the whole page
             definitions.remove(style)
     for element in root.iter():
-        _simplify(element, colours)
+        _simplify(element, colors)
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("role", "img")
@@ -64,29 +64,29 @@ def _drawn(figure: Figure, salt: str) -> str:
 
 
 def _variables() -> dict[str, str]:
-    """The CSS variable for each colour."""
-    from keras_rectifiers.plots import colours  # noqa: PLC0415
+    """The CSS variable for each color."""
+    from keras_rectifiers.plots import colors  # noqa: PLC0415
 
     names = {
-        colours.INK: "ink",
-        colours.MUTED: "muted",
-        colours.LINE: "line",
-        colours.ACCENT: "accent",
-        colours.NEVER: "never",
-        **{colour: word for word, colour in colours.VERDICTS.items()},
+        colors.INK: "ink",
+        colors.MUTED: "muted",
+        colors.LINE: "line",
+        colors.ACCENT: "accent",
+        colors.NEVER: "never",
+        **{color: word for word, color in colors.VERDICTS.items()},
     }
-    return {colour: f"var(--{name})" for colour, name in names.items()}
+    return {color: f"var(--{name})" for color, name in names.items()}
 
 
-def _simplify(element: ET.Element, colours: dict[str, str]) -> None:
-    """No name spaces, no counters, no fonts; the colours of the page."""
+def _simplify(element: ET.Element, colors: dict[str, str]) -> None:
+    """No name spaces, no counters, no fonts; the colors of the page."""
     element.tag = _local(element.tag)
     attributes = {_local(name): value for name, value in element.attrib.items()}
     if _COUNTED.match(attributes.get("id", "")):
         del attributes["id"]
     style = _FONT.sub("", attributes.get("style", ""))
-    for colour, variable in colours.items():
-        style = style.replace(colour, variable)
+    for color, variable in colors.items():
+        style = style.replace(color, variable)
     if style:
         attributes["style"] = style
     for name in ("d", "x", "y"):

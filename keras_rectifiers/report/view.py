@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 #: What each verdict means, and who defined it.
 MEANINGS = {
     verdicts.DEAD: (
-        "Never positive on the data seen, and no slope below 0: no gradient reaches "
-        "the weights before it. Lu et al. 2019, arXiv:1903.06733."
+        "Never positive on the data, and no slope below 0: no gradient reaches its "
+        "incoming weights. Lu et al. 2019, arXiv:1903.06733."
     ),
     verdicts.LEAKING: (
-        "Never positive, but a slope other than 0 keeps its gradient: it can come "
-        "back. The slope is that of Maas et al. 2013 or, learnt, of He et al. 2015, "
+        "Never positive, but a nonzero slope keeps its gradient: it can recover. "
+        "Fixed slopes: Maas et al. 2013; learned slopes: He et al. 2015, "
         "arXiv:1502.01852."
     ),
     verdicts.DORMANT: (
-        "It fired, but its mean output is next to nothing beside that of its layer. "
-        "Sokar et al. 2023 (ReDo), arXiv:2302.12902, definition 3.1."
+        "It fired, but its mean output is close to 0 compared with its layer. Sokar "
+        "et al. 2023 (ReDo), arXiv:2302.12902, definition 3.1."
     ),
     verdicts.LINEAR: (
-        "Positive at every position and never capped: the rectifier does nothing."
+        "Positive at every position and never capped: the rectifier has no effect."
     ),
     verdicts.ALIVE: "None of the others.",
     verdicts.NOT_FINITE: "Its output was NaN or infinite in some sample.",
@@ -108,7 +108,7 @@ def layer_views(diagnosis: Diagnosis) -> list[LayerView]:
 
 
 def groups(layers: list[LayerView]) -> list[Group]:
-    """Layers by the container that they stand in, where neighbours share it."""
+    """Layers by their container, where neighbors share it."""
     found: list[Group] = []
     for layer in layers:
         container = layer.name.rpartition("/")[0]

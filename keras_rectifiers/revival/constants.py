@@ -59,12 +59,12 @@ def bias_shift(outgoing: Outgoing, constant: Values, units: Values) -> Values:
     bias = getattr(outgoing.layer, "bias", None)
     if not plain or padded or len(part.axes) != 1 or bias is None:
         raise CannotError(
-            "between it and its consumer a normalisation makes a constant of zeros, "
-            f"which no bias of {part.path!r} ({part.class_name}) can take over"
+            "a normalization before its consumer turns zeros into a constant, which "
+            f"no bias of {part.path!r} ({part.class_name}) can absorb"
         )
     if not bias.trainable or not np.isfinite(constant[units]).all():
         raise CannotError(
-            f"what reaches {part.path!r} from a silent unit is no constant"
+            f"what reaches {part.path!r} from a silent unit is not a constant"
         )
     weight = copy_of(outgoing.variable).astype(np.float64)
     summed = weight.reshape(-1, *weight.shape[-2:]).sum(axis=0)

@@ -19,7 +19,7 @@ _START = {
     "moving_mean": 0.0,
     "moving_variance": 1.0,
 }
-#: The layer's argument that initialises each kernel.
+#: The layer's argument that initializes each kernel.
 _ARGUMENTS = {
     "pointwise_kernel": "pointwise_initializer",
     "embeddings": "embeddings_initializer",
@@ -31,8 +31,8 @@ _VARIED = "glorot_uniform"
 def fresh(weight: Incoming, seed: int, initializer: Any = None) -> Values:
     """New values for a whole incoming weight, of which some will be used.
 
-    A kernel is drawn anew from the layer's own initialiser. One that gives the same
-    value everywhere (zeros) makes no unit of its own, so Glorot's is used instead.
+    A kernel is redrawn from the layer's own initializer. If that returns a constant
+    (such as zeros), all units would be the same, so Glorot's is used instead.
 
     Args:
         weight: The weight.

@@ -86,7 +86,7 @@ class LiveWiring:
         left: Why a rectifier is left alone, by path.
 
     Raises:
-        UnsupportedModelError: If the layers do not stand in the model's config.
+        UnsupportedModelError: If the model's config does not list its layers.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -137,7 +137,7 @@ class LiveWiring:
     def _variable(self, part: Part) -> tuple[Any, Any]:
         layer = self._layers.get(part.path)
         if layer is None:
-            raise CannotError(f"the layer {part.path!r} is not found")
+            raise CannotError(f"the layer {part.path!r} was not found")
         if getattr(layer, "quantization_mode", None) or getattr(
             layer, "lora_enabled", False
         ):
@@ -145,7 +145,7 @@ class LiveWiring:
         variable = operator.attrgetter(part.weight)(layer)
         if variable is None or id(variable) in self._tied:
             raise CannotError(
-                f"{part.weight} of {part.path!r} is tied to another layer's"
+                f"{part.weight} of {part.path!r} is tied to a weight of another layer"
             )
         moving = isinstance(part, Producer) and part.role.startswith("moving")
         if not moving and not variable.trainable:
@@ -158,5 +158,5 @@ def _check_inside(part: Part, shape: Sequence[int]) -> None:
     for axis, indices in zip(part.axes, part.indices, strict=True):
         if len(shape) < -axis or indices.max(initial=0) >= shape[axis]:
             raise CannotError(
-                f"{part.weight} of {part.path!r} has not the shape that was expected"
+                f"{part.weight} of {part.path!r} does not have the expected shape"
             )

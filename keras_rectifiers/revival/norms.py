@@ -1,4 +1,4 @@
-"""Undo what batch normalisations did to kill units, and keep every kernel."""
+"""Undo what batch normalizations did to kill units, and keep every kernel."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from keras_rectifiers.live.batch_statistics import batch_norms
 from keras_rectifiers.live.state import to_numpy
 
-#: A unit whose beta is so many gammas below 0 fires for 2 % of normal inputs.
+#: A unit whose beta is this many gammas below 0 fires for 2 % of normal inputs.
 _SILENT = 2.0
 
 
 def reset_norms(model: keras.Model) -> tuple[str, ...]:
-    """Undo what batch normalisations did to kill units, and keep every kernel.
+    """Undo what batch normalizations did to kill units, and keep every kernel.
 
-    Where a network died of its normalisations (gammas pressed to 0, betas far below
+    Where a network died of its normalizations (gammas pressed to 0, betas far below
     it), its kernels may still be what they were. Gammas below 1 become 1; betas that
     keep a unit silent, more than two gammas below 0, become 0. Everything else
     stays, the moving statistics included.
@@ -55,7 +55,7 @@ def reset_norms(model: keras.Model) -> tuple[str, ...]:
 
 
 def learning_norms(model: keras.Model) -> Iterator[Any]:
-    """The batch normalisations of a model that learn, at any depth."""
+    """The batch normalizations of a model that learn, at any depth."""
     learned = {id(variable) for variable in model.trainable_variables}
     for layer in batch_norms(model):
         if any(id(variable) in learned for variable in layer.trainable_variables):

@@ -1,4 +1,4 @@
-"""Give a dead output new weights, by what the labels look like."""
+"""Give a dead output new weights that fit the labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from keras_rectifiers.specs import Cannot
 from keras_rectifiers.surgery.live import LiveModel
 
 Units = npt.NDArray[np.int64]
-#: Weight of the penalty of the fit, beside the mean square of a feature.
+#: Weight of the penalty of the fit, relative to the mean square of a feature.
 _RIDGE = 1e-2
 #: Mean and deviation of an output about whose labels nothing is known.
 _UNKNOWN = (1.0, 0.5)
@@ -36,12 +36,12 @@ _UNKNOWN = (1.0, 0.5)
 def revive_outputs(
     model: keras.Model, units: Mapping[str, Units], x: Any, y: Any, seed: int = 0
 ) -> tuple[str, ...]:
-    """Give dead outputs new weights that put out about what the labels are.
+    """Give dead outputs new weights, so that they are close to the labels.
 
-    Where the last layer is a Dense one that takes up features of the model, its
-    weights are those of a ridge regression of the labels on the features. Any other
-    gets a new kernel, scaled so that the outputs have the labels' mean and spread on
-    these samples.
+    If the last layer is a Dense layer on features of the model, its weights are those
+    of a ridge regression of the labels on the features. Any other layer gets a new
+    kernel, scaled so that the outputs have the labels' mean and spread on these
+    samples.
 
     Args:
         model: A built Functional or Sequential model; changed in place.
@@ -64,12 +64,12 @@ def revive_outputs(
 def redraw_outputs(
     model: keras.Model, paths: Iterable[str], seed: int = 0
 ) -> tuple[str, ...]:
-    """Give outputs that are dead to the last unit new weights, without labels.
+    """Give outputs whose units are all dead new weights, without labels.
 
-    Such a model puts out one and the same, and no gradient reaches any of its
-    weights. Kernels are drawn by Glorot's initialiser, whatever the layer's own is,
-    biases (or betas) become 1, so that most outputs are above 0, and the optimizer
-    forgets what it has of these weights.
+    The output of such a model is constant, and no gradient reaches any of its weights.
+    Kernels are drawn with Glorot's initializer, whatever the layer's own is, biases (or
+    betas) become 1, so that most outputs are above 0, and the optimizer's state of
+    these weights is cleared.
 
     Args:
         model: A built Functional or Sequential model; changed in place.

@@ -1,9 +1,9 @@
-"""Draw all weights of a model anew, so that the signal passes from the first step.
+"""Redraw all weights of a model, so that the signal passes from the first step.
 
 For a network at chance, most of whose units are dead: nothing in it is worth keeping,
-and a draw of its own kind may be dead again. The layer that takes the input makes its
-units in pairs `w` and `-w`; what they put out is never negative, so each further layer
-can hand it on as it is. The network starts shallow and grows deep.
+and its own initializers may give dead units again. The first layer gets its units in
+pairs `w` and `-w`; their outputs are never negative, so each further layer can pass
+them on unchanged. The network starts shallow and grows deep.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from keras_rectifiers.tables import Table
 
 #: Times He's weights: what an output layer starts with, so that it says little.
 _OUTPUT = 0.05
-#: What a normalisation starts with.
+#: What a normalization starts with.
 _NORM = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
@@ -50,7 +50,7 @@ class Restarted(Result):
     passed: tuple[str, ...]
     #: Make their units in pairs `w` and `-w`.
     mirrored: tuple[str, ...]
-    #: Drawn anew otherwise: outputs small, the others by their own initialisers.
+    #: Redrawn otherwise: outputs small, the others by their own initializers.
     drawn: tuple[str, ...]
     #: Why a layer keeps its weights, or some of them.
     kept: Mapping[str, str]
@@ -71,50 +71,52 @@ class Restarted(Result):
         return [*drawn, *kept]
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+        """The lines and tables of its display."""
         count = len(self.passed) + len(self.mirrored) + len(self.drawn)
-        said = f"Drew the weights of {count} layers anew, and kept {len(self.kept)}."
+        said = (
+            f"Redrew the weights of {count} layers, and kept those of {len(self.kept)}."
+        )
         rows = (row.values() for row in self.rows)
         return [said, *([Table.of(self.COLUMNS, rows)] if self.rows else [])]
 
 
 def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
-    """Draw all weights of a model anew, so that the signal passes through it.
+    """Redraw all weights of a model, so that the signal passes through it.
 
-    - A Dense or Conv layer with a rectifier behind it, which takes what other
-      rectified units put out, hands it on: the identity, plus `noise` times He's
-      weights, less their mean in each unit. A window that jumps takes the mean over
-      its stride.
-    - One that takes anything else (the input, flat images, embeddings) makes its
-      units in pairs `w1, -w1, w2, -w2, ...`, of which one always fires.
-    - One that makes an output of the model gets a twentieth of He's weights.
+    - A Dense or Conv layer that is followed by a rectifier and takes the outputs of
+      rectified units passes them on: it becomes the identity, plus `noise` times He
+      weights, minus their mean in each unit. A strided window takes the mean over its
+      stride.
+    - One that takes anything else (the input, flat images, embeddings) gets its units
+      in pairs `w1, -w1, w2, -w2, ...`, of which one always fires.
+    - One that computes an output of the model gets a twentieth of He weights.
     - The biases of all these become 0.
     - BatchNormalization starts with gamma 1, beta 0, mean 0 and variance 1.
-    - Every other layer draws by its own initialisers: those in branches, around
-      which the signal has another way (residual blocks, gates, attention), those
-      with a normalisation before the rectifier, and all other classes. Where a
-      rectifier follows, the biases become 0, and a kernel that its initialiser would
-      fill with one value gets He's weights.
+    - Every other layer is redrawn by its own initializers: layers in branches that the
+      signal can bypass (residual blocks, gates, attention), layers with a normalization
+      before the rectifier, and all other classes. Where a rectifier follows, the biases
+      become 0, and a kernel that its initializer would fill with one value gets He
+      weights.
 
-    Kept are weights that are frozen, quantized layers and such with LoRA weights,
-    layers that nothing trains (the statistics of `Normalization`, vocabularies), and
-    the states of random numbers. A layer that is shared is drawn once. The optimizer
-    is not touched: give the model a new one.
+    Frozen weights, quantized layers, layers with LoRA weights, layers that are not
+    trained (the statistics of `Normalization`, vocabularies), and the states of random
+    generators are kept. A shared layer is drawn once. The optimizer
+    is not changed: compile the model with a new one.
 
     Args:
         model: A built Functional or Sequential model; changed in place.
-        seed: Of the draw, an int of 0 or more; the same on every backend, but for
-            initialisers that are not Keras' own. Default 0.
-        noise: Times He's weights, on top of the identity; 0 or more. With 0, layers
-            of the same width hand on exactly what they take. Default 0.3.
+        seed: Of the draw, an int of 0 or more; the same on every backend, except for
+            initializers that are not part of Keras. Default 0.
+        noise: Factor of the He weights that are added to the identity; 0 or more. With
+            0, layers of the same width pass on exactly what they take. Default 0.3.
 
     Returns:
         What became of each layer that has weights.
 
     Raises:
-        TypeError: If the model is no `keras.Model`.
+        TypeError: If the model is not a `keras.Model`.
         ValueError: If the model is not built, or `seed` or `noise` is negative.
-        UnsupportedModelError: If the layers do not stand in the model's config.
+        UnsupportedModelError: If the model's config does not list its layers.
 
     Example:
         >>> import keras
@@ -141,7 +143,7 @@ def restart(model: keras.Model, seed: int = 0, noise: float = 0.3) -> Restarted:
     survey = LiveModel(model).survey
     if not model.built:
         raise ValueError(
-            f"A model must be built. Received: {model.name!r} without weights. "
+            f"A model must be built. Received: {model.name!r}, which has no weights. "
             "Call it once, or give it an Input."
         )
     synchronize(model)
@@ -199,7 +201,7 @@ class _Draw:
             changed = True
         if left:
             names = ", ".join(left)
-            self._kept[path] = f"frozen, or without an initialiser of its own: {names}"
+            self._kept[path] = f"frozen, or without its own initializer: {names}"
         if changed:
             self._done[role if role in self._done else OWN].append(path)
 
@@ -259,10 +261,11 @@ def _plain(layer: Any) -> bool:
 def _check(seed: int, noise: float) -> None:
     if isinstance(seed, bool) or seed < 0:
         raise ValueError(
-            f"seed must be an int of 0 or more. Received: {seed!r}. Give one such as 0."
+            f"seed must be an int of 0 or more. Received: seed={seed!r}. Pass an int "
+            "such as 0."
         )
     if not 0 <= noise < float("inf"):
         raise ValueError(
-            f"noise must be a finite number of 0 or more. Received: {noise!r}. "
-            "0.3 is the default."
+            f"noise must be a finite number of 0 or more. Received: noise={noise!r}. "
+            "The default is 0.3."
         )

@@ -44,17 +44,17 @@ def orthogonal(rows: int, columns: int, rng: np.random.Generator) -> Values:
 
 
 def mirrored(shape: Sequence[int], rng: np.random.Generator, groups: int = 1) -> Values:
-    """Units in pairs: w1, -w1, w2, -w2, ...; an odd last one stands alone.
+    """Units in pairs: w1, -w1, w2, -w2, ...; an odd last one is single.
 
-    Of each pair one fires, whatever the input. The pairs stand side by side, so that
-    a narrower layer that hands on the first units hands on whole pairs.
+    Of each pair one fires, whatever the input. The pairs are adjacent, so that a
+    narrower layer that passes on the first units passes on whole pairs.
 
     Args:
         shape: `(..., inputs, units)`; with axes of a window it is drawn as `he`,
             else orthogonal, times the root of 2.
         rng: Draws.
-        groups: Groups of a convolution. A pair stands in one group; where groups
-            have an odd number of units, the last one of each stands alone.
+        groups: Groups of a convolution. A pair is in one group; where groups have an
+            odd number of units, the last one of each is single.
     """
     width = shape[-1] // groups
     half = (width + 1) // 2
@@ -81,8 +81,8 @@ def identity(
     Args:
         shape: `(..., inputs, units)`.
         groups: Groups of a convolution; a unit stays in its own.
-        strides: Of a convolution. A window that jumps takes the mean of as many
-            places as it jumps over, so that none is lost.
+        strides: Of a convolution. A strided window takes the mean over its stride, so
+            that no position is lost.
         causal: Whether a convolution looks back only, from its last place.
     """
     kernel = np.zeros(tuple(shape))

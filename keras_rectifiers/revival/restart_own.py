@@ -1,4 +1,4 @@
-"""Draw a layer's weights anew by its own initialisers, with numpy where it can be."""
+"""Redraw a layer's weights by its own initializers, with numpy where possible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras_rectifiers.revival import fresh
 from keras_rectifiers.revival.restart_kernels import Values
 from keras_rectifiers.revival.restart_kernels import orthogonal
 
-#: Weights whose initialiser is not called after them.
+#: Weights whose initializer is not called after them.
 _NAMES = {
     "pointwise_kernel": "pointwise_initializer",
     "depthwise_kernel": "depthwise_initializer",
@@ -28,7 +28,7 @@ def own(layer: Any, variable: Any, rng: np.random.Generator) -> Values | None:
     Args:
         layer: The layer that has the weight itself, not in a layer inside it.
         variable: The weight.
-        rng: Draws, where the initialiser is one of Keras' own; else its seed.
+        rng: Draws, where the initializer is one of Keras' own; else its seed.
 
     Returns:
         Array of the weight's shape; None where the layer does not say how it starts.
@@ -49,12 +49,12 @@ def own(layer: Any, variable: Any, rng: np.random.Generator) -> Values | None:
 
 
 def drawn(initializer: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
-    """Values of an initialiser.
+    """Values of an initializer.
 
     Args:
-        initializer: An initialiser of Keras, or any that Keras takes.
+        initializer: An initializer of Keras, or any that Keras takes.
         shape: What to draw.
-        rng: Draws for the random initialisers of Keras. Another one gets a seed, and
+        rng: Draws for the random initializers of Keras. Another one gets a seed, and
             draws with the backend: its numbers differ from backend to backend.
     """
     known = keras.initializers
@@ -72,7 +72,7 @@ def drawn(initializer: Any, shape: tuple[int, ...], rng: np.random.Generator) ->
     elif isinstance(initializer, known.RandomNormal):
         return rng.normal(initializer.mean, initializer.stddev, shape)
     seed = int(rng.integers(2**31))
-    return fresh._drawn(initializer, shape, seed)  # noqa: SLF001 - its neighbour
+    return fresh._drawn(initializer, shape, seed)  # noqa: SLF001 - its neighbor
 
 
 def _scaled(initializer: Any, shape: tuple[int, ...], rng: Any) -> Values:

@@ -171,9 +171,8 @@ class _Behind(Backward[str]):
 class _Branches(Forward[int]):
     """The calls before a tensor, as the bits of a number.
 
-    Where values meet (a sum, a product, attention), a call is in a branch if it
-    comes before some of them and not before all. What is set side by side
-    (`Concatenate`) is no way around.
+    Where values meet (a sum, a product, attention), a call is in a branch if it comes
+    before some of them and not before all. What is concatenated is not a bypass.
 
     Attributes:
         branches: Calls with a way around them, as bits.

@@ -1,8 +1,8 @@
 """Revive units of a live model: the operation of ReDo, made exact.
 
-Incoming weights are drawn anew, outgoing ones set to 0, and what the optimizer
-remembers of these entries is cleared. A unit that put out 0 has thereby no part in
-the function, before and after.
+Incoming weights are redrawn, outgoing ones are set to 0, and the optimizer's state of
+these entries is cleared. A unit whose output was 0 therefore does not contribute to the
+function, before or after.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from keras_rectifiers.specs import CannotError
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
-#: What a normalisation behind a new unit starts with.
+#: What a normalization after a new unit starts with.
 _AFTER = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
@@ -45,7 +45,7 @@ class Revived(Result):
     units: dict[str, tuple[int, ...]]
     #: Why units that should have been were left, by path.
     left: dict[str, str]
-    #: Paths at which a bias took over the constant of a normalisation.
+    #: Paths at which a bias took over the constant of a normalization.
     folded: tuple[str, ...]
 
     @property
@@ -57,8 +57,8 @@ class Revived(Result):
     def rows(self) -> list[dict[str, Any]]:
         """One dict for each rectifier: the numbers of its units that were revived.
 
-        `folded` says whether a bias took over the constant of a normalization, and
-        `left` why its units were left; empty where they were revived.
+        `folded` says whether a bias absorbed the constant of a normalization, and
+        `left` says why its units were skipped; it is empty if they were revived.
         """
         return [
             self._row(
@@ -69,8 +69,8 @@ class Revived(Result):
         ]
 
     def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
-        said = f"Units that were revived: {self.count:,}."
+        """The lines and tables of its display."""
+        said = f"Revived units: {self.count:,}."
         rows = ((row["path"], len(row["units"]), row["left"]) for row in self.rows)
         head = ("path", "revived", "left, since")
         table = [Table.of(head, rows, numbers=("revived",))] if self.rows else []
@@ -86,36 +86,36 @@ def revive(
     initializer: Any = None,
     wiring: LiveWiring | None = None,
 ) -> Revived:
-    """Give units of a model a new start.
+    """Reinitialize units of a model.
 
-    The incoming weights of each unit are drawn anew from the layer's initialiser,
-    its bias becomes 0, the entries of a BatchNormalization between become 1, 0, 0
-    and 1 (gamma, beta, moving mean, moving variance), its outgoing weights become 0,
-    and the optimizer's slots of exactly these entries start anew. The outputs of
-    the model stay bit for bit what they were on all data on which the units put out
+    The incoming weights of each unit are redrawn from the layer's initializer, its bias
+    becomes 0, the entries of a BatchNormalization between become 1, 0, 0 and 1 (gamma,
+    beta, moving mean, moving variance), its outgoing weights become 0, and the
+    optimizer's slots of exactly these entries are reset. The outputs of the model do
+    not change, bit for bit, on all data on which the output of the units is
     0. Where a BatchNormalization *follows* the rectifier, a silent unit adds a
-    constant; the consumer's bias takes it over, equal up to rounding.
+    constant; the consumer's bias absorbs it, equal up to rounding.
 
-    A weight between two units that are both revived is drawn anew: it reaches
-    nothing yet, and the later one needs an input.
+    A weight between two units that are both revived is redrawn: it has no effect yet,
+    and the later unit needs an input.
 
     Args:
-        model: A built Functional or Sequential model; changed in place. Its
-            optimizer, where it has one that is built, too.
+        model: A built Functional or Sequential model; changed in place, together with
+            its optimizer, if that is built.
         units: For each rectifier, by its path, the numbers of the units (channels).
         seed: Of the new weights. Default 0.
-        fold: Whether a bias may take over the constant that a normalisation makes
-            of a silent unit; otherwise such units are left. Default True.
+        fold: Whether a bias may absorb the constant that a normalization makes of a
+            silent unit; otherwise such units are skipped. Default True.
         initializer: Of the kernels. Default None: each layer's own.
-        wiring: `LiveWiring(model)`, where it is at hand.
+        wiring: `LiveWiring(model)`, if it is available.
 
     Returns:
-        What was revived, and what was left and why.
+        What was revived, and what was skipped and why.
 
     Raises:
         KeyError: If the model has no rectifier of a path.
         IndexError: If a rectifier has no such unit.
-        UnsupportedModelError: If the layers do not stand in the model's config.
+        UnsupportedModelError: If the model's config does not list its layers.
 
     Reference:
         Sokar et al. 2023, "The Dormant Neuron Phenomenon in Deep Reinforcement
@@ -193,8 +193,8 @@ class _Edits:
 def _chosen(path: str, units: npt.ArrayLike, wiring: LiveWiring) -> Values:
     if path not in wiring.sites and path not in wiring.left:
         raise KeyError(
-            f"units must name rectifiers of the model. Received: {path!r}. "
-            f"There are: {sorted([*wiring.sites, *wiring.left])}."
+            f"units must name rectifiers of the model. Received: {path!r}. The model "
+            f"has: {sorted([*wiring.sites, *wiring.left])}."
         )
     chosen = np.unique(np.asarray(units, np.int64))
     site = wiring.sites.get(path)
@@ -209,7 +209,7 @@ def _chosen(path: str, units: npt.ArrayLike, wiring: LiveWiring) -> Values:
 def _shifts(
     site: LiveUnits, chosen: Values, *, fold: bool
 ) -> list[tuple[Outgoing, Values]]:
-    """What biases must take over, so that the units can be taken out."""
+    """What biases must absorb, so that the units can be taken out."""
     shifts = []
     for outgoing in site.outgoing:
         constant = constants(outgoing)
@@ -217,15 +217,15 @@ def _shifts(
             continue
         if not fold:
             raise CannotError(
-                "between it and its consumer a normalisation makes a constant of "
-                "zeros, and fold=False"
+                "a normalization before its consumer turns zeros into a constant, and "
+                "fold=False"
             )
         shifts.append((outgoing, bias_shift(outgoing, constant, chosen)))
     return shifts
 
 
 def _take_out(site: LiveUnits, chosen: Values, edits: _Edits) -> None:
-    """Set outgoing weights to 0, and what normalises a unit behind it anew."""
+    """Set outgoing weights to 0, and reset the normalization after a unit."""
     for outgoing in site.outgoing:
         shape = tuple(outgoing.variable.shape)
         edits.set(outgoing.variable, outgoing.part.mask(chosen, shape), 0.0)
@@ -247,7 +247,7 @@ def _put_in(
     rng: np.random.Generator,
     initializer: Any,
 ) -> None:
-    """Draw incoming weights anew."""
+    """Redraw incoming weights."""
     for incoming in site.incoming:
         seed = int(rng.integers(2**31))
         shape = tuple(incoming.variable.shape)

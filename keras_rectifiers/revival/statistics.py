@@ -31,12 +31,12 @@ def refresh_statistics(
 ) -> tuple[str, ...]:
     """Estimate all moving means and variances again from data, and keep the rest.
 
-    Moving statistics are averages over the last steps of training. After few steps,
-    or with a high momentum, they are still near the values they started with, and the
-    model computes another function at inference than in training. Here they become
-    the mean and the variance over the data, in one pass in which every layer
-    normalizes with the moments of its batch, as in training, so that later layers see
-    what they saw in training. Dropout is off. Nothing else changes: other weights,
+    Moving statistics are averages over the last steps of training. After few steps, or
+    with a high momentum, they are still near the values they started with, and the
+    model computes a different function at inference than in training. This function
+    sets them to the mean and the variance over the data, in one pass in which every
+    layer normalizes with the moments of its batch, as in training, so that later layers
+    see what they saw in training. Dropout is off. Nothing else changes: other weights,
     the optimizer and the states of random generators keep every bit.
 
     Args:
@@ -44,8 +44,8 @@ def refresh_statistics(
             statistics in training, too: they keep them.
         data: What `keras_rectifiers.diagnose` takes; labels are not used. From arrays
             of numpy, batches of up to 64 samples are taken evenly spaced over all
-            samples, since files are often sorted by class. Data sets are taken as
-            they come: shuffle them.
+            samples, since files are often sorted by class. Datasets are read in their
+            own order: shuffle them.
         batches: Most batches to use, at least 1. Default None: all of them.
 
     Returns:
@@ -54,8 +54,8 @@ def refresh_statistics(
     Raises:
         TypeError: The model or the data is something else.
         ValueError: `batches` is less than 1.
-        DataError: There are no data, they do not fit the model, or the moments are
-            NaN or infinite; nothing is changed.
+        DataError: There are no data, the data do not match the model, or the moments
+            are NaN or infinite; nothing is changed.
 
     Example:
         >>> import keras
@@ -79,8 +79,8 @@ def refresh_statistics(
         )
     if batches is not None and batches < 1:
         raise ValueError(
-            f"batches must be at least 1. Received: batches={batches}. Pass None for "
-            "all the data."
+            f"batches must be at least 1. Received: batches={batches}. Pass None to "
+            "use all data."
         )
     synchronize(model)
     layers = [each for each in batch_norms(model) if each.trainable]
@@ -99,7 +99,7 @@ def refresh_statistics(
                 model(x, **inference_mode(model))
     if not seen:
         raise DataError(
-            "Statistics need one batch at least. Received: data without samples."
+            "Statistics need at least one batch. Received: data without samples."
         )
     changed = [layer for layer in layers if found[id(layer)].weight]
     for layer in changed:
@@ -165,9 +165,9 @@ def _strides(x: Any, count: int) -> Iterator[Any]:
 def _check(layer: Any, found: _Pooled) -> None:
     if not (np.isfinite(found.mean).all() and np.isfinite(found.variance).all()):
         raise DataError(
-            "What a normalization takes must be finite. Received: NaN or infinity in "
-            f"the input of {layer.path!r}. Look at the data and at the weights with "
-            "keras_rectifiers.diagnose; nothing was changed."
+            "The input of a normalization must be finite. Received: NaN or infinity "
+            f"in the input of {layer.path!r}. Look at the data and at the weights "
+            "with keras_rectifiers.diagnose; nothing was changed."
         )
 
 

@@ -43,7 +43,7 @@ class Utility:
         #: Sum of the weights in the running average.
         self._weight: Values = np.zeros(self.units)
         self.age: npt.NDArray[np.int64] = np.zeros(self.units, np.int64)
-        #: Part of a unit that is due, carried on.
+        #: Fraction of a unit that is due, carried over.
         self._due = 0.0
 
     @property
@@ -75,6 +75,6 @@ class Utility:
         return np.asarray(mature[order[:count]], np.int64)
 
     def renew(self, units: npt.ArrayLike) -> None:
-        """Begin anew with units that were replaced."""
+        """Reset the units that were replaced."""
         for each in (self._average, self._weight, self.age):
             each[np.asarray(units, np.int64)] = 0

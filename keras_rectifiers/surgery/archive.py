@@ -82,9 +82,9 @@ class Archive(SavedSource):
             if info.filename == name:
                 return info
         raise ArchiveError(
-            f"A .keras file must hold {name!r}. Received: {str(self.path)!r}, which "
-            "does not. It may hold sharded or NumPy weights: load it with Keras and "
-            "convert the model with keras_rectifiers.convert."
+            f"A .keras file must contain {name!r}. Received: {str(self.path)!r}, "
+            "which does not. It may have sharded or NumPy weights: load it with Keras "
+            "and convert the model with keras_rectifiers.convert."
         )
 
     @functools.cached_property
@@ -135,7 +135,7 @@ class Archive(SavedSource):
             yield weights
 
     def look(self, place: Place) -> Inside:
-        """What the weights tell of the layers inside a place."""
+        """What the weights show about the layers inside a place."""
         stored = self._stored.get(place.group)
         return Inside(None if stored is None else stored - 1)
 
@@ -192,13 +192,13 @@ def apply(
 
     Args:
         archive: The file that the plan was made for; it is not changed.
-        target: The file to write: whole, or not at all.
+        target: The file to write, completely or not at all.
         plan: The plan.
         overwrite: Whether an existing target may be replaced.
         check: Looks at the new file before it is put in place: it gets the file, the
             source and the new document, and raises if the file must not stay.
-        beside: Members that the new file is to have besides, by their names; one that
-            is empty it is not to have.
+        beside: Additional members of the new file, by their names; an empty one is
+            removed.
 
     Raises:
         ArchiveError: A file is damaged, foreign, or cannot be written.
@@ -262,7 +262,7 @@ def weights_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def open_weights(
     file: Any, path: Path, mode: str, *, checked: bool = False
 ) -> Iterator[Any]:
-    """Open a weights file that nobody vouches for.
+    """Open an untrusted weights file.
 
     Args:
         file: Its bytes, at their beginning.
@@ -271,7 +271,7 @@ def open_weights(
         checked: Whether the block itself looks at all links.
 
     Raises:
-        ArchiveError: It is damaged, is no HDF5, or has links that lead elsewhere.
+        ArchiveError: It is damaged, is not HDF5, or has links that leave the file.
     """
     import h5py  # noqa: PLC0415 (not needed to plan)
 
@@ -301,7 +301,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _check_signature(file: Any) -> None:
-    """Refuse what is no HDF5, in place of which h5py would make a new file."""
+    """Refuse files that are not HDF5, which h5py would replace by a new file."""
     if file.read(len(members.HDF5)) != members.HDF5:
         raise OSError("it has no HDF5 signature")
     file.seek(0)
@@ -321,8 +321,8 @@ def _unreadable(path: Path, error: Exception) -> str:
     told = f"{type(error).__name__}: {error}".splitlines()[0]
     return (
         f"The weights must be a whole HDF5 file. Received: {str(path)!r}, whose "
-        f"{WEIGHTS} cannot be read ({told}). The file is damaged; take another copy "
-        "of it."
+        f"{WEIGHTS} cannot be read ({told}). The file is damaged; use another copy of "
+        "it."
     )
 
 
@@ -331,7 +331,7 @@ def _checked(document: Entry, metadata: dict[str, Any], path: Path) -> Survey:
     if version and version.split(".", maxsplit=1)[0] in ("1", "2"):
         raise ArchiveError(
             f"A .keras file must be written by Keras 3. Received: {str(path)!r}, "
-            f"written by Keras {version}. Bring it up to date first "
+            f"written by Keras {version}. Upgrade it first "
             "(keras_rectifiers.upgrade_file)."
         )
     if not is_model(document):

@@ -121,7 +121,7 @@ class Borrowed:
 
     @classmethod
     def copied(cls, thing: Any) -> Any:
-        """A metric or an optimizer made anew, around the same functions.
+        """A new metric or optimizer, around the same functions.
 
         Args:
             thing: What has a `get_config`.
@@ -257,7 +257,7 @@ def _by_name(layer: keras.layers.Layer) -> Entry:
 
 
 def as_json(serialized: Any) -> Entry:
-    """What Keras wrote of a model, as it stands in a file."""
+    """The config of a model, as it is in a file."""
     document: Entry = json.loads(json.dumps(serialized))
     return document
 

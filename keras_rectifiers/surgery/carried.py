@@ -1,7 +1,7 @@
 """What a user's class keeps in attributes, beyond layers and weights.
 
-A `compile` with arguments of its own leaves optimizers, losses, metrics and numbers
-there; code sets others while a model trains. A constructor gives the copy none of them.
+A custom `compile` puts optimizers, losses, metrics and numbers there; code sets others
+while a model trains. The constructor of the copy sets none of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from keras_rectifiers.surgery.pairs import Pairs
 _ABSENT = object()
 #: What is compared by its value, and taken over where it differs.
 _PLAIN = (bool, int, float, str, bytes, type(None), np.ndarray, np.generic)
-#: What a copy has, or must get, as an object of its own.
+#: What a copy has, or must get, as its own object.
 _STATE = (
     keras.layers.Layer,
     keras.Variable,
@@ -36,7 +36,7 @@ _STATE = (
 
 
 class Carried:
-    """Gives a copy what the original has in attributes of its own.
+    """Gives a copy the custom attributes of the original.
 
     Args:
         old: The original.

@@ -14,8 +14,8 @@ from keras_rectifiers.surgery.borrowed import Borrowed
 def carry(old: keras.Model, new: keras.Model, pairs: Sequence[tuple[Any, Any]]) -> None:
     """Compile a model as another is compiled, and move the optimizer's state.
 
-    The loss is taken over as the same object (it has no state); optimizer and
-    metrics are made anew, so that the two models share nothing that trains.
+    The loss is the same object (it has no state); optimizer and metrics are created
+    again, so that the two models share nothing that trains.
 
     Args:
         old: The original; where it is not compiled, nothing happens.

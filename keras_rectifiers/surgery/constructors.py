@@ -27,8 +27,8 @@ def set_aside(made: Any, config: dict[str, Any]) -> dict[str, Any]:
         config: Its config; it is changed.
 
     Returns:
-        What was taken out, and the name, where the config does not say it; empty
-        where the class has a `get_config` of its own, or takes any argument.
+        What was taken out, and the name, where the config does not say it; empty where
+        the class has its own `get_config`, or takes any argument.
     """
     if not python_utils.is_default(made.get_config):
         return {}

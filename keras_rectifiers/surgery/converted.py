@@ -1,9 +1,9 @@
 """A converted model or layer whose layers are made in Python code, and its file.
 
 The config of such a class holds its own arguments, not its layers; from it comes the
-model as it was before the conversion. So a converted one stands in a file with what
-was put where: it is made from its own config, and then converted again. Its class is
-a subclass of its own with the same name.
+model as it was before the conversion. So a converted one is stored in a file with what
+was put where: it is made from its own config, and then converted again. Its class is a
+subclass with the same name.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COMPILED = "compile_config"
 _PRESET = "save_to_preset"
 #: Attribute of a converted object that holds its rounds, as JSON.
 _KEPT = "_keras_rectifiers_rounds"
-#: Attribute of an object that a layer was put into: what stood there before, by name.
+#: Attribute of an object that a layer was put into: its previous values, by name.
 _BEFORE = "_keras_rectifiers_before"
 #: Original class -> the one of converted objects.
 _CLASSES: dict[type, type] = {}
@@ -108,8 +108,9 @@ def _check(config: dict[str, Any]) -> None:
             return
         amiss = [CONVERTED_ROUNDS]
     raise UnsupportedModelError(
-        "The config of a converted object must be as this package writes it. Received: "
-        f"one whose {amiss[0]!r} is not. The file is damaged, or was changed."
+        "The config of a converted object must have the form that this package "
+        f"writes. Received: a config with an invalid {amiss[0]!r}. The file is "
+        "damaged, or was changed."
     )
 
 
@@ -144,9 +145,9 @@ def apply(made: Any, puts: Sequence[Put]) -> None:
         there = getattr(old, put["attribute"], None) if put["attribute"] else old
         if there is None:
             raise UnsupportedModelError(
-                "A converted model must be opened with the code it was converted "
+                "A converted model must be opened with the code that it was converted "
                 f"with. Received: {type(made).__name__}, which has no layer "
-                f"{put['layer']['config']['name']!r} where the file has one."
+                f"{put['layer']['config']['name']!r}, unlike the file."
             )
         # Keras takes the config of a Functional model apart.
         layer = copy.deepcopy(put["layer"])
@@ -226,12 +227,13 @@ def _reduce(self: Any) -> tuple[Any, ...]:
 
 
 def _no_preset(self: Any, *args: Any, **kwargs: Any) -> None:
-    """Presets of KerasHub name a registered class of its own, and open no other."""
+    """Presets of KerasHub name a registered class of KerasHub, and open no other."""
     del args, kwargs
     raise UnsupportedModelError(
-        "A converted model is saved as a .keras file. Received: save_to_preset of "
-        f"{self.name!r}, which from_preset could not open. Call save('model.keras'), "
-        "or save the preset of the original, and convert what from_preset gives."
+        "A converted model must be saved as a .keras file. Received: save_to_preset "
+        f"of {self.name!r}, which from_preset could not open. Call "
+        "save('model.keras'), or save the preset of the original, and convert the "
+        "result of from_preset."
     )
 
 

@@ -41,7 +41,8 @@ def convert(
     if several:
         raise UnsupportedModelError(
             "A rectifier must have one width to be replaced in place. Received: "
-            f"{several[0]!r}, which is called at several. Leave it out with exclude."
+            f"{several[0]!r}, which is called with several widths. Leave it out with "
+            "exclude."
         )
     exchanges = Exchanges(model, found, steps)
     pairs, before = _with_itself(model), Snapshot(model)

@@ -1,7 +1,7 @@
 """Rectifiers in layers that Python code makes and calls.
 
 No config lists such layers. They are found in the live model, and what they are given
-is learnt by running it on symbolic tensors.
+is learned by running it on symbolic tensors.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class InPython:
 
     @functools.cached_property
     def _trace(self) -> Trace | None:
-        """A run of the model; None where there is no code but that of Keras."""
+        """A run of the model; None where there is only Keras code."""
         if is_all_keras(self._model):
             return None
         return Trace(self._model)
@@ -110,7 +110,7 @@ class InPython:
 
 def _role(rectifier: LiveRectifier, trace: Trace) -> tuple[str, str]:
     if rectifier.calling is not None:
-        return CALLED, f"{rectifier.calling}; let a layer hold it, and call that"
+        return CALLED, f"{rectifier.calling}; use a layer instead, and call it"
     if trace.ends(rectifier):
         return OUTPUT, ENDS
     return HIDDEN, ""

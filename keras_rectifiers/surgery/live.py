@@ -62,7 +62,7 @@ _NOT_RUN = "its Python code runs neither on symbolic tensors nor on zeros"
 
 
 class LiveModel:
-    """A live model and what is known of it, for plans and to carry one out.
+    """A live model and what is known about it, to make and apply plans.
 
     Args:
         model: A Keras model; it is never changed.
@@ -75,7 +75,7 @@ class LiveModel:
         model: The model.
 
     Raises:
-        TypeError: It is no `keras.Model`.
+        TypeError: It is not a `keras.Model`.
         UnsupportedModelError: Something in it has no config.
     """
 
@@ -178,7 +178,7 @@ class LiveModel:
 
     @property
     def unseen(self) -> tuple[Unseen, ...]:
-        """What of it cannot be looked into."""
+        """The parts that cannot be inspected."""
         left = () if self._survey is None else unseen(self._survey, self._look)
         _, complete = self._in_python
         if complete:
@@ -202,13 +202,13 @@ class LiveModel:
             alpha = rectifier.alpha
         except AttributeError as error:
             raise UnsupportedModelError(
-                "A PReLU must be built to have slopes. Received: one without them at "
-                f"{found.site.path!r}. Call the model once."
+                "A PReLU must be built to have slopes. Received: "
+                f"{found.site.path!r}, which has none. Call the model once."
             ) from error
         return keras.ops.convert_to_numpy(alpha)
 
     def _look(self, place: Place) -> Inside:
-        """What the model tells of the layers inside a place."""
+        """What the model shows about the layers inside a place."""
         layer = self.layers.get(place.path)
         if layer is None:
             return Inside()
@@ -340,16 +340,16 @@ def _called_in_python(model: keras.Model) -> str:
 
 def _split(path: str) -> str:
     return (
-        "A layer that is used in several places must stay one layer. Received: "
-        f"{path!r}, which comes back from its config as a layer with weights of its "
-        "own. Give the class that holds it a get_config and from_config that name "
-        "it (keras.saving.serialize_keras_object, deserialize_keras_object)."
+        f"A shared layer must stay one layer. Received: {path!r}, which its config "
+        "rebuilds as a layer with separate weights. Give the class that contains it a "
+        "get_config and from_config that name it "
+        "(keras.saving.serialize_keras_object, deserialize_keras_object)."
     )
 
 
 def _no_graph(model: keras.Model) -> str:
     return (
-        "as_functional=True needs a model that computes what the graph between its "
-        f"inputs and outputs does. Received: {model.name!r} of class "
-        f"{type(model).__name__}, whose layers are called by Python code. Leave it out."
+        "as_functional=True needs a model that computes the graph between its inputs "
+        f"and outputs. Received: {model.name!r} of class {type(model).__name__}, "
+        "whose layers are called by Python code. Remove as_functional=True."
     )

@@ -57,7 +57,7 @@ def serialized(model: keras.Model, borrowed: Borrowed) -> Entry:
         their own arguments alone: see `opened`.
 
     Raises:
-        TypeError: It is no `keras.Model`.
+        TypeError: It is not a `keras.Model`.
         UnsupportedModelError: Something in it has no config.
     """
     if not isinstance(model, keras.Model):
@@ -87,8 +87,8 @@ def opened(
         borrowed: As for `serialized`.
 
     Returns:
-        The document, itself where nothing is hidden, and the paths of the models
-        that were written as plain ones. None where the model is no graph.
+        The document, itself where nothing is hidden, and the paths of the models that
+        were written as plain ones. None where the model is not a graph.
 
     Raises:
         UnsupportedModelError: Something in a graph has no config.
@@ -173,18 +173,19 @@ def _unserializable(model: keras.Model, borrowed: Borrowed, error: Exception) ->
     layer, failed = (layers or [model])[-1], (borrowed.stack or (model,))[-1]
     if isinstance(failed, keras.Model) and python_utils.is_default(failed.get_config):
         return (
-            "A model must have a config to be made again from. Received: "
+            "A model must have a config from which it can be rebuilt. Received: "
             f"{failed.name!r} of class {type(failed).__name__}, whose constructor "
-            "takes arguments, which Keras does not note for models. Give that class a "
-            "get_config, or pass in_place=True, which changes the model given."
+            "takes arguments, which Keras does not record for models. Give that class "
+            "a get_config method, or pass in_place=True, which changes the given "
+            "model."
         )
     names = [name for name, value in vars(layer).items() if value is failed]
     what = f"the argument {names[0]!r} of {layer.name!r}" if names else repr(layer.name)
     return (
-        "Every layer must have a config to be rebuilt from. Received: "
-        f"{what}, of class {type(failed if names else layer).__name__}, which has none "
-        f"({reason(error)}). Give that class a get_config, or pass in_place=True, "
-        "which changes the model given."
+        "Every layer must have a config from which it can be rebuilt. Received: "
+        f"{what}, of class {type(failed if names else layer).__name__}, which has "
+        f"none ({reason(error)}). Give that class a get_config method, or pass "
+        "in_place=True, which changes the given model."
     )
 
 

@@ -44,18 +44,18 @@ def load(
 ) -> keras.Model:
     """Load a model with Keras; nothing in the file runs (safe mode).
 
-    It runs compiled where the backend's models do, whatever backend saved it.
+    It runs compiled if this is the backend's default, whatever backend saved it.
 
     Args:
         path: A `.keras` file.
-        told: What errors and warnings call it, where it stands for another file.
+        told: Its name in errors and warnings, where it represents another file.
         custom_objects: As Keras takes them.
         compiled: Whether it is an error that the compile state cannot be restored;
             by default there is a warning.
 
     Raises:
         ArchiveError: The file is missing or damaged.
-        UnknownClassError: It names a class that is not known here.
+        UnknownClassError: It names a class that is not registered.
     """
     told = told or path
     try:
@@ -90,9 +90,9 @@ def _names_from_the_start() -> Iterator[None]:
 def _compiled_as_saved() -> Iterator[None]:
     """Give a model that its constructor compiles the compile state of its file.
 
-    Keras leaves that out where the class has a `compile` of its own, as tasks of
-    KerasHub have; and with it the optimizer's state. And a file that was written on
-    torch names an optimizer that the other backends cannot train by.
+    Keras omits that, and the optimizer's state, where the class has its own `compile`,
+    as KerasHub tasks have. A file that was written on torch names an optimizer that the
+    other backends cannot use.
     """
     original = Trainer.compile_from_config
 
@@ -168,14 +168,14 @@ def explained(path: Path, error: Exception) -> Exception:
     unknown = _unknown(error)
     if unknown:
         return UnknownClassError(
-            "Every class and function of a model must be known to build it. Received: "
-            f"{unknown!r} in {str(path)!r}, which is not.",
+            "Every class and function of a model must be registered to build it. "
+            f"Received: {unknown!r} in {str(path)!r}, which is not.",
             unknown,
         )
     first = texts[0].splitlines()[0] if texts[0] else type(error).__name__
     return ArchiveError(
-        f"Keras must be able to open the file. Received: {str(path)!r}, for which it "
-        f"says: {first}"
+        f"Keras must be able to open the file. Received: {str(path)!r}, for which "
+        f"Keras reports: {first}"
     )
 
 

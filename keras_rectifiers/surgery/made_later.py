@@ -20,7 +20,7 @@ def repeat(layer: Any, twin: Any) -> None:
 
     Args:
         layer: The original.
-        twin: The layer that its class made anew; it is changed.
+        twin: The layer that its class created again; it is changed.
     """
     if class_of(layer) is not class_of(twin) or not own_variables(twin):
         return

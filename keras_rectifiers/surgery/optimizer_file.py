@@ -1,7 +1,7 @@
-"""Carry an optimizer's state inside a weights file, or leave it behind.
+"""Keep an optimizer's state inside a weights file, or drop it.
 
-The weights of a model are what people come for: a state that cannot be carried
-exactly never stands in their way. It is dropped, and one line says so.
+The weights of a model matter most: a state that cannot be kept exactly never blocks a
+conversion. It is dropped, and one line reports it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class StateChange:
     Attributes:
         groups: Group -> its variables: the number of an old one, or a new one.
             Groups that are not named stay as they are.
-        left: Which state is dropped and why; None where it is carried.
+        left: Which state is dropped and why; None where it is kept.
     """
 
     groups: dict[str, tuple[int | New, ...]] = dataclasses.field(default_factory=dict)
@@ -96,7 +96,7 @@ def plan_state(arrays: Arrays, old: Entry, rewritten: Rewritten) -> StateChange:
         return StateChange()  # counters alone: the optimizer was never built
     layout = layout_of(compiled.get("optimizer", DEFAULT))
     if layout is None:
-        why = "how it stores its variables is not known"
+        why = "the layout of its variables is unknown"
         return StateChange(left=_left(compiled, why))
     try:
         return StateChange(dict(_carried(arrays, layout, before, after)))

@@ -19,7 +19,7 @@ Pattern = tuple[int | str | None, ...]
 #: The slots that every variable has in one block, in turn.
 Block = tuple[str, ...]
 
-#: Stands for the variable's own value, as the start of a slot.
+#: Represents the variable's own value, as the start of a slot.
 OWN_VALUE = "own"
 #: The moving average of the variable itself (`use_ema`).
 AVERAGE = "average"
@@ -72,7 +72,7 @@ _ACCUMULATOR = 0.1
 _LARGEST = 3e38
 #: Where Keras has the optimizers by which torch alone trains.
 _OF_TORCH = "keras.src.backend.torch.optimizers."
-#: Muon trains what has so many axes; Adam the rest.
+#: Muon trains variables with this many axes; Adam the rest.
 _MUON_AXES = 2
 _PLAIN = re.compile(r"[\w/]*")
 
@@ -115,7 +115,7 @@ class Layout:
 
     @property
     def rate(self) -> float:
-        """The learning rate that it starts with, where it is no schedule."""
+        """The learning rate that it starts with, unless it is a schedule."""
         return number(self.config.get("learning_rate"), default_rate(self.class_name))
 
     @property
@@ -205,7 +205,7 @@ def number(value: Any, default: float) -> float:
     """A number of a config, or the default where there is none.
 
     Args:
-        value: Whatever stands there.
+        value: Any value.
         default: For everything else.
     """
     plain = isinstance(value, int | float) and not isinstance(value, bool)
@@ -222,7 +222,7 @@ def layout_of(optimizer: Any) -> Layout | None:
 
     Args:
         optimizer: The `optimizer` of a `compile_config` of Keras 3: an object, or a
-            name. One that scales the loss stands for the optimizer inside it.
+            name. One that scales the loss represents the optimizer inside it.
     """
     class_name, config = class_and_config(optimizer)
     if class_name == SCALER:
@@ -249,8 +249,8 @@ def inner_of(optimizer: Any) -> dict[str, Any] | None:
 def of_every_backend(optimizer: Any) -> Any:
     """A serialized optimizer as every backend can make it.
 
-    Keras 3.15 on torch names the class of its own that stands for Adam and others, and
-    no other backend trains by it. From the name that all have, it makes that class.
+    Keras 3.15 on torch names its own class that replaces Adam and others, and no other
+    backend can use it. From the common name, Keras creates that class.
 
     Args:
         optimizer: As for `layout_of`.

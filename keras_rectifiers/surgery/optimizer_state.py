@@ -21,7 +21,7 @@ from keras_rectifiers.live.optimizers import held
 from keras_rectifiers.live.optimizers import inner_of
 from keras_rectifiers.live.optimizers import is_slots
 
-#: What an attribute may be to be carried as it is.
+#: Types of attributes that are kept as they are.
 _PLAIN = (bool, int, float, str, type(None))
 
 _Pairs = Sequence[tuple[Any, Any]]
@@ -67,10 +67,10 @@ def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
     left = [each.path for each in new.variables if id(each) not in known]
     if left:
         raise UnsupportedModelError(
-            "Each variable of an optimizer must be carried. Received: "
-            f"{type(old).__name__} with {left[0]!r}, which is in no attribute "
-            "of it, and in no list with one entry for each weight. Compile the "
-            "model with one of Keras' own optimizers first."
+            "Every variable of an optimizer must be copied. Received: "
+            f"{type(old).__name__} with {left[0]!r}, which is neither one of its "
+            "attributes nor in a list with one entry for each weight. Compile the "
+            "model with a Keras optimizer first."
         )
 
 

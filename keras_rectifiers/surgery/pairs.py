@@ -107,9 +107,9 @@ def _account(pairs: Pairs, old: keras.Model, new: keras.Model) -> None:
     for one, other in pairs.moved:
         if sources.setdefault(id(other), one) is not one:
             raise UnsupportedModelError(
-                "Each variable must be the counterpart of one. Received: "
+                "Each variable must have exactly one counterpart. Received: "
                 f"{other.path!r} for {sources[id(other)].path!r} and {one.path!r}. "
-                "Give each layer of the model a name of its own."
+                "Give each layer of the model a unique name."
             )
     for model, known in ((old, olds), (new, news)):
         met = {id(each) for each in known}
@@ -118,10 +118,10 @@ def _account(pairs: Pairs, old: keras.Model, new: keras.Model) -> None:
             which = "original" if model is old else "rebuilt model"
             raise UnsupportedModelError(
                 "Each variable must have its counterpart, or belong to a layer that "
-                f"is replaced. Received: {len(left)} variables of the {which} "
-                f"without one ({', '.join(left[:3])}). Keep layers in the graph of "
-                "the model, and give custom classes a get_config that describes "
-                "them whole."
+                f"is replaced. Received: {len(left)} variables of the {which} without "
+                f"a counterpart ({', '.join(left[:3])}). Keep layers in the graph of "
+                "the model, and give custom classes a get_config that describes them "
+                "completely."
             )
 
 
@@ -275,8 +275,8 @@ def _match(path: str, olds: list[Any], news: list[Any]) -> list[tuple[Any, Any]]
             "A layer rebuilt from its config must have the variables of the original. "
             f"Received: shapes {before} in the original and {after} in the rebuilt "
             f"layer, at {path or 'the top of the model'!r}. Build the model before "
-            "you convert it, and give custom classes a get_config that describes "
-            "them whole."
+            "you convert it, and give custom classes a get_config that describes them "
+            "completely."
         )
     return list(zip(olds, news, strict=True))
 
@@ -312,7 +312,7 @@ def _states(layer: Any) -> list[Any]:
 def _rectifies(layer: Any) -> bool:
     if not is_layer(layer) or isinstance(layer, keras.Model):
         return False
-    known = forms.recognise_layer(
+    known = forms.recognize_layer(
         type(layer).__name__,
         "keras" if type(layer).__module__.startswith("keras.") else "",
         keras.saving.get_registered_name(type(layer)),
@@ -323,7 +323,7 @@ def _rectifies(layer: Any) -> bool:
 
 def _lost(names: tuple[str, ...], layer: Any) -> str:
     return (
-        f"Every layer must come back from its config. Received: {layer.name!r} "
+        f"Every layer must be rebuilt from its config. Received: {layer.name!r} "
         f"({type(layer).__name__}) at {'/'.join(names) or 'the top of the model'!r}, "
-        "which did not. Give its class a get_config that describes it whole."
+        "which is missing. Give its class a get_config that describes it completely."
     )

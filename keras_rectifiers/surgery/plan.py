@@ -1,7 +1,7 @@
-"""The plan of a conversion: what is replaced by what, and what is left, and why.
+"""The plan of a conversion: what is replaced by what, what is skipped, and why.
 
-A plan is plain data without tensors. It prints as a table, travels as JSON, and
-serves a live model and a file alike. Keras is never imported to make one.
+A plan is plain data without tensors. It prints as a table, can be stored as JSON, and
+applies to a live model or a file. Keras is never imported to make one.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Skip:
-    """One site that is left as it is."""
+    """One site that is skipped."""
 
     site: Site
     #: One word, as `specs.Cannot` has it.
@@ -69,13 +69,13 @@ class Skip:
 
     @classmethod
     def because(cls, site: Site, why: Cannot) -> Skip:
-        """A site that is left for a reason."""
+        """A site that is skipped for a reason."""
         return cls(site, why.reason, why.detail)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Plan(Result):
-    """What a conversion does to each rectifier of a model; it prints as tables."""
+    """What a conversion does to each rectifier of a model. It prints as tables."""
 
     COLUMNS: ClassVar[tuple[str, ...]] = (
         *("path", "form", "role", "shape", "replaced_by", "parameters"),
@@ -102,8 +102,8 @@ class Plan(Result):
     def rows(self) -> list[dict[str, Any]]:
         """One dict for each rectifier, those that are replaced first.
 
-        `replaced_by` is empty for one that is left as it is, `reason` and `detail`
-        but a note, for one that is replaced. `shape` is text, without the batch.
+        `replaced_by` is empty for a skipped rectifier; `reason` and `detail` are empty,
+        except for a note, for a replaced one. `shape` is text, without the batch.
         """
         texts = plan_text.replacement_text
         made: list[tuple[Site, tuple[Any, ...]]] = [
@@ -137,10 +137,10 @@ class Plan(Result):
         return tuple(dict.fromkeys(names))
 
     def apply(self, model: Any) -> Any:
-        """Convert a live model; the original is unchanged, use the return value.
+        """Convert a live model. The original is unchanged: use the return value.
 
         Args:
-            model: The `keras.Model` that the plan was made for, or its equal.
+            model: The `keras.Model` that the plan was made for, or an equal one.
 
         Raises:
             PlanMismatchError: The model's rectifiers are not those of the plan.
@@ -197,27 +197,27 @@ class Plan(Result):
             ValueError,
         ) as error:
             raise PlanMismatchError(
-                f"A plan must be JSON written by Plan.to_json. Received: text that "
-                f"does not fit ({type(error).__name__}: {error})."
+                "A plan must be JSON written by Plan.to_json. Received: text that is "
+                f"not a valid plan ({type(error).__name__}: {error})."
             ) from error
         return made
 
     def parts(self, *, done: bool = False) -> list[Part]:
-        """The lines and tables that it is shown as.
+        """The lines and tables of its display.
 
         Args:
-            done: Whether it was carried out. Default False.
+            done: Whether it was applied. Default False.
         """
         return plan_text.parts(self, done=done)
 
     @property
     def summary(self) -> str:
-        """One line of what was done: how many are replaced, by what, what is left."""
+        """One line about what was done: what is replaced by what, what is skipped."""
         return self._sentence("replaced", "added")
 
     @property
     def intent(self) -> str:
-        """The same line of what is still to be done."""
+        """The same line about what will be done."""
         return self._sentence("to replace", "to add")
 
     def _sentence(self, replaced: str, added: str) -> str:
@@ -249,7 +249,7 @@ class OpenModel(Protocol):
 
     @property
     def unseen(self) -> tuple[Unseen, ...]:
-        """What of it cannot be looked into."""
+        """The parts that cannot be inspected."""
 
     def read_alpha(self, found: Any) -> Any:
         """The slopes of a PReLU, as they act."""
@@ -305,7 +305,7 @@ def _step_for(found: Any, target: Target, source: OpenModel) -> Step | Cannot:
         return Step(found.site, tuple(replacements[:1]), note)
     if len(replacements) > 1 and not found.divisible:
         widths = " and ".join(str(each) for each in dict.fromkeys(found.site.widths))
-        return Cannot("channels", f"{widths} channels pass through one object")
+        return Cannot("channels", f"one object is called with {widths} channels")
     if len(replacements) > 1:
         note = "; ".join(filter(None, (note, f"becomes {len(replacements)} layers")))
     return Step(found.site, tuple(replacements), note)
@@ -325,8 +325,8 @@ def _one_rank(found: Any, replacements: Sequence[Replacement]) -> Cannot | None:
         return None
     return Cannot(
         "portable",
-        "stock layers with an upper bound need inputs of one rank, and it is called "
-        "on several",
+        "stock layers with an upper bound need inputs of one rank, but it is called "
+        "with several",
     )
 
 

@@ -28,7 +28,7 @@ def parts(plan: Plan, *, done: bool = False) -> list[Part]:
 
     Args:
         plan: The plan.
-        done: Whether it was carried out. Default False.
+        done: Whether it was applied. Default False.
     """
     said = f"{plan.model}: {plan.summary if done else plan.intent}"
     made: list[Part] = [said]

@@ -1,4 +1,4 @@
-"""PReLU layers as they stand in a Keras config: ours, and Keras' own."""
+"""PReLU layers in a Keras config: ours, and Keras' own."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def ours(
         site: The site.
         shape: Shape of its output.
         slopes: Where its slopes start.
-        options: Arguments that are no defaults, of `OPTIONS`.
+        options: Arguments of `OPTIONS` that differ from the defaults.
     """
     spread = axes(site, len(shape))
     sizes: tuple[int, ...] = (int(shape[site.channel_axis] or 0),)
@@ -83,7 +83,7 @@ def ours(
             return Cannot(
                 "channels",
                 f"its channels are on axis {site.channel_axis}; slopes that learn "
-                "for some of them alone need the first axis or the last",
+                "only for some of them need the first or the last axis",
             )
     config = {
         "alpha_initializer": _initializer(_shaped(slopes.values(), sizes)),
@@ -116,7 +116,7 @@ def stock(
         site: The site.
         shape: Shape of its output.
         slopes: Where its slopes start.
-        options: Arguments that are no defaults, of `OPTIONS`.
+        options: Arguments of `OPTIONS` that differ from the defaults.
     """
     if site.max_value is not None and not capped.keeps_dtype(site.dtype):
         return Cannot(
@@ -190,7 +190,7 @@ def _sizes(site: Site, shape: specs.Shape) -> tuple[int, ...]:
 
 
 def _shaped(values: Any, sizes: tuple[int, ...]) -> Any:
-    """Slopes in the shape of the weights; one number stands for all of them."""
+    """Slopes in the shape of the weights; one number applies to all of them."""
     return np.reshape(values, sizes).tolist() if isinstance(values, list) else values
 
 

@@ -73,7 +73,7 @@ def _not_revived(
     told = lost(model, "", error)
     if is_keras(model) or not is_model(document):
         return told
-    return f"{told} Or pass as_functional=True, for a plain model of the same layers."
+    return f"{told} Or pass as_functional=True to get a plain model of the same layers."
 
 
 def move(pairs: Pairs, replaced: Container[Holder]) -> None:
@@ -113,7 +113,7 @@ def _carry_assets(layer: Any, twin: Any) -> None:
 
 
 def _carry_flags(layer: Any, twin: Any) -> None:
-    """Give a layer what another was told after it was made; no config has it."""
+    """Give a layer what was set on another after it was created; no config has it."""
     with contextlib.suppress(AttributeError):
         if layer.trainable != twin.trainable:
             twin._trainable = layer._trainable
@@ -125,7 +125,7 @@ def _carry_flags(layer: Any, twin: Any) -> None:
 
 
 def _carry_name(layer: Any, twin: Any) -> None:
-    """Layers that Python code makes are named anew for each model."""
+    """Layers that Python code creates get new names for each model."""
     if layer.name != twin.name:
         twin.name = layer.name
     names = getattr(layer, "output_names", None)

@@ -1,4 +1,4 @@
-"""Plain ReLU as it stands in a Keras config, and as a name in an `activation`."""
+"""Plain ReLU in a Keras config, and as a name in an `activation`."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Target:
     """The `to=` of a plan with its options, checked.
 
     Raises:
-        ValueError: An option is not finite, or does not go with `to`.
+        ValueError: An option is not finite, or cannot be combined with `to`.
         TypeError: `to` is neither a name, nor a layer, nor a callable.
     """
 
@@ -82,13 +82,13 @@ class Target:
                 )
             if self.to != goes_with:
                 raise ValueError(
-                    f"{name} goes with to={goes_with!r} only. Received: "
+                    f"{name} can only be used with to={goes_with!r}. Received: "
                     f"{name}={value} and to={self.label!r}."
                 )
         if not self.trainable and self.to != specs.PRELU:
             raise ValueError(
-                f"trainable goes with to={specs.PRELU!r} only. Received: "
-                f"trainable=False and to={self.label!r}. Leave it out."
+                f"trainable can only be used with to={specs.PRELU!r}. Received: "
+                f"trainable=False and to={self.label!r}. Remove it."
             )
 
     @property
@@ -111,7 +111,8 @@ class Target:
         if site.threshold != 0:
             return Cannot(
                 "threshold",
-                f"it jumps at {site.threshold:g}, which no Leaky ReLU or PReLU does",
+                f"it is not continuous at {site.threshold:g}, unlike a Leaky ReLU or "
+                "PReLU",
             )
         made = self._made(slope_precision.bounded(site), slopes)
         if isinstance(made, Cannot):
@@ -161,9 +162,14 @@ class Target:
             alpha = np.asarray(slopes(), dtype="float64")
             slope = float(alpha.mean())
             if not math.isfinite(slope):
-                return Cannot("slopes", "its slopes are not finite, so have no mean")
+                return Cannot(
+                    "slopes", "its slopes are not finite, so they have no mean"
+                )
             distance = float(np.abs(alpha - slope).max())
-            note = f"mean of {alpha.size} slopes; the furthest is {distance:.4g} away"
+            note = (
+                f"mean of {alpha.size} slopes, which differ from it by up to "
+                f"{distance:.4g}"
+            )
         slope = float(specs.DEFAULT_NEGATIVE_SLOPE if slope is None else slope)
         if not self.portable:
             config = {"negative_slope": slope, "max_value": site.max_value}
@@ -200,7 +206,7 @@ class Target:
         *,
         trainable: bool,
     ) -> tuple[Replacement, str] | Cannot:
-        """A PReLU; `options` are arguments of it that are no defaults."""
+        """A PReLU; `options` are arguments that differ from its defaults."""
         if site.kind == specs.PRELU:
             return Cannot("already", "it is a PReLU already")
         if any(width is None for width in site.widths):
@@ -231,9 +237,9 @@ class Target:
         registered = keras.saving.get_registered_name(type(layer))
         if registered != specs.PRELU_REGISTERED:
             raise TypeError(
-                "Slopes for dead units alone need to='prelu', or a "
-                "keras_rectifiers.layers.PReLU as template. Received: to="
-                f"{self.label!r}. For whole layers pass where=lambda site: ..."
+                "Slopes for dead units only need to='prelu', or a "
+                "keras_rectifiers.layers.PReLU as template. Received: "
+                f"to={self.label!r}. For whole layers pass where=lambda site: ..."
             )
         config = layer.get_config()
         options = {

@@ -26,9 +26,9 @@ _WILDCARDS = "*?["
 class Selection:
     """The `of`, `include`, `exclude`, `where` and `roles` of a plan.
 
-    A pattern is a glob on the site's whole path, or on its last name where the
-    pattern has no `/`. A pattern without wildcards names its site, and so takes
-    it whatever its role.
+    A pattern is a glob on the site's whole path, or on its last name where the pattern
+    has no `/`. A pattern without wildcards names its site, and so selects it regardless
+    of its role.
 
     Raises:
         ValueError: An unknown kind or role.
@@ -49,12 +49,12 @@ class Selection:
             for value in getattr(self, name):
                 if value not in known:
                     raise ValueError(
-                        f"{name} must be among {', '.join(map(repr, known))}. "
+                        f"{name} must be one of {', '.join(map(repr, known))}. "
                         f"Received: {name}={value!r}."
                     )
 
     def skips(self, site: Site) -> Cannot | None:
-        """Why a site is left alone, None where it is taken."""
+        """Why a site is skipped, None if it is selected."""
         if site.role == CALLED:
             return Cannot(site.role, site.evidence)
         if site.kind not in self.of:
@@ -78,7 +78,7 @@ class Selection:
         """Refuse patterns and predicates that match nothing.
 
         Raises:
-            SelectionError: With the nearest names, where there are any.
+            SelectionError: With the nearest names, if there are any.
         """
         for name in ("include", "exclude"):
             for pattern in getattr(self, name):
@@ -99,8 +99,9 @@ class Selection:
             ]
             some = "; ".join(shown[:3]) or "none came near"
             raise SelectionError(
-                "A selection must leave at least one site. Received: one that leaves "
-                f"none of {len(sites)}: {some}. Widen include, where or roles."
+                "A selection must include at least one site. Received: a selection "
+                f"that excludes all {len(sites)} sites: {some}. Widen include, where "
+                "or roles."
             )
 
 

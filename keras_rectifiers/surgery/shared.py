@@ -1,10 +1,10 @@
 """One object in several places of a live model stays one object.
 
 Keras marks an object that it meets a second time, but loses the mark at its first
-place, and it counts the calls of a layer within each model alone. From such a
-config a layer in two models, or an activation in two attributes, comes back as several
-layers with weights of their own. Here all places are marked, and calls are counted
-over all models.
+place, and it counts the calls of a layer within each model alone. From such a config a
+layer in two models, or an activation in two attributes, is rebuilt as several layers
+with separate weights. Here all places are marked, and calls are counted over all
+models.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MET = "shared_objects/id_to_config_map"
 
 
 class _EachMet(dict[int, dict[str, Any]]):
-    """Tells Keras of each object that it has met it, so that it marks it."""
+    """Makes Keras treat each object as seen before, so that it marks it."""
 
     def __contains__(self, key: object) -> bool:
         return True

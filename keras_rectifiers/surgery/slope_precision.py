@@ -50,7 +50,7 @@ def checked(
                     f"{name} must be finite in the dtype that holds it. Received: "
                     f"{worst:g} for {site.path!r}, which is infinite in {dtype}; its "
                     f"largest number is {precision.largest(dtype):.5g}. Pass a "
-                    "smaller one, or exclude this layer."
+                    "smaller number, or exclude this layer."
                 )
             return Cannot("slopes", f"{name} {worst:g} is infinite in {dtype}")
         if precision.vanishes(values, dtype):

@@ -14,7 +14,7 @@ from keras_rectifiers.surgery.trained import TrainedVariable
 
 Shape = tuple[int, ...]
 
-#: Most ways that are tried to tell which variables a state belongs to.
+#: Most ways that are tried to find which variables a state belongs to.
 _MOST_TRIES = 100_000
 
 
@@ -38,7 +38,7 @@ def matched(
             state does.
 
     Raises:
-        Unfit: It is a state of other variables, or it cannot be told.
+        Unfit: The state belongs to other variables, or this is unclear.
     """
     found = [
         each
@@ -59,12 +59,10 @@ def matched(
         if len(shapes) == needed:
             raise Unfit("its arrays have other shapes than the trained weights")
         raise Unfit(
-            f"it has {len(shapes)} variables where {layout.class_name} has {needed} "
-            f"for the {len(every)} weights that are trained"
+            f"it has {len(shapes)} variables, but {layout.class_name} has {needed} "
+            f"for the {len(every)} trainable weights"
         )
-    raise Unfit(
-        f"its {len(shapes)} variables do not fit the weights that may be trained"
-    )
+    raise Unfit(f"its {len(shapes)} variables do not match the trainable weights")
 
 
 def size(layout: Layout, counters: int, groups: Sequence[TrainedLayer]) -> int:

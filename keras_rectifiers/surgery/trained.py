@@ -38,7 +38,7 @@ class ArrayHeader:
     shape: tuple[int, ...]
     #: `dtype.kind` of NumPy: `"f"` for floats, `"V"` for bfloat16.
     kind: str
-    #: Whether the file really holds as many bytes as the shape says.
+    #: Whether the file really has the number of bytes that the shape implies.
     plain: bool = True
 
 

@@ -27,7 +27,7 @@ def check_kept(repairs: Iterable[Repair], path: object) -> None:
     """Refuse to go on where an optimizer's state is dropped.
 
     Args:
-        repairs: What was repaired and left behind.
+        repairs: What was repaired and left out.
         path: The file, for the message.
 
     Raises:
@@ -37,7 +37,6 @@ def check_kept(repairs: Iterable[Repair], path: object) -> None:
         if each.rule == OPTIMIZER_STATE and not each.layer:
             raise UnsupportedModelError(
                 "The training state must be kept (keep_training_state). Received: "
-                f"{str(path)!r}: {each.text}. Leave the option out to keep the "
-                "weights alone, or convert the loaded model with "
-                "keras_rectifiers.convert."
+                f"{str(path)!r}: {each.text}. Remove the option to keep only the "
+                "weights, or convert the loaded model with keras_rectifiers.convert."
             )

@@ -1,4 +1,4 @@
-"""Stand-ins for classes while Keras builds a model from a document.
+"""Placeholders for classes while Keras builds a model from a document.
 
 Keras asks a class to build a layer from its config. The layer of the original knows
 more: its class, its name, and the functions that were given to it.
@@ -102,9 +102,10 @@ def lost(layer: Any, path: str, error: Exception) -> str:
         error: What its class said.
     """
     return (
-        f"Every layer must come back from its config. Received: {path or layer.name!r} "
-        f"of class {type(layer).__name__}, which did not ({reason(error)}). Give the "
-        "class a get_config and a constructor that takes what it returns."
+        "Every layer must be rebuilt from its config. Received: "
+        f"{path or layer.name!r} of class {type(layer).__name__}, which cannot be "
+        f"rebuilt ({reason(error)}). Give the class a get_config method and a "
+        "constructor that takes its result."
     )
 
 

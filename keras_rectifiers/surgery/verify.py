@@ -1,4 +1,4 @@
-"""Prove what a conversion left alone: every weight, and the function itself."""
+"""Prove what a conversion did not change: every weight, and the function itself."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Verification(Result):
 
     @property
     def carried(self) -> bool:
-        """Whether every variable was carried, and each shared one is still shared."""
+        """Whether every variable was kept, and each shared one is still shared."""
         return self.weights_equal and not self.split
 
     @property
@@ -94,7 +94,7 @@ class Verification(Result):
         differs, and is empty where nothing does.
         """  # noqa: D205 - the keys are what matters
         before, after = self.losses
-        apart = f"{self.max_difference:.3g} at most (outputs reach {self.scale:.3g})"
+        apart = f"at most {self.max_difference:.3g} (outputs reach {self.scale:.3g})"
         checks = (
             ("variables", self.weights, self.weights_equal, ", ".join(self.differing)),
             ("sharing", len(self.split), not self.split, ", ".join(self.split)),
@@ -135,7 +135,7 @@ class Verification(Result):
         """Raise unless weights, optimizers, penalties and outputs are the same.
 
         Raises:
-            VerificationError: Something differs; says what.
+            VerificationError: Something differs; the message says what.
         """
         if not self.holds:
             raise VerificationError(
@@ -160,7 +160,7 @@ class Verification(Result):
         if counts:
             weights += f" ({', '.join(counts)})"
         if self.split:
-            weights += f", {self.split[0]} is not shared any more"
+            weights += f", {self.split[0]} is no longer shared"
         if self.slots_differing:
             weights += (
                 f", {len(self.slots_differing)} of {self.slots} variables of the "
@@ -190,27 +190,26 @@ def verify(
 ) -> Verification:
     """Compare a converted model with its original.
 
-    Every variable of the original is looked up in the converted model and
-    compared byte for byte, and those of both models are counted: each has its
-    counterpart, or belongs to a rectifier that was replaced. Then both models
-    predict the same inputs, and the penalties of their layers (`model.losses`) are
-    compared.
+    Every variable of the original is looked up in the converted model and compared byte
+    for byte, and those of both models are counted: each has its counterpart, or belongs
+    to a rectifier that was replaced. Then both models predict on the same inputs, and
+    the penalties of their layers (`model.losses`) are compared.
 
     Args:
         original: A `keras.Model` or the path of one.
         converted: The converted model or its path.
-        inputs: What `original.predict` takes. Where it is not given, 8 samples
-            are made up with a fixed seed: normal numbers, or valid indices where
-            an input feeds an embedding.
-        custom_objects: Classes and functions that are not registered, for models
-            that are given by their paths.
+        inputs: Inputs for `original.predict`. By default, 8 samples are generated with
+            a fixed seed: normal numbers, or valid indices where an input feeds an
+            embedding.
+        custom_objects: Classes and functions that are not registered, for models given
+            by their paths.
 
     Returns:
         A `Verification`; print it, or call its `require()`.
 
     Raises:
-        VerificationError: The two are not the same model but for rectifiers.
-        ArgumentError: `inputs` must be given, since they cannot be made up.
+        VerificationError: The models differ in more than their rectifiers.
+        ArgumentError: `inputs` must be given, because they cannot be generated.
     """
     stored = any(isinstance(each, str | os.PathLike) for each in (original, converted))
     original, converted = (_model(e, custom_objects) for e in (original, converted))
@@ -218,7 +217,7 @@ def verify(
         pairs = pair(original, converted)
     except UnsupportedModelError as error:
         raise VerificationError(
-            f"The two models must be the same but for their rectifiers. {error}"
+            f"The two models must be the same except for their rectifiers. {error}"
         ) from error
     # Keras stores no seed states, so each load draws new ones.
     compared = pairs.weights if stored else pairs.moved
@@ -256,7 +255,7 @@ def verify(
 
 
 def make_inputs(model: keras.Model, samples: int = _SAMPLES, seed: int = 0) -> Any:
-    """Inputs of the right structure, made up with a fixed seed.
+    """Inputs of the right structure, generated with a fixed seed.
 
     Raises:
         ArgumentError: The model is not built, or takes strings.
@@ -289,8 +288,9 @@ def _input_structure(model: keras.Model) -> Any:
     shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
     if len(shapes) != 1:
         raise ArgumentError(
-            "inputs must be given for a model that does not know its own. Received: "
-            f"inputs=None for {model.name!r}. Pass what its predict takes."
+            "inputs must be given for a model that does not know its input shapes. "
+            f"Received: inputs=None for {model.name!r}. Pass the inputs that its "
+            "predict method takes."
         )
     embedded = any(isinstance(each, keras.layers.Embedding) for each in flat(model))
     dtype = "int32" if embedded else keras.config.floatx()

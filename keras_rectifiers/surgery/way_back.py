@@ -1,7 +1,8 @@
 """The way back from a conversion: what turns the new config into the old one again.
 
 A difference holds only what a conversion changed, and finds layers by their names. So
-it still fits once the converted model was trained, compiled anew or saved by Keras.
+it still applies after the converted model was trained, compiled again or saved by
+Keras.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from keras_rectifiers.surgery.rewrite import Rewritten
 #: list of layers by their names, with `order`, all names in the end.
 Difference = dict[str, Any]
 
-#: What an entry says of its place in a graph, whatever layer stands there.
+#: The keys of an entry that describe its place in a graph, for any layer.
 _OF_PLACE = ("inbound_nodes", "name")
 #: What Keras may add to an entry that did not say it.
 _BUILT = "build_config"
@@ -40,7 +41,7 @@ _BUILT = "build_config"
 
 @dataclasses.dataclass(frozen=True)
 class Undo(Plan):
-    """A plan that is carried out by a difference, and not by steps."""
+    """A plan that is applied by a difference, and not by steps."""
 
     #: What turns the config of the converted model into that of the original.
     difference: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -113,7 +114,7 @@ def _of_dicts(before: dict[str, Any], after: dict[str, Any]) -> Difference:
 
 
 def _are_layers(values: Any) -> bool:
-    """Whether a list is one of layers, each with a name of its own."""
+    """Whether a list contains layers, each with a unique name."""
     named = [
         name_of(each)
         for each in values
@@ -123,7 +124,7 @@ def _are_layers(values: Any) -> bool:
 
 
 def patched(value: Any, change: Mapping[str, Any]) -> Any:
-    """A config with a difference carried out; the given one is not changed.
+    """A config with a difference applied; the given one is not changed.
 
     Args:
         value: The config.
@@ -154,15 +155,15 @@ def fitting() -> Iterator[None]:
         ValueError,
     ) as error:
         raise PlanMismatchError(
-            "A way back must be for the model that a conversion made. Received: one "
-            f"that does not fit ({type(error).__name__}: {error}). Give the plan of "
-            "the conversion that made this model."
+            "The plan must belong to the conversion that made this model. Received: a "
+            f"plan that does not match ({type(error).__name__}: {error}). Pass the "
+            "plan of that conversion."
         ) from error
 
 
 def _patched(value: Any, change: Mapping[str, Any]) -> Any:
     if "be" in change:
-        return json.loads(json.dumps(change["be"]))  # a copy of its own
+        return json.loads(json.dumps(change["be"]))  # a separate copy
     if "keys" in change:
         new = dict(value)
         for key in change.get("drop", ()):

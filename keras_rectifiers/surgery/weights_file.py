@@ -34,7 +34,7 @@ from keras_rectifiers.surgery.rewrite import Rewritten
 from keras_rectifiers.surgery.trained import ArrayHeader
 from keras_rectifiers.surgery.trained import Arrays
 
-#: Group of a layer's own weights, and that of a seed generator, which is no layer.
+#: Group of a layer's own weights, and that of a seed generator, which is not a layer.
 _VARS, _SEED = "vars", "seed_generator"
 #: Rectifiers without weights: their empty groups may keep their old names.
 _WEIGHTLESS = frozenset({"ReLU", "LeakyReLU", "Activation"})
@@ -64,7 +64,7 @@ def arrays_of(file: h5py.File) -> Arrays:
 
 
 def state_left(arrays: Arrays, old: Entry, rewritten: Rewritten) -> tuple[Repair, ...]:
-    """Which optimizer state a rewrite drops, since it cannot be carried exactly.
+    """Which optimizer state a rewrite drops, because it cannot be kept exactly.
 
     Args:
         arrays: The arrays of the weights file.
@@ -102,8 +102,8 @@ def edit(file: h5py.File, old: Entry, rewritten: Rewritten) -> None:
     after = sum(1 for _ in hdf5.datasets(file))
     if after != expected:
         raise ArchiveError(
-            "Every stored array must be kept and every new one added. Received: "
-            f"{after} arrays where {expected} were expected. Please report this file."
+            "Every stored array must be kept, and every new one added. Received: "
+            f"{after} arrays instead of {expected}. Please report this file."
         )
 
 
@@ -141,14 +141,15 @@ def read_alpha(file: h5py.File, group: tuple[str, ...], size: int) -> np.ndarray
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
         raise ArchiveError(
-            f"A PReLU must have its slopes in the weights. Received: none at {name!r}."
+            f"A PReLU must have its slopes in the weights. Received: {name!r}, which "
+            "has none."
         )
     numbers = dataset.dtype.kind == "f" or hdf5.dtype_of(dataset).name == "bfloat16"
     if not numbers or not 0 < dataset.nbytes <= size:
         raise ArchiveError(
-            "The slopes of a PReLU must be stored plainly. Received: "
+            "The slopes of a PReLU must be stored as a plain array. Received: "
             f"{dataset.nbytes} bytes of {dataset.dtype} at {name!r}, in a file of "
-            f"{size} bytes. The file is not one that Keras wrote."
+            f"{size} bytes. The file was not written by Keras."
         )
     return hdf5.read(dataset)
 
@@ -162,8 +163,8 @@ def _check_removed(old: Entry, rewritten: Rewritten) -> None:
             mark = entry.get(marks.MARK) if isinstance(entry, dict) else None
             if (place.path, attribute) in rewritten.removed and count[mark] > 1:
                 raise UnsupportedModelError(
-                    "The slopes of a PReLU must belong to one place to be replaced "
-                    f"in a file. Received: those at {place.path!r}, which "
+                    "The slopes of a PReLU must belong to one place to be replaced in "
+                    f"a file. Received: the slopes at {place.path!r}, which "
                     f"{count[mark]} places share. Convert the live model with "
                     "keras_rectifiers.convert."
                 )
@@ -200,7 +201,7 @@ def _move_groups(file: h5py.File, old: Entry, new: Entry) -> None:
 
 
 def _free(file: h5py.File, name: str) -> None:
-    """Drop an empty group that a layer without weights left behind."""
+    """Drop an empty group of a layer without weights."""
     if name not in file:
         return
     if any(True for _ in hdf5.datasets(file[name])):
@@ -223,9 +224,9 @@ def _stores_nothing(entry: Entry) -> bool:
 
 def _missing(group: str, place: Place) -> str:
     return (
-        f"Every layer must have its group in the weights file. Received: no "
-        f"{group!r} for the layer {place.path!r}. The file is damaged, or was not "
-        "written by Keras 3."
+        "Every layer must have its group in the weights file. Received: a file "
+        f"without {group!r} for the layer {place.path!r}. The file is damaged, or was "
+        "not written by Keras 3."
     )
 
 

@@ -108,7 +108,7 @@ def test_what_holds_a_shift(holds, named):
     """It has weights, and no bias that takes a shift up."""
     found = _after(lambda x: _dense()(holds(x)))
 
-    assert found == ((), f"{named} has no bias that takes it up")
+    assert found == ((), f"{named} has no bias to absorb it")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_recurrent_layers_hold_a_shift(holds):
     """Their biases are inside the recurrence."""
     (_, stays) = _after(lambda x: _dense()(holds(layers.Reshape((36, 4))(x))))
 
-    assert stays == f"{type(holds).__name__} 'it' has no bias that takes it up"
+    assert stays == f"{type(holds).__name__} 'it' has no bias to absorb it"
 
 
 def test_sums_hand_a_shift_on_by_every_way():
@@ -155,7 +155,7 @@ def test_attention_holds_a_shift():
 
     (met, stays) = _after(follow)
     assert met == ()
-    assert stays == "MultiHeadAttention 'it' has no bias that takes it up"
+    assert stays == "MultiHeadAttention 'it' has no bias to absorb it"
 
 
 def test_the_output_of_the_model():
@@ -176,7 +176,7 @@ def test_custom_layers_and_lambdas_are_not_known():
             return 2 * inputs
 
     twice, code = Twice(name="it"), layers.Lambda(lambda x: x, name="code")
-    reasons = "Twice 'it' is not known here; Lambda 'code' is not known here"
+    reasons = "Twice 'it' is not supported; Lambda 'code' is not supported"
 
     found = _after(lambda x: _dense()(layers.Add()([twice(x), code(x), x])))
     assert found == (("next",), reasons)
@@ -254,7 +254,7 @@ def test_time_distributed():
     assert of(_dense("inner")) == (("timed/inner",), "")
     assert of(_dense("inner", use_bias=False)) == (("next",), "")
     named = "LayerNormalization 'timed/norm'"
-    held = (), f"{named} has no bias that takes it up"
+    held = (), f"{named} has no bias to absorb it"
     assert of(layers.LayerNormalization(name="norm")) == held
     assert of(_inner(_dense("in"))) == (("timed/inner/in",), "")
 

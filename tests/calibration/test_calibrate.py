@@ -240,5 +240,5 @@ def test_models_that_do_not_serve_are_refused(small):
     with pytest.raises(SelectionError, match="at least one ReLU"):
         keras_rectifiers.calibrate(bare, x)
     model.get_layer("h").kernel.assign(np.full((4, 8), np.nan))
-    with pytest.raises(DataError, match="finite outputs"):
+    with pytest.raises(DataError, match="must be finite"):
         keras_rectifiers.calibrate(model, x)

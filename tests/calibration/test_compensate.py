@@ -61,7 +61,7 @@ def _conv():
     )
 
 
-def _normalised():
+def _normalized():
     x = given = keras.Input((8, 8, 2))
     for number in range(3):
         x = layers.Conv2D(8, 3, padding="same", use_bias=False)(x)
@@ -98,7 +98,7 @@ NETS = {
     "dense": _dense,
     "fused": _fused,
     "conv": _conv,
-    "normalised": _normalised,
+    "normalized": _normalized,
     "branches": _branches,
     "residual": _residual,
 }
@@ -170,9 +170,9 @@ def test_the_mean_of_every_next_pre_activation_is_what_it_was(rng, samples):
     )
 
 
-def test_normalisation_takes_up_shift_and_spread(rng):
+def test_normalization_takes_up_shift_and_spread(rng):
     """The outputs of BatchNormalization keep their mean, and the variance too."""
-    model = _trained_like(_normalised(), rng)
+    model = _trained_like(_normalized(), rng)
     x = rng.normal(size=(64, 8, 8, 2)).astype("float32")
     names = [f"pre_{number}" for number in range(4)]
     tap = [model.get_layer(name).output for name in names]
@@ -208,7 +208,7 @@ def test_what_cannot_be_taken_up_is_said(rng):
     )
 
     assert found.compensated == {"good": "norm"}
-    assert found.uncompensated["custom"] == "Twice 'twice' is not known here"
+    assert found.uncompensated["custom"] == "Twice 'twice' is not supported"
     assert "LayerNormalization" in found.uncompensated["norm"]
     assert found.uncompensated["end"] == "it reaches the output of the model"
     assert "stays: it reaches the output" in str(found)

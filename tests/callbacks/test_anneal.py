@@ -379,7 +379,7 @@ def test_replicas_share_the_slope():
     [
         ({"peak": float("inf")}, ValueError, "peak must be finite. Received: peak=inf"),
         ({"peak": "high"}, TypeError, "peak must be a number"),
-        ({"warmup": 1.0}, ValueError, "warmup must be at least 0, below 1"),
+        ({"warmup": 1.0}, ValueError, "warmup must be at least 0 and below 1"),
         ({"schedule": "step"}, ValueError, "schedule must be one of 'linear'"),
         ({"schedule": 3}, TypeError, "schedule must be one of 'linear'"),
         ({"epochs": 2, "steps": 3}, ValueError, "epochs or steps, not both"),
@@ -396,11 +396,11 @@ def test_bad_arguments_are_one_sentence(options, error, says):
 @pytest.mark.parametrize(
     ("layer", "named", "says"),
     [
-        (layers.ReLU(name="r"), None, "with none. Convert it"),
-        (layers.ReLU(name="r"), "r", "it has no slope of its own"),
+        (layers.ReLU(name="r"), None, "which has none. Convert it"),
+        (layers.ReLU(name="r"), "r", "it has no slope"),
         (PReLU(name="p"), None, "trainable=False"),
         (PReLU(name="p"), "p", "its slopes are learned"),
-        (LeakyReLU(name="a"), "b", "with none among layers"),
+        (LeakyReLU(name="a"), "b", "which has none among layers"),
     ],
 )
 def test_models_without_slopes_to_anneal_are_refused(layer, named, says):

@@ -248,7 +248,7 @@ def test_verbose_prints_a_line(capsys):
 
 def test_generator_is_refused():
     """A probe set is measured many times."""
-    with pytest.raises(TypeError, match="iterate it again"):
+    with pytest.raises(TypeError, match="iterate over it"):
         DeadUnitMonitor(batch for batch in [_X])
 
 

@@ -192,7 +192,7 @@ def _killed(callback, rate=0.1, epochs=3):
 def test_a_rate_that_kills_again_is_lowered():
     """A quarter of the units died since they were revived: a tenth of the rate."""
     x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
-    with pytest.warns(UserWarning, match="died again: the learning rate goes down"):
+    with pytest.warns(UserWarning, match="died again: the learning rate is lowered"):
         model = _killed(ReviveDeadUnits(x, tau=0.0))
 
     rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))

@@ -92,7 +92,7 @@ def _run(folder, kind, order, frequency, kill):
 def _told(run):
     assert run.returncode == 0, run.stderr[-3000:]
     (line,) = [each for each in run.stdout.splitlines() if each.startswith("TOLD ")]
-    assert "counting starts anew" not in run.stderr
+    assert "counting starts again" not in run.stderr
     return json.loads(line.removeprefix("TOLD "))
 
 
@@ -179,7 +179,7 @@ def test_state_of_another_step_is_told(tmp_path):
     _fitted(DeadUnitMonitor(state_path=path), epochs=2)
     monitor = DeadUnitMonitor(state_path=path)
 
-    with pytest.warns(UserWarning, match="counting starts anew"):
+    with pytest.warns(UserWarning, match="counting starts again"):
         _fitted(monitor)
 
     assert monitor.total.layers[0].statistics.samples == 12

@@ -149,7 +149,7 @@ def test_a_real_model_can_be_written(tmp_path, rng):
             keras.Input((4,)),
             keras.layers.Dense(5, activation="relu", name="plain"),
             keras.layers.Dense(6, name="hidden"),
-            keras_rectifiers.layers.PReLU("he_normal", name="learnt"),
+            keras_rectifiers.layers.PReLU("he_normal", name="learned"),
         ]
     )
 
@@ -157,7 +157,7 @@ def test_a_real_model_can_be_written(tmp_path, rng):
         events.write(keras_rectifiers.diagnose(model, rng.normal(size=(32, 4))), 0)
 
     slopes = {tag for tag in _read(tmp_path) if tag.startswith("slope/")}
-    assert slopes == {"slope/learnt"}
+    assert slopes == {"slope/learned"}
 
 
 _WITHOUT_TENSORFLOW = """

@@ -367,8 +367,8 @@ def test_options_that_do_not_go_with_a_calibration(
     [
         ("model.keras", "out.h5", "data.npz", "written as .keras"),
         ("model.keras", "out.keras", "none.npz", "do not exist"),
-        ("model.keras", "out.keras", "wide.npz", "must fit the model"),
-        ("model.keras", "out.keras", "odd.npz", "must hold"),
+        ("model.keras", "out.keras", "wide.npz", "must match the model"),
+        ("model.keras", "out.keras", "odd.npz", "must contain"),
         ("plain.keras", "out.keras", "inputs.npy", "at least one ReLU"),
         ("only.weights.h5", "out.keras", "inputs.npy", "weights"),
     ],

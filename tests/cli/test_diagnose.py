@@ -178,7 +178,7 @@ def test_a_model_without_relu_is_no_error(run, made):
         ("unknown.keras", "data.npz", "'Tripled'"),
         ("model.keras", "missing.npz", "do not exist"),
         ("model.keras", "odd.npz", "'images'"),
-        ("model.keras", "wide.npz", "samples of 7"),
+        ("model.keras", "wide.npz", "samples of shape 7"),
     ],
 )
 def test_bad_input_is_explained(fails, made, model, data, part):

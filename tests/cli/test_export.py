@@ -39,7 +39,7 @@ def test_past_the_tolerance_is_exit_code_1(run, prelus, tmp_path):
     range_of = ("--input-range", "0", "100")
     result = run("export", prelus, "served", "--dynamic", *arguments)
     assert result.exit_code == 2
-    assert "dynamic goes with" in result.stderr
+    assert "dynamic is only available for" in result.stderr
 
     result = run("export", prelus, "out.tflite", "--dynamic", *arguments[2:], *range_of)
 

@@ -114,7 +114,7 @@ def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
         ("uncompiled.keras", "data.npz", ["--loss", "ms"], "Did you mean 'mse'?"),
         ("uncompiled.keras", "data.npz", ["--loss", "mse"], "--loss"),
         ("model.keras", "inputs.npy", [], "labels"),
-        ("model.keras", "wide.npz", [], "samples of 7"),
+        ("model.keras", "wide.npz", [], "samples of shape 7"),
         ("model.keras", "data.npz", ["--learning-rate", "0"], "greater than 0"),
         ("model.keras", "data.npz", ["--validation-split", "1"], "0<=x<1"),
         ("model.keras", "data.npz", ["--include", "nothing"], "rectified"),

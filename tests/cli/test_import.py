@@ -104,7 +104,7 @@ def test_without_it_the_command_to_run_is_shown(fails, users, name):
     error = fails("convert", source, "out put.keras", "--to", "leaky_relu")
 
     assert f"a {name.title()!r}" in error
-    assert "layers are made in Python code" in error
+    assert "layers are created in Python code" in error
     command = f"convert {source} 'out put.keras' --to leaky_relu --import MODULE"
     assert error.endswith(f"Run: keras-rectifiers {command}")
 

@@ -45,7 +45,7 @@ def test_what_is_looked_past_is_listed(run, made):
 
     (unseen,) = data["unseen"]
     assert (unseen["reason"], unseen["layers"]) == ("custom", None)
-    assert "Not looked into: 1." in screen.splitlines()[0]
+    assert "Not inspected: 1." in screen.splitlines()[0]
     assert any(
         unseen["path"] in line and unseen["class_name"] in line
         for line in screen.splitlines()[1:]

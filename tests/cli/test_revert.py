@@ -74,13 +74,13 @@ def test_errors_are_one_sentence(fails, made, converted, tmp_path):
     plan = ("--manifest", "plan.json")
 
     told = fails("revert", "trained.keras", "b.keras", *plan)
-    assert "'rectified', whose 6 slopes started at 0 and lie between 0 and 0.5" in told
+    assert "'rectified', whose 6 slopes started at 0 and are between 0 and 0.5" in told
     assert "keras-rectifiers fold --tolerance 0.5" in told
     assert "no-such" in fails("revert", "no-such.keras", "b.keras")
     assert "cut.keras" in fails("revert", made / "cut.keras", "b.keras")
     assert "plan of a conversion" in fails("revert", made / "model.keras", "b.keras")
     wrong = ("--manifest", made / "model.keras")
-    assert "no text" in fails("revert", converted, "b.keras", *wrong)
+    assert "not a text file" in fails("revert", converted, "b.keras", *wrong)
     missing = ("--manifest", "no-such.json")
     assert "no-such.json" in fails("revert", converted, "b.keras", *missing)
     assert "must not exist" in fails("revert", converted, "plan.json")
@@ -110,7 +110,7 @@ def test_layers_that_python_makes_need_their_module(run, fails, tmp_path, monkey
     told = fails("revert", "c.keras", "b.keras")
     done = run("revert", "c.keras", "b.keras", "--import", "small_net")
 
-    assert "makes those of 'Small'" in told
+    assert "creates the layers of 'Small'" in told
     assert done.exit_code == 0, done.output
     assert "1 rectifier is as before the conversion." in done.stdout
     assert "PReLU() ReLU()" in " ".join(done.stdout.split())

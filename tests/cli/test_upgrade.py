@@ -31,7 +31,7 @@ def test_repairs_are_listed_and_the_file_opens(run, old, tmp_path):
     result = run("upgrade", folder / "old.h5", "new.keras")
 
     assert result.exit_code == 0, result.output
-    assert "4 arrays (37 parameters) carried over" in result.stdout
+    assert "4 arrays (37 parameters) kept" in result.stdout
     assert "batch_input_shape → batch_shape" in result.stdout
     new = keras.saving.load_model(tmp_path / "new.keras")
     assert [layer.name for layer in new.layers] == [each.name for each in model.layers]
@@ -60,7 +60,7 @@ def test_a_file_that_keras_reads_otherwise_is_not_put_in_place(
     result = run("upgrade", old[0] / "old.h5", "new.keras", "--verify")
 
     assert result.exit_code == 1
-    assert "1 arrays are not taken over (layers/dense/vars/0)" in result.stdout
+    assert "1 arrays are lost (layers/dense/vars/0)" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 

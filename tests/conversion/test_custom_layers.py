@@ -108,7 +108,7 @@ def test_a_class_that_is_not_known_is_named(name, old, tmp_path):
         layer = made["Wrapped"](tf_keras.layers.Dense(2), name="wrapped")
         source = tmp_path / "alone.h5"
         tf_keras.Sequential([tf_keras.Input((3,)), layer]).save(source)
-    wanted = f"for '{name}', a inside>{name.title()} .* --import MODULE"
+    wanted = f"for '{name}', a inside>{name.title()} .*--import MODULE"
     with pytest.raises(UnsupportedModelError, match=wanted):
         upgrade_file(source, tmp_path / "new.keras")
     assert not (tmp_path / "new.keras").exists()
@@ -156,7 +156,7 @@ def test_a_class_that_makes_other_variables_is_refused(old, classes, tmp_path):
             super().build(shape)
             self.more = self.add_weight(name="more", shape=(2,))
 
-    told = "'block', whose class 'Block' makes scale"
+    told = "'block', whose class 'Block' creates scale"
     with (
         custom_layers.known(),
         pytest.raises(UnsupportedModelError, match=told),

@@ -213,7 +213,7 @@ def test_bad_input_is_one_sentence(tmp_path):
         keras_rectifiers.diff(tmp_path / "a.keras", tmp_path / "no.keras")
     with zipfile.ZipFile(tmp_path / "b.keras", "w") as file:
         file.writestr("config.json", json.dumps({"class_name": "Net", "config": {}}))
-    with pytest.raises(ArchiveError, match=r"must hold 'model\.weights\.h5'"):
+    with pytest.raises(ArchiveError, match=r"must contain 'model\.weights\.h5'"):
         keras_rectifiers.diff(tmp_path / "a.keras", tmp_path / "b.keras")
     odd = keras.Sequential([keras.Input((2,)), Unsaved(object())])
     with pytest.raises(UnsupportedModelError, match="that Keras can save"):

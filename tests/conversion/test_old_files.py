@@ -167,7 +167,7 @@ def test_an_h5_stays_an_h5_on_request(old, tmp_path, to):
     assert all("alpha" in name for name in added)
     left = [each.text for each in made.repairs if each.rule == "optimizer state"]
     assert len(left) == (1 if to == "prelu" else 0)
-    assert all("a .h5 keeps it as it is" in text for text in left)
+    assert all("an .h5 target keeps it as it is" in text for text in left)
     model = keras.saving.load_model(tmp_path / "new.h5", compile=False)
     np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-5)
 
@@ -294,7 +294,7 @@ def test_an_old_file_is_opened_once(old, tmp_path, monkeypatch, source, target):
         monkeypatch.setattr(owner, name, counting)
 
     count(opened, "open_saved", "read")
-    count(opened, "modernise", "understood")
+    count(opened, "modernize", "understood")
     count(targets, "check_target", "targets")
 
     plan = keras_rectifiers.convert_file(old[0] / source, tmp_path / target)

@@ -203,7 +203,7 @@ def test_with_slope_0_the_model_is_what_it_was(make):
 @pytest.mark.parametrize("trainable", some_by_default([True, False], [True]))
 @pytest.mark.parametrize("make", [_fused, _bare, _channels_first])
 def test_training_leaves_living_slopes_at_0(make, trainable, tmp_path):
-    """Also under weight decay, momentum and regularisation, and after a save."""
+    """Also under weight decay, momentum and regularization, and after a save."""
     model, path, _, diagnosis = _diagnosed(make)
     data = _inputs(model)
     made = keras_rectifiers.convert(
@@ -337,7 +337,7 @@ def test_the_plan_says_which_units():
 
     assert "PReLU(alpha=0.25 for 2 of 6, fixed)" in str(made)
     assert "host: slopes for 2 of 6 units" in str(made)
-    assert made.skips[0].detail == "none of its 5 units is dead"
+    assert made.skips[0].detail == "none of its 5 units are dead"
     assert Plan.from_json(made.to_json()) == made
     assert made.steps[0].replacement.config["trained_channels"] == DEAD
     again = Plan.from_json(made.to_json()).apply(model)
@@ -363,7 +363,11 @@ def test_a_rectifier_at_two_widths_is_left():
         ({"to": "leaky_relu"}, ValueError, "a slope for each unit"),
         ({"to": keras.layers.ReLU()}, TypeError, "PReLU as template"),
         ({"of": "leaky_relu"}, SelectionError, "at least one site"),
-        ({"to": "leaky_relu", "where": None, "trainable": False}, ValueError, "goes"),
+        (
+            {"to": "leaky_relu", "where": None, "trainable": False},
+            ValueError,
+            "can only",
+        ),
         ({"where": 3}, TypeError, "or a Diagnosis"),
     ],
 )
@@ -386,7 +390,7 @@ def test_a_diagnosis_must_fit():
 
     with pytest.raises(SelectionError, match="150 units for 'conv', which has 6"):
         keras_rectifiers.plan(model, where=by_pixel)
-    with pytest.raises(SelectionError, match="must be of this model"):
+    with pytest.raises(SelectionError, match="must belong to this model"):
         keras_rectifiers.plan(model, where=of_other)
     with pytest.raises(SelectionError, match="There is nothing to convert"):
         keras_rectifiers.plan(

@@ -213,8 +213,8 @@ def test_trained_slopes_are_not_lost(tmp_path):
     """The first layer and its slopes are named, and the next step; it is possible."""
     source, trained, plan = _with_slopes(tmp_path)
     told = (
-        "'named', whose 4 slopes started at 0 and lie between -0.25 and 0.2 now. "
-        "Fold them first .keras-rectifiers fold --tolerance 0.25, "
+        "'named', whose 4 slopes started at 0 and are between -0.25 and 0.2 now. "
+        "Fold the slopes first .keras-rectifiers fold --tolerance 0.25, "
     )
 
     with pytest.raises(UnsupportedModelError, match=told):
@@ -287,7 +287,7 @@ def test_conversions_are_undone_one_by_one(tmp_path):
     result = keras_rectifiers.revert_file(three, back)
 
     assert result.left == 1
-    assert "It holds 1 earlier conversion" in str(result)
+    assert "It still has 1 earlier conversion" in str(result)
     assert _config(back) == _config(two)
     assert keras_rectifiers.revert_file(back, first).left == 0
     assert _config(first) == _config(one)
@@ -309,7 +309,7 @@ def test_what_removes_slopes_has_no_way_back(tmp_path):
 
     assert plan.back is None
     assert kept_plans.read(tmp_path / "b.keras") == ()
-    with pytest.raises(UnsupportedModelError, match="since it removes slopes"):
+    with pytest.raises(UnsupportedModelError, match="because it removes slopes"):
         keras_rectifiers.revert_file(tmp_path / "b.keras", tmp_path / "c.keras", plan)
 
 
@@ -320,7 +320,7 @@ def test_a_function_of_python_code_has_no_way_back():
     model = keras.Sequential([keras.Input((3,)), hidden, layers.Dense(1)])
     converted = keras_rectifiers.convert(model, of="leaky_relu")
 
-    with pytest.raises(UnsupportedModelError, match="function of Python code"):
+    with pytest.raises(UnsupportedModelError, match="or a Python function"):
         keras_rectifiers.revert(converted)
 
 
@@ -384,7 +384,7 @@ def test_a_damaged_way_back_is_one_sentence(tmp_path):
         {"keys": {"config": {"keys": {"layers": doubled}}}},
     ):
         odd = dataclasses.replace(plan, back=back)
-        with pytest.raises(PlanMismatchError, match="A way back must be for"):
+        with pytest.raises(PlanMismatchError, match="The plan must belong"):
             keras_rectifiers.revert(made, odd)
     made.save(tmp_path / "a.keras")
     data = json.loads(plan.to_json())
@@ -398,7 +398,7 @@ def test_a_damaged_way_back_is_one_sentence(tmp_path):
     with pytest.raises(PlanMismatchError, match="JSON written by"):
         kept_plans.of_manifest(tmp_path / "plan.json")
     (tmp_path / "plan.json").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(PlanMismatchError, match="which is no text"):
+    with pytest.raises(PlanMismatchError, match="which is not a text file"):
         kept_plans.of_manifest(tmp_path / "plan.json")
 
 
@@ -518,7 +518,7 @@ def test_a_graph_with_python_made_layers_is_put_back(tmp_path):
     plan = keras_rectifiers.plan(model, roles=EVERY)
     assert keras_rectifiers.revert(opened, plan).to_json() == model.to_json()
     opened.get_layer("net").act.weights[0].assign([0.1, 0.0, 0.0, 0.0])
-    with pytest.raises(UnsupportedModelError, match="4 slopes started at 0 and lie"):
+    with pytest.raises(UnsupportedModelError, match="4 slopes started at 0 and are"):
         keras_rectifiers.revert(opened, plan)
     folded = keras_rectifiers.fold(opened, tolerance=0.2, exclude="net/dense*")
     assert folded.sites[1].blocked == "Python code calls it"
@@ -529,7 +529,9 @@ def test_a_file_of_python_made_layers_is_refused(tmp_path):
     model, _ = _built()
     keras_rectifiers.convert(model, roles=EVERY).save(tmp_path / "a.keras")
 
-    with pytest.raises(UnsupportedModelError, match=r"makes those of 'Net'.*--import"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"creates the layers of 'Net'.*--import"
+    ):
         keras_rectifiers.revert_file(tmp_path / "a.keras", tmp_path / "b.keras")
     assert not (tmp_path / "b.keras").exists()
 

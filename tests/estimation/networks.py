@@ -24,7 +24,7 @@ recipes = st.fixed_dictionaries(
         "steps": st.lists(st.sampled_from(_STEPS), min_size=1, max_size=7),
         "end": st.sampled_from(_ENDS),
         "seed": st.integers(0, 2**16),
-        "centre": st.sampled_from([0.0, 0.5, -3.0, 128.0]),
+        "center": st.sampled_from([0.0, 0.5, -3.0, 128.0]),
         "width": st.sampled_from([0.0, 0.01, 1.0, 127.0]),
         "shift": st.sampled_from([0.0, -2.0, 2.0]),
     }
@@ -71,8 +71,8 @@ def inputs_for(recipe, samples=24):
 
 def range_of(recipe):
     """Lower and upper end of a recipe's inputs."""
-    lo = recipe["centre"] - recipe["width"]
-    return lo, recipe["centre"] + recipe["width"]
+    lo = recipe["center"] - recipe["width"]
+    return lo, recipe["center"] + recipe["width"]
 
 
 def _step(name, x, first, index):  # noqa: PLR0915 (one case for each step)

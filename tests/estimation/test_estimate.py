@@ -41,7 +41,7 @@ def dense_relu(kernel, bias=None, **arguments):
     return model
 
 
-def test_batch_normalisation_gives_the_share_of_active_positions():
+def test_batch_normalization_gives_the_share_of_active_positions():
     """P(active) is Phi(beta/|gamma|), and the rate measured on normal data."""
     gamma, beta = [1.0, 2.0, -2.0, 0.5, 1.0], [0.0, 1.0, 1.0, -1.0, -4.5]
     model = normed(gamma, beta, epsilon=0.0)
@@ -98,7 +98,7 @@ def test_the_threshold_counts():
     assert chances == pytest.approx([phi(-1.5)])
 
 
-def test_without_a_batch_normalisation_there_is_no_share():
+def test_without_a_batch_normalization_there_is_no_share():
     """A rectifier behind a Dense layer has no P(active), and says so by None."""
     layer = keras_rectifiers.estimate(dense_relu([[1.0]], activation="relu")).layers[0]
 
@@ -164,13 +164,13 @@ def test_without_a_range_only_what_always_holds_is_proven():
 def test_what_is_not_followed_is_named():
     """The first layer that ends the bounds is named with its class."""
     inputs = keras.Input((5,))
-    x = layers.LayerNormalization(name="centred")(layers.Dense(4)(inputs))
+    x = layers.LayerNormalization(name="centered")(layers.Dense(4)(inputs))
     x = layers.Dense(3, activation="relu", name="h")(layers.Dense(3)(x))
     model = keras.Model(inputs, x)
 
     layer = keras_rectifiers.estimate(model, input_range=(0, 1)).layer("h")
 
-    assert layer.blocked == "LayerNormalization 'centred'"
+    assert layer.blocked == "LayerNormalization 'centered'"
     assert layer.linear is None
 
 
@@ -278,7 +278,7 @@ def test_what_is_no_range_is_refused(input_range):
 
 def test_a_level_out_of_bounds_is_refused():
     """A share lies between 0 and 1."""
-    with pytest.raises(ValueError, match="level must lie"):
+    with pytest.raises(ValueError, match="level must be"):
         keras_rectifiers.estimate(dense_relu([[1.0]]), level=2)
 
 

@@ -96,7 +96,7 @@ def test_proofs_are_found_at_all():
             "steps": ["rescale", "conv", "prelu", "average_pool"],
             "end": "flatten",
             "seed": seed,
-            "centre": 128.0,
+            "center": 128.0,
             "width": 1.0,
             "shift": 0.0,
         }

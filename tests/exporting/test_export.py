@@ -124,10 +124,10 @@ def test_every_format_takes_every_kind(name, kind, tmp_path):
     [
         ({"format": "onnxx"}, "Did you mean 'onnx'"),
         ({"int8": True, "float16": True}, "int8 and float16"),
-        ({"int8": True}, "int8 is calibrated on data"),
+        ({"int8": True}, "int8 must be calibrated on data"),
         ({"format": "savedmodel", "int8": True}, "litert"),
-        ({"opset": 17}, "opset goes with the format onnx"),
-        ({"arithmetic": True}, "arithmetic goes with the format onnx"),
+        ({"opset": 17}, "opset is only available for the format onnx"),
+        ({"arithmetic": True}, "arithmetic is only available for the format onnx"),
         ({"batch": 0}, "batch must be"),
         ({"limit": True}, "limit must be"),
         ({"tolerance": float("nan")}, "tolerance must be"),
@@ -165,7 +165,7 @@ def test_own_classes_are_found_by_their_modules(monkeypatch):
 
     monkeypatch.setattr(Main, "__module__", "__main__")
     model = keras.Sequential([keras.Input((2,)), Main()])
-    with pytest.raises(UnsupportedModelError, match="Move it to a module"):
+    with pytest.raises(UnsupportedModelError, match="Move it to a separate module"):
         own_code.modules(model)
 
 
@@ -192,7 +192,7 @@ def test_streams_give_their_first_samples():
             yield np.ones((4, 2), "float32"), np.zeros(4)
 
     assert gathered(forever(), 10, "stream").x.shape == (10, 2)
-    with pytest.raises(DataError, match="no sample"):
+    with pytest.raises(DataError, match="no samples"):
         gathered(iter(()), 10, "stream")
 
 

@@ -47,7 +47,7 @@ def child(tmp_path, monkeypatch, saved):
 def test_a_crash_is_one_sentence(child):
     """The signal and the step are named."""
     assert child(_CRASH) == (
-        "The process that exports crashed (SIGSEGV) while opening the model. Nothing "
+        "The export process crashed (SIGSEGV) while opening the model. Nothing "
         "was written."
     )
 

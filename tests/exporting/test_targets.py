@@ -86,7 +86,7 @@ def test_a_refusal_names_operations_and_places_and_a_way_out():
 
     assert targets.refusal("edgetpu", nodes) == (
         "1 of 2 operations does not run on the Edge TPU: LEAKY_RELU (in "
-        "at/leaky_relu). From there on the model would run on the CPU of the host. "
+        "at/leaky_relu). From there on, the model would run on the host CPU. "
         "Make it a PReLU with the same slope: keras-rectifiers convert --of "
         "leaky_relu --to prelu --alpha 0.1."
     )
@@ -252,7 +252,7 @@ def test_the_result_of_an_export_says_what_was_checked(exported):
     assert result["device"] == "tflite-micro"
     assert result["batch"] == 1
     assert any(
-        each.startswith("The batch is fixed at 1") for each in result["fallbacks"]
+        each.startswith("The batch size is fixed at 1") for each in result["fallbacks"]
     )
     assert result["refusal"] == ""
 

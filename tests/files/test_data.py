@@ -350,4 +350,4 @@ def test_a_missing_module_is_named(folder):
 
 def test_a_stream_cannot_be_scaled(module):
     """A scale for a data set object is refused: it would be ignored."""
-    _refused(f"{module}:stream", "Scale inside", scale=0.5)
+    _refused(f"{module}:stream", "Scale the data", scale=0.5)

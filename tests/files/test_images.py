@@ -58,12 +58,12 @@ def test_a_limit_keeps_all_classes(classes):
 
 def test_an_empty_folder_is_refused(tmp_path):
     """A folder without images says which files it looked for."""
-    with pytest.raises(DataError, match=r"no image.*\.png"):
+    with pytest.raises(DataError, match=r"has no images.*\.png"):
         load_folder(tmp_path, {})
 
 
 def test_a_broken_image_is_named(classes):
-    """A file that is no image is named."""
+    """A file that is not an image is named."""
     (classes / "dog" / "x.png").write_bytes(b"no image")
 
     with pytest.raises(DataError, match=r"x\.png"):
@@ -71,7 +71,7 @@ def test_a_broken_image_is_named(classes):
 
 
 def test_only_image_models_take_folders(classes):
-    """A model whose input is no image refuses a folder, with its shape."""
+    """A model whose input is not an image refuses a folder, with its shape."""
     with pytest.raises(DataError, match=r"\(None, 7\)"):
         load_folder(classes, {"features": (None, 7)})
 

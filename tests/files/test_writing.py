@@ -138,7 +138,7 @@ def test_a_target_that_appears_meanwhile_is_not_lost(tmp_path):
     def appear():
         target.write_bytes(b"theirs")
 
-    with pytest.raises(ArchiveError, match="appeared while"):
+    with pytest.raises(ArchiveError, match="appeared during"):
         _write(target, b"ours", overwrite=False, then=appear)
     assert target.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [target]

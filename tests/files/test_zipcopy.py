@@ -72,7 +72,7 @@ def test_a_kernel_that_cannot_copy_here_is_no_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("size", [3, 5000, 9000])
 def test_a_patched_member_may_change_and_grow(tmp_path, compression, size):
-    """Size and check sum are those of what stands there at the end."""
+    """Size and checksum are those of what stands there at the end."""
 
     def change(window):
         window.seek(2)
@@ -90,15 +90,15 @@ def test_a_patched_member_may_change_and_grow(tmp_path, compression, size):
 
 
 def test_a_member_with_another_sum_is_refused(tmp_path):
-    """Damage is not carried into a new file under a fresh check sum."""
+    """Damage is not carried into a new file under a fresh checksum."""
     source = _make(tmp_path / "old", zipfile.ZIP_STORED)
     content = bytearray(source.read_bytes())
     content[content.index(b"first")] ^= 1
     source.write_bytes(content)
 
-    with pytest.raises(ArchiveError, match="check sum"):
+    with pytest.raises(ArchiveError, match="checksum"):
         _copy(source, tmp_path / "new")
-    with pytest.raises(ArchiveError, match="check sum"):
+    with pytest.raises(ArchiveError, match="checksum"):
         _copy(source, tmp_path / "new", "a", lambda _: None)
 
 

@@ -330,7 +330,7 @@ REFUSED = {
         "Batches with sample_weight",
     ),
     "weights twice": (lambda: (A, Y, W), {"sample_weight": W}, "given once"),
-    "a tuple of four": (lambda: (A, Y, W, W), {}, "a tuple of 4 parts"),
+    "a tuple of four": (lambda: (A, Y, W, W), {}, "a tuple with 4 elements"),
     "weights of another length": (lambda: (A, Y, W[:5]), {}, "sample_weight 5"),
     "weights that are NaN": (lambda: (A, Y, W * np.nan), {}, "sample_weight of 'data'"),
     "NaN in one of several": (

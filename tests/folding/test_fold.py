@@ -228,7 +228,7 @@ def test_the_rest_stays():
     ]
     assert result.measured.bit_equal
     assert isinstance(result.model.layers[1].activation, PReLU)
-    assert "its slopes lie between 0.1 and 0.3" in str(result)
+    assert "its slopes are between 0.1 and 0.3" in str(result)
 
 
 def test_a_leak_stays_unless_the_tolerance_takes_it():

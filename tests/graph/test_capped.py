@@ -26,8 +26,8 @@ def test_keras_reads_and_writes_it():
 
     known = Rectifier("leaky_relu", 0.25, 6.0)
     assert made.name == "r"
-    assert forms.recognise_activation(_entry()) == known
-    assert forms.recognise_activation(again) == known
+    assert forms.recognize_activation(_entry()) == known
+    assert forms.recognize_activation(again) == known
     assert capped.rectifier(again)["class_name"] == "LeakyReLU"
 
 
@@ -116,7 +116,7 @@ def test_any_other_model_is_none(change):
     change(entry["config"]["activation"]["config"])
 
     assert capped.parts(entry["config"]["activation"]) is None
-    assert forms.recognise_activation(entry) is None
+    assert forms.recognize_activation(entry) is None
     assert capped.below(entry) == ()
 
 

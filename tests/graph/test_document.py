@@ -146,7 +146,7 @@ def test_nesting_beyond_the_cap_is_refused():
     for _ in range(MAX_DEPTH + 2):
         model = sequential(model)
 
-    with pytest.raises(ArchiveError, match="nested 64 deep at most"):
+    with pytest.raises(ArchiveError, match="nested at most 64 deep"):
         list(walk(model))
 
 

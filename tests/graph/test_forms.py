@@ -1,4 +1,4 @@
-"""Rectifiers are recognised however they are spelled, and nothing else is."""
+"""Rectifiers are recognized however they are spelled, and nothing else is."""
 
 import math
 
@@ -35,48 +35,48 @@ _NUMPY = {"class_name": "__numpy__", "config": {"value": 0.25, "dtype": "float32
     ],
 )
 @pytest.mark.parametrize("module", ["keras.layers", None])
-def test_layers_of_keras_are_recognised(class_name, config, expected, module):
+def test_layers_of_keras_are_recognized(class_name, config, expected, module):
     """With Keras' defaults where a config is silent; legacy configs name no module."""
-    assert forms.recognise_layer(class_name, module, None, config) == expected
+    assert forms.recognize_layer(class_name, module, None, config) == expected
 
 
 def test_a_layer_of_another_package_is_not_taken_for_keras():
     """A class of the same name may compute anything."""
     for name in ("ReLU", "PReLU", "LeakyReLU", "Activation"):
         config = {"activation": "relu"}
-        assert forms.recognise_layer(name, "own.layers", f"own>{name}", config) is None
+        assert forms.recognize_layer(name, "own.layers", f"own>{name}", config) is None
 
 
-def test_our_own_layers_are_recognised_in_new_and_legacy_configs():
+def test_our_own_layers_are_recognized_in_new_and_legacy_configs():
     """By registered name, which legacy configs keep in `class_name`."""
     config = {"negative_slope": 0.5, "max_value": 6.0}
     expected = Rectifier(LEAKY_RELU, 0.5, 6.0)
     name = "keras_rectifiers>LeakyReLU"
 
-    assert forms.recognise_layer("LeakyReLU", "any", name, config) == expected
-    assert forms.recognise_layer(name, None, None, config) == expected
+    assert forms.recognize_layer("LeakyReLU", "any", name, config) == expected
+    assert forms.recognize_layer(name, None, None, config) == expected
 
 
 @pytest.mark.parametrize("module", ["builtins", "keras.activations", None])
-def test_a_serialized_function_is_recognised(module):
+def test_a_serialized_function_is_recognized(module):
     """Where it is Keras' own."""
     value = {"class_name": "function", "config": "relu6", "module": module}
 
-    assert forms.recognise_activation(value) == Rectifier(RELU, max_value=6.0)
+    assert forms.recognize_activation(value) == Rectifier(RELU, max_value=6.0)
 
 
-def test_a_function_of_another_module_is_not_recognised():
+def test_a_function_of_another_module_is_not_recognized():
     """Somebody's own `relu` may be anything."""
     value = {"class_name": "function", "config": "relu", "module": "own"}
 
-    assert forms.recognise_activation(value) is None
+    assert forms.recognize_activation(value) is None
 
 
-def test_a_layer_in_an_activation_is_recognised():
+def test_a_layer_in_an_activation_is_recognized():
     """Keras allows layers there, and so do our own conversions."""
     value = {"module": "keras.layers", "class_name": "ReLU", "config": {"max_value": 2}}
 
-    assert forms.recognise_activation(value) == Rectifier(RELU, max_value=2.0)
+    assert forms.recognize_activation(value) == Rectifier(RELU, max_value=2.0)
 
 
 _JSON = st.recursive(
@@ -97,7 +97,7 @@ def test_no_other_value_is_a_rectifier(value):
     """An activation that is anything else is no rectifier, and no error."""
     modules = value.get("module") if isinstance(value, dict) else None
     if isinstance(modules, str | None):
-        found = forms.recognise_activation(value)
+        found = forms.recognize_activation(value)
         assert found is None or isinstance(found, Rectifier)
 
 
@@ -120,7 +120,7 @@ def test_operations_are_told_from_layers_by_their_module(module, expected):
 @pytest.mark.parametrize("value", [-0.0, 0, 0.0, {**_NUMPY, "config": {"value": 0.0}}])
 def test_every_zero_bounds_a_maximum(value):
     """Python's, NumPy's, and the negative one."""
-    found = forms.recognise_operation(
+    found = forms.recognize_operation(
         "Maximum", "keras.src.ops.numpy", {}, [object(), value], lambda _: None, id
     )
 
@@ -130,7 +130,7 @@ def test_every_zero_bounds_a_maximum(value):
 @pytest.mark.parametrize("value", [math.nan, 1e-9, False, None, "0"])
 def test_nothing_else_bounds_a_maximum_at_zero(value):
     """Not even what is false."""
-    found = forms.recognise_operation(
+    found = forms.recognize_operation(
         "Maximum", "keras.src.ops.numpy", {}, [object(), value], lambda _: None, id
     )
 
@@ -151,7 +151,7 @@ def test_nothing_else_bounds_a_maximum_at_zero(value):
 )
 def test_a_choice_by_sign_is_recognized_both_ways(test, operands, expected):
     """`where(x > 0, x, 0)` and `where(x < 0, 0, x)` are ReLU; their mirrors are not."""
-    found = forms.recognise_operation(
+    found = forms.recognize_operation(
         "Where",
         "keras.src.ops.numpy",
         {},

@@ -49,7 +49,7 @@ def _site(entry):
     ],
 )
 def test_a_site_is_spelled_as_its_author_wrote_it(entry, spelling):
-    """A reader must recognise the line in the code of the model."""
+    """A reader must recognize the line in the code of the model."""
     assert _site(entry).spelling == spelling
 
 
@@ -70,7 +70,7 @@ def test_shapes_and_widths_are_one_for_each_call():
     assert found.uses == (0, 1)
 
 
-def test_a_chain_gives_shapes_from_its_neighbours():
+def test_a_chain_gives_shapes_from_its_neighbors():
     """A Sequential states none for a ReLU; the layers around it do."""
     model = sequential(
         start(shape=(None, 8, 8, 3)),

@@ -81,7 +81,7 @@ def test_a_model_of_another_package_is_listed_by_file(tmp_path):
     assert "keras.Model(m.inputs, m.outputs)" in body.detail
     assert (block.path, block.class_name, block.layers) == ("block", "Block", 1)
     assert {body.reason, block.reason} == {"custom"}
-    assert filed.summary.endswith(" Not looked into: 2 (5 layers inside).")
+    assert filed.summary.endswith(" Not inspected: 2 (5 layers inside).")
     assert Plan.from_json(filed.to_json()) == filed
     assert "head" in {step.site.path for step in live.steps}
     assert any(step.site.path.startswith("body/") for step in live.steps)
@@ -102,7 +102,7 @@ def test_what_a_file_does_not_tell_is_not_made_up():
     found = plan_for(model)
 
     assert found.unseen[0].layers is None
-    assert found.summary == "no rectifier found. Not looked into: 1."
+    assert found.summary == "no rectifier found. Not inspected: 1."
     assert "body Backbone ? custom" in " ".join(str(found).split())
 
 
@@ -122,7 +122,7 @@ def test_one_count_that_is_not_known_makes_the_sum_a_lower_bound():
         unseen(Survey(model), lambda p: Inside(_COUNTS[p.path])),
     )
 
-    assert found.summary.endswith("Not looked into: 2 (at least 7 layers inside).")
+    assert found.summary.endswith("Not inspected: 2 (at least 7 layers inside).")
 
 
 _COUNTS = {"a": 7, "b": None}

@@ -15,7 +15,7 @@ from keras_rectifiers.graph.policies import policy_name
 from keras_rectifiers.graph.variables.table import VARIABLES
 from keras_rectifiers.graph.variables.table import variables_of
 from keras_rectifiers.layers import PReLU
-from keras_rectifiers.legacy.dialects.modernise import Modern
+from keras_rectifiers.legacy.dialects.modernize import Modern
 from keras_rectifiers.legacy.weights import shapes
 from keras_rectifiers.legacy.weights.owners import owners
 from keras_rectifiers.legacy.weights.structure import faults

@@ -178,7 +178,7 @@ class TestRefused:
     @pytest.mark.parametrize("axes", [1.5, [1, "2"], [True], {}.items, [[1]]])
     def test_no_integers(self, axes):
         """Axes are integers."""
-        with pytest.raises(TypeError, match="shared_axes of PReLU must hold integers"):
+        with pytest.raises(TypeError, match="axes of PReLU must contain integers"):
             PReLU(shared_axes=axes)
 
     @pytest.mark.parametrize("axes", [0, [0], [1, 0]])
@@ -192,7 +192,7 @@ class TestRefused:
         """The message says which axes an input of this rank has."""
         layer = PReLU(shared_axes=axes)
 
-        with pytest.raises(ValueError, match=r"rank 4\. Choose among the axes 1 to 3"):
+        with pytest.raises(ValueError, match=r"rank 4\. Choose from the axes 1 to 3"):
             layer.build((None, 3, 4, 5))
 
     @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from tests.legacy.corpus import random_inputs
-from tests.legacy.corpus import randomise
+from tests.legacy.corpus import randomize
 from tests.legacy.corpus import tf_keras
 
 layers = tf_keras.layers
@@ -71,7 +71,7 @@ def inputs_of(case, model):
 
 def ready(model):
     """A model with weights of which no two are alike."""
-    randomise(model, np.random.default_rng(0))
+    randomize(model, np.random.default_rng(0))
     return model
 
 

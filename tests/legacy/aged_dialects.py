@@ -304,7 +304,7 @@ def optimizer(folder):
 
 
 @aged(
-    "`Lambda` (marshalled code; carried, never run)",
+    "`Lambda` (marshaled code; kept, never run)",
     opening=lambda: {"safe_mode": False},
 )
 def with_lambda(folder):

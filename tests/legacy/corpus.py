@@ -82,7 +82,7 @@ def built(name: str):
     model = one.build()
     rng = np.random.default_rng(seed)
     if one.weights:
-        randomise(model, rng)
+        randomize(model, rng)
     inputs = one.inputs(rng) if one.inputs else random_inputs(model, rng)
     return model, inputs
 
@@ -97,7 +97,7 @@ def is_state(variable) -> bool:
     }
 
 
-def randomise(model, rng) -> None:
+def randomize(model, rng) -> None:
     """Give each variable values of which no two are the same by accident."""
     for variable in model.weights:
         if is_state(variable) or not variable.dtype.is_floating:

@@ -263,7 +263,7 @@ def channels_first_convolutions():
 
 
 @case()
-def normalisations():
+def normalizations():
     inputs = Input((5, 4, 6))
     kinds = [
         layers.BatchNormalization(axis=2, scale=False, center=False),

@@ -5,7 +5,7 @@ import json
 import keras
 import pytest
 
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 
 KERAS_2 = Origin((2, 15, 0), "tensorflow")
@@ -44,7 +44,7 @@ def sequential(*layers, name="old"):
 
 def modern_layer(entry, origin=KERAS_2):
     """One layer, modern; and what was repaired."""
-    result = modernise(sequential(entry), origin)
+    result = modernize(sequential(entry), origin)
     added = entry.get("class_name") != "InputLayer"
     layers = [
         layer

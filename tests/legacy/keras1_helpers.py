@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_rectifiers.graph.document import walk
-from keras_rectifiers.legacy.dialects.modernise import Modern
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import Modern
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
 
@@ -24,7 +24,7 @@ def sequential(*layers):
 
 
 def modern(document, version=(1, 2, 2), backend="tensorflow") -> Modern:
-    return modernise(document, Origin(version, backend))
+    return modernize(document, Origin(version, backend))
 
 
 def opened(result: Modern):

@@ -13,7 +13,7 @@ from keras_rectifiers.conversion.upgrade import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.legacy.containers.hdf5_model import LayerWeights
-from keras_rectifiers.legacy.dialects.modernise import Modern
+from keras_rectifiers.legacy.dialects.modernize import Modern
 from keras_rectifiers.legacy.dialects.registry import Was
 from keras_rectifiers.legacy.weights.arrange import arrange
 from keras_rectifiers.legacy.weights.write import write_archive
@@ -38,7 +38,7 @@ class Stored:
         return self.values
 
 
-def _randomise(model, rng):
+def _randomize(model, rng):
     model.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in model.get_weights()])
 
 
@@ -180,7 +180,7 @@ MODELS = {
 def test_lists_of_keras_2_are_shared_out(name, tmp_path, rng):
     tf_keras = pytest.importorskip("tf_keras")
     old, new = MODELS[name](tf_keras), MODELS[name](keras)
-    _randomise(old, rng)
+    _randomize(old, rng)
     old.save(tmp_path / "old.h5")
     document = _document(new, tmp_path / "empty.keras")
     stored = _listed(tmp_path / "old.h5")
@@ -194,7 +194,7 @@ def test_flags_that_the_config_does_not_state(name, tmp_path, rng):
     """Keras 2.0 to 2.3 stored lists by flags that its configs left out."""
     tf_keras = pytest.importorskip("tf_keras")
     old, new = MODELS[name](tf_keras), MODELS[name](keras)
-    _randomise(old, rng)
+    _randomize(old, rng)
     old.save(tmp_path / "old.h5")
     document = _document(new, tmp_path / "empty.keras")
     text = json.dumps(document).replace('"trainable": false', '"trainable": true')
@@ -361,7 +361,7 @@ def test_a_shared_layer_is_stored_for_each_model_that_has_it(tmp_path):
 def test_a_shared_layer_has_one_set_of_weights(tmp_path):
     document, listed = _shared(tmp_path)
     other = [*listed()[:1], Stored("dense/bias:0", np.zeros(4, "float32"))]
-    with pytest.raises(ArchiveError, match=r"different ones for '(block/)?dense'"):
+    with pytest.raises(ArchiveError, match=r"different sets for '(block/)?dense'"):
         _arrange(document, {"block": listed(), "dense": other})
 
 
@@ -380,7 +380,7 @@ class Scaled(keras.layers.Layer):
 def test_the_own_weights_of_a_custom_layer_are_numbered(tmp_path, rng):
     layers = [keras.layers.Dense(4, name="in"), Scaled(name="mine")]
     model = keras.Sequential([keras.Input((4,)), *layers], name="model")
-    _randomise(model, rng)
+    _randomize(model, rng)
     document = _document(model, tmp_path / "empty.keras")
     values = model.get_weights()
     stored = {
@@ -416,7 +416,7 @@ def test_layers_inside_a_custom_layer_cannot_be_placed(tmp_path):
     document = _document(model, tmp_path / "empty.keras")
     stored = [Stored("mine/mine/dense/kernel:0", np.zeros((4, 4)))]
     with pytest.raises(
-        UnsupportedModelError, match="'mine', a test_arrange>Scaled that holds"
+        UnsupportedModelError, match="'mine', a test_arrange>Scaled that contains"
     ):
         _arrange(document, {"mine": stored})
 
@@ -470,7 +470,7 @@ def test_both_directions_have_cells_of_their_own(tmp_path, rng):
     layers = tf_keras.layers
     rnn = layers.RNN([layers.LSTMCell(2, name="a"), layers.GRUCell(3, name="b")])
     old = tf_keras.Sequential([tf_keras.Input((3, 4)), layers.Bidirectional(rnn)])
-    _randomise(old, rng)
+    _randomize(old, rng)
     old.save(tmp_path / "old")
     upgrade_file(tmp_path / "old", tmp_path / "new.keras")
     new = keras.models.load_model(tmp_path / "new.keras")

@@ -13,8 +13,8 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.legacy.dialects.modernise import Modern
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import Modern
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 
 tf_keras = pytest.importorskip("tf_keras")
@@ -25,7 +25,7 @@ Model = tf_keras.Model
 
 def modern(old: Any) -> Modern:
     """The modern document of a model of TF-Keras."""
-    return modernise(json.loads(old.to_json()), Origin((2, 15, 0), "tensorflow"))
+    return modernize(json.loads(old.to_json()), Origin((2, 15, 0), "tensorflow"))
 
 
 def opened(result: Modern, tmp_path: Any) -> Any:
@@ -240,7 +240,7 @@ def references(entry: Any) -> list[Any]:
 
 def test_references_of_keras_1_have_three_parts(tmp_path: Any) -> None:
     old = document(old_activation("r", [[["a", 0, 0]]]), outputs=[["r", 0, 0]])
-    result = modernise(old, Origin((1, 2, 2), "tensorflow"))
+    result = modernize(old, Origin((1, 2, 2), "tensorflow"))
     relu = result.document["config"]["layers"][1]
     assert references(relu) == [["a", 0, 0]]
     assert result.document["config"]["output_layers"] == ["r", 0, 0]
@@ -261,7 +261,7 @@ def test_calls_of_a_nested_model_count_from_0_or_1(first: int, tmp_path: Any) ->
     }
     inner["config"]["name"] = "inner"
     old = document(inner, outputs=[["inner", first + 1, 0]])
-    result = modernise(old, Origin((2, 1, 0), "tensorflow"))
+    result = modernize(old, Origin((2, 1, 0), "tensorflow"))
     config = result.document["config"]
     assert references(config["layers"][1]) == [["a", 0, 0], ["inner", 0, 0]]
     assert config["output_layers"] == ["inner", 2, 0]  # Keras 3 counts from 1 there
@@ -273,7 +273,7 @@ def test_a_modern_document_is_left_alone() -> None:
     a = keras.Input((4,), name="a")
     new = keras.Model([a], [keras.ops.relu(keras.layers.Dense(3)(a))])
     before = json.loads(new.to_json())
-    result = modernise(before, Origin((3, 15, 1), "tensorflow"))
+    result = modernize(before, Origin((3, 15, 1), "tensorflow"))
     assert result.document["config"] == before["config"]
     assert result.repairs == ()
 
@@ -308,7 +308,7 @@ def test_malformed_calls_are_one_sentence(
 ) -> None:
     old = document(old_activation("r", nodes), outputs=outputs)
     with pytest.raises(ArchiveError):
-        opened(modernise(old, Origin((2, 1, 0), "tensorflow")), tmp_path)
+        opened(modernize(old, Origin((2, 1, 0), "tensorflow")), tmp_path)
 
 
 def test_constants_of_a_recurrent_layer_are_refused() -> None:
@@ -317,4 +317,4 @@ def test_constants_of_a_recurrent_layer_are_refused() -> None:
     )
     old = document(entry, ends=("a", "b"), outputs=[["rnn", 0, 0]])
     with pytest.raises(UnsupportedModelError, match="num_constants=1 of a RNN"):
-        modernise(old, Origin((2, 1, 0), "tensorflow"))
+        modernize(old, Origin((2, 1, 0), "tensorflow"))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.legacy.dialects import known
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 from tests.legacy.dialect_helpers import layer_entry
 from tests.legacy.dialect_helpers import modern_layer
@@ -303,7 +303,7 @@ def test_bidirectional_is_stated_as_keras_3_does():
         assert config["name"] == again[key]["config"]["name"] == name
         assert config["go_backwards"] == again[key]["config"]["go_backwards"] == back
         assert entry["config"][key]["module"] == "keras.layers"
-    assert "its backward layer stated" in texts(repairs)
+    assert "its backward layer is stated" in texts(repairs)
 
 
 def test_a_hard_sigmoid_of_keras_3_stays_its_own():
@@ -331,7 +331,7 @@ def test_defaults_that_changed_are_those_of_then():
 
     assert entry["config"]["reset_after"] is False
     assert entry["config"]["recurrent_activation"]["class_name"] == "Pipeline"
-    assert "reset_after=False, as it was by default" in texts(repairs)
+    assert "reset_after=False, the old default" in texts(repairs)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_defaults_that_changed_are_those_of_then():
 )
 def test_cudnn_layers_become_plain_ones(class_name, new, conversion):
     """With the functions that CuDNN computes, and a conversion of the weights."""
-    result = modernise(sequential(layer_entry(class_name, units=2)), Origin((2, 2, 4)))
+    result = modernize(sequential(layer_entry(class_name, units=2)), Origin((2, 2, 4)))
     entry = result.document["config"]["layers"][0]
 
     layer = opened(entry)

@@ -7,7 +7,7 @@ import h5py
 import keras
 import pytest
 
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 from tests.legacy.dialect_helpers import opened
 
@@ -109,7 +109,7 @@ def test_a_modern_document_is_not_changed(make, version, tmp_path):
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
         document = json.loads(archive.read("config.json"))
 
-    result = modernise(document, Origin(version))
+    result = modernize(document, Origin(version))
 
     assert result.document == document
     assert result.repairs == ()
@@ -125,7 +125,7 @@ def test_operations_in_a_file_of_keras_3_get_their_modules(tmp_path):
     with pytest.raises(ValueError, match="Unknown layer"):
         keras.models.load_model(tmp_path / "model.h5")
 
-    result = modernise(document, Origin((3, 15, 1)))
+    result = modernize(document, Origin((3, 15, 1)))
 
     written = json.loads(model.to_json())
     assert _classes(result.document) == _classes(written)
@@ -153,5 +153,5 @@ def test_a_class_of_today_is_not_taken_for_one_of_then(class_name):
     document["config"]["layers"].append(own)
 
     for version in ((3, 15, 1), (2, 15, 0)):
-        result = modernise(document, Origin(version))
+        result = modernize(document, Origin(version))
         assert result.document["config"]["layers"][-1] == own

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from tests.legacy.dialect_helpers import KERAS_2
 from tests.legacy.dialect_helpers import layer_entry
 from tests.legacy.dialect_helpers import opened
@@ -28,7 +28,7 @@ def test_a_slash_in_names_of_a_graph(form):
     added = tf_keras.layers.Add(name="add/it")([a, inner(b)])
     old = tf_keras.Model(inputs, added, name="whole/model")
 
-    result = modernise(written(old, form=form), KERAS_2)
+    result = modernize(written(old, form=form), KERAS_2)
 
     model = opened(result.document)
     names = {"in_put", "a_b", "a_b_1", "in_ner", "add_it"}
@@ -54,7 +54,7 @@ def test_references_in_keywords_are_renamed():
         "output_layers": [["att", 0, 0]],
     }
 
-    document = modernise({"class_name": "Model", "config": config}, KERAS_2).document
+    document = modernize({"class_name": "Model", "config": config}, KERAS_2).document
 
     assert "x/1" not in json.dumps(document)
     assert document["config"]["layers"][0]["config"]["name"] == "x_1"
@@ -71,7 +71,7 @@ def test_names_inside_wrappers_are_changed():
         ),
     )
 
-    result = modernise(old, KERAS_2)
+    result = modernize(old, KERAS_2)
 
     model = opened(result.document)
     assert model.layers[0].layer.name == "in_side"

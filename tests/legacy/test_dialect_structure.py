@@ -10,7 +10,7 @@ from keras.src.legacy.saving import saving_utils
 
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph.document import walk
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Origin
 from tests.legacy.dialect_helpers import KERAS_2
@@ -47,7 +47,7 @@ def test_a_sequential_without_an_input_layer_is_opened_right():
     wrong = saving_utils.model_from_config(copy.deepcopy(old))  # as for an `.h5`
     assert wrong.input_shape == (None, None, 5)
 
-    result = modernise(old, Origin((2, 3, 1), "tensorflow"))
+    result = modernize(old, Origin((2, 3, 1), "tensorflow"))
     model = opened(result.document)
 
     assert model.input_shape == (None, 5)
@@ -75,7 +75,7 @@ def test_a_sequential_as_a_bare_list_is_opened():
         ],
     }
 
-    result = modernise(outer, Origin((2, 1, 6)))
+    result = modernize(outer, Origin((2, 1, 6)))
 
     model = opened(result.document)
     assert model.output_shape == (None, 4)
@@ -88,7 +88,7 @@ def test_a_deferred_sequential_keeps_its_shape():
     old = tf_keras.Sequential([tf_keras.layers.Dense(3)])
     old.build((None, 4))
 
-    result = modernise(written(old), KERAS_2)
+    result = modernize(written(old), KERAS_2)
 
     assert opened(result.document).input_shape == (None, 4)
 
@@ -114,7 +114,7 @@ def test_a_model_of_any_age_is_functional(class_name, module):
         **({"module": module} if module else {}),
     )
 
-    result = modernise(old, KERAS_2)
+    result = modernize(old, KERAS_2)
 
     document = result.document
     assert document["class_name"] == "Functional"
@@ -185,7 +185,7 @@ def test_markers_of_a_saved_model_become_lists():
     )
     old["config"]["build_input_shape"] = shape
 
-    result = modernise(old, KERAS_2)
+    result = modernize(old, KERAS_2)
 
     assert result.document["config"]["build_input_shape"] == [None, 6]
     first, second, _ = result.document["config"]["layers"]
@@ -208,7 +208,7 @@ def test_a_custom_class_stays_as_it_is():
     }
     old = {"class_name": "Zoo>Cage", "config": config}
 
-    result = modernise(
+    result = modernize(
         sequential(layer_entry("Dense", name="d", units=3), copy.deepcopy(old)), KERAS_2
     )
 
@@ -242,7 +242,7 @@ def test_layers_inside_a_subclass_of_a_model_are_modern():
         class_name="Zoo",
     )
 
-    document = modernise(old, KERAS_2).document
+    document = modernize(old, KERAS_2).document
 
     assert document["class_name"] == document["registered_name"] == "Zoo"
     assert document["config"]["layers"][1]["config"]["negative_slope"] == 0.1
@@ -266,7 +266,7 @@ def test_every_place_knows_what_it_was():
         name="outer",
     )
 
-    result = modernise(written(outer), KERAS_2)
+    result = modernize(written(outer), KERAS_2)
 
     paths = {place.names for place in walk(result.document)}
     assert paths >= {
@@ -306,7 +306,7 @@ def test_a_whole_old_model_computes_the_same():
     )
     inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
 
-    new = opened(modernise(written(old), KERAS_2).document)
+    new = opened(modernize(written(old), KERAS_2).document)
     new.set_weights(old.get_weights())
 
     np.testing.assert_allclose(

@@ -166,7 +166,7 @@ def test_a_named_function_is_carried_over_with_a_caution(tmp_path):
     _with("activation", unregistered, kl.Dense).save(old)
 
     made = keras_rectifiers.upgrade_file(old, new)
-    assert "unregistered is not of Keras" in made.cautions[0].text
+    assert "unregistered is not part of Keras" in made.cautions[0].text
     given = {"unregistered": unregistered}
     keras.saving.load_model(new, custom_objects=given)
 
@@ -279,7 +279,7 @@ def test_a_shape_that_no_later_layer_tells_is_not_guessed(tmp_path):
 
     made = keras_rectifiers.upgrade_file(tmp_path / "old.h5", tmp_path / "new.keras")
 
-    assert "output shape is not known" in made.cautions[-1].text
+    assert "output shape is unknown" in made.cautions[-1].text
     opened = keras.saving.load_model(tmp_path / "new.keras", safe_mode=False)
     assert opened.output_shape == (None, 3)
     np.testing.assert_array_equal(opened(x), model(x))

@@ -177,6 +177,6 @@ def test_a_class_at_hand_says_where_its_weights_go(registered, tmp_path):
     finally:
         keras.saving.get_custom_objects().clear()
         keras.saving.get_custom_objects().update(before)
-    with pytest.raises(UnsupportedModelError, match="Block that holds other layers"):
+    with pytest.raises(UnsupportedModelError, match="Block that contains other layers"):
         upgrade_file(tmp_path / "old.h5", tmp_path / "late.keras")
     assert not (tmp_path / "late.keras").exists()

@@ -64,7 +64,7 @@ TOLD = {
         (None, 4),
         lambda: [kl.Dropout(0.2), kl.ReLU(), kl.Dense(3), kl.BatchNormalization()],
     ),
-    "normalised images": (
+    "normalized images": (
         (6, 6, 3),
         (None, None, None, 3),
         lambda: [
@@ -168,11 +168,11 @@ UNTOLD = {
         (4, 3),
         lambda: [kl.Flatten(), kl.Dense(5, "relu")],
     ),
-    "lengths of 15 and 16 suit 'dense' alike": (
+    "lengths 15 and 16 suit 'dense'": (
         (16, 1),
         lambda: [kl.Conv1D(4, 2), kl.MaxPooling1D(), kl.Flatten(), kl.Dense(3)],
     ),
-    "the 144 values of 'dense' may lie in several ways": (
+    "the 144 values of 'dense' can be arranged in several ways": (
         (8, 8, 1),
         lambda: [kl.Conv2D(4, 3, activation="relu"), kl.Flatten(), kl.Dense(3)],
     ),
@@ -302,11 +302,11 @@ def test_an_architecture_takes_the_shape_that_is_stated(tmp_path):
 
 @pytest.mark.parametrize("shape", [(None, 16, 2), (None, 16), (None, 4, 4, 1)])
 def test_a_stated_shape_must_suit_the_weights(tmp_path, shape):
-    """Else the layer that does not take it is named."""
+    """Else the layer that does not accept it is named."""
     model, _, _ = _built([kl.Conv1D(4, 2, name="first")], (16, 1))
     old = _bare(model, tmp_path / "old.h5")
 
-    with pytest.raises(UnsupportedModelError, match="'first' does not take it"):
+    with pytest.raises(UnsupportedModelError, match="'first' does not accept it"):
         keras_rectifiers.plan(old, input_shape=shape)
 
 
@@ -317,7 +317,7 @@ def test_a_shape_that_the_file_states_is_not_overruled(tmp_path):
     )
 
     assert keras_rectifiers.plan(tmp_path / "old.keras", input_shape=(None, 4)).skips
-    with pytest.raises(UnsupportedModelError, match=r"says \(None, 4\) itself"):
+    with pytest.raises(UnsupportedModelError, match=r"states \(None, 4\) itself"):
         keras_rectifiers.plan(tmp_path / "old.keras", input_shape=(None, 5))
 
 
@@ -397,7 +397,7 @@ def test_a_model_that_is_too_long_is_not_tried_on_forever(tmp_path, monkeypatch)
     monkeypatch.setattr(meet, "_MOST", 2)
     model, _, _ = _built([kl.Conv1D(4, 2), kl.Flatten(), kl.Dense(3)], (16, 1))
 
-    with pytest.raises(UnsupportedModelError, match="too long"):
+    with pytest.raises(UnsupportedModelError, match="too many layers"):
         keras_rectifiers.upgrade_file(
             _bare(model, tmp_path / "old.h5"), tmp_path / "new.keras"
         )

@@ -272,7 +272,7 @@ def test_running_deviation(version, backend, deviation, unsure):
 
 
 @pytest.mark.parametrize("mode", [1, 2])
-def test_other_ways_to_normalise_are_refused(mode):
+def test_other_ways_to_normalize_are_refused(mode):
     with pytest.raises(UnsupportedModelError, match=f"mode={mode}.*at 'norm'"):
         modern(normalization(mode=mode))
 

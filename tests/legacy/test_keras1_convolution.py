@@ -105,7 +105,7 @@ def test_full_padding():
         model.predict(IMAGES, verbose=0), want, rtol=1e-4, atol=1e-5
     )
     assert repaired(result, "theano_padding") == [
-        "conv: padding 'full' of Theano → ZeroPadding2D before it"
+        "conv: Theano padding 'full' → ZeroPadding2D before the layer"
     ]
 
 
@@ -287,7 +287,7 @@ def test_the_user_is_told_that_the_backend_is_unknown():
     told = repaired(modern(sequential(conv2d()), backend=""), "theano_unknown")
 
     assert len(told) == 1
-    assert "does not say whether Theano trained" in told[0]
+    assert "does not say whether the model was trained" in told[0]
     assert repaired(modern(sequential(conv2d())), "theano_unknown") == []
 
 

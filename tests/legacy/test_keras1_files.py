@@ -286,7 +286,7 @@ def test_numbered_weights_of_another_model_are_refused(tmp_path):
         file.attrs["nb_layers"] = 1
         file["layer_0/param_0"] = np.zeros((3, 4))
 
-    with pytest.raises(ArchiveError, match=r"1 arrays.*for a model of 2"):
+    with pytest.raises(ArchiveError, match=r"1 arrays.*for a model with 2"):
         upgrade_file(
             source, tmp_path / "new.keras", weights=tmp_path / "old_weights.h5"
         )

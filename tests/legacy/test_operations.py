@@ -12,8 +12,8 @@ import pytest
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.survey import Survey
-from keras_rectifiers.legacy.dialects.modernise import Modern
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import Modern
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 
 tf_keras = pytest.importorskip("tf_keras")
@@ -23,7 +23,7 @@ tf = pytest.importorskip("tensorflow")
 def modern(old: Any) -> Modern:
     """The modern document of a model of TF-Keras."""
     document = json.loads(old.to_json())
-    return modernise(document, Origin((2, 15, 0), "tensorflow"))
+    return modernize(document, Origin((2, 15, 0), "tensorflow"))
 
 
 def opened(result: Modern, tmp_path: Any) -> Any:
@@ -327,7 +327,7 @@ def test_nodes_in_binary_are_those_in_words(part: int) -> None:
         turned += 1
     assert turned > len(nodes) / 2
     origin = Origin((2, 2, 4), "tensorflow")
-    assert modernise(binary, origin).document == modernise(words, origin).document
+    assert modernize(binary, origin).document == modernize(words, origin).document
 
 
 def test_einsum_in_a_graph_keeps_its_operands(tmp_path: Any) -> None:
@@ -371,7 +371,7 @@ def test_each_call_of_one_function_becomes_an_operation(tmp_path: Any) -> None:
     relu = document["config"]["layers"][1]
     relu["inbound_nodes"].append([relu["name"], 0, 0, {}])
     document["config"]["output_layers"] = [[relu["name"], 0, 0], [relu["name"], 1, 0]]
-    result = modernise(document, Origin((2, 15, 0), "tensorflow"))
+    result = modernize(document, Origin((2, 15, 0), "tensorflow"))
     names = [entry["name"] for entry in result.document["config"]["layers"]]
     assert names == ["x", relu["name"], f"{relu['name']}_1"]
     for got in opened(result, tmp_path)(X):
@@ -403,7 +403,7 @@ def test_many_calls_of_models_inside_models_take_no_longer() -> None:
         config = {"name": "m", "layers": [dict(first), inner]}
         config |= {"input_layers": [["x", 0, 0]], "output_layers": [["inner", 2, 0]]}
         document = {"class_name": "Functional", "config": config}
-    result = modernise(document, Origin((2, 15, 0), "tensorflow"))
+    result = modernize(document, Origin((2, 15, 0), "tensorflow"))
     outer = result.document["config"]
     assert outer["output_layers"] == ["inner", 2, 0]
     assert {tuple(s) for _, s, _ in tensors_of(outer["layers"])} == {(None, 4)}
@@ -433,7 +433,7 @@ def test_losses_and_metrics_are_left_out_and_told(tmp_path: Any) -> None:
         (lambda x: tf.nn.dropout(x, 0.5), "at random"),
         (lambda x: tf.einsum("bij,bkj->bik", x, x), "did not save"),
         (lambda x: tf.linalg.svd(x)[0], "'linalg.svd'"),
-        (lambda x: tf.tile(x, [1, tf.shape(x)[0], 1]), "known only when it runs"),
+        (lambda x: tf.tile(x, [1, tf.shape(x)[0], 1]), "known only at run time"),
         (tf.shape, "a shape as an output"),
         (lambda x: tf.compat.v1.image.resize_bilinear(x[..., None], (9, 9)), "grid"),
         (lambda x: tf.cumsum(x, exclusive=True), "exclusive=True"),
@@ -446,7 +446,7 @@ def test_what_keras_3_lacks_is_one_sentence(make: Any, said: str) -> None:
         modern(tf_keras.Model(inputs, make(inputs)))
     message = str(caught.value)
     assert said in message
-    assert message.startswith("Every layer must have a form in Keras 3. Received: ")
+    assert message.startswith("Every layer must have a Keras 3 form. Received: ")
     assert message.endswith("load the weights into it.")
     assert "'tf." in message
 

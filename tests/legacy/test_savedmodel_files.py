@@ -150,8 +150,8 @@ def test_a_small_file_cannot_hold_huge_keys():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "does not end"),
-        (checkpoints.table()[:-1], "does not end"),
+        (b"", "does not have a table footer"),
+        (checkpoints.table()[:-1], "does not have a table footer"),
         (checkpoints.table(checkpoints.sealed(b"x" * 9, 1)), "compressed"),
         (checkpoints.table(b"\0" * 8 + b"\0" + b"bad!"), "checksum"),
         (checkpoints.table(checkpoints.sealed(b"\xff" * 8)), "restarts"),
@@ -255,7 +255,7 @@ def test_bytes_that_changed_are_found_by_their_checksum(tmp_path, stack):
         tmp_path, VALUES.tobytes()[::-1], x=checkpoints.entry(crc=CRC)
     )
     array = Bundle(folder, stack).array("x", "x")
-    with pytest.raises(ArchiveError, match="checksum is another, for 'x'"):
+    with pytest.raises(ArchiveError, match="different checksum, for 'x'"):
         array.read()
 
 
@@ -264,7 +264,7 @@ def test_a_data_file_that_became_shorter_is_noticed(tmp_path, stack):
     folder = checkpoints.write(tmp_path, VALUES.tobytes(), x=checkpoints.entry())
     array = Bundle(folder, stack).array("x", "x")
     (folder / checkpoints.DATA).write_bytes(b"")
-    with pytest.raises(ArchiveError, match="became shorter"):
+    with pytest.raises(ArchiveError, match="was truncated"):
         array.read()
 
 
@@ -324,7 +324,7 @@ def test_a_link_out_of_the_folder_is_refused(name, tmp_path, stack):
     secret = tmp_path / "secret"
     (folder / name).rename(secret)
     (folder / name).symlink_to(secret)
-    with pytest.raises(ArchiveError, match="link to elsewhere"):
+    with pytest.raises(ArchiveError, match="link to another place"):
         Bundle(folder, stack).array("x", "x")
 
 
@@ -334,7 +334,7 @@ def test_a_file_that_never_ends_is_not_opened(tmp_path, stack):
     folder = checkpoints.write(tmp_path, b"", x=checkpoints.entry())
     (folder / checkpoints.DATA).unlink()
     os.mkfifo(folder / checkpoints.DATA)
-    with pytest.raises(ArchiveError, match="no plain file"):
+    with pytest.raises(ArchiveError, match="not a regular file"):
         Bundle(folder, stack).array("x", "x")
 
 
@@ -371,7 +371,7 @@ def test_members_of_a_list_come_in_their_order():
 )
 def test_objects_that_are_not_there_are_a_value_error(data):
     """As children, and as an optimizer's variables."""
-    with pytest.raises(ValueError, match=r"not there|no objects"):
+    with pytest.raises(ValueError, match=r"missing object|no objects"):
         ObjectGraph(data)
 
 

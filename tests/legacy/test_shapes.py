@@ -11,7 +11,7 @@ from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.document import walk
 from keras_rectifiers.graph.graph import nodes_of
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 
 
@@ -123,7 +123,7 @@ def test_shapes_are_those_of_keras(name):
     """Every tensor gets the shape that Keras 3 states, worked out from the input."""
     document = json.loads(CASES[name].to_json())
 
-    made = modernise(_old_calls(document), Origin((2, 15))).document
+    made = modernize(_old_calls(document), Origin((2, 15))).document
 
     assert _shapes(made) == _shapes(document)
 
@@ -137,7 +137,7 @@ def test_shapes_pass_through_models_in_models_and_merges():
     rectified = layers.ReLU(name="last")(summed)
     document = json.loads(keras.Model([a, b], rectified).to_json())
 
-    made = modernise(_old_calls(document), Origin((2, 15))).document
+    made = modernize(_old_calls(document), Origin((2, 15))).document
 
     assert _shapes(made) == _shapes(document)
     assert name_of(made["config"]["layers"][-1]) == "last"

@@ -274,5 +274,5 @@ def test_a_layer_that_is_also_in_a_slot_may_be_stored_there(tmp_path):
     _, inputs, wanted = _saved(make, source)
     convert_file(source, target)
     np.testing.assert_array_equal(keras.saving.load_model(target)(inputs), wanted)
-    with pytest.raises(ArchiveError, match="shares them with another place"):
+    with pytest.raises(ArchiveError, match="shares them with another layer"):
         upgrade_file(source, tmp_path / "upgraded.keras")

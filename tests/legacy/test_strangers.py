@@ -18,7 +18,7 @@ from keras_rectifiers.layers import LeakyReLU
 from tests.legacy.corpus import difference
 from tests.legacy.corpus import flat
 from tests.legacy.corpus import random_inputs
-from tests.legacy.corpus import randomise
+from tests.legacy.corpus import randomize
 from tests.legacy.corpus import run
 from tests.legacy.corpus import tf_keras
 
@@ -151,7 +151,7 @@ def test_a_strangers_architecture_with_weights_is_the_same_function(tmp_path):
     """With the weights of a model that the old Keras made of it."""
     old = tf_keras.models.model_from_json(JSON.path.read_text())
     rng = np.random.default_rng(0)
-    randomise(old, rng)
+    randomize(old, rng)
     inputs = rng.normal(size=(1, 96, 96, 3)).astype("float32")
     weights, target = tmp_path / "weights.h5", tmp_path / "new.keras"
     old.save_weights(weights)

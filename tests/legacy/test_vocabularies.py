@@ -176,7 +176,7 @@ def _too_long(texts):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (_cut, "'words'.*3 words, where the config says 4"),
+        (_cut, "'words'.*3 words, but the config states 4"),
         (_not_utf8, "'words'.*cannot be read"),
         (_no_numbers, "'numbers'.*invalid literal"),
         (_too_long, "'numbers'.*more than 64 bits"),
@@ -199,7 +199,7 @@ def test_vocabularies_have_a_size_at_most(tmp_path, monkeypatch):
         archive.extractall(tmp_path / "folder")
     monkeypatch.setattr(vocabularies, "MAX_BYTES", 30)
     for source in ("old.keras", "folder"):
-        with pytest.raises(ArchiveError, match="vocabularies of a model may take"):
+        with pytest.raises(ArchiveError, match="vocabularies of a model must take"):
             upgrade_file(tmp_path / source, tmp_path / "new.keras")
 
 
@@ -227,7 +227,7 @@ def test_a_vocabulary_is_no_link_out_of_its_folder(tmp_path):
     file = tmp_path / "folder" / WORDS
     file.rename(tmp_path / "elsewhere.txt")
     file.symlink_to(tmp_path / "elsewhere.txt")
-    with pytest.raises(ArchiveError, match="link to elsewhere"):
+    with pytest.raises(ArchiveError, match="link to another place"):
         upgrade_file(tmp_path / "folder", tmp_path / "new.keras")
 
 

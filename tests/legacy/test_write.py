@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 from keras_rectifiers.legacy.containers.open import open_saved
-from keras_rectifiers.legacy.dialects.modernise import modernise
+from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.weights.arrange import arrange
 from keras_rectifiers.legacy.weights.write import architecture_text
@@ -43,7 +43,7 @@ def rewritten(source, target, weights=None):
     """Read, bring up to date, and write."""
     with open_saved(source, weights) as saved:
         version = tuple(int(part) for part in saved.version.split(".")[:2] if part)
-        modern = modernise(saved.document, Origin(version, saved.backend))
+        modern = modernize(saved.document, Origin(version, saved.backend))
         slots = None
         if saved.container == ".keras" and saved.training is not None:
             modern.document["compile_config"] = saved.training
@@ -197,7 +197,7 @@ def test_an_architecture_alone_opens_in_keras(old, tmp_path):
 
     with open_saved(tmp_path / "old.json") as saved:
         version = tuple(int(part) for part in saved.version.split(".")[:2] if part)
-        modern = modernise(saved.document, Origin(version, saved.backend))
+        modern = modernize(saved.document, Origin(version, saved.backend))
     loaded = keras.models.model_from_json(architecture_text(modern.document))
 
     assert [each.name for each in loaded.layers] == [each.name for each in model.layers]

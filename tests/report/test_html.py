@@ -192,7 +192,7 @@ def test_slopes_stand_by_depth_where_there_are_any():
     with_slopes = render(_diagnosis())
     without = render(network(layer("a", 8, 2)))
 
-    assert "Slopes below 0 from the input on" in with_slopes
+    assert "Slopes below 0, from the input to the output" in with_slopes
     assert "Slopes below 0" not in without
 
 

@@ -33,23 +33,23 @@ def report(tmp_path_factory):
     before = network(
         layer("first", 32, 2, peaks=True),
         layer("block/gone", 16, 16, peaks=True),
-        layer("block/learnt", 64, 20, 0.2, peaks=True),
+        layer("block/learned", 64, 20, 0.2, peaks=True),
     )
     after = network(
         layer("first", 32, peaks=True),
         layer("block/gone", 16, 16, peaks=True),
-        layer("block/learnt", 64, 5, 0.25, peaks=True),
+        layer("block/learned", 64, 5, 0.25, peaks=True),
         unseen=("inside/a_loop",),
     )
     path = tmp_path_factory.mktemp("report") / "report.html"
     return write_report(after, path, timeline=timeline(before, after, after))
 
 
-def _share(picture, colour):
-    """Share of the pixels of a picture that have a colour, but for rounding."""
+def _share(picture, color):
+    """Share of the pixels of a picture that have a color, but for rounding."""
     close = 0
     for count, found in picture.getcolors(picture.width * picture.height):
-        if max(abs(a - b) for a, b in zip(found, colour, strict=True)) <= 2:
+        if max(abs(a - b) for a, b in zip(found, color, strict=True)) <= 2:
             close += count
     return close / (picture.width * picture.height)
 
@@ -58,7 +58,7 @@ def _share(picture, colour):
     ("width", "dark"), [(1200, False), (1200, True), (390, False), (390, True)]
 )
 def test_the_page_is_seen_without_an_error(browser, report, width, dark):
-    """No complaint, nothing loaded, the right page colour, dead layers in red."""
+    """No complaint, nothing loaded, the right page color, dead layers in red."""
     page = browser.open(report, width=width, dark=dark)
 
     picture = page.picture()
@@ -108,7 +108,7 @@ def test_text_is_large_enough_on_a_phone(browser, report):
     assert other >= 10
 
 
-def test_a_dead_layer_has_the_colour_of_death(browser, report):
+def test_a_dead_layer_has_the_color_of_death(browser, report):
     """The cell of a layer that is dead throughout is as red as the scale goes."""
     page = browser.open(report, width=1200)
     cell = "document.querySelector('a.cell[title=\"block/gone\"]')"
@@ -134,10 +134,10 @@ def test_the_reader_can_choose_light_or_dark(browser, report):
 
 def test_pictures_follow_the_page(browser, report):
     """Text in a picture is dark on light and light on dark."""
-    colour = "getComputedStyle(document.querySelector('svg text')).fill"
+    color = "getComputedStyle(document.querySelector('svg text')).fill"
 
-    light = browser.open(report, width=1200).value(colour)
-    dark = browser.open(report, width=1200, dark=True).value(colour)
+    light = browser.open(report, width=1200).value(color)
+    dark = browser.open(report, width=1200, dark=True).value(color)
 
     assert (light, dark) == ("rgb(102, 109, 120)", "rgb(160, 166, 177)")
 

@@ -1,4 +1,4 @@
-"""Batch normalisations set back to their start."""
+"""Batch normalizations set back to their start."""
 
 import keras
 import numpy as np
@@ -47,7 +47,7 @@ def test_small_gammas_and_low_betas_start_anew_and_all_else_stays():
         np.testing.assert_array_equal(value, wanted)
 
 
-def test_units_that_a_normalisation_keeps_silent_fire_again():
+def test_units_that_a_normalization_keeps_silent_fire_again():
     """Pressed to 0 with a beta below it, whatever the input."""
     layers = [keras.layers.BatchNormalization(name="bn"), keras.layers.ReLU()]
     model = keras.Sequential([keras.Input((4,)), *layers])

@@ -204,7 +204,7 @@ def test_what_has_another_activation_draws_its_own():
     assert 0.8 * limit < np.abs(kernel).max() <= limit
 
 
-def test_a_normalisation_starts_anew():
+def test_a_normalization_starts_anew():
     """Gamma 1, beta 0, mean 0, variance 1; the layer before draws its own."""
     model = keras.Sequential(
         [
@@ -384,7 +384,7 @@ def test_small_floats(policy):
 
 
 def test_other_layers_start_as_they_do():
-    """Recurrent layers, embeddings, attention, slopes: each by its initialisers."""
+    """Recurrent layers, embeddings, attention, slopes: each by its initializers."""
     inputs = keras.Input((6,), dtype="int32")
     x = layers.Embedding(20, 8, name="words")(inputs)
     x = layers.MultiHeadAttention(2, 4, name="look")(x, x)
@@ -411,7 +411,7 @@ def test_other_layers_start_as_they_do():
     np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(5), atol=1e-5)
 
 
-def test_a_weight_without_an_initialiser_is_kept():
+def test_a_weight_without_an_initializer_is_kept():
     """Said by name, rather than guessed."""
 
     @keras.saving.register_keras_serializable("tests")

@@ -115,7 +115,7 @@ def test_same_seed_same_weights():
 
 
 def test_new_weights_follow_the_layers_initializer():
-    """A layer's own initialiser draws; constants give way to Glorot's."""
+    """A layer's own initializer draws; constants give way to Glorot's."""
     inputs = keras.Input((4,))
     x = layers.Dense(
         50, "relu", kernel_initializer=keras.initializers.RandomUniform(2, 3), name="a"
@@ -131,8 +131,8 @@ def test_new_weights_follow_the_layers_initializer():
 
 
 @pytest.mark.parametrize("after", ["dense", "valid"])
-def test_constant_of_a_later_normalisation_goes_into_the_bias(after):
-    """With normalisation after the rectifier, a silent unit adds a constant."""
+def test_constant_of_a_later_normalization_goes_into_the_bias(after):
+    """With normalization after the rectifier, a silent unit adds a constant."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6, 6, 3))
     x = layers.Conv2D(4, 3, activation="relu", name="c")(inputs)

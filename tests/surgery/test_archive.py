@@ -113,12 +113,12 @@ def test_a_zip_without_a_needed_member_is_refused(tmp_path, name):
     members = good()
     del members[name]
 
-    refused(pack(tmp_path / "zip.keras", members), f"must hold '{name}'")
+    refused(pack(tmp_path / "zip.keras", members), f"must contain '{name}'")
 
 
 def test_an_empty_zip_is_refused(tmp_path):
     """It holds nothing."""
-    refused(pack(tmp_path / "zip.keras", {}), "holds nothing")
+    refused(pack(tmp_path / "zip.keras", {}), "contains nothing")
 
 
 # Damage.
@@ -281,12 +281,12 @@ def test_overlapping_members_are_refused(tmp_path):
         (b"[" * 200_000, "readable JSON"),
         (b'{"a":' * 200_000, "readable JSON"),
         (b"1" * 5000, "readable JSON"),
-        (b"[]", "must hold an object"),
-        (b"3", "must hold an object"),
-        (b"NaN", "must hold an object"),
-        (b"null", "must hold an object"),
+        (b"[]", "must contain a JSON object"),
+        (b"3", "must contain a JSON object"),
+        (b"NaN", "must contain a JSON object"),
+        (b"null", "must contain a JSON object"),
         (b"{}", "must list its layers"),
-        (b'{"class_name": "Own", "config": {}}', "made in Python code.*'Own'"),
+        (b'{"class_name": "Own", "config": {}}', "created in Python code.*'Own'"),
         (b'{"class_name": [], "config": {"layers": [7]}}', "class_name="),
     ],
 )  # fmt: skip
@@ -359,14 +359,14 @@ _FIRST = ("inbound_nodes", 0, "args", 0, "config")
         (_layer("a", "build_config", to="x"), "build_config="),
         (_layer("a", "name", to=None), "named None"),
         (_layer("a", "name", to={"a": 1}), "named {'a': 1}"),
-        (_rename("a", "in/side"), "tensor of 'a'.*nothing makes"),
-        (_rename("a", "head"), "tensor of 'a'.*nothing makes"),
+        (_rename("a", "in/side"), "tensor of 'a'.*no layer computes"),
+        (_rename("a", "head"), "tensor of 'a'.*no layer computes"),
         (_layer("a", "inbound_nodes", to=3), "another format"),
-        (_layer("a", "inbound_nodes", to=[[["x", 0, 0, {}]]]), "Calls must be"),
+        (_layer("a", "inbound_nodes", to=[[["x", 0, 0, {}]]]), "Calls must have"),
         (_layer("a", "inbound_nodes", to=[{"args": 1, "kwargs": {}}]), "format"),
         (_layer("maximum", "inbound_nodes", to=[]), "0 calls of 'maximum'"),
-        (_layer("a", *_FIRST, "keras_history", to=["none", 0, 0]), "nothing makes"),
-        (_layer("a", *_FIRST, "keras_history", to=["x", 9, 0]), "nothing makes"),
+        (_layer("a", *_FIRST, "keras_history", to=["none", 0, 0]), "no layer computes"),
+        (_layer("a", *_FIRST, "keras_history", to=["x", 9, 0]), "no layer computes"),
         (_layer("a", *_FIRST, "keras_history", to=["x", "?", 0]), "ValueError"),
         (_layer("a", *_FIRST, "keras_history", to=["x", {}, 0]), "TypeError"),
         (_layer("a", *_FIRST, "keras_history", to=["x", 1e999, 0]), "OverflowError"),
@@ -380,7 +380,7 @@ _FIRST = ("inbound_nodes", 0, "args", 0, "config")
         (_set("config", "output_layers", to=[["none", 0, 0]]), "'none' in output_"),
         (_set("config", "output_layers", to=[["x", [], 0]]), "TypeError"),
         (_set("config", "output_layers", to=[]), "leads to no output"),
-        (_set("config", "layers", to=[]), "is not there"),
+        (_set("config", "layers", to=[]), "does not exist"),
     ],
 )
 def test_a_malformed_graph_is_refused(tmp_path, change, match):
@@ -413,7 +413,7 @@ def test_models_nested_without_end_are_refused(tmp_path):
             "registered_name": None,
         }
 
-    refused(with_config(tmp_path / "deep.keras", config), "nested 64 deep")
+    refused(with_config(tmp_path / "deep.keras", config), "nested at most 64 deep")
 
 
 # Weights that lead elsewhere.
@@ -487,10 +487,10 @@ def _slopes(**options):
     [
         (
             _slopes(shape=(1 << 40,), dtype="float32", chunks=(1 << 20,)),
-            "stored plainly",
+            "stored as a plain array",
         ),
-        (_slopes(data=np.array([b"text"])), "stored plainly"),
-        (_slopes(data=np.zeros((0,), "float32")), "stored plainly"),
+        (_slopes(data=np.array([b"text"])), "stored as a plain array"),
+        (_slopes(data=np.zeros((0,), "float32")), "stored as a plain array"),
     ],
     ids=["4 TiB", "text", "empty"],
 )
@@ -581,7 +581,7 @@ def test_data_descriptors_work(tmp_path):
 
 
 def test_code_in_a_file_is_copied_and_never_runs(tmp_path):
-    """A Lambda's marshalled code and a class to import are only text here."""
+    """A Lambda's marshaled code and a class to import are only text here."""
     config = document()
     code = "4wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
     lambda_config = {

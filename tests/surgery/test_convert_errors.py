@@ -44,10 +44,10 @@ def source(tmp_path):
         ({"to": "leaky_relu", "negative_slope": float("inf")}, ValueError, "finite"),
         ({"to": "leaky_relu", "negative_slope": "0.1"}, TypeError, "be a number"),
         ({"to": "leaky_relu", "negative_slope": True}, TypeError, "be a number"),
-        ({"to": "prelu", "negative_slope": 0.1}, ValueError, "goes with"),
-        ({"to": "leaky_relu", "alpha": 0.1}, ValueError, "goes with"),
+        ({"to": "prelu", "negative_slope": 0.1}, ValueError, "can only be used with"),
+        ({"to": "leaky_relu", "alpha": 0.1}, ValueError, "can only be used with"),
         ({"to": "prelu", "alpha": float("nan")}, ValueError, "finite"),
-        ({"of": "elu"}, ValueError, "of must be among"),
+        ({"of": "elu"}, ValueError, "of must be one of"),
         ({"roles": ("hidden", "gates")}, ValueError, "roles='gates'"),
         ({"include": "nothing*"}, SelectionError, "include='nothing\\*'"),
         ({"exclude": "nothing"}, SelectionError, "exclude='nothing'"),
@@ -139,7 +139,7 @@ def _link(kind, source, target):
 def test_the_source_is_never_the_target(source):
     """Not even with overwrite."""
     for overwrite in (False, True):
-        with pytest.raises(ArchiveError, match="another file than the source"):
+        with pytest.raises(ArchiveError, match="must not be the source file"):
             keras_rectifiers.convert_file(source, source, overwrite=overwrite)
 
 
@@ -151,7 +151,7 @@ def test_another_name_of_the_source_is_no_other_file(source, tmp_path, kind):
     content = source.read_bytes()
 
     for pair in ((source, other), (other, source)):
-        with pytest.raises(ArchiveError, match="another file than the source"):
+        with pytest.raises(ArchiveError, match="must not be the source file"):
             keras_rectifiers.convert_file(*pair, overwrite=True)
     assert source.read_bytes() == other.read_bytes() == content
 
@@ -161,7 +161,7 @@ def test_a_mistake_midway_leaves_nothing(source, tmp_path, monkeypatch):
     _fail(monkeypatch, zipcopy, "_copy_bytes")
 
     message = refused(source, "No space left on device", to="leaky_relu")
-    assert "Nothing was left behind" in message
+    assert "No partial file was left" in message
 
 
 def test_a_full_disk_while_weights_are_edited_is_the_targets_trouble(

@@ -163,7 +163,7 @@ def test_other_code_is_one_sentence(converted, tmp_path, monkeypatch):
         self.activation = keras.activations.relu
 
     monkeypatch.setattr(Block, "__init__", without_rest)
-    with pytest.raises(UnsupportedModelError, match="code it was converted with"):
+    with pytest.raises(UnsupportedModelError, match="code that it was converted with"):
         keras.saving.load_model(tmp_path / "model.keras")
 
 
@@ -183,7 +183,7 @@ def test_a_config_of_another_build_is_one_sentence(changes):
     config = keras_rectifiers.convert(_built()).get_config()
 
     with pytest.raises(
-        UnsupportedModelError, match=f"one whose '{next(iter(changes))}'"
+        UnsupportedModelError, match=f"a config with an invalid '{next(iter(changes))}'"
     ):
         Converted.from_config({**config, **changes})
 

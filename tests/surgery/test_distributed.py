@@ -51,7 +51,7 @@ def test_a_model_of_a_mirrored_strategy_stays_on_its_replicas(cases, tmp_path):
     refused = told.pop("refused")
     assert len(told) == len(cases)
     assert all(all(found.values()) for found in told.values()), told
-    assert "made in the scope of a MirroredStrategy" in refused
+    assert "created in the scope of a MirroredStrategy" in refused
     assert "Leave that scope" in refused
 
 

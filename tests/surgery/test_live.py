@@ -399,14 +399,14 @@ def test_leaky_becomes_prelu_with_its_slope():
 def test_prelu_becomes_leaky_at_its_mean_slope_and_says_how_far_that_is():
     """The note names the largest distance from the mean."""
     inputs = keras.Input((4,))
-    x = keras_rectifiers.layers.PReLU(name="learnt")(layers.Dense(2)(inputs))
+    x = keras_rectifiers.layers.PReLU(name="learned")(layers.Dense(2)(inputs))
     model = keras.Model(inputs, layers.Dense(2)(x))
-    model.get_layer("learnt").alpha.assign([0.1, 0.3])
+    model.get_layer("learned").alpha.assign([0.1, 0.3])
 
     plan = keras_rectifiers.plan(model, "leaky_relu", of="prelu")
 
     assert plan.steps[0].replacement.config["negative_slope"] == pytest.approx(0.2)
-    assert "furthest is 0.1 away" in plan.steps[0].note
+    assert "which differ from it by up to 0.1" in plan.steps[0].note
 
 
 def test_a_rectifier_called_at_two_widths_becomes_two_prelus():
@@ -527,7 +527,7 @@ def test_verify_refuses_two_different_models():
     """Models that differ in more than rectifiers are not compared."""
     other = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])
 
-    with pytest.raises(VerificationError, match="same but for"):
+    with pytest.raises(VerificationError, match="same except for"):
         keras_rectifiers.verify(small_model(), other)
 
 

@@ -67,7 +67,7 @@ def test_an_application_is_converted_bit_for_bit(name, arguments, counts, tmp_pa
 
 
 def test_gates_of_mobilenet_stay_hard():
-    """Each hard sigmoid of MobileNetV3 is recognised as a gate."""
+    """Each hard sigmoid of MobileNetV3 is recognized as a gate."""
     model = keras.applications.MobileNetV3Small(
         weights=None, input_shape=(64, 64, 3), classes=10
     )

@@ -95,6 +95,6 @@ def test_a_pattern_on_a_model_without_rectifiers_is_an_error_too():
 def test_unknown_kinds_and_roles_are_refused(options):
     """With the words that are known."""
     with pytest.raises(
-        ValueError, match=r"must be among 'relu'|must be among 'hidden'"
+        ValueError, match=r"must be one of 'relu'|must be one of 'hidden'"
     ):
         Selection(**options)

@@ -212,7 +212,7 @@ def test_a_state_that_keras_leaves_in_the_file_is_a_line_of_the_plan(
     (repair,) = made.repairs
     assert (repair.rule, repair.caution) == ("optimizer state", True)
     stored, made_here = counts
-    told = f"the file has {stored} variables of it where the model has {made_here}"
+    told = f"the file has {stored} of its variables, but the model has {made_here}"
     assert told in repair.text
     filed = keras_rectifiers.load_model(target, custom_objects=OBJECTS)
     assert int(filed.optimizer.iterations) == 0

@@ -130,11 +130,11 @@ DROPPED = {
     "unnamed": (_unnamed, "the file does not name it.*RMSprop"),
     "built while a layer was frozen": (
         _built_while_frozen,
-        "Adam.*it has 10 variables where Adam has 14 for the 6 weights",
+        "Adam.*it has 10 variables, but Adam has 14 for the 6 trainable",
     ),
-    "a layer was frozen since": (_frozen_since, "14 variables where Adam has 10"),
-    "another package's": (_of_another_package, "elsewhere>Ranger.*not known"),
-    "several optimizers": (_of_several_optimizers, "MultiOptimizer.*not known"),
+    "a layer was frozen since": (_frozen_since, "14 variables, but Adam has 10"),
+    "another package's": (_of_another_package, "elsewhere>Ranger.*unknown"),
+    "several optimizers": (_of_several_optimizers, "MultiOptimizer.*unknown"),
     "another form": (_of_another_form, "Adam.*not numbered"),
     "other shapes": (_of_other_shapes, "Adam.*other shapes"),
 }

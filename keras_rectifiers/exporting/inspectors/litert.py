@@ -97,7 +97,7 @@ class _Graph:
         constants = [each for each in read if self._is_constant(each)]
         moving = {*read, *written} - set(constants)
         types = {self._type(each) for each in moving}
-        # Weights, axes and shapes have integer types of their own.
+        # Weights, axes and shapes have their own integer types.
         types |= {"float16"} & {self._type(each) for each in constants}
         return Operation(
             name,

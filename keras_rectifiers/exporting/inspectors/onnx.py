@@ -45,7 +45,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def _is_of_runtime(node: Any) -> bool:
-    """Whether ONNX Runtime has an operation of its own for a node."""
+    """Whether ONNX Runtime has an operation for a node."""
     return str(node.domain) == "com.microsoft"
 
 

@@ -63,7 +63,7 @@ def _explained(error: Exception) -> Exception:
         lines = [line for line in text.splitlines() if line.strip()]
         said = lines[0] if lines else type(error).__name__
         return ExportError(
-            f"TensorFlow's converter to LiteRT fails: {said[:400]} Nothing was written."
+            f"TensorFlow's LiteRT converter failed: {said[:400]} Nothing was written."
         )
     found = {each for each in _PLACE.findall(text) if not _WRAPPER.search(each)}
     places = sorted({each.rpartition("/")[0] or each for each in found})

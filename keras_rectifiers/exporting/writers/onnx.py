@@ -95,8 +95,8 @@ def _check(path: Path) -> None:
         lines = [line for line in str(error).splitlines() if line.strip()]
         said = lines[0][:300] if lines else type(error).__name__
         raise ExportError(
-            f"The exporter to ONNX must write a valid file. Received: {said} Nothing "
-            "was written."
+            f"The ONNX exporter must write a valid file. Received: {said} Nothing was "
+            "written."
         ) from error
 
 

@@ -21,7 +21,7 @@ def outputs_of(entry: Entry, args: Sequence[Any], kwargs: Config) -> list[Tensor
     Nothing is known either of a config that is not one of its class.
 
     Args:
-        entry: A modern entry that is no model.
+        entry: A modern entry that is not a model.
         args: Positional arguments; tensors are `TensorSpec`.
         kwargs: Named arguments.
     """

@@ -155,7 +155,7 @@ class Shapes(Forward[TensorSpec]):
         return self.guessed(entry, made[0].shape if made else None)
 
     def guessed(self, entry: Entry, shape: Shape | None) -> Shape | None:
-        """The shape that an entry puts out, where nothing else tells more."""
+        """The output shape of an entry, where nothing more is known."""
         del entry
         return shape
 
@@ -193,7 +193,7 @@ class GuessedShapes(Shapes):
     """
 
     def inferred(self, call: Call) -> list[TensorSpec]:
-        """What a call puts out, as far as it can be told or guessed."""
+        """The output of a call, as far as it is known or can be guessed."""
         first, *others = super().inferred(call) or [TensorSpec()]
         shape = self.guessed(call.place.entry, first.shape)
         return [TensorSpec(shape, first.dtype), *others]

@@ -42,7 +42,7 @@ class Weight:
     #: The variable's name, with `cell.` before it for one of an inner cell.
     name: str
     #: Counted from the end. Two: the units lie on both of them together, as the
-    #: channels of a depthwise kernel do. None: the layer's equation tells.
+    #: channels of a depthwise kernel do. None: the layer's equation determines it.
     axes: tuple[int, ...]
 
 

@@ -122,7 +122,7 @@ class Consumers(Forward[Sequence[UnitState]]):
         place = taker.place
         if taker.reached.keys() != {call.number for call in self.calls.of_layer(place)}:
             raise CannotError(
-                f"{place.path!r} is shared and takes other values by the same weights"
+                f"{place.path!r} is shared and applies the same weights to other values"
             )
         per_call = [_united(pieces) for pieces in taker.reached.values()]
         first = per_call[0]
@@ -164,7 +164,7 @@ def _why(call: Call) -> str:
     place, class_name, several = call.place, call.class_name, len(call.takes) > 1
     row, path = call.traits, place.path
     if not forms.is_keras(place.entry):
-        return f"the custom layer {path!r} ({class_name}) may do anything with it"
+        return f"the custom layer {path!r} ({class_name}) may process it in any way"
     if class_name in ("Add", "Subtract", "Average") and several:
         return f"it is added to another value in {path!r} ({class_name})"
     if class_name == "Multiply" and several:
@@ -173,4 +173,4 @@ def _why(call: Call) -> str:
         return f"attention in {path!r} ({class_name}) mixes it with other values"
     if class_name.endswith("Normalization"):
         return f"{path!r} ({class_name}) mixes units with each other"
-    return f"{path!r} ({class_name}) is no layer through which units can be followed"
+    return f"{path!r} ({class_name}): units cannot be traced through this layer"

@@ -1,7 +1,8 @@
 """Which entries of which weights belong to a unit: plain data about wiring.
 
-A unit is one channel of a rectifier. Its weights are slices of the weights of
-layers around it; here stands how to address them, and why sometimes nobody can.
+A unit is one channel of a rectifier. Its weights are slices of the weights of layers
+around it; this module describes how to address them, and why that is sometimes
+impossible.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Part:
             shape: Shape of the weight.
 
         Returns:
-            Index with as many axes as the weight has.
+            Index with the same number of axes as the weight.
         """
         chosen = [np.arange(size) for size in shape]
         for axis, indices in zip(self.axes, self.indices, strict=True):
@@ -75,7 +76,7 @@ class Producer(Part):
 
     `role` is `"kernel"`, `"bias"`, `"gamma"`, `"beta"`, `"moving_mean"` or
     `"moving_variance"`. Moving statistics are listed only with the kernel before
-    them: where nobody may change that, what they measured still holds.
+    them: where nothing may change that, the measurements remain valid.
     """
 
     #: What the weight is for.

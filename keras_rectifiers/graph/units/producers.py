@@ -58,7 +58,7 @@ class Producers:
             self._walk(own, state)
             self._check(self._makers)
         except CannotError:
-            # A normalisation has weights for each unit, whatever comes before it.
+            # A normalization has weights for each unit, whatever comes before it.
             self._check(self._norms)
             if not self._norms:
                 raise
@@ -90,8 +90,8 @@ class Producers:
             calls = self._calls.of_layer(maker.place)
             if maker.met != {call.number for call in calls}:
                 raise CannotError(
-                    f"{maker.place.path!r} is shared and makes other values by the "
-                    "same weights"
+                    f"{maker.place.path!r} is shared and computes other values with "
+                    "the same weights"
                 )
 
     def _back(self, call: Call, state: UnitState) -> None:
@@ -115,14 +115,14 @@ class Producers:
             before, after = self._maker(before), before
 
     def _maker(self, call: Call, operand: int = 0) -> Call:
-        """The call that made an operand of another, and that nobody else takes."""
+        """The call that computes an operand of another call and nothing else uses."""
         if not call.takes:
             raise CannotError("it rectifies an input of the model")
         tensors = [value for value in call.args if isinstance(value, Tensor)]
         taken = call.args[operand] if operand < len(call.args) else None
         if not isinstance(taken, Tensor):
             if len(tensors) != 1:
-                raise CannotError(f"what {call.member.path!r} takes cannot be read")
+                raise CannotError(f"the input of {call.member.path!r} cannot be read")
             taken = tensors[0]
         maker = self._calls[taken.call]
         takers = [taker for taker, _ in self._calls.takers(taken)]
@@ -131,7 +131,7 @@ class Producers:
                 each for each in (*maker.around, maker) if each not in call.around
             )
             raise CannotError(
-                f"what {next(inside).member.path!r} puts out is used elsewhere, too"
+                f"the output of {next(inside).member.path!r} is also used elsewhere"
             )
         return maker
 
@@ -139,12 +139,12 @@ class Producers:
         config, place = call.config, call.place
         shape = self._shapes.taken(call)
         if shape is None:
-            raise CannotError(f"the shape that {place.path!r} takes is unknown")
+            raise CannotError(f"the input shape of {place.path!r} is unknown")
         axis = config.get("axis", -1)
         axes = axis if isinstance(axis, list) else [axis]
         if [each % len(shape) for each in axes] != [state.axis]:
             raise CannotError(
-                f"{place.path!r} works on another axis than that of the units"
+                f"{place.path!r} works on an axis other than that of the units"
             )
         switched = {
             "gamma": config.get("scale", True),
@@ -164,8 +164,8 @@ class Producers:
         found = rules.made_by(place.entry, state, self._shapes.taken(call))
         if not found:
             raise CannotError(
-                f"{place.path!r} ({call.class_name}) has no weights of "
-                "which some make one unit alone"
+                f"{place.path!r} ({call.class_name}) has no weights that belong to a "
+                "single unit"
             )
         pieces = [
             ("bias" if piece[0] == "bias" else "kernel", piece) for piece in found
@@ -183,7 +183,7 @@ class Producers:
         for (_, mine), (_, theirs) in zip(maker.pieces, pieces, strict=True):
             if not all(map(np.array_equal, mine[2], theirs[2])):
                 raise CannotError(
-                    f"{place.path!r} is shared and makes units at other positions"
+                    f"{place.path!r} is shared and computes units at other positions"
                 )
         maker.met.add(call.number)
 

@@ -40,8 +40,8 @@ def keeps_apart(
         shape: Shape of its input, None where unknown.
 
     Returns:
-        The state after it (without a record of the layer), or None where it is
-        no such layer.
+        The state after it (without a record of the layer), or None where it is not such
+        a layer.
 
     Raises:
         CannotError: If it is one, and cannot be followed.
@@ -145,10 +145,10 @@ def concatenated(
     own = inputs[position]
     axis = int(config_of(entry).get("axis", -1)) % _rank(entry, own)
     if axis != state.axis:
-        raise CannotError(f"{name_of(entry)!r} joins other axes than the channels")
+        raise CannotError(f"{name_of(entry)!r} joins axes other than the channels")
     sizes = [None if shape is None else shape[axis] for shape in inputs[:position]]
     if any(size is None for size in sizes):
-        raise CannotError(f"the shapes that {name_of(entry)!r} takes are unknown")
+        raise CannotError(f"the input shapes of {name_of(entry)!r} are unknown")
     offset = sum(size or 0 for size in sizes)
     return dataclasses.replace(state, indices=state.indices + offset)
 
@@ -162,10 +162,10 @@ def _reshaped(entry: Entry, state: UnitState, shape: Shape | None) -> UnitState:
     """Follow each value of one sample through a Flatten or Reshape."""
     name = name_of(entry)
     if shape is None or any(size is None for size in shape[1:]):
-        raise CannotError(f"the shape that {name!r} takes is unknown")
+        raise CannotError(f"the input shape of {name!r} is unknown")
     inner = [size or 0 for size in shape[1:]]
     if math.prod(inner) > _LARGEST:
-        raise CannotError(f"{name!r} takes a tensor too large to follow")
+        raise CannotError(f"{name!r} takes a tensor that is too large to trace")
     units, count = state.indices.shape
     owners = np.full(inner, -1, np.int64)
     rows = np.moveaxis(owners, state.axis - 1, 0)
@@ -193,7 +193,7 @@ def _reshaped(entry: Entry, state: UnitState, shape: Shape | None) -> UnitState:
 def _grouped(entry: Entry, state: UnitState, shape: Shape | None, groups: int) -> Piece:
     size = None if shape is None else shape[state.axis]
     if size is None:
-        raise CannotError(f"the shape that {name_of(entry)!r} takes is unknown")
+        raise CannotError(f"the input shape of {name_of(entry)!r} is unknown")
     inside = size // groups
     width = int(config_of(entry)["filters"]) // groups
     group = state.indices // inside
@@ -236,7 +236,7 @@ def _made_by_einsum(entry: Entry, state: UnitState, shape: Shape | None) -> list
 
 def _rank(entry: Entry, shape: Shape | None) -> int:
     if shape is None:
-        raise CannotError(f"the shape that {name_of(entry)!r} takes is unknown")
+        raise CannotError(f"the input shape of {name_of(entry)!r} is unknown")
     return len(shape)
 
 
@@ -245,5 +245,5 @@ def _check_axis(entry: Entry, state: UnitState, rank: int, axis: Any) -> None:
         axis = axis[0]
     if not isinstance(axis, int) or axis % rank != state.axis:
         raise CannotError(
-            f"{name_of(entry)!r} works on another axis than that of the units"
+            f"{name_of(entry)!r} works on an axis other than that of the units"
         )

@@ -73,7 +73,7 @@ def start(calls: Calls, found: Found) -> tuple[list[Call], UnitState]:
     for call in own:
         if call.place not in found.places:
             raise CannotError(
-                f"it stands inside {call.member.path!r}, which is no plain layer"
+                f"it is inside {call.member.path!r}, which is not a plain layer"
             )
     axis = found.site.channel_axis % rank
     return own, UnitState(axis, np.arange(units)[:, None], ())

@@ -62,7 +62,7 @@ def producers(shapes: Shapes, found: Found) -> tuple[Producer, ...] | Cannot:
 
     Returns:
         Kernel and bias of the layer that makes the units, and the affine of the
-        normalisation between, as far as nothing else depends on them.
+        normalization between, as far as nothing else depends on them.
     """
     try:
         return Producers(shapes, found).parts()

@@ -1,7 +1,7 @@
 """The variables of layers whose kernels are quantized.
 
-Keras 3 states the quantization in a layer's dtype, and stores the variables in an
-order of its own, which is not that in which a layer lists them.
+Keras 3 states the quantization in a layer's dtype, and stores the variables in a
+separate order, which differs from the order in which a layer lists them.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ _EINSUM = re.compile(r"^[^,]*,([^->]*)->(.*)$")
 def variables_of(entry: Mapping[str, Any]) -> tuple[Variable, ...] | None:
     """What a layer wants; None for a class that is not Keras' own.
 
-    The variables of layers inside it, which have places of their own in a
-    document, are not among them; those of a layer in its `activation` are.
+    The variables of layers inside it, which have their own places in a document, are
+    not among them; those of a layer in its `activation` are.
 
     Args:
         entry: A layer, as Keras 3 writes it.
@@ -77,7 +77,7 @@ def _none(_: Config) -> tuple[Variable, ...]:
 
 
 def _activation(class_name: str, config: Config) -> tuple[Variable, ...]:
-    """Variables of a layer that stands in the `activation` argument."""
+    """Variables of a layer in the `activation` argument."""
     value = config.get("activation")
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
         return ()
@@ -85,7 +85,7 @@ def _activation(class_name: str, config: Config) -> tuple[Variable, ...]:
     inner = variables_of(capped.rectifier(value)) or ()
     for group in reversed(groups):
         inner = below(inner, group, group)
-    if value["config"].get("trainable") is False:  # of its own, unlike its host's
+    if value["config"].get("trainable") is False:  # its own, unlike its host's
         inner = tuple(dataclasses.replace(each, trainable=False) for each in inner)
     inner = below(inner, "activation", "activation", "activation")
     if class_name not in _CELLS:
@@ -105,7 +105,7 @@ def _kernel_size(config: Config, rank: int) -> tuple[int, ...]:
     size = config.get("kernel_size")
     sizes = (size,) * rank if isinstance(size, int) else tuple(size or ())
     if len(sizes) != rank or not all(isinstance(each, int) for each in sizes):
-        raise ValueError(f"kernel_size={size!r} where {rank} lengths are wanted")
+        raise ValueError(f"kernel_size={size!r} where {rank} lengths are expected")
     return sizes
 
 

@@ -15,9 +15,9 @@ class Variable:
             `("vars", "0")`, `("cell", "vars", "1")`, `("query_dense", "vars", "0")`.
         attribute: Attributes of a Keras 2 layer that lead to it, as a SavedModel
             names them: `("kernel",)`, `("cell", "kernel")`.
-        shape: Its shape as far as the layer's config tells; None for an axis
-            that depends on the input; a string for axes that must be equal. None
-            where not even the rank is known.
+        shape: Its shape as far as it follows from the layer's config; None for an axis
+            that depends on the input; a string for axes that must be equal. None where
+            not even the rank is known.
         trainable: Whether it is among the layer's trainable weights.
         twin: Where Keras 3 writes one variable twice: the group of the other one,
             below the layer's own group. No stored array belongs to it.

@@ -34,8 +34,8 @@ def modern_compile_config(
         training: The `training_config` of a whole-model `.h5` or a SavedModel, or
             the `compile_config` of a `.keras`, of any age.
         origin: Where it comes from.
-        document: The modern document of the model: its outputs tell which loss and
-            which metrics belong to which of them.
+        document: The modern document of the model: its outputs show which losses and
+            metrics belong to which output.
 
     Returns:
         The config, None where Keras 3 does not have the optimizer.
@@ -63,7 +63,10 @@ def _of_keras_3(
     if not moved.is_of_torch(compiled):
         return compiled, ()
     old = compiled["optimizer"]
-    text = f"{named(old)} of torch, by which no other backend trains → of all of them"
+    text = (
+        f"{named(old)}, which only the torch backend can train with → the optimizer "
+        "of every backend"
+    )
     new = {**compiled, "optimizer": of_every_backend(old)}
     return new, (Repair("optimizer", "", text),)
 
@@ -92,7 +95,7 @@ class _Outputs:
     """Losses and metrics, sorted by output.
 
     Keras 2 took one loss or one list of metrics for all outputs, lists and dicts by
-    output; Keras 3 takes all of them too, but not beside each other.
+    output; Keras 3 takes all of these forms too, but not mixed.
 
     Args:
         names: The outputs' names; None where they are not known.
@@ -194,12 +197,12 @@ class _Outputs:
 
 
 def _modern_name(name: str, names: tuple[str, ...]) -> str:
-    """An output's name in Keras 3, which takes no `/`."""
+    """An output's name in Keras 3, which does not allow `/`."""
     return name if name in names else name.replace("/", "_")
 
 
 def _only(values: Any, name: str) -> Any:
-    """The one value of a single output, whatever it stands in."""
+    """The value of a single output, whatever container it is in."""
     while _is_nested(values) and len(values) == 1:
         if isinstance(values, dict) and name and name not in values:
             return values
@@ -208,14 +211,14 @@ def _only(values: Any, name: str) -> Any:
 
 
 def _is_nested(value: Any) -> bool:
-    """Whether a value holds others, and is no serialized object."""
+    """Whether a value holds others and is not a serialized object."""
     return isinstance(value, list) or (
         isinstance(value, dict) and "class_name" not in value
     )
 
 
 def _map(value: Any, function: Callable[[Any], Any]) -> Any:
-    """A nest of the same form, of what a function makes of each leaf."""
+    """The same nested structure, with a function applied to each leaf."""
     if isinstance(value, list):
         return [_map(each, function) for each in value]
     if _is_nested(value):

@@ -16,7 +16,7 @@ from keras_rectifiers.legacy.dialects.registry import serialized
 #: How a loss is made one number; Keras 3 has no `"auto"`.
 _REDUCTIONS = frozenset({"sum", "sum_over_batch_size", "none"})
 _AUTO = "sum_over_batch_size"
-#: The metric that `"crossentropy"` means, by the loss beside it.
+#: The metric that `"crossentropy"` means, by the loss of the same output.
 _CROSSENTROPIES = {
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
@@ -61,7 +61,7 @@ def modern_metric(entry: Any, loss: Any, notes: Notes) -> str | Entry | None:
 
     Args:
         entry: As any Keras before it wrote it.
-        loss: The modern loss of the same output: it tells which metric
+        loss: The modern loss of the same output: it decides which metric
             `"crossentropy"` means.
         notes: Takes the repairs.
     """
@@ -102,7 +102,7 @@ def _plain_class(name: str, loss: Any) -> str:
 
 
 def _class_of(config: Mapping[str, Any], functions: Mapping[str, str]) -> str:
-    """The class that computes the function which a wrapper holds."""
+    """The class that computes the function in a wrapper."""
     return functions.get(class_name_of(config.get("fn")), "")
 
 
@@ -126,7 +126,9 @@ def _kept(
             kept[key] = config[key]
         else:
             rule, name = what
-            notes.caution(rule, f"{key} of {name}, no plain value: left at its default")
+            notes.caution(
+                rule, f"{key} of {name}, not a plain value: the default is used"
+            )
     return kept
 
 

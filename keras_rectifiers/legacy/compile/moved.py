@@ -1,4 +1,4 @@
-"""Optimizers of Keras 3 that their compile config does not say, or say otherwise."""
+"""Keras 3 optimizers that a compile config omits or states differently."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keras_rectifiers.surgery.optimizer_layout import inner_of
 from keras_rectifiers.surgery.optimizer_layout import layout_of
 from keras_rectifiers.surgery.optimizer_layout import of_every_backend
 
-#: Until then Nadam's product stands before the slots of the weights.
+#: Until then Nadam's product comes before the slots of the weights.
 _PRODUCT_LAST = (3, 10)
 _FLOAT16 = "mixed_float16"
 
@@ -34,7 +34,7 @@ _Array = TypeVar("_Array", bound=_Shaped)
 
 
 def may_be_scaled(compiled: Any, document: Entry) -> bool:
-    """Whether Keras may have scaled the loss by itself, and its config not say so.
+    """Whether Keras may have scaled the loss without stating it in its config.
 
     It does where a model of float16 is trained; its file has the state of the
     optimizer that scales, and the config the one inside.
@@ -62,7 +62,7 @@ def scaling(compiled: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_moved(compiled: Any, version: tuple[int, ...]) -> bool:
-    """Whether a release of Keras 3 numbered an optimizer's variables otherwise.
+    """Whether a release of Keras 3 numbered an optimizer's variables differently.
 
     Args:
         compiled: The compile config of a `.keras` file, if there is one.
@@ -73,7 +73,7 @@ def is_moved(compiled: Any, version: tuple[int, ...]) -> bool:
 
 
 def is_of_torch(compiled: Any) -> bool:
-    """Whether a compile config names an optimizer that only torch trains by.
+    """Whether a compile config names an optimizer that only torch can use.
 
     Args:
         compiled: The compile config of a `.keras` file, if there is one.
@@ -101,7 +101,7 @@ def in_order(compiled: Any, arrays: Sequence[_Array]) -> list[_Array]:
 
 
 def _inner(compiled: Any) -> tuple[Mapping[str, Any], int]:
-    """The optimizer itself, and how many variables of others stand before its own."""
+    """The optimizer itself, and the number of other variables before its own."""
     optimizer = compiled.get("optimizer") if isinstance(compiled, Mapping) else None
     if not isinstance(optimizer, Mapping):
         return {}, 0

@@ -36,7 +36,7 @@ class Notes:
 
 
 def class_name_of(entry: Any) -> str:
-    """The class, function or string that stands in a compile config.
+    """The class, function or string in a compile config.
 
     `"Custom>Adam"` and other registered names keep their prefix.
     """

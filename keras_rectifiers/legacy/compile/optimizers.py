@@ -56,7 +56,7 @@ def modern_optimizer(entry: Any, notes: Notes) -> Entry | None:
 
 
 def is_legacy(config: Mapping[str, Any]) -> bool:
-    """Whether an optimizer is of the family that Keras had before 2.11.
+    """Whether an optimizer belongs to the family that Keras had before 2.11.
 
     Args:
         config: Its config.
@@ -134,7 +134,7 @@ class _Old:
             return rate
         if isinstance(rate, Mapping):
             self._notes.caution(
-                _RULE, f"decay {decay:g} of a scheduled learning rate: left out"
+                _RULE, f"decay {decay:g} with a learning-rate schedule: left out"
             )
             return rate
         self._notes.repaired(_RULE, f"decay {decay:g} → InverseTimeDecay")
@@ -166,7 +166,7 @@ class _Old:
         ]
         for key in clipped[1:]:
             self._notes.caution(
-                _RULE, f"{key} {shared[key]:g} beside {clipped[0]}: left out"
+                _RULE, f"{key} {shared[key]:g} next to {clipped[0]}: left out"
             )
             shared[key] = None
         return {key: shared[key] for key in known.SHARED}
@@ -186,7 +186,7 @@ class _Old:
         return own
 
     def _move_epsilon(self, own: dict[str, Any]) -> None:
-        """Epsilon stands inside the root in Keras 3, and stood outside in some."""
+        """Move epsilon inside the square root, as Keras 3 has it."""
         fused = self._class == "RMSprop" and own.get("momentum")
         if self._class not in ("RMSprop", "Adagrad") or fused:
             return
@@ -194,7 +194,7 @@ class _Old:
         own["epsilon"] = max(old * old, _LEAST)
         self._notes.repaired(
             _RULE,
-            f"epsilon {old:g} beside the root → {own['epsilon']:g} inside it",
+            f"epsilon {old:g} outside the square root → {own['epsilon']:g} inside it",
         )
 
     def _warm_up(self) -> None:
@@ -204,8 +204,8 @@ class _Old:
         if decay != _NADAM_DECAY:
             self._notes.caution(
                 _RULE,
-                f"Nadam's schedule_decay {named(decay)} → 1: Keras 3 warms the "
-                "momentum up faster",
+                f"Nadam's schedule_decay {named(decay)} → 1: Keras 3 warms up the "
+                "momentum faster",
             )
 
 
@@ -233,7 +233,7 @@ def scaler(inner: Any, scale: Any = None, steps: Any = None) -> Entry:
 
     Args:
         inner: The other one.
-        scale: The scale that it starts from; default, and where it is no number:
+        scale: The scale that it starts from; default, and where it is not a number:
             that of Keras.
         steps: After how many it scales more; as for `scale`.
     """

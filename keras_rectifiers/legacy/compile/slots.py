@@ -1,4 +1,4 @@
-"""Carry an optimizer's state over to the variables that Keras 3 gives it."""
+"""Move an optimizer's state to the variables that Keras 3 gives it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from keras_rectifiers.legacy.containers.saved import Slots
     from keras_rectifiers.legacy.weights.arrange import Placed
 
-#: After so many steps Nadam's product is 0 in float32.
+#: After this many steps Nadam's product is 0 in float32.
 _PRODUCT_STEPS = 5000
 
 
@@ -68,7 +68,7 @@ def carry(
     optimizer = outer["config"]["inner_optimizer"] if scaled else outer
     layout = layout_of(optimizer)
     if layout is None:
-        why = "how it stores its variables is not known"
+        why = "the layout of its variables is unknown"
         return None, () if slots is None else (_left(why, optimizer),)
     around = [_filled(each) for each in scaler_counters(outer["config"]) if scaled]
     weights = TrainedWeights(placed)
@@ -78,7 +78,7 @@ def carry(
         return fresh, ()
     understood = _understood(slots, layout, weights)
     if understood is None:
-        why = "its arrays do not fit the weights that are trained"
+        why = "its arrays do not match the trainable weights"
         return fresh, (_left(why, optimizer),)
     carried = _numbered(around, target.variables(*understood))
     return carried, target.missing(understood[1])
@@ -87,13 +87,13 @@ def carry(
 def _understood(
     slots: Slots, layout: Layout, weights: TrainedWeights
 ) -> tuple[OptimizerState, _Shares] | None:
-    """The old state by the weights of Keras 3, None where that cannot be told."""
+    """The old state by the weights of Keras 3, None where that is unclear."""
     for before in weights.before():
         found = _read(slots, layout, weights, before)
         by_name = weights.by_name(before) if nameless(slots) else before
         other = None if by_name == before else _read(slots, layout, weights, by_name)
         if found is not None and other is not None and found[1] != other[1]:
-            return None  # one shape too many is the same: either order may be meant
+            return None  # one shape occurs too often: both orders are possible
         if found is not None or other is not None:
             return found or other
     return None
@@ -155,7 +155,8 @@ class _Target:
             Repair(
                 OPTIMIZER_STATE,
                 layer,
-                "no optimizer state, for it was not trained: it starts without",
+                "no optimizer state, because the model was not trained: the optimizer "
+                "starts from zero",
                 caution=True,
             )
             for layer in layers
@@ -167,7 +168,7 @@ class _Target:
         return _filled(slot)
 
     def _product(self, steps: int) -> float:
-        """The product that Nadam had after so many steps; not every file has it."""
+        """Nadam's product after this many steps; not every file stores it."""
         each = np.arange(1, min(steps, _PRODUCT_STEPS) + 1)
         beta = float(self._optimizer["config"].get("beta_1", 0.9))
         return float(np.prod(beta * (1.0 - 0.5 * 0.96**each)))
@@ -194,7 +195,7 @@ def _shares(
     weights: TrainedWeights,
     before: Sequence[Trained],
 ) -> _Shares | None:
-    """The slots by the weights of Keras 3, None where one cannot be told."""
+    """The slots by the weights of Keras 3, None where one is unclear."""
     shares: _Shares = {}
     numbers: dict[int, list[int]] = {}
     for number, each in enumerate(before):
@@ -223,7 +224,7 @@ def _shares(
 def _converted(
     weights: TrainedWeights, layer: int, held: Mapping[int, Any]
 ) -> dict[int, Readable] | None:
-    """One slot of a layer whose weights Keras 3 arranges otherwise."""
+    """One slot of a layer whose weights Keras 3 arranges differently."""
     owner = weights.owner(layer)
     values = []
     for index, variable in enumerate(owner.stored):

@@ -120,9 +120,9 @@ def listed_state(
 
 
 def nameless(stored: Slots) -> bool:
-    """Whether a file's slots have no names of their own, as up to Keras 2.2.
+    """Whether a file's slots have no distinct names, as up to Keras 2.2.
 
-    Then the weights may stand in the order of the layers, or sorted by name.
+    Then the weights may be in the order of the layers, or sorted by name.
     """
     return stored.kind == "named" and all(
         _name(array).lower().startswith(_NAMELESS) for array in stored.arrays[1:]
@@ -140,7 +140,7 @@ def variable_state(stored: Slots, weights: Mapping[str, int]) -> OptimizerState 
     for each in stored.slots:
         number = weights.get(each.variable)
         if number is None:
-            return None  # the slot of a weight that is stored otherwise
+            return None  # the slot of a weight that is stored differently
         for slot, names in _ALIASES.items():
             if each.slot in names:
                 found[slot, number] = each.array
@@ -150,7 +150,7 @@ def variable_state(stored: Slots, weights: Mapping[str, int]) -> OptimizerState 
 def _parted(
     arrays: Sequence[Array], count: int, layout: Layout
 ) -> tuple[dict[str, Array], Sequence[Array]] | None:
-    """Counters and slots; None where there are not so many slots."""
+    """Counters and slots; None where there are too few slots."""
     first = len(arrays) - count
     last: Sequence[Array] = ()
     if layout.product and first > 1 and not arrays[0].shape and not arrays[-1].shape:

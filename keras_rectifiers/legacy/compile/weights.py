@@ -27,7 +27,7 @@ class Trained:
         owner: Number of its layer among those with weights.
         index: Its number among the old weights of the layer.
         shape: Its shape, as far as it is known.
-        name: Name of its array, or `""` where a conversion stands between.
+        name: Name of its array, or `""` where a conversion is needed.
         path: Its path in Keras 3, such as `"dense/kernel"`.
     """
 

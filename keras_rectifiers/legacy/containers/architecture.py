@@ -30,7 +30,7 @@ def read(file: BinaryIO, path: Path) -> Saved:
         path: Where it is.
 
     Raises:
-        ArchiveError: It is damaged, or no architecture.
+        ArchiveError: It is damaged, or not an architecture.
         UnsupportedModelError: It is a model of another tool.
     """
     value = read_json(file, path)
@@ -59,8 +59,8 @@ def read_json(file: BinaryIO, path: Path) -> Any:
     text = file.read(members.MAX_CONFIG_BYTES + 1)
     if len(text) > members.MAX_CONFIG_BYTES:
         raise ArchiveError(
-            f"{_WHAT} must be at most {members.MAX_CONFIG_BYTES} bytes. Received: more "
-            f"in {str(path)!r}. The file is not one that Keras wrote."
+            f"{_WHAT} must be at most {members.MAX_CONFIG_BYTES} bytes. Received: "
+            f"{str(path)!r}, which has more. The file was not written by Keras."
         )
     with wellformed.reading(path, _WHAT):
         value = json.loads(text.decode("utf-8-sig"))
@@ -83,23 +83,23 @@ def _document(value: Any, path: Path) -> Entry:
             return {"class_name": kind, "config": value}
         if "modelTopology" in value:
             raise UnsupportedModelError(
-                "A model must be one that Keras saved. Received: "
-                f"{str(path)!r}, which is for TensorFlow.js. Convert it back with "
-                "tensorflowjs_converter, or take the model that it was made of."
+                f"A model must be one that Keras saved. Received: {str(path)!r}, "
+                "which is a TensorFlow.js model. Convert it back with "
+                "tensorflowjs_converter, or use the model that it was made from."
             )
         if "weight_map" in value:
             raise ArchiveError(without_architecture(path))
     raise ArchiveError(
         "The JSON of an architecture must have 'class_name' and 'config'. Received: "
-        f"{str(path)!r}, which has not. Save it with model.to_json()."
+        f"{str(path)!r}, which lacks them. Save it with model.to_json()."
     )
 
 
 def _told_by(document: Entry) -> str:
-    """The version of Keras that the form of its layers tells, where nothing states it.
+    """The version of Keras, inferred from the form of its layers if nothing states it.
 
-    Keras 3 writes none into an architecture. Its first releases write dtypes as Keras
-    2 does, as strings, but the shape of an input as only Keras 3 does.
+    Keras 3 does not write a version into an architecture. Its first releases write
+    dtypes as Keras 2 does, as strings, but the shape of an input as only Keras 3 does.
     """
     entries: list[Entry] = []
     with contextlib.suppress(*wellformed.MALFORMED):  # the rules say what is wrong
@@ -122,9 +122,9 @@ def _has_no_classes(value: Entry) -> bool:
 
 
 def without_architecture(path: Path) -> str:
-    """The sentence for weights that come alone."""
+    """The error message for weights without a model."""
     return (
-        "Weights must come with the model that they are of. Received: "
-        f"{str(path)!r}, which holds weights only. Give the JSON of the architecture "
-        f"as the model, and this file with it (--weights {path.name})."
+        f"Weights must be given together with their model. Received: {str(path)!r}, "
+        "which holds weights only. Pass the JSON of the architecture as the model, "
+        f"and this file as its weights (--weights {path.name})."
     )

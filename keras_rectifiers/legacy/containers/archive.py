@@ -38,8 +38,8 @@ def read(file: BinaryIO, path: Path) -> Iterator[Saved]:
         path: Where it is.
 
     Raises:
-        ArchiveError: It is damaged, or no file that Keras wrote.
-        UnsupportedModelError: It holds its weights in a way that is not read.
+        ArchiveError: It is damaged, or Keras did not write it.
+        UnsupportedModelError: It stores its weights in an unsupported way.
     """
     with members.open_zip(file, path) as zipped:
         infos, document, metadata = members.texts_of(zipped, path)
@@ -59,8 +59,8 @@ def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
         made: The architecture.
 
     Raises:
-        ArchiveError: It is damaged, or no file that Keras wrote.
-        UnsupportedModelError: It holds its weights in a way that is not read.
+        ArchiveError: It is damaged, or Keras did not write it.
+        UnsupportedModelError: It stores its weights in an unsupported way.
     """
     with members.open_zip(file, path) as zipped:
         infos = members.members_of(zipped, path)
@@ -71,7 +71,7 @@ def read_weights(file: BinaryIO, path: Path, made: Saved) -> Iterator[Saved]:
 
 
 def lacks_shapes(file: BinaryIO, path: Path, document: Entry) -> bool:
-    """Whether layers have weights, but no `build_config` that has Keras make them.
+    """Whether layers have weights, but no `build_config` from which Keras creates them.
 
     Args:
         file: Its bytes, from the beginning.
@@ -109,9 +109,9 @@ def saved(weights: GroupedWeights, metadata: dict[str, Any], path: Path) -> Save
     training = document.pop("compile_config", None)
     if training is not None and not isinstance(training, dict):
         raise ArchiveError(
-            "A compile_config must be an object. Received: a "
-            f"{type(training).__name__} in {str(path)!r}. The file is not one that "
-            "Keras wrote."
+            "A compile_config must be a JSON object. Received: a "
+            f"{type(training).__name__} in {str(path)!r}. The file was not written by "
+            "Keras."
         )
     early = version.partition(".")[0] == "2"
     made = Saved(
@@ -133,7 +133,7 @@ def _with_vocabularies(
     zipped: zipfile.ZipFile,
     infos: members.Members,
 ) -> Saved:
-    """What layers store beside their weights: vocabularies, images."""
+    """What layers store in addition to their weights: vocabularies, images."""
     assets = {
         info.filename.replace("\\", "/"): info for info in infos if info.file_size
     }
@@ -147,8 +147,8 @@ def _with_vocabularies(
         except members.UNREADABLE as error:
             raise ArchiveError(
                 "Every member of a .keras file must be readable. Received: "
-                f"{name!r} in {str(weights.tree.path)!r}, which is not ({error}). The "
-                "file is damaged."
+                f"{str(weights.tree.path)!r}, where {name!r} cannot be read "
+                f"({error}). The file is damaged."
             ) from error
 
     names = [name for name in assets if name.startswith(f"{vocabularies.ASSETS}/")]
@@ -175,22 +175,24 @@ def _weights(infos: members.Members, path: Path) -> zipfile.ZipInfo:
     )
     if other:
         raise UnsupportedModelError(
-            f"A .keras file must hold its weights as {WEIGHTS}. Received: {other!r} in "
-            f"{str(path)!r}. Open it with the Keras that wrote it, and save it again."
+            f"A .keras file must store its weights as {WEIGHTS}. Received: {other!r} "
+            f"in {str(path)!r}. Open it with the version of Keras that wrote it, and "
+            "save it again."
         )
     raise ArchiveError(
-        f"A .keras file must hold {WEIGHTS!r}. Received: {str(path)!r}, which does "
-        "not. The file is cut short; take another copy of it."
+        f"A .keras file must contain {WEIGHTS!r}. Received: {str(path)!r}, which "
+        "lacks it. The file is truncated; use another copy of it."
     )
 
 
 def _check_sum(file: BinaryIO, info: zipfile.ZipInfo, path: Path) -> None:
-    """Hold the bytes of a member that is read in place to their check sum."""
+    """Check the bytes of a member that is read in place against their checksum."""
     if info.compress_type != zipfile.ZIP_STORED:
-        return  # what is unpacked was held to it on the way
+        return  # unpacked members were checked on the way
     start = zipcopy.data_offset(file, info)
     if zipcopy.check_sum(file, start, info.file_size) != info.CRC:
         raise ArchiveError(
-            "A member must have the check sum that the archive states. Received: "
-            f"{info.filename!r} of {str(path)!r} with another. The file is damaged."
+            "A member must match the checksum in the archive. Received: "
+            f"{info.filename!r} of {str(path)!r}, which does not match. The file is "
+            "damaged."
         )

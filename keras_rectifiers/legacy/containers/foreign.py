@@ -1,4 +1,4 @@
-"""Files that are no saved Keras model: what each is, and what to do instead."""
+"""Files that are not saved Keras models: what each one is, and what to do instead."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ _YAML = re.compile(r"(^|\n)\s*(backend|class_name|config|keras_version)\s*:|!!py
 _TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 _HEAD = 4096
 
-_COPY = "Take another copy of it"
-_CONVERTED = "Take the Keras model that it was converted from"
-_LOAD = "Load it into its model with the Keras that wrote it, and save the whole model"
+_COPY = "Use another copy of it"
+_CONVERTED = "Use the Keras model that it was converted from"
+_LOAD = (
+    "Load it into its model with the version of Keras that wrote it, and save the "
+    "whole model"
+)
 
 #: First bytes -> what the file is, and what to do.
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
@@ -21,23 +24,23 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\xfd7zXZ", "an xz archive", "Unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive", "Unpack it first"),
     (b"Rar!", "a RAR archive", "Unpack it first"),
-    (b"\x93NUMPY", "a NumPy array", "Name the model that it belongs to"),
+    (b"\x93NUMPY", "a NumPy array", "Pass the model that it belongs to"),
     (
         b"version https://git-lfs",
-        "a pointer of Git LFS",
+        "a Git LFS pointer",
         "Fetch the file itself with git lfs pull",
     ),
     (
         b"model_checkpoint_path",
-        "the list of a TensorFlow checkpoint",
-        "Give the JSON of the architecture as the model, and the weights as --weights",
+        "the list of TensorFlow checkpoints",
+        "Pass the architecture's JSON as the model, and the weights with --weights",
     ),
 )
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 
 
 def describe(file: BinaryIO, path: Path, size: int) -> str:
-    """One sentence for a file that is no saved Keras model.
+    """The error for a file that is not a saved Keras model.
 
     Args:
         file: The open file.
@@ -64,12 +67,12 @@ def _what(head: bytes, tail: bytes, path: Path) -> tuple[str, str]:
         (
             _PICKLE.match(head) or b"joblib" in head[:64],
             "a pickle, which can run code when it is opened",
-            "Open it where you trust it, and save the model with model.save()",
+            "If you trust it, open it and save the model with model.save()",
         ),
         (
             b"saved_model_schema_version" in head or path.name == "saved_model.pb",
             "one file of a SavedModel",
-            "Name the folder that it stands in",
+            "Pass the folder that contains it",
         ),
         (
             path.suffix == ".onnx" or (head[:1] == b"\x08" and b"onnx" in head.lower()),
@@ -79,7 +82,7 @@ def _what(head: bytes, tail: bytes, path: Path) -> tuple[str, str]:
         (
             path.suffix == ".pb",
             "a frozen TensorFlow graph, without the model's layers",
-            "Take the Keras model that it was made of",
+            "Use the Keras model that it was made from",
         ),
         (text is None, "something else", _COPY),
         (
@@ -89,13 +92,13 @@ def _what(head: bytes, tail: bytes, path: Path) -> tuple[str, str]:
         ),
         (
             _YAML.search(str(text)),
-            "YAML, which Keras dropped since it can run code",
+            "YAML, which Keras no longer reads because it can run code",
             "Save the architecture with model.to_json()",
         ),
     )
     known = ((what, remedy) for is_kind, what, remedy in kinds if is_kind)
     return next(
-        known, ("a text", "Name the file that model.save() or model.to_json() made")
+        known, ("a text", "Pass the file that model.save() or model.to_json() wrote")
     )
 
 

@@ -1,7 +1,7 @@
 """Weights files whose groups follow the model: those of `.keras`, `.weights.h5`.
 
-Keras 2.12 and 2.13 named the groups of a model's layers otherwise than later
-versions do, and on Windows some wrote backslashes between them.
+Keras 2.12 and 2.13 named the groups of a model's layers differently from later
+versions, and on Windows some wrote backslashes between them.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ class Tree:
                 continue
             if group in self.arrays:
                 raise ArchiveError(
-                    "Every array must be there once. Received: two at "
-                    f"{'/'.join(group)!r} of {str(self.path)!r}. The file is not one "
-                    "that Keras wrote."
+                    f"Every array must be stored once. Received: {str(self.path)!r}, "
+                    f"which has two at {'/'.join(group)!r}. The file was not written "
+                    "by Keras."
                 )
             self.arrays[group] = reader.array(dataset, "/".join(group))
 
@@ -114,7 +114,7 @@ def tree_of(reader: Reader) -> Tree:
 
 @dataclasses.dataclass(frozen=True)
 class BelowLayer(Around):
-    """An array of a layer that nobody knows, and its group below the layer's."""
+    """An array of an unknown layer, and its group below the layer's."""
 
     group: Group
 
@@ -144,7 +144,7 @@ class GroupedWeights:
         """The stored arrays of each layer, in the order of its old variables.
 
         Raises:
-            ArchiveError: A layer's array is missing, or one is nobody's.
+            ArchiveError: A layer's array is missing, or one belongs to no layer.
         """
         places = {path: group for _, path, group in self.layers()} | {(): ()}
         left = self.of_layers
@@ -174,8 +174,8 @@ class GroupedWeights:
         if left:
             raise ArchiveError(
                 "Every stored array must belong to a layer. Received: "
-                f"{str(self.tree.path)!r}, whose array {'/'.join(min(left))!r} belongs "
-                "to none. The weights may be of another model."
+                f"{str(self.tree.path)!r}, whose array {'/'.join(min(left))!r} does "
+                "not belong to any. The weights may belong to another model."
             )
         return [found[number] for number in range(len(owners))]
 
@@ -184,7 +184,7 @@ class GroupedWeights:
         return _layers(self.document, self.tree)
 
     def filled(self, saved: Saved) -> Saved:
-        """A saved model whose layers say what these weights tell of them.
+        """A saved model with the arguments that can be inferred from these weights.
 
         Keras 3.0 to 3.3 did not write `rms_scaling` of a LayerNormalization, without
         which Keras wants a second array.
@@ -203,7 +203,7 @@ class GroupedWeights:
         return dataclasses.replace(saved, repairs=(*saved.repairs, *repairs))
 
     def _place(self, owner: Owner, places: dict[OldPath, Group]) -> Group:
-        """A shared layer is stored once, in whichever of its places."""
+        """A shared layer is stored once, at one of its places."""
         spots = [(owner.place, owner.was)]
         spots += [(spot.place, spot.was) for spot in owner.also]
         ways = [_group(place, was, places) for place, was in spots]
@@ -219,11 +219,11 @@ class GroupedWeights:
             name = (*place, *way, "vars", number)
             if name in self.tree.arrays:
                 return name
-        remedy = "The weights may be of another model."
+        remedy = "The weights may belong to another model."
         slot = owner.place.config.get("activation")
         if MARK in owner.place.entry or (isinstance(slot, dict) and MARK in slot):
             remedy = (
-                "It shares them with another place: convert the live model with "
+                "It shares them with another layer: convert the live model with "
                 "keras_rectifiers.convert."
             )
         raise ArchiveError(
@@ -236,8 +236,8 @@ class GroupedWeights:
     def _twice(self, owner: Owner) -> str:
         return (
             "Every array must belong to one layer. Received: "
-            f"{str(self.tree.path)!r}, where the arrays of {owner.place.path!r} are "
-            "those of another layer too. The weights may be of another model."
+            f"{str(self.tree.path)!r}, where {owner.place.path!r} and another layer "
+            "have the same arrays. The weights may belong to another model."
         )
 
 

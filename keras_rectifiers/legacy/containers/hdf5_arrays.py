@@ -1,6 +1,6 @@
-"""HDF5 files that nobody vouches for: their texts and arrays, behind caps.
+"""Untrusted HDF5 files: their strings and arrays, with limits on their size.
 
-Nothing is read before its declared size was held against the file's.
+Nothing is read before its declared size was checked against the file's.
 """
 
 from __future__ import annotations
@@ -98,15 +98,15 @@ class Reader:
         numbers = dtype.kind in "fuib" or (dtype.kind == "V" and dtype.itemsize == 2)  # noqa: PLR2004
         if not numbers:
             raise UnsupportedModelError(
-                "Weights must be numbers. Received: "
-                f"{dtype} in the array {name!r} of {str(self.path)!r}. Build the layer "
-                "that it belongs to in Python."
+                f"Weights must be numbers. Received: {dtype} in the array {name!r} of "
+                f"{str(self.path)!r}. Build the layer that it belongs to in Python "
+                "code."
             )
         if size > room or self._left < 0:
             raise ArchiveError(
                 "An array must not declare more than the file can hold. Received: "
                 f"{size} bytes in {name!r} of {str(self.path)!r}, which has "
-                f"{self._size} bytes. The file is not one that Keras wrote."
+                f"{self._size} bytes. The file was not written by Keras."
             )
         return StoredArray(name, self.path, dataset)
 
@@ -124,7 +124,7 @@ class Reader:
         """The JSON object in a text attribute; None where there is none.
 
         Raises:
-            ArchiveError: It is no JSON object.
+            ArchiveError: It is not a JSON object.
         """
         text = self.text(holder, name)
         if not text:
@@ -163,7 +163,7 @@ class Reader:
                 dataset = group.get(name)
                 if not isinstance(dataset, h5py.Dataset):
                     raise ArchiveError(
-                        "Every array that is listed must be there. Received: "
+                        "Every listed array must be in the file. Received: "
                         f"{str(self.path)!r} without {prefix + name!r}. The file is "
                         "damaged."
                     )
@@ -173,7 +173,7 @@ class Reader:
     def check_all_listed(
         self, group: h5py.Group, listed: Iterable[StoredArray]
     ) -> None:
-        """Refuse a group with arrays that no list in it has, or that two have.
+        """Refuse a group with arrays that are in none of its lists, or in two.
 
         The lists are looked at together, because groups of layers lie within each
         other: that of the layer `"Conv/BatchNorm"` in that of the layer `"Conv"`.
@@ -191,10 +191,10 @@ class Reader:
         wrong = sorted(twice | (stored - once))
         if wrong:
             raise ArchiveError(
-                "Every array must be listed once. Received: "
-                f"{str(self.path)!r}, where {wrong[0]!r} is listed "
-                f"{'more than once' if wrong[0] in twice else 'nowhere'}. The file "
-                "is not one that Keras wrote."
+                f"Every array must be listed once. Received: {str(self.path)!r}, "
+                f"where {wrong[0]!r} is "
+                f"{'listed more than once' if wrong[0] in twice else 'not listed'}. "
+                "The file was not written by Keras."
             )
 
     @contextlib.contextmanager
@@ -214,8 +214,8 @@ class Reader:
             value = value.decode("utf-8", "replace")
         if not isinstance(value, str) or len(value) > members.MAX_CONFIG_BYTES:
             raise ArchiveError(
-                f"{name} must be a text. Received: a {type(value).__name__} in "
-                f"{str(self.path)!r}. The file is not one that Keras wrote."
+                f"{name} must be a string. Received: a {type(value).__name__} in "
+                f"{str(self.path)!r}. The file was not written by Keras."
             )
         return value
 
@@ -233,21 +233,22 @@ class Reader:
         kind = attribute.get_type().get_class()
         if kind not in _KINDS:
             raise ArchiveError(
-                f"{name} must be a text. Received: a type of HDF5's class {kind} in "
-                f"{str(self.path)!r}. The file is damaged, or not one that Keras wrote."
+                f"{name} must be a string. Received: a value of HDF5 type class "
+                f"{kind} in {str(self.path)!r}. The file is damaged, or was not "
+                "written by Keras."
             )
         count = attribute.get_space().get_simple_extent_npoints()
         size = count * attribute.dtype.itemsize
         if size > members.MAX_CONFIG_BYTES or count > _MAX_NAMES:
             raise ArchiveError(
                 f"{name} must be at most {members.MAX_CONFIG_BYTES} bytes. Received: "
-                f"{size} in {str(self.path)!r}. The file is not one that Keras wrote."
+                f"{size} in {str(self.path)!r}. The file was not written by Keras."
             )
 
 
 @contextlib.contextmanager
 def open_hdf5(file: Any, path: Path, size: int) -> Iterator[Reader]:
-    """Open an HDF5 file that nobody vouches for.
+    """Open an untrusted HDF5 file.
 
     Args:
         file: Its bytes, as a file that can be sought.
@@ -255,7 +256,7 @@ def open_hdf5(file: Any, path: Path, size: int) -> Iterator[Reader]:
         size: How many there are.
 
     Raises:
-        ArchiveError: It is damaged, is no HDF5, or has links that lead elsewhere.
+        ArchiveError: It is damaged, is not HDF5, or has links that leave the file.
     """
     try:
         file.seek(0)
@@ -288,5 +289,5 @@ def _unreadable(path: Path, error: Exception, name: str) -> str:
     return (
         f"A saved model must be a whole HDF5 file. Received: {str(path)!r}, whose "
         f"{what} cannot be read ({wellformed.reason(error)}). The file is damaged; "
-        "take another copy of it."
+        "use another copy of it."
     )

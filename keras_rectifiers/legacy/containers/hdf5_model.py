@@ -23,7 +23,7 @@ CONTAINER = "whole-model .h5"
 CONFIG = "model_config"
 WEIGHTS = "model_weights"
 _OPTIMIZER = "optimizer_weights"
-#: Group of a model's own variables, beside those of its layers.
+#: Group of a model's own variables, next to those of its layers.
 _TOP = "top_level_model_weights"
 
 
@@ -49,7 +49,7 @@ class LayerWeights:
         return by_order(self._named(owners), owners)
 
     def _named(self, owners: Sequence[Owner]) -> dict[str, list[Array]]:
-        """The arrays by the names in the config, where it keeps none.
+        """The arrays by the names in the config, for layers without a list.
 
         A nested Sequential of early Keras, or a layer of a custom class whose config
         is incomplete, has its name in the file of weights only: it is the one that is
@@ -89,7 +89,7 @@ def read(reader: Reader, path: Path) -> Saved:
         path: Where it is.
 
     Raises:
-        ArchiveError: It is damaged, or no file that Keras wrote.
+        ArchiveError: It is damaged, or Keras did not write it.
     """
     root = reader.file
     document = reader.object(root, CONFIG)
@@ -98,7 +98,7 @@ def read(reader: Reader, path: Path) -> Saved:
         raise ArchiveError(
             "A model file must hold the model's config and its weights. Received: "
             f"{str(path)!r} without {WEIGHTS if document else CONFIG!r}. The file is "
-            "damaged; take another copy of it."
+            "damaged; use another copy of it."
         )
     version, backend = (
         reader.text(root, name) or reader.text(weights, name)
@@ -137,8 +137,9 @@ def by_layer(reader: Reader, weights: h5py.Group) -> dict[str, list[Array]]:
             if name == _TOP:
                 continue
             raise ArchiveError(
-                "Every layer that is listed must be there. Received: "
-                f"{str(reader.path)!r} without the layer {name!r}. The file is damaged."
+                "Every listed layer must be in the file. Received: "
+                f"{str(reader.path)!r} without the layer {name!r}. The file is "
+                "damaged."
             )
         arrays = reader.listed(group, f"{name}/")
         listed += arrays

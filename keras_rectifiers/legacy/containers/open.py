@@ -39,7 +39,7 @@ def open_saved(path: Path, weights: Path | None = None) -> Iterator[Saved]:
 
     Raises:
         ArchiveError: It is missing, damaged, or no saved Keras model.
-        UnsupportedModelError: It is of a kind that has no form in Keras 3.
+        UnsupportedModelError: Its kind has no form in Keras 3.
     """
     with contextlib.ExitStack() as stack:
         saved = _open(path, stack)
@@ -48,9 +48,9 @@ def open_saved(path: Path, weights: Path | None = None) -> Iterator[Saved]:
             return
         if saved.weights is not None:
             raise ArchiveError(
-                "Weights are given for an architecture that has none. Received: "
-                f"{str(path)!r}, which has its own, and {str(weights)!r}. Name one of "
-                "them."
+                "Weights can only be given for an architecture without weights. "
+                f"Received: {str(weights)!r} for {str(path)!r}, which has its own. "
+                "Pass only one of them."
             )
         found = _open_weights(weights, saved, stack)
         yield dataclasses.replace(found, container=f"{saved.container} with weights")
@@ -72,7 +72,8 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Saved:
                 raise ArchiveError(architecture.without_architecture(path))
             raise ArchiveError(
                 "A model file must hold the model's config and its weights. Received: "
-                f"{str(path)!r}, an HDF5 file that Keras did not write. Name the model."
+                f"{str(path)!r}, an HDF5 file that Keras did not write. Pass the "
+                "model file."
             )
         case "json":
             return architecture.read(file, path)
@@ -90,7 +91,7 @@ def _open_folder(path: Path, stack: contextlib.ExitStack) -> Saved:
         raise ArchiveError(
             "A folder must be a SavedModel, or an unpacked .keras file. Received: "
             f"{str(path)!r}, which holds neither saved_model.pb nor {CONFIG} with "
-            f"{WEIGHTS}. Name the model itself."
+            f"{WEIGHTS}. Pass the model itself."
         )
     with members.open_file(config) as file:
         document = architecture.read(file, config)
@@ -110,7 +111,7 @@ def _open_folder(path: Path, stack: contextlib.ExitStack) -> Saved:
 
 
 def _with_vocabularies(saved: Saved, weights: GroupedWeights) -> Saved:
-    """What lies beside the config of an unpacked `.keras` file."""
+    """The other files of an unpacked `.keras` file."""
     folder = saved.path
     files = (folder / vocabularies.ASSETS).rglob("*")
     names = sorted(each.relative_to(folder).as_posix() for each in files)
@@ -120,8 +121,8 @@ def _with_vocabularies(saved: Saved, weights: GroupedWeights) -> Saved:
         if not file.resolve().is_relative_to(folder.resolve()):
             raise ArchiveError(
                 "The files of a model must be in its folder. Received: "
-                f"{str(file)!r}, which is a link to elsewhere. Copy the folder so "
-                "that links become files (cp -rL), if you trust it."
+                f"{str(file)!r}, which is a link to another place. If you trust it, "
+                "copy the folder so that links become files (cp -rL)."
             )
         with members.open_file(file) as opened:
             data = opened.read(limit + 1)
@@ -152,7 +153,7 @@ def _open_weights(path: Path, saved: Saved, stack: contextlib.ExitStack) -> Save
 
 
 def _kind(file: BinaryIO) -> str:
-    """What the first bytes of a file say; it stands at its beginning after."""
+    """What the first bytes of a file show; the file is rewound."""
     head = file.read(512)
     file.seek(0)
     if head.startswith(members.HDF5):

@@ -24,7 +24,7 @@ class Array(Protocol):
 
     @property
     def name(self) -> str:
-        """Where it stands in the file, for people."""
+        """Its place in the file, for messages."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -35,7 +35,7 @@ class Array(Protocol):
         """Its type."""
 
     def read(self) -> np.ndarray[Any, Any]:
-        """Its values; their size was held against the file's."""
+        """Its values; their size was checked against the file's."""
 
 
 class Weights(Protocol):
@@ -45,7 +45,7 @@ class Weights(Protocol):
         """The stored arrays of each layer, in the order of its old variables.
 
         Raises:
-            ArchiveError: A layer's arrays are missing, or an array is nobody's.
+            ArchiveError: A layer's arrays are missing, or an array belongs to no layer.
         """
 
 

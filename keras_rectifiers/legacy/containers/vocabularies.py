@@ -1,9 +1,9 @@
-"""Vocabularies of lookup layers, which a `.keras` file has beside its config.
+"""Vocabularies of lookup layers, which a `.keras` file stores outside its config.
 
-Keras writes one to a text file of its own, one word a line, when a layer learned it
-from data. It is put into the config, where every version of Keras 3 reads it, word
-for word. A file is asked for by the name that the model's own layers give it; what
-an archive calls its members is never used as a path.
+Keras writes a vocabulary to a separate text file, one word per line, when a layer
+learned it from data. It is put into the config, where every version of Keras 3 reads
+it. A file is asked for by the name that the model's own layers give it; what an archive
+calls its members is never used as a path.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ASSETS = "assets"
 _FILE = "vocabulary.txt"
 _LARGEST = 1 << 63
 
-#: Gives the bytes of a file, of which there may be so many.
+#: Returns the bytes of a file, up to this many.
 Read = Callable[[str, int], bytes]
 
 
@@ -73,7 +73,7 @@ def filled(
         left -= len(data)
         words = _words(entry, data, where, weights.tree.path)
         entry["config"]["vocabulary"] = words
-        text = f"{len(words):,} words of {ASSETS}/ → vocabulary in the config"
+        text = f"{len(words):,} words from {ASSETS}/ → vocabulary in the config"
         repairs.append(Repair("vocabulary", where, text))
     others = tuple(name for name in names if name not in asked)
     return dataclasses.replace(
@@ -84,9 +84,9 @@ def filled(
 def too_large(path: Path) -> ArchiveError:
     """The error for vocabularies that take too many bytes."""
     return ArchiveError(
-        f"The vocabularies of a model may take {MAX_BYTES >> 20} MiB together. "
-        f"Received: {str(path)!r}, where they take more. Build the layers again "
-        "with their vocabularies."
+        f"The vocabularies of a model must take at most {MAX_BYTES >> 20} MiB "
+        f"together. Received: {str(path)!r}, where they take more. Build the layers "
+        "again with their vocabularies."
     )
 
 
@@ -110,7 +110,7 @@ def _words(entry: Entry, data: bytes, where: str, path: Path) -> list[Any]:
         raise _damaged(f"it cannot be read ({error})", where, path) from error
     size = config_of(entry).get("vocabulary_size")
     if isinstance(size, int) and size != len(words):
-        problem = f"it has {len(words):,} words, where the config says {size:,}"
+        problem = f"it has {len(words):,} words, but the config states {size:,}"
         raise _damaged(problem, where, path)
     return words
 
@@ -125,7 +125,7 @@ def _number(word: str) -> int:
 
 def _damaged(problem: str, where: str, path: Path) -> ArchiveError:
     return ArchiveError(
-        f"A vocabulary must be as its layer wrote it. Received: that of {where!r} in "
-        f"{str(path)!r}, but {problem}. The file is damaged, or a word holds a line "
-        "break; build the layer again with its vocabulary."
+        "A vocabulary must be stored as its layer wrote it. Received: the vocabulary "
+        f"of {where!r} in {str(path)!r}, but {problem}. The file is damaged, or a "
+        "word contains a line break; build the layer again with its vocabulary."
     )

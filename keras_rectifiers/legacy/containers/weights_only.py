@@ -76,9 +76,9 @@ class NumberedWeights:
         expected = sum(len(owner.stored) for owner in owners)
         if expected != len(self.stored):
             raise ArchiveError(
-                "Weights must be of as many arrays as the model has. Received: "
-                f"{len(self.stored)} arrays in {str(self.path)!r} for a model of "
-                f"{expected}. The weights may be of another model."
+                "Weights must have the same number of arrays as the model. Received: "
+                f"{len(self.stored)} arrays in {str(self.path)!r} for a model with "
+                f"{expected}. The weights may belong to another model."
             )
         left = iter(self.stored)
         return [[next(left) for _ in owner.stored] for owner in owners]
@@ -107,10 +107,10 @@ def read(reader: Reader, document: Entry) -> Weights:
     if any(name.replace("\\", "/").split("/")[0] in _ROOTS for name in groups):
         return GroupedWeights(tree_of(reader), document)
     raise ArchiveError(
-        "A file of weights must be one that Keras wrote. Received: "
+        "A weights file must be one that Keras wrote. Received: "
         f"{str(reader.path)!r}, an HDF5 file that holds "
-        f"{', '.join(sorted(groups)[:5]) or 'nothing'}. Give the file that "
-        "model.save_weights() made."
+        f"{', '.join(sorted(groups)[:5]) or 'nothing'}. Pass the file that "
+        "model.save_weights() wrote."
     )
 
 
@@ -131,7 +131,7 @@ def read_shards(file: BinaryIO, path: Path, document: Entry) -> Iterator[Weights
 
     Args:
         file: Its bytes, from the beginning.
-        path: Where it is; the shards are beside it.
+        path: Where it is; the shards are in the same folder.
         document: The architecture, as it was written.
 
     Raises:
@@ -141,9 +141,8 @@ def read_shards(file: BinaryIO, path: Path, document: Entry) -> Iterator[Weights
     shards = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(shards, dict):
         raise ArchiveError(
-            "The JSON of weights must have a 'weight_map'. Received: "
-            f"{str(path)!r}, which has none. Give the file that model.save_weights() "
-            "made."
+            f"A weights JSON must have a 'weight_map'. Received: {str(path)!r}, which "
+            "has none. Pass the file that model.save_weights() wrote."
         )
     tree = Tree(path, {}, {})
     with contextlib.ExitStack() as stack:
@@ -162,15 +161,15 @@ def _shard_names(shards: dict[str, Any], path: Path) -> list[str]:
             plain = isinstance(name, str) and name == Path(name).name
             if not plain or "\\" in name or "\0" in name or name in ("", ".", ".."):
                 raise ArchiveError(
-                    "A shard must be a file beside the JSON that names it. Received: "
-                    f"{str(name)[:80]!r} in {str(path)!r}. The file is not one that "
-                    "Keras wrote."
+                    "A shard must be a file in the same folder as the JSON that lists "
+                    f"it. Received: {str(name)[:80]!r} in {str(path)!r}. The file was "
+                    "not written by Keras."
                 )
             names[name] = None
     if len(names) > _MAX_SHARDS:
         raise ArchiveError(
             f"Weights must be in {_MAX_SHARDS} shards at most. Received: {len(names)} "
-            f"in {str(path)!r}. The file is not one that Keras wrote."
+            f"in {str(path)!r}. The file was not written by Keras."
         )
     return list(names)
 

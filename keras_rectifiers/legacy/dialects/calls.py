@@ -23,7 +23,7 @@ from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import model_rule
 
-#: What stands in a call where a constant is the first argument.
+#: The marker in a call whose first argument is a constant.
 CONSTANT = "_CONSTANT_VALUE"
 #: ... and where it is ragged or sparse.
 _COMPOSITE = "_COMPOSITE_TYPE"
@@ -45,7 +45,7 @@ _First = dict[str, int]
 
 
 @model_rule("calls", "`inbound_nodes` as lists → arguments with tensors")
-def modernise_calls(model: Entry, context: Context) -> None:
+def modernize_calls(model: Entry, context: Context) -> None:
     """Bring the calls and the ends of a Functional model into Keras 3's form."""
     if not is_functional(model):
         return
@@ -68,7 +68,9 @@ def modernise_calls(model: Entry, context: Context) -> None:
 def _modern_ends(ends: Any, first: _First, entries: dict[str, Entry]) -> Any:
     """The inputs or outputs of a model, with calls counted as Keras 3 counts."""
     if isinstance(ends, list) and len(ends) == 1 and is_end(ends[0]):
-        ends = ends[0]  # Keras 2 writes a list even for the one that is in none
+        ends = ends[
+            0
+        ]  # Keras 2 writes a list even for a single tensor that is not in one
     return map_ends(
         ends,
         lambda end: [
@@ -110,7 +112,7 @@ def is_end(value: Any) -> bool:
 
 def map_ends(value: Any, function: Callable[[list[Any]], Any]) -> Any:
     """Apply a function to every tensor in `input_layers` or `output_layers`."""
-    return _mapped(value, is_end, function, "an end of the model")
+    return _mapped(value, is_end, function, "an input or output of the model")
 
 
 def offset(entries: dict[str, Entry], name: str) -> int:
@@ -165,7 +167,7 @@ def _mapped(
     function: Callable[[list[Any]], Any],
     what: str = "",
 ) -> Any:
-    """A nest of the same form, of what a function makes of each leaf.
+    """The same nested structure, with a function applied to each leaf.
 
     Where `what` names the whole, nothing else may be in it.
     """
@@ -184,8 +186,8 @@ def _mapped(
 def _first_calls(model: Entry, entries: dict[str, Entry]) -> _First:
     """The number from which each layer's calls are counted.
 
-    A model starts its life with a call of its own, which is not written down:
-    the calls of a nested model count from 1, but not in every version.
+    Building a model counts as a call, which is not written down: the calls of a nested
+    model count from 1, but not in every version.
     """
     used: dict[str, set[int]] = {}
 
@@ -283,7 +285,7 @@ def _refuse_composite(entry: Entry, value: Any, context: Context) -> None:
             raise context.refuse(
                 entry,
                 "a ragged or sparse constant",
-                "Build this layer's call anew with a dense one",
+                "Build this layer's call again with a dense constant",
             )
         for each in value:
             _refuse_composite(entry, each, context)
@@ -293,6 +295,6 @@ def _malformed(what: str, value: Any) -> ArchiveError:
     text = repr(value)
     text = text if len(text) <= 80 else f"{text[:80]}..."  # noqa: PLR2004
     return ArchiveError(
-        f"Calls must be written as Keras writes them. Received: {what}: {text}. The "
-        "file is damaged, or not one that Keras wrote."
+        f"Calls must have the form that Keras writes. Received: {what}: {text}. The "
+        "file is damaged, or was not written by Keras."
     )

@@ -42,7 +42,7 @@ _UNEXPORTED = {"GroupedQueryAttention": "GroupQueryAttention"}
 _ONLY_TRAINING = frozenset(("RandomHeight", "RandomWidth"))
 
 
-@entry_rule("class", "Classes, models and modules under the names of Keras 2")
+@entry_rule("class", "Classes, models and modules under their Keras 2 names")
 def name_class(entry: Entry, context: Context) -> None:
     """State class, module and registered name as Keras 3 does."""
     for key in ("keras_version", "backend"):
@@ -134,7 +134,9 @@ def _is_operation_without_module(entry: Entry) -> bool:
     return called and bare and entry["class_name"] in OPERATIONS
 
 
-@entry_rule("layer_class", "Layers that Keras 3 calls otherwise, or lacks")
+@entry_rule(
+    "layer_class", "Layers that have another name in Keras 3, or that Keras 3 lacks"
+)
 def rename_layer(entry: Entry, context: Context) -> None:
     """Give a layer the class that does the same in Keras 3, or refuse it."""
     class_name = entry.get("class_name")

@@ -15,8 +15,8 @@ from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 
-#: Layers that make others of which no config tells, and which Keras 3 opens as ones
-#: that train even from a file of its own.
+#: Layers that create inner layers without a config; Keras 3 opens those as trainable
+#: even from its own files.
 _THAWED = frozenset(("MultiHeadAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"))
 
 
@@ -29,7 +29,10 @@ def freeze_inside(entry: Entry, context: Context) -> None:
     if not context.is_old(entry):
         return
     if entry.get("class_name") in _THAWED and known.is_own_layer(entry):
-        text = "frozen, which Keras 3 forgets: set trainable = False after opening it"
+        text = (
+            "frozen, which Keras 3 does not keep: set trainable = False after opening "
+            "the file"
+        )
         context.repaired(entry, text, caution=True)
     members = layers_of(entry) if is_model(entry) else ()
     for inner in (*members, *(each for _, each in wrapped(entry))):
@@ -38,4 +41,4 @@ def freeze_inside(entry: Entry, context: Context) -> None:
         found = inner.get("config")
         if isinstance(found, dict) and found.get("trainable", True) is True:
             found["trainable"] = False
-            context.repaired(entry, "frozen → frozen with the layers in it")
+            context.repaired(entry, "frozen → frozen together with its inner layers")

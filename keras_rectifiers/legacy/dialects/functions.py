@@ -1,6 +1,6 @@
-"""Python functions as arguments of layers: handed over by the user, or lost.
+"""Python functions as arguments of layers: passed by the user, or lost.
 
-The code of a Lambda layer is carried over and never looked into.
+The code of a Lambda layer is kept and never inspected.
 
 Keras names a function where it has a name; of a lambda it writes the code, or nothing
 but `<lambda>`. Keras 3 opens a name that somebody registered, and runs no code but
@@ -39,9 +39,9 @@ _FORGOTTEN = (
 _PARTS = ("code", "defaults", "closure")
 
 
-@entry_rule("functions", "Python functions that the user hands over, or that are lost")
+@entry_rule("functions", "Python functions, passed by the user or lost")
 def name_functions(entry: Entry, context: Context) -> None:
-    """Refer to a function that is handed over; refuse one that Keras cannot have."""
+    """Refer to a function that the user passes; refuse one that Keras cannot find."""
     own = known.is_own_layer(entry) or entry.get("module") == known.LAYERS
     if not own or entry.get("registered_name") or is_model(entry):
         return
@@ -69,16 +69,16 @@ def name_functions(entry: Entry, context: Context) -> None:
 
 
 @layer_rule(
-    "lambda", "Lambda: its code or its function's name, as Keras 3 states it", "Lambda"
+    "lambda", "Lambda: its code or function name, in the form of Keras 3", "Lambda"
 )
 def state_function(entry: Entry, context: Context) -> None:
-    """Bring a Lambda to the form of Keras 3; what it holds stays as it is."""
+    """Bring a Lambda to the form of Keras 3; its contents stay as they are."""
     config = entry.get("config")
     if not isinstance(config, dict):
         return
     old = context.is_old(entry)
     if old:
-        _modernise(entry, config, context)
+        _modernize(entry, config, context)
     handed = _take_over(entry, config, context)
     if handed is not None:
         text = outcome("function", handed)
@@ -87,11 +87,11 @@ def state_function(entry: Entry, context: Context) -> None:
         if _is_code(config.get("function")) or _is_code(config.get("output_shape")):
             text = "holds Python code; Keras opens it with safe_mode=False only"
         else:
-            text = "calls a function, which Keras must be given as a custom object"
+            text = "calls a function, which must be passed to Keras as a custom object"
         context.repaired(entry, text, caution=True)
 
 
-def _modernise(entry: Entry, config: dict[str, Any], context: Context) -> None:
+def _modernize(entry: Entry, config: dict[str, Any], context: Context) -> None:
     module = config.get("module")
     config["function"] = _stated(
         config.get("function"), config.get("function_type"), module
@@ -104,8 +104,8 @@ def _modernise(entry: Entry, config: dict[str, Any], context: Context) -> None:
     if config.get("mask") is not None and config.get("mask_type"):
         raise context.refuse(
             entry,
-            "a Lambda with a function for its mask, which Keras 3 does not read back",
-            "Write the Lambda as a layer of your own, and save the model again",
+            "a Lambda with a mask function, which Keras 3 cannot read back",
+            "Rewrite the Lambda as a custom layer, and save the model again",
         )
     for key in _FORGOTTEN:
         config.pop(key, None)
@@ -132,7 +132,7 @@ def _take_over(entry: Entry, config: dict[str, Any], context: Context) -> Handed
 def find(
     entry: Entry, key: str, name: str | None, context: Context, *, alone: bool
 ) -> Handed | None:
-    """The function that the user hands over for an argument; None where none is.
+    """The function that the user passes for an argument, or None.
 
     Args:
         entry: The layer.
@@ -151,10 +151,10 @@ def find(
 
 def outcome(key: str, handed: Handed) -> str:
     """What became of a function, for people."""
-    text = f"{key} → the function {handed.name!r}, as handed over"
+    text = f"{key} → the function {handed.name!r}, as passed by the user"
     if handed.registered:
         return text
-    return f"{text}; it is not registered: give it to Keras in custom_objects"
+    return f"{text}; it is not registered: pass it to Keras in custom_objects"
 
 
 def lost(entry: Entry, key: str, context: Context, *, alone: bool) -> Exception:
@@ -163,9 +163,9 @@ def lost(entry: Entry, key: str, context: Context, *, alone: bool) -> Exception:
     return context.refuse(
         entry,
         f"a Python function as {key}, which Keras 3 cannot read back from the file",
-        f"Hand it over under the name {name!r}, by --import MODULE or in Python by "
-        f"custom_objects={{{name!r}: function}}, or build the layer with one that has "
-        "a name and save the model again",
+        f"Pass it under the name {name!r}, with --import MODULE or in Python with "
+        f"custom_objects={{{name!r}: function}}, or build the layer with a named "
+        "function and save the model again",
     )
 
 

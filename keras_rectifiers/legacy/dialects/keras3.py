@@ -1,4 +1,4 @@
-"""What earlier releases of Keras 3 wrote otherwise than the current one does.
+"""What earlier releases of Keras 3 wrote differently from the current one.
 
 Nothing in the form of an entry tells these releases apart as reliably as the form
 itself: each rule looks at what is written, and not at the release that wrote it.
@@ -46,7 +46,9 @@ def unlist_output(entry: Entry, context: Context) -> None:
         if isinstance(ends, list) and len(ends) == 1 and is_end(ends[0]):
             config[_OUTPUTS] = ends[0]
             name = name_of(inner)
-            context.repaired(entry, f"{name}: its one output in a list → the output")
+            context.repaired(
+                entry, f"{name}: its single output, in a list → the output itself"
+            )
 
 
 def _handed_on(entry: Entry) -> Iterator[Entry]:
@@ -68,12 +70,14 @@ def leave_out_value_range(entry: Entry, context: Context) -> None:
         context.repaired(entry, "value_range left out")
 
 
-@model_rule("lost_calls", "Layers of which Keras 3.2 does not say which call is meant")
+@model_rule(
+    "lost_calls", "Layers for which Keras 3.2 does not state which call is meant"
+)
 def say_calls_are_lost(model: Entry, context: Context) -> None:
     """Say where a file of Keras 3.2 names the first of several calls, whichever it was.
 
-    Its serializer counted every call before the one that was meant as none of the
-    model's own; which one it was stands nowhere.
+    Its serializer did not count the calls before the one that was meant, so the file
+    does not show which one it was.
     """
     if context.origin.version[:2] != _LOST or not is_functional(model):
         return
@@ -88,15 +92,15 @@ def say_calls_are_lost(model: Entry, context: Context) -> None:
         calls = len(nodes_of(entry))
         if calls > 1 and name_of(entry) in taken:
             text = (
-                f"called {calls} times, of which Keras 3.2 wrote the first wherever "
-                "one is taken: the model may compute something else than it did; "
-                "save it again from its code"
+                f"called {calls} times, but Keras 3.2 wrote the first call "
+                "everywhere: the model may compute something different; save it again "
+                "from its code"
             )
             context.repaired(entry, text, caution=True)
 
 
 def leaves_open(entry: Entry) -> bool:
-    """Whether a layer does not say how it scales; its weights tell.
+    """Whether a layer omits how it scales, so that its weights have to show it.
 
     Args:
         entry: A layer, as Keras 3 wrote it.
@@ -112,5 +116,5 @@ def leaves_open(entry: Entry) -> bool:
 
 
 def any_open(document: Entry) -> bool:
-    """Whether a model has a layer of which only its weights tell how it scales."""
+    """Whether only the weights of some layer show how it scales."""
     return any(leaves_open(place.entry) for place in walk(document))

@@ -1,4 +1,4 @@
-"""Which classes are Keras 3's own, where they stand, and what they take.
+"""Keras 3's own classes: their modules and their arguments.
 
 Plain tables: Keras is never imported. A test holds them to the installed Keras.
 """
@@ -16,7 +16,7 @@ INITIALIZERS = "keras.initializers"
 REGULARIZERS = "keras.regularizers"
 CONSTRAINTS = "keras.constraints"
 
-#: Arguments of a layer that many share; a leading `+` stands for one of these.
+#: Arguments that many layers share; a leading `+` refers to one of these.
 _SHARED = {
     "+kernel": "kernel_initializer kernel_regularizer kernel_constraint",
     "+bias": "use_bias bias_initializer bias_regularizer bias_constraint",
@@ -52,12 +52,12 @@ _SHARED = {
 _EVERY = frozenset(("name", "trainable", "dtype", "activity_regularizer", "autocast"))
 #: What to do about a TensorFlow function that is not known.
 REMEDY = (
-    "Build this part of the model anew with layers or keras.ops, and load the "
+    "Build this part of the model again with layers or keras.ops, and load the "
     "weights into it"
 )
 #: Layers of TF-Keras that only note a loss or a metric while it trains.
 NOTES = frozenset({"AddLoss", "AddMetric"})
-#: Classes of Keras 2 that stand for one call of a TensorFlow function.
+#: Classes of Keras 2 that wrap one call of a TensorFlow function.
 CALLS = frozenset(
     {
         *("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"),
@@ -242,7 +242,7 @@ NAMES = {
     module: frozenset((*table, *map(snake_case, table), *_SPELLINGS.get(module, ())))
     for module, table in OBJECTS.items()
 }
-#: Strings that mean something of Keras' own wherever a function may stand.
+#: Strings that name a built-in of Keras wherever a function is allowed.
 FUNCTIONS = frozenset(
     (
         *("lower_and_strip_punctuation", "lower", "strip_punctuation"),
@@ -266,7 +266,7 @@ _KERAS = re.compile(
 
 
 def is_keras(module: Any) -> bool:
-    """Whether a module, of any age, is Keras' own; None where none is stated."""
+    """Whether a module of any version belongs to Keras; None if no module is stated."""
     return module is None or (isinstance(module, str) and bool(_KERAS.match(module)))
 
 

@@ -47,7 +47,7 @@ _SAYS_NOTHING = (
     "query_shape rng_type robust_masking softmax_robust_masking sparse trainable "
     "value_shape virtual_batch_size"
 )
-#: Classes whose names people gave to layers of their own before Keras had them.
+#: Classes whose names were used for custom layers before Keras had them.
 _HOMEMADE = (
     "AdditiveAttention Attention EinsumDense GroupNormalization LayerNormalization "
     "MultiHeadAttention SpectralNormalization UnitNormalization"
@@ -58,7 +58,9 @@ _KEPT = ("name", "trainable", "dtype", "height", "width", "data_format")
 
 
 @layer_rule(
-    "random_crop", "RandomCrop → Resizing, which it was outside training", "RandomCrop"
+    "random_crop",
+    "RandomCrop → Resizing, which is what it does outside training",
+    "RandomCrop",
 )
 def resize_instead(entry: Entry, context: Context) -> None:
     """Keep what a RandomCrop makes of an image at inference, up to Keras 3.5.
@@ -77,14 +79,16 @@ def resize_instead(entry: Entry, context: Context) -> None:
         "crop_to_aspect_ratio": True,
     }
     text = (
-        "RandomCrop → Resizing, which does at inference what it did; in training "
-        "it no longer crops at random"
+        "RandomCrop → Resizing, which does the same at inference; in training it no "
+        "longer crops at random"
     )
     context.repaired(entry, text, caution=True)
 
 
 @layer_rule(
-    "arguments", "Arguments that Keras 3 calls otherwise, or no longer takes", old=True
+    "arguments",
+    "Arguments that have another name in Keras 3, or that it no longer takes",
+    old=True,
 )
 def name_arguments(entry: Entry, context: Context) -> None:
     """Bring a layer's config to the arguments of its class in Keras 3."""
@@ -122,7 +126,7 @@ def _leave(entry: Entry, context: Context) -> None:
     entry["registered_name"] = entry["class_name"]
     context.repaired(
         entry,
-        f"class {entry['class_name']} is taken for a custom one: its arguments are "
+        f"class {entry['class_name']} is treated as a custom class: its arguments are "
         "not those of Keras",
         caution=True,
     )
@@ -137,7 +141,7 @@ def _leave_out(entry: Entry, context: Context, keys: list[str]) -> None:
             raise context.refuse(
                 entry,
                 f"{key}={value!r} of a {entry['class_name']}, which Keras 3 lacks",
-                "Build that part otherwise, and save the model again",
+                "Build that part in another way, and save the model again",
             )
         if nothing is not None or key in _SAYS_NOTHING.split():
             quiet.append(key)
@@ -161,7 +165,7 @@ def one_axis(entry: Entry, context: Context) -> None:
         raise context.refuse(
             entry,
             f"a BatchNormalization of {len(axis)} axes, where Keras 3 takes one",
-            "Reshape its input so that one axis does, and save the model again",
+            "Reshape its input so that one axis is enough, and save the model again",
         )
     config["axis"] = axis[0]
     context.repaired(entry, f"axis {axis} → {axis[0]}")

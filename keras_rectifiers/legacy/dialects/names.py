@@ -19,7 +19,7 @@ from keras_rectifiers.legacy.dialects.registry import model_rule
 _REFERENCE = 3
 
 
-@model_rule("names", "`/` in the names of layers → `_`, wherever they stand")
+@model_rule("names", "`/` in layer names → `_`, wherever the names are used")
 def name_layers(entry: Entry, context: Context) -> None:
     """Give each layer of a model a name that Keras 3 takes, and that is its own."""
     if not entry[WAS]["path"] and "/" in name_of(entry):

@@ -15,13 +15,13 @@ from keras_rectifiers.legacy.dialects.registry import function
 from keras_rectifiers.legacy.dialects.registry import layer_rule
 from keras_rectifiers.legacy.dialects.registry import serialized
 
-#: End of an argument's name -> where its classes stand.
+#: End of an argument's name -> the module of its classes.
 _KINDS = {
     "_initializer": known.INITIALIZERS,
     "_regularizer": known.REGULARIZERS,
     "_constraint": known.CONSTRAINTS,
 }
-#: Strings that stood for an object -> those that do in Keras 3.
+#: Strings that named an object -> those of Keras 3.
 _STRINGS = {
     "maxnorm": "max_norm",
     "nonneg": "non_neg",
@@ -89,7 +89,10 @@ def _named(entry: Entry, key: str, name: str, module: str, context: Context) -> 
 def _tell_function(entry: Entry, key: str, name: Any, context: Context) -> None:
     if _is_handed(name, context):
         return
-    text = f"{key}: {name} is not of Keras, which must be given it as a custom object"
+    text = (
+        f"{key}: {name} is not part of Keras and must be passed to it as a custom "
+        "object"
+    )
     context.repaired(entry, text, caution=True)
 
 

@@ -45,7 +45,7 @@ def replace_cudnn(entry: Entry, context: Context) -> None:
 
 
 @layer_rule(
-    "recurrent_defaults", "LSTM, GRU: defaults that old versions left unsaid", *_GATED
+    "recurrent_defaults", "LSTM, GRU: defaults that old versions did not write", *_GATED
 )
 def state_defaults(entry: Entry, context: Context) -> None:
     """State what a config of early Keras 2 left to defaults that have changed."""
@@ -56,12 +56,12 @@ def state_defaults(entry: Entry, context: Context) -> None:
     for key, value in defaults.items():
         if key not in config:
             config[key] = value
-            context.repaired(entry, f"{key}={value}, as it was by default")
+            context.repaired(entry, f"{key}={value}, the old default")
 
 
 @layer_rule(
     "bidirectional",
-    "Bidirectional: both directions are stated, and named",
+    "Bidirectional: both directions are stated, with their names",
     "Bidirectional",
 )
 def state_directions(entry: Entry, context: Context) -> None:
@@ -75,7 +75,7 @@ def state_directions(entry: Entry, context: Context) -> None:
         reverse = not config_of(forward).get("go_backwards", False)
         backward["config"] = {**config_of(backward), "go_backwards": reverse}
         config["backward_layer"] = backward
-        context.repaired(entry, "its backward layer stated")
+        context.repaired(entry, "its backward layer is stated")
     for layer, prefix in ((forward, "forward_"), (backward, "backward_")):
         name = name_of(layer)
         if not name.startswith(prefix) and context.is_old(entry):
@@ -96,7 +96,9 @@ def _of_its_own(value: Any) -> Any:
 
 
 @layer_rule(
-    "hard_sigmoid", "hard_sigmoid as Keras 2 computes it: 0.2 x + 0.5, cut", old=True
+    "hard_sigmoid",
+    "hard_sigmoid as Keras 2 computes it: 0.2 x + 0.5, clipped",
+    old=True,
 )
 def keep_hard_sigmoid(entry: Entry, context: Context) -> None:
     """Carry over the hard sigmoid of Keras 1 and 2.

@@ -82,7 +82,7 @@ NO_FUNCTIONS: Functions = types.MappingProxyType({})
 
 
 class Context:
-    """What a rule may ask and tell while it looks at one entry.
+    """What a rule can query and report while it looks at one entry.
 
     Args:
         origin: Where the document comes from.
@@ -100,7 +100,7 @@ class Context:
     def is_old(self, entry: Entry) -> bool:
         """Whether a layer's entry was written before Keras 3.
 
-        Where the version is not known its dtype tells: Keras 3 writes a policy where
+        If the version is unknown, the dtype decides: Keras 3 writes a policy where
         Keras 2 writes a string.
         """
         if self.origin.version:
@@ -134,7 +134,7 @@ class Context:
         entry[WAS]["conversion"] = conversion
 
     def refuse(self, entry: Entry, what: str, remedy: str) -> UnsupportedModelError:
-        """The error for what cannot be carried over; to be raised.
+        """The error for what cannot be converted; the caller raises it.
 
         Args:
             entry: The entry.
@@ -142,7 +142,7 @@ class Context:
             remedy: What the user can do, as a sentence without its full stop.
         """
         return UnsupportedModelError(
-            f"Every layer must have a form in Keras 3. Received: {what}, at "
+            f"Every layer must have a Keras 3 form. Received: {what}, at "
             f"{self.path(entry)!r}. {remedy}."
         )
 
@@ -157,9 +157,10 @@ class Context:
             rule(entry, self)
         except MALFORMED as error:
             raise ArchiveError(
-                "A layer must be described as Keras does. Received: "
-                f"{self.path(entry) or 'the model'!r}, whose config is not "
-                f"({reason(error)}). The file is damaged, or not one that Keras wrote."
+                "A layer must have the form that Keras writes. Received: "
+                f"{self.path(entry) or 'the model'!r}, whose config has an unexpected "
+                f"structure ({reason(error)}). The file is damaged, or was not "
+                "written by Keras."
             ) from error
 
 
@@ -178,8 +179,8 @@ class Registered:
 #: Rules for every entry: a model, a layer, a wrapped layer or cell, an operation.
 #: They run from the top down, before the entry's own layers are looked at.
 ENTRY_RULES: list[Registered] = []
-#: Rules for every model whose layers stand in its config; they run after those
-#: of its layers.
+#: Rules for every model whose config lists its layers; they run after the rules of its
+#: layers.
 MODEL_RULES: list[Registered] = []
 
 

@@ -1,4 +1,4 @@
-"""Layers that stand in more than one model, which Keras 3 saves and cannot open.
+"""Layers that are in more than one model, which Keras 3 saves but cannot open.
 
 The calls of such a layer are counted in each model for itself, where Keras 3 counts
 all calls of one layer; it then finds outputs that lead to no input. Where the first
@@ -37,10 +37,10 @@ _Shared = dict[object, list[Place]]
 
 
 @entry_rule(
-    "shared", "One layer in several models → a layer for each, of equal weights"
+    "shared", "One layer in several models → one layer for each, with equal weights"
 )
 def give_each_its_own(entry: Entry, context: Context) -> None:
-    """Let each model have a layer of its own, where several had one."""
+    """Give each model its own layer, where several shared one."""
     if entry[WAS]["path"]:
         return
     if context.origin.version >= _KERAS_3:
@@ -83,8 +83,8 @@ def _part(
     if len(first) > 1 and _has_weights(places[0], document):
         raise context.refuse(
             places[0].entry,
-            "a layer in several models, of which the file does not say which one has "
-            "its weights",
+            "a layer in several models, where the file does not say which one has its "
+            "weights",
             "Convert the live model with keras_rectifiers.convert",
         )
     together = [*first, *places]
@@ -93,7 +93,7 @@ def _part(
     for place in places:
         del place.entry[MARK]
         if is_model(place.entry):
-            continue  # its layers have marks of their own
+            continue  # its layers have their own marks
         for each in dicts(place.entry):
             if "build_config" in each:
                 each.pop(MARK, None)
@@ -203,5 +203,5 @@ def _has_weights(place: Place, document: Entry) -> bool:
 
 
 def _say(places: list[Place], count: int, context: Context) -> None:
-    text = f"one layer in {count} models → a layer for each, of equal weights"
+    text = f"one layer in {count} models → one layer for each, with equal weights"
     context.repaired(places[0].entry, text, caution=True)

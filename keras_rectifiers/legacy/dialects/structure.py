@@ -23,7 +23,7 @@ from keras_rectifiers.legacy.dialects.registry import serialized
 _INPUT_KEYS = ("batch_shape", "dtype", "sparse", "ragged", "name", "optional")
 
 
-@entry_rule("markers", "Tuples and shapes as a SavedModel's metadata spells them")
+@entry_rule("markers", "Tuples and shapes in the form of a SavedModel's metadata")
 def decode_markers(entry: Entry, context: Context) -> None:
     """Turn `__tuple__`, `TensorShape` and the like into plain lists."""
     if entry[WAS]["path"]:
@@ -75,7 +75,7 @@ def name_input_shape(entry: Entry, context: Context) -> None:
         context.repaired(entry, "batch_input_shape → batch_shape")
     if "shape" not in config and "batch_shape" not in config:
         raise context.refuse(
-            entry, "an input without a shape", "Save the model with a stated shape"
+            entry, "an input without a shape", "Save the model with an input shape"
         )
     if "input_dtype" in config:
         config.setdefault("dtype", config.pop("input_dtype"))
@@ -88,7 +88,7 @@ def name_input_shape(entry: Entry, context: Context) -> None:
 
 @entry_rule("hidden_input", "A Sequential whose first layer states the input's shape")
 def show_input(entry: Entry, context: Context) -> None:
-    """Give a Sequential the InputLayer that its first layer stands for.
+    """Give a Sequential the InputLayer that its first layer implies.
 
     Keras 3 takes the `batch_input_shape` of the first layer for a shape without
     the batch, and so opens such a file with an axis too many.
@@ -112,7 +112,7 @@ def show_input(entry: Entry, context: Context) -> None:
 
 
 def lacks_input(model: Entry) -> bool:
-    """Whether a model is a Sequential whose input's shape stands nowhere.
+    """Whether a model is a Sequential that does not state its input shape.
 
     Args:
         model: Its entry, of any age.

@@ -43,7 +43,7 @@ class Asks:
 
 
 def lengths_of(placed: Iterable[Placed]) -> dict[int, Lengths]:
-    """The identity of each layer's entry -> what its arrays tell of their axes.
+    """The identity of each layer's entry -> the lengths of its arrays' axes.
 
     Args:
         placed: Every stored array, and the variable that it is.
@@ -129,7 +129,7 @@ def _static(class_name: str, config: dict[str, Any]) -> tuple[int, ...]:
 def _axes(
     class_name: str, config: dict[str, Any], lengths: Lengths
 ) -> tuple[tuple[int, int], ...]:
-    """The axes whose lengths a layer's arrays tell."""
+    """The axes whose lengths follow from a layer's arrays."""
     if "channels" in lengths:
         return ((int(config.get("axis", -1)), lengths["channels"]),)
     if "axis 0" in lengths:
@@ -169,5 +169,5 @@ def _einsum(equation: str, lengths: Lengths) -> tuple[tuple[int, int], ...]:
 
 
 def _reach(axes: Iterable[tuple[int, int]]) -> int:
-    """The least rank that has these axes beside the batch."""
+    """The least rank that has these axes and the batch."""
     return max((axis + 1 if axis >= 0 else 1 - axis for axis, _ in axes), default=1)

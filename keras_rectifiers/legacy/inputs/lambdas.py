@@ -1,4 +1,4 @@
-"""State what a Lambda puts out, where its file does not and later layers tell.
+"""State the output shape of a Lambda that its file omits and later layers imply.
 
 Keras works it out by running the function, which fails where its code uses names of
 the module that it was written in. Here nothing runs, and nothing is guessed.
@@ -34,7 +34,7 @@ _RULE = "lambda"
 
 
 def state_outputs(document: Entry, placed: Sequence[Placed]) -> Iterator[Repair]:
-    """State the output shape of every Lambda of a document, as far as it is told.
+    """State the output shape of every Lambda of a document, as far as it is implied.
 
     Args:
         document: A modern document that was old; changed.
@@ -45,7 +45,7 @@ def state_outputs(document: Entry, placed: Sequence[Placed]) -> Iterator[Repair]
     """
     trials = Trials(document, placed)
     places = [place for place in walk(document) if _is_open(place.entry)]
-    # From the last one on: what stands behind a Lambda must be known to tell of it.
+    # Last one first: the layers after a Lambda must be known to infer its shape.
     for number, place in reversed(list(enumerate(places))):
         before = [id(each.entry) for each in places[:number]]
         shape, sure = _told(trials, place, before)
@@ -54,12 +54,12 @@ def state_outputs(document: Entry, placed: Sequence[Placed]) -> Iterator[Repair]
             text = (
                 f"output shape → ({', '.join(map(str, shape))}), inferred from later "
             )
-            text += "layers" if sure else "layers, one of several that fit them"
+            text += "layers" if sure else "layers, one of several that fit"
             yield Repair(_RULE, place.path, text, caution=not sure)
         elif _holds_code(place.config):
             text = (
-                "its output shape is not known: Keras runs its code to find out, and "
-                "does not open the file where that uses names of its own module"
+                "its output shape is unknown: Keras runs its code to find it, and "
+                "cannot open the file if that code uses names from its own module"
             )
             yield Repair(_RULE, place.path, text, caution=True)
     if places:
@@ -113,7 +113,8 @@ def _told(
         return first.shape, True
     if takes is None or len(takes) != len(first.shape):
         return None, False
-    # Several shapes would do: the one that it takes is among them, or none is stated.
+    # Several shapes would do: the one that it takes is among them, or no shape is
+    # stated.
     shape = takes if single else first.shape
     try:
         met = trial(shape)

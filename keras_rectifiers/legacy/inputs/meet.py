@@ -28,7 +28,7 @@ from keras_rectifiers.specs import Shape
 _MOST = 300_000
 
 
-#: Is told of a layer and of the tensors it takes; may say what comes out of it.
+#: Is called with a layer and its input tensors; may return its outputs.
 Instead = Callable[[Entry, list[TensorSpec]], list[TensorSpec] | None]
 
 

@@ -43,7 +43,7 @@ class Solution:
 
 @dataclasses.dataclass(frozen=True)
 class _Open:
-    """A length that is asked for, and that a guess does not tell yet."""
+    """A required length that a guess does not determine yet."""
 
     index: int
     axis: int
@@ -60,9 +60,7 @@ def solve(trial: Trial) -> list[Solution]:
     try:
         found = [_settled(trial, rank) for rank in RANKS]
     except TooManyTrialsError:
-        return [
-            Solution((None, None), "the model is too long for shapes to be tried on")
-        ]
+        return [Solution((None, None), "the model has too many layers to try shapes")]
     return [each for each in found if each is not None]
 
 
@@ -94,13 +92,16 @@ def doubt(met: Sequence[Met], shape: Shape) -> str:
     open_ = _open(met)
     if open_:
         first = open_[0]
-        return f"the {first.length} values of {first.name!r} may lie in several ways"
+        return (
+            f"the {first.length} values of {first.name!r} can be arranged in several "
+            "ways"
+        )
     vague = next((each for each in met if each.shape and _is_vague(each)), None)
     if vague is not None:
         return f"{vague.name!r} needs lengths that cannot be inferred from the weights"
     blind = next((each for each in met if each.asks.weighted and not each.shape), None)
     if blind is not None and None in shape[1:]:
-        return f"what {blind.name!r} takes is not known here"
+        return f"the input of {blind.name!r} is unknown"
     return ""
 
 
@@ -168,14 +169,14 @@ def _step(
         if first > last:
             return None
         if first < last:
-            told = f"{first} {'and' if last == first + 1 else 'to'} {last}"
-            return Solution(shape, f"lengths of {told} suit {wanted.name!r} alike")
+            span = f"{first} {'and' if last == first + 1 else 'to'} {last}"
+            return Solution(shape, f"lengths {span} suit {wanted.name!r}")
         return (*front, first, *back)
     return _Nothing()
 
 
 def _between(got: Callable[[int], int], length: int) -> tuple[int, int]:
-    """The first and the last length that give one; none does if they cross."""
+    """The first and the last length that give one; none if they cross."""
     end = 1
     while got(end) <= length and end < _LONGEST:
         end *= 2

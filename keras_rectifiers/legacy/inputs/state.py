@@ -80,16 +80,16 @@ def state_input(
     if chosen.doubt:
         raise _unknown(path, found, chosen.doubt)
     several = len(found) > 1
-    told = "inferred from the weights"
+    origin = "inferred from the weights"
     if several:
-        told += "; more axes would fit as well: --input-shape states them"
-    yield from _put(document, first, chosen.shape, told, caution=several)
+        origin += "; more axes would also fit: pass --input-shape to state them"
+    yield from _put(document, first, chosen.shape, origin, caution=several)
 
 
 def _chosen(found: list[Solution], trial: Callable[[Shape], list[Met]]) -> Solution:
     """The one shape that will do, or the one of the fewest axes.
 
-    More axes are no contradiction where all layers act on the last one alone.
+    More axes are not a contradiction where all layers act only on the last one.
     """
     if not found:
         return Solution((), "no shape suits all layers")
@@ -98,20 +98,20 @@ def _chosen(found: list[Solution], trial: Callable[[Shape], list[Met]]) -> Solut
     met = trial(found[0].shape)
     weighted = next((each for each in met if each.asks.weighted), None)
     if weighted is None or weighted.shape is None:
-        return Solution((), "the layers before the first weights are not known here")
+        return Solution((), "the layers before the first weights are unknown")
     if len(found) > 1 and any(each.class_name in _RELAY for each in met):
         shapes = " and ".join(f"({_text(each.shape)})" for each in found[:2])
-        return Solution((), f"shapes such as {shapes} would all do")
+        return Solution((), f"shapes such as {shapes} would all fit")
     return found[0]
 
 
 def _put(
-    document: Entry, first: Entry, shape: Shape, told: str, *, caution: bool = False
+    document: Entry, first: Entry, shape: Shape, origin: str, *, caution: bool = False
 ) -> Iterator[Repair]:
     indices = first["class_name"] == "Embedding"  # which half precision cannot count
     dtype = None if indices else config_of(first).get("dtype")
     put_input(document, list(shape), compute_dtype(dtype))
-    text = f"no shape of the input → ({_text(shape)}), {told}"
+    text = f"no shape of the input → ({_text(shape)}), {origin}"
     yield Repair(_RULE, "", text, caution)
 
 
@@ -128,22 +128,22 @@ def _check_stated(document: Entry, given: list[int | None], path: Path) -> None:
     inputs = [each for each in layers if each["class_name"] == "InputLayer"]
     shapes = [config_of(each).get("batch_shape") for each in inputs]
     if shapes != [given]:
-        told = ", ".join(f"({_text(each)})" for each in shapes if each) or "it"
+        stated = ", ".join(f"({_text(each)})" for each in shapes if each) or "it"
         raise UnsupportedModelError(
-            "An input shape is stated for a Sequential that does not state it. "
-            f"Received: ({_text(given)}) for {str(path)!r}, which says {told} itself. "
-            "Leave --input-shape (in Python input_shape) out."
+            "An input shape can only be given for a Sequential that does not state "
+            f"one. Received: ({_text(given)}) for {str(path)!r}, which states {stated} "
+            "itself. Remove --input-shape (input_shape in Python)."
         )
 
 
 def _check_given(met: list[Met], shape: Shape, path: Path) -> None:
     other = wrong(met)
-    why = f"{other.name!r} does not take it" if other else doubt(met, shape)
+    why = f"{other.name!r} does not accept it" if other else doubt(met, shape)
     if why:
         raise UnsupportedModelError(
-            "The input shape that is stated must suit every layer's weights. Received: "
-            f"({_text(shape)}) for {str(path)!r}, where {why}. State another: the "
-            "batch axis first, None for a length that does not matter."
+            "The input shape must match the weights of every layer. Received: "
+            f"({_text(shape)}) for {str(path)!r}, where {why}. Pass another shape: "
+            "the batch axis first, None for a length that can vary."
         )
 
 
@@ -151,9 +151,10 @@ def _unknown(path: Path, found: list[Solution], why: str) -> UnsupportedModelErr
     shape = found[0].shape if found else (None, None)
     example = ",".join("None" if i == 0 else str(n or "N") for i, n in enumerate(shape))
     return UnsupportedModelError(
-        "A Sequential must say which shape it takes, or its weights must. Received: "
-        f"{str(path)!r}, which does not, and {why}. State it, the batch axis first: "
-        f"--input-shape {example} (in Python input_shape=), with numbers for N."
+        "The input shape of a Sequential must be stated in the file or follow from "
+        f"the weights. Received: {str(path)!r}, which does not state it, and {why}. "
+        f"Pass the shape, with the batch axis first: --input-shape {example} "
+        "(input_shape= in Python), with numbers for N."
     )
 
 

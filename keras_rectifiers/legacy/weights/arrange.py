@@ -25,7 +25,7 @@ from keras_rectifiers.legacy.weights.shapes import listed
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.containers.saved import Array
     from keras_rectifiers.legacy.containers.saved import Weights
-    from keras_rectifiers.legacy.dialects.modernise import Modern
+    from keras_rectifiers.legacy.dialects.modernize import Modern
 
 __all__ = ["Placed", "arrange", "by_order"]
 
@@ -59,15 +59,15 @@ class Placed(Around):
 def arrange(modern: Modern, weights: Weights) -> list[Placed]:
     """Every stored array, and its place in a Keras 3 weights file.
 
-    What only the weights tell of a layer's config is added to the document.
+    Arguments that follow only from the weights are added to the document.
 
     Args:
         modern: The modern document, and what its layers were.
         weights: The weights of the old file.
 
     Raises:
-        ArchiveError: An array is missing, is nobody's, is used twice, or has
-            another shape than its layer wants; says which layer.
+        ArchiveError: An array is missing, belongs to no layer, is used twice, or does
+            not have the shape that its layer expects; names the layer.
         UnsupportedModelError: A custom layer has weights of layers inside it.
     """
     expected = owners(modern)
@@ -79,9 +79,9 @@ def arrange(modern: Modern, weights: Weights) -> list[Placed]:
             other = used.get(id(array))
             if other is not None and not (owner.twins or other.twins):
                 raise ArchiveError(
-                    "Every stored array must be one variable. Received: "
-                    f"{array.name!r}, of {other.place.path!r} and of "
-                    f"{owner.place.path!r}. The file is not one that Keras wrote."
+                    "Every stored array must belong to one variable. Received: "
+                    f"{array.name!r}, which belongs to {other.place.path!r} and to "
+                    f"{owner.place.path!r}. The file was not written by Keras."
                 )
             used[id(array)] = owner
     custom = [pair for pair in zip(expected, found, strict=True) if _is_open(pair[0])]
@@ -120,10 +120,10 @@ def _converted(owner: Owner, arrays: list[Array]) -> list[Array]:
         made = CONVERSIONS[owner.conversion].apply(values, owner.place.config)
     except MALFORMED as error:
         raise ArchiveError(
-            "Weights must have the form that their layer's class gave them. Received: "
+            "Weights must have the form of their layer's class. Received: "
             f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), which "
-            f"has not ({reason(error)}). The file is damaged, or not one that Keras "
-            "wrote."
+            f"do not ({reason(error)}). The file is damaged, or was not written by "
+            "Keras."
         ) from error
     name = f"{owner.place.path} ({owner.conversion})"
     return [InMemory(name, each) for each in made]

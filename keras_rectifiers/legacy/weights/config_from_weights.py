@@ -1,4 +1,4 @@
-"""What Keras 3 wants in a layer's config, and only an old file's weights tell."""
+"""Arguments that Keras 3 needs in a config and that only an old file's weights show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SLOT = "activation"
 
 
 def complete(owner: Owner, variable: Variable, array: Array) -> None:
-    """Add to a layer's config, in the document, what one of its arrays tells.
+    """Add to a layer's config, in the document, what one of its arrays shows.
 
     Args:
         owner: The layer.
@@ -43,7 +43,7 @@ def boundaries(summary: np.ndarray[Any, Any], bins: int) -> list[float] | None:
     """The boundaries of bins that hold equally many of the values once seen.
 
     Args:
-        summary: Values in order, and how many each one stands for: two rows.
+        summary: Values in order, and how many values each one represents: two rows.
         bins: How many bins there are.
 
     Returns:

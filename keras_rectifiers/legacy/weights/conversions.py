@@ -1,4 +1,4 @@
-"""Weights that are stored otherwise than Keras 3 wants them.
+"""Weights that are stored differently from Keras 3.
 
 A conversion says what the old file holds for a layer, and makes of it what the
 layer wants. Keras 1 stored gates apart and kernels in Theano's order. Theano itself
@@ -94,7 +94,7 @@ def _conv1d(values: Values, config: _Config) -> list[_Array]:
     kernel, *rest = values
     (length,), filters = config["kernel_size"], config["filters"]
     if kernel.ndim != _FLAT:
-        raise _unlike("a kernel of 4 axes", kernel)
+        raise _unlike("a kernel with 4 axes", kernel)
     if kernel.shape[:2] != (length, 1) or kernel.shape[3] != filters:
         if kernel.shape[0] != filters or kernel.shape[2:] != (length, 1):
             raise _unlike(f"a kernel of length {length} for {filters} filters", kernel)
@@ -106,7 +106,7 @@ def _reordered(kernel: _Array, orders: Mapping[int, tuple[int, ...]]) -> _Array:
     """A kernel with its axes in the order for its rank."""
     if kernel.ndim not in orders:
         ranks = " or ".join(map(str, orders))
-        raise _unlike(f"a kernel of {ranks} axes", kernel)
+        raise _unlike(f"a kernel with {ranks} axes", kernel)
     return np.transpose(kernel, orders[kernel.ndim])
 
 
@@ -233,14 +233,14 @@ def _from_rows(gate: _Array) -> _Array:
 
 def _unlike(expected: str, kernel: _Array) -> ArchiveError:
     return ArchiveError(
-        f"The weights of Keras 1 must fit their layer: {expected}. Received: one of "
-        f"shape {kernel.shape}. The weights belong to another model."
+        f"Keras 1 weights must fit their layer: {expected}. Received: one of shape "
+        f"{kernel.shape}. The weights belong to another model."
     )
 
 
 _KERAS_1 = {
     "conv1d": Conversion(
-        "Keras 1's Convolution1D: a kernel with an axis too many", _KERNEL, _conv1d
+        "Keras 1's Convolution1D: a kernel with an extra axis", _KERNEL, _conv1d
     ),
     "conv2d_th": Conversion(
         "Keras 1's Convolution2D in Theano's order", _KERNEL, _transposed(_TH)
@@ -264,27 +264,28 @@ _KERAS_1 = {
         _transposed(_SWAPPED_TH),
     ),
     "lstm": Conversion(
-        "Keras 1's LSTM: 12 arrays, gates apart",
+        "Keras 1's LSTM: 12 arrays, one set for each gate",
         _gates("lstm", _SEQUENCES),
         _together("lstm"),
     ),
     "gru": Conversion(
-        "Keras 1's GRU: 9 arrays, gates apart",
+        "Keras 1's GRU: 9 arrays, one set for each gate",
         _gates("gru", _SEQUENCES),
         _together("gru"),
     ),
     "convlstm2d_tf": Conversion(
-        "Keras 1's ConvLSTM2D: 12 arrays, gates apart",
+        "Keras 1's ConvLSTM2D: 12 arrays, one set for each gate",
         _gates("convlstm2d", _IMAGES),
         _together("convlstm2d"),
     ),
     "convlstm2d_th": Conversion(
-        "Keras 1's ConvLSTM2D in Theano's order: 12 arrays, gates apart",
+        "Keras 1's ConvLSTM2D in Theano's order: 12 arrays, one set for each gate",
         _gates("convlstm2d", _IMAGES),
         _together("convlstm2d", th=True),
     ),
     "batch_std": Conversion(
-        "BatchNormalization before Keras 1.0.6: a deviation for a variance",
+        "BatchNormalization before Keras 1.0.6: a standard deviation in place of a "
+        "variance",
         _deviation,
         _variance,
     ),
@@ -320,7 +321,7 @@ CONVERSIONS: dict[str, Conversion] = {
         for name, count in _MIRRORED.items()
     },
     "cudnn_lstm": Conversion(
-        "CuDNNLSTM: kernels transposed gate by gate, two biases made one",
+        "CuDNNLSTM: kernels transposed gate by gate, two biases added up",
         _cudnn(_CUDNN_LSTM),
         _cudnn_lstm,
     ),

@@ -22,7 +22,7 @@ _SPATIAL = "spatial"
 def lengths_of(
     entry: Mapping[str, Any], inputs: Sequence[Shape | None]
 ) -> dict[str, int]:
-    """Lengths of axes by name, as far as the inputs tell.
+    """Lengths of axes by name, as far as they follow from the inputs.
 
     Args:
         entry: A layer, as Keras 3 writes it.
@@ -42,7 +42,7 @@ def lengths_of(
 def slopes_shape(
     entry: Mapping[str, Any], inputs: Sequence[Shape | None]
 ) -> Shape | None:
-    """The shape of a PReLU's slopes; None where the input does not tell.
+    """The shape of a PReLU's slopes; None where the input does not determine it.
 
     Args:
         entry: Keras' PReLU, or this package's.
@@ -119,7 +119,7 @@ def _einsum(config: Config, shapes: Sequence[Shape]) -> dict[str, int | None]:
 
 
 def _by_letter(letters: str, shape: Shape) -> dict[str, int | None]:
-    """The length of each letter; an ellipsis at one end stands for the rest."""
+    """The length of each letter; an ellipsis at one end represents the rest."""
     if letters.startswith("..."):
         letters = letters[3:]
         shape = shape[len(shape) - len(letters) :]

@@ -1,4 +1,4 @@
-"""The factors of low-rank adaptation (LoRA), which an `.h5` lists beside the kernel.
+"""The factors of low-rank adaptation (LoRA), which an `.h5` lists next to the kernel.
 
 A layer that has them computes with its kernel and their product. The form of Keras 3
 has no place for them: Keras adds the product to the kernel when it saves, and opens

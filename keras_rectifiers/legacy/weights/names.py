@@ -70,7 +70,7 @@ def says(stored: str, layer: str, expected: str) -> bool:
 
 
 def is_generator_state(array: Array) -> bool:
-    """Whether an array is a random generator's state, which is no weight.
+    """Whether an array is the state of a random generator, which is not a weight.
 
     Layers that change images at random have one in files of Keras 2.4 to 2.8.
 

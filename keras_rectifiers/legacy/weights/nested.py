@@ -1,8 +1,8 @@
 """Arrays of layers inside a layer of a custom class: only its class knows their places.
 
 A legacy file lists them in order, and says nothing of where Keras 3 would store
-them. Whoever may build the layer tells: nothing here does, since that takes Keras and
-the user's own code.
+them. The built layer shows them, but building it takes Keras and the user's own code,
+so it is done elsewhere.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
     if made is None:
         owner, arrays = shares[deep[0]]
         raise UnknownClassError(
-            "The weights of a custom layer must be its own variables, or its class be "
-            f"known. Received: {listed(arrays)} for {owner.place.path!r}, a "
-            f"{class_of(owner)} that holds other layers, and only that class knows "
-            "where Keras 3 stores their weights.",
+            "The weights of a custom layer must be its own variables, or its class "
+            f"must be registered. Received: {listed(arrays)} for "
+            f"{owner.place.path!r}, a {class_of(owner)} that contains other layers; "
+            "only that class knows where Keras 3 stores their weights.",
             class_of(owner),
-            f"Write the class for Keras 3, register it as {class_of(owner)!r}, and "
+            f"Port the class to Keras 3, register it as {class_of(owner)!r}, and "
             "import its module first: on the command line, with --import MODULE.",
         )
     for number, arrays in zip(deep, made, strict=True):

@@ -1,7 +1,7 @@
 """Weights that a file lists by layer of the top model: one flat list for each.
 
-Keras lists a layer's trainable weights first and the others after them, over all
-layers inside it. The names of the arrays are held against that.
+Keras lists a layer's trainable weights first and the others after them, over all layers
+inside it. The names of the arrays are checked against that order.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def by_order(
         one that the file has no list for.
 
     Raises:
-        ArchiveError: A list is nobody's, or is not the list of its layers.
+        ArchiveError: A list belongs to no layer, or is not the list of its layers.
     """
     found: _Shares = {}
     members = _members(stored, owners)
@@ -104,7 +104,7 @@ def by_order(
             raise ArchiveError(
                 "Every stored array must belong to a layer of the model. Received: "
                 f"{listed(arrays)} for {name!r}, where the model has no layer with "
-                "weights. The weights are another model's, or the file is damaged."
+                "weights. The weights belong to another model, or the file is damaged."
             )
         for number, share in _shared_out(name, arrays, inside).items():
             _keep(found, number, share, owners[number])
@@ -165,7 +165,7 @@ def _matched(name: str, arrays: list[Array], members: list[_Member]) -> _Shares:
     raise ArchiveError(
         "A layer must have the weights that its class has. Received: "
         f"{listed(arrays)} for {name!r}, where {variables} are expected. The weights "
-        "are another model's, or the file is damaged."
+        "belong to another model, or the file is damaged."
     )
 
 
@@ -235,8 +235,8 @@ def _check_same(first: Array, second: Array, owner: Owner) -> None:
 
 def _unequal(owner: Owner) -> str:
     return (
-        "A layer that is shared must have one set of weights. Received: different "
-        f"ones for {owner.place.path!r}. The file is damaged."
+        "A shared layer must have one set of weights. Received: different sets for "
+        f"{owner.place.path!r}. The file is damaged."
     )
 
 

@@ -19,12 +19,12 @@ from keras_rectifiers.legacy.dialects.registry import Was
 from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
 
 if TYPE_CHECKING:
-    from keras_rectifiers.legacy.dialects.modernise import Modern
+    from keras_rectifiers.legacy.dialects.modernize import Modern
 
 
 @dataclasses.dataclass(frozen=True)
 class Spot:
-    """One of the places where a shared layer stands.
+    """One of the places of a shared layer.
 
     Attributes:
         place: The place in the modern document.
@@ -43,13 +43,13 @@ class Owner:
         place: The layer in the modern document.
         variables: What it wants, in Keras 3's order.
         stored: What the old file has for it, in the old order: the same, unless a
-            conversion stands between.
+            conversion is needed.
         was: Its path in the old document.
         class_name: Its class in the old document.
         conversion: Name of the conversion from `stored` to `variables`, or `""`.
         custom: Whether it is of a class that is not Keras' own: whatever the file
             has for it is its own, in the order of the file.
-        also: Where else the same layer stands, as far as it is shared.
+        also: The other places of the same layer, if it is shared.
         twins: Old paths of the one layer that it is a copy of.
     """
 
@@ -119,8 +119,8 @@ def _variables(
             return variables, CONVERSIONS[was.conversion].stored(place.config)
     except MALFORMED as error:
         raise ArchiveError(
-            "A layer's config must say which weights it has. Received: "
-            f"{place.path!r} ({was.class_name}), whose config does not "
-            f"({reason(error)}). The file is damaged, or not one that Keras wrote."
+            f"A layer's config must determine its weights. Received: {place.path!r} "
+            f"({was.class_name}), whose config does not ({reason(error)}). The file "
+            "is damaged, or was not written by Keras."
         ) from error
     return variables, tuple(each for each in variables or () if not each.twin)

@@ -1,4 +1,4 @@
-"""Shapes of stored arrays against what a layer's config tells of them."""
+"""Checks shapes of stored arrays against a layer's config."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fits(
 def check_shapes(
     owner: Owner, expected: Sequence[Variable], arrays: Sequence[Array]
 ) -> None:
-    """Hold arrays to the variables that a layer has.
+    """Check arrays against the variables of a layer.
 
     Args:
         owner: The layer.
@@ -55,7 +55,7 @@ def check_shapes(
         arrays: As many arrays, in the same order.
 
     Raises:
-        ArchiveError: They are others; says of which layer.
+        ArchiveError: They differ; names the layer.
     """
     lengths: dict[str, int] = {}
     if len(expected) == len(arrays) and all(
@@ -66,8 +66,8 @@ def check_shapes(
     raise ArchiveError(
         "A layer must have the weights that its class has. Received: "
         f"{listed(arrays)} for {owner.place.path!r} ({owner.class_name}), where "
-        f"{described(expected)} are expected. The weights are another model's, or the "
-        "file is damaged."
+        f"{described(expected)} are expected. The weights belong to another model, or "
+        "the file is damaged."
     )
 
 

@@ -1,8 +1,8 @@
-"""Hold the arrays of a weights file to what its model builds, without Keras.
+"""Check the arrays of a weights file against what its model builds, without Keras.
 
-Keras opens a file if every layer finds as many arrays as it has variables, in its
-own group and of the right shapes; arrays in groups that no layer looks at are lost
-without a word. Both are checked here from the config and the file's metadata.
+Keras opens a file if every layer finds the same number of arrays as it has variables,
+in its own group and of the right shapes; arrays in groups that no layer reads are lost
+silently. Both are checked here from the config and the file's metadata.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Arrays = Mapping[Group, tuple[int, ...]]
 
 #: Groups at the root that belong to no layer.
 OUTSIDE = ("optimizer", "metrics", "_metrics", "loss", "_loss_tracker")
-#: States of random numbers: some releases stored them, and none reads them.
+#: States of random generators: some releases stored them, and none reads them.
 RANDOM = ("seed_generator", "_random_generator", "random_generator")
 #: Classes that read the arrays they know, and look at no others.
 _LENIENT = frozenset(
@@ -47,7 +47,7 @@ _SLOPES = "PReLU"
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What keeps a file from being opened, or is lost when it is.
+    """What prevents a file from being opened, or is lost when it is opened.
 
     Attributes:
         layer: Path of the layer; `""` for an array of no layer.
@@ -98,10 +98,10 @@ def check(
     for fault in found:
         who = f"the layer {fault.layer!r}" if fault.layer else "the weights file"
         raise ArchiveError(
-            "Every variable of a model must have its array in the file, and every "
-            f"array its variable. Received: {source!r}, where {who} {fault.what}. "
-            "Nothing was written, since Keras would not open the result. Check that "
-            "the config and the weights are of one model."
+            "Every variable of a model must have an array in the file, and every "
+            f"array a variable. Received: {source!r}, where {who} {fault.what}. "
+            "Nothing was written, because Keras would not open the result. Check that "
+            "the config and the weights belong to the same model."
         )
 
 
@@ -170,7 +170,8 @@ class _Check:
         entry, build = place.entry, self._builds[place.address]
         inputs, built = build.inputs, build.built
         if _SLOT in variable.group:
-            # Keras builds what is in a slot at its first call, unless it is told.
+            # Keras builds what is in a slot at its first call, unless it is built
+            # before.
             entry = capped.rectifier(place.config[_SLOT])
             inputs, built = stated_inputs(entry), bool(entry.get("build_config"))
         if not built or variable.in_config:
@@ -210,7 +211,7 @@ class _Check:
     def _surplus(
         self, place: Place, groups: set[Group], *, unbuilt: bool
     ) -> Iterator[Fault]:
-        """Arrays in the groups that a layer reads, which are none of its variables."""
+        """Arrays in the groups that a layer reads that are not among its variables."""
         lenient = place.entry.get("class_name") in _LENIENT
         lenient = lenient or bool(place.config.get("lora_rank"))
         left = [
@@ -224,8 +225,8 @@ class _Check:
             return
         if unbuilt and not self._builds[place.address].built:
             what = (
-                "has weights, but Keras would not build it, since the model does not "
-                "state the shape of its input"
+                "has weights, but Keras would not build it, because the model does "
+                "not state the shape of its input"
             )
         else:
             what = f"has the array {'/'.join(min(left))!r}, and no variable for it"

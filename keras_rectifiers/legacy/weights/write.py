@@ -39,7 +39,7 @@ from keras_rectifiers.surgery.rewrite import Rewritten
 KERAS_VERSION = "3.15.0"
 _OPTIMIZER = "optimizer"
 #: An optimizer that scales the loss writes the variables of the one inside it twice:
-#: after its own, and in a group of their own.
+#: after its own, and in a separate group.
 _INNER = ("inner_optimizer", "vars")
 
 
@@ -64,7 +64,7 @@ def write_archive(
         placed: Every array of the model.
         slots: Number and values of each variable of the optimizer.
         rewritten: What becomes of the document; default: it stays.
-        beside: Members besides, by their names; default none.
+        beside: Other members, by their names; default none.
     """
     config = document if rewritten is None else rewritten.document
     metadata = {"keras_version": KERAS_VERSION}

@@ -58,7 +58,7 @@ def convolutions_of_volumes(rng):
 
 @case()
 def normalizations(rng):
-    """Every normalisation by statistics."""
+    """Every normalization by statistics."""
     return _each(
         rng,
         (4, 6),

@@ -90,12 +90,12 @@ def made(case):
     rng = np.random.default_rng(zlib.crc32(case.name.encode()))
     model, inputs = case.build(rng)
     if case.random:
-        randomise(model, rng)
+        randomize(model, rng)
     case.after(model, inputs, rng)
     return model, inputs
 
 
-def randomise(model, rng):
+def randomize(model, rng):
     """Give every weight a random value that it may have."""
     for weight in model.weights:
         if not np.issubdtype(

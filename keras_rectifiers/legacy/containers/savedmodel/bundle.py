@@ -1,8 +1,8 @@
 """A TensorFlow checkpoint: arrays by name, in an index and numbered data files.
 
-Names of files come from numbers only, never from what the index says. An array is
-read when it is asked for; before that, its place and size are held against the
-file and against its shape and type.
+File names are made from numbers only, never from the contents of the index. An array is
+read when it is asked for; before that, its place and size are checked against the file
+and against its shape and type.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Bundle:
             self._count = header.number(1)
             self._order: Literal["<", ">"] = ">" if header.number(2) else "<"
             if not 0 < self._count <= _MAX_SHARDS:
-                msg = f"it says {self._count} data files"
+                msg = f"it states {self._count} data files"
                 raise ValueError(msg)
 
     def __contains__(self, key: str) -> bool:
@@ -129,23 +129,22 @@ class Bundle:
 
         Raises:
             ArchiveError: It is not there, or not all of it.
-            UnsupportedModelError: It is of a type, or stored in a form, that is no
-                variable of Keras.
+            UnsupportedModelError: Its type or form is not that of a Keras variable.
         """
         entry = self._entry(key, name)
         if entry.sliced:
             raise UnsupportedModelError(
-                f"Each variable must be stored whole. Received: {name!r} in "
-                f"{str(self._folder)!r}, stored in slices. Load the model with the "
-                "TensorFlow that saved it and save it on one device."
+                f"Each variable must be stored in one piece. Received: {name!r} in "
+                f"{str(self._folder)!r}, which is stored in slices. Load the model "
+                "with the TensorFlow that saved it and save it on one device."
             )
         brain = entry.kind == _BFLOAT16
         code = "u2" if brain else _TYPES.get(entry.kind)
         if code is None:
             raise UnsupportedModelError(
                 f"Each variable must hold numbers. Received: {name!r} in "
-                f"{str(self._folder)!r}, of TensorFlow's type {entry.kind}. Remove "
-                "the layer that it belongs to."
+                f"{str(self._folder)!r}, which has TensorFlow type {entry.kind}. "
+                "Remove the layer that it belongs to."
             )
         stored = np.dtype(code).newbyteorder(self._order)
         native = np.dtype("f4" if brain else code)
@@ -159,7 +158,7 @@ class Bundle:
         def read() -> np.ndarray[Any, Any]:
             data = self._bytes(entry, name)
             if entry.crc is not None and masked_crc32c(data) != entry.crc:
-                raise self._damaged(name, "bytes whose checksum is another")
+                raise self._damaged(name, "bytes with a different checksum")
             values = np.frombuffer(data, stored).reshape(entry.shape)
             if brain:
                 return (values.astype(np.uint32) << 16).view(np.float32)
@@ -171,11 +170,11 @@ class Bundle:
         """A single string by its name in the checkpoint.
 
         Raises:
-            ArchiveError: It is not there, damaged, or no single string.
+            ArchiveError: It is missing, damaged, or not a single string.
         """
         entry = self._entry(key, key)
         if entry.kind != _STRING or entry.shape or entry.sliced:
-            raise self._damaged(key, "another thing than one string")
+            raise self._damaged(key, "something other than one string")
         data = self._bytes(entry, key)
         with reading(self._folder, key):
             length, at = varint(data, 0)
@@ -187,7 +186,7 @@ class Bundle:
             if entry.crc is not None:
                 good = good and masked_crc32c(text, sums) == entry.crc
         if length != len(text) or not good:
-            raise self._damaged(key, "a string that is not whole")
+            raise self._damaged(key, "an incomplete string")
         return text
 
     def _entry(self, key: str, name: str) -> _Entry:
@@ -196,7 +195,7 @@ class Bundle:
             raise ArchiveError(
                 "Every variable must have its values in the checkpoint. Received: "
                 f"{str(self._folder)!r}, whose variables.index lacks {name!r}. The "
-                "folder is damaged, or not one that Keras wrote."
+                "folder is damaged, or was not written by Keras."
             )
         with reading(self._folder, "variables/variables.index"):
             message = Message(stored)
@@ -242,12 +241,11 @@ class Bundle:
         file.seek(entry.offset)
         data = file.read(entry.size)
         if len(data) != entry.size:
-            raise self._damaged(name, "a data file that became shorter")
+            raise self._damaged(name, "a data file that was truncated")
         return data
 
     def _damaged(self, name: str, received: str) -> ArchiveError:
         return ArchiveError(
-            f"A checkpoint must hold what its index says. Received: {received}, for "
-            f"{name!r} in {str(self._folder)!r}. The folder is damaged; fetch or save "
-            "it again."
+            f"A checkpoint must match its index. Received: {received}, for {name!r} "
+            f"in {str(self._folder)!r}. The folder is damaged; copy or save it again."
         )

@@ -18,7 +18,7 @@ Words = np.ndarray[Any, np.dtype[np.uint32]]
 _POLYNOMIAL = 0x82F63B78
 _ONES = 0xFFFFFFFF
 _ONE = np.uint32(1)
-#: What LevelDB adds to a checksum that is stored beside the data it is of.
+#: What LevelDB adds to a checksum that is stored with its data.
 _MASK_DELTA = 0xA282EAD8
 
 _WORD = 4

@@ -18,7 +18,7 @@ def open_member(folder: Path, name: str) -> BinaryIO:
         name: Its path in the folder; never one that a file names.
 
     Raises:
-        ArchiveError: It is missing, no plain file, or a link out of the folder.
+        ArchiveError: It is missing, not a regular file, or a link out of the folder.
     """
     path = folder / name
     try:
@@ -29,12 +29,12 @@ def open_member(folder: Path, name: str) -> BinaryIO:
         reason = getattr(error, "strerror", None) or str(error)
         raise ArchiveError(
             f"A SavedModel must hold {name}. Received: {str(folder)!r}, where it "
-            f"cannot be read ({reason}). Fetch the whole folder, with its subfolders."
+            f"cannot be read ({reason}). Copy the whole folder, with its subfolders."
         ) from error
     raise ArchiveError(
-        f"The files of a SavedModel must be plain files in its folder. Received: "
-        f"{str(path)!r}, which is a link to elsewhere or no plain file. Copy the "
-        "folder so that links become files (cp -rL), if you trust it."
+        "The files of a SavedModel must be regular files in its folder. Received: "
+        f"{str(path)!r}, which is a link to another place, or not a regular file. If "
+        "you trust it, copy the folder so that links become files (cp -rL)."
     )
 
 
@@ -53,9 +53,9 @@ def read(folder: Path, name: str, limit: int) -> bytes:
         size = os.fstat(file.fileno()).st_size
         if size > limit:
             raise ArchiveError(
-                f"{name} of a SavedModel may take {limit:,} bytes. Received: "
-                f"{str(folder)!r}, where it takes {size:,}. The folder is not one "
-                "that Keras wrote."
+                f"{name} of a SavedModel must be at most {limit:,} bytes. Received: "
+                f"{str(folder)!r}, where it has {size:,}. The folder was not written "
+                "by Keras."
             )
         return file.read(size)
 

@@ -50,8 +50,8 @@ class LayerObjects:
 
         Args:
             was: Its old name, after those of the models and wrappers around it.
-            keys: For each name, the key of a wrapper's config where it stands, or
-                `""`; default: by the names alone.
+            keys: For each name, the key of the wrapper's config that holds it, or `""`;
+                default: by the names alone.
         """
         at, entry = 0, self._document
         for name, key in zip(was, keys or ("",) * len(was), strict=True):
@@ -77,8 +77,8 @@ class LayerObjects:
                 entries = [e for e in entries if e.get("class_name") != "InputLayer"]
             found = {self.names[each]: each for each in objects if each in self.names}
             if len(objects) == len(entries):
-                # What Keras says of an object is surer than where it stands, but
-                # not every object is told of, and not every config has a name.
+                # The metadata of an object is more reliable than its position, but not
+                # every object has metadata, and not every config has a name.
                 for one, number in zip(entries, objects, strict=True):
                     if number not in self.names or not _has_name(one):
                         found.setdefault(name_of(one), number)
@@ -115,7 +115,7 @@ def _has_name(entry: Entry) -> bool:
 
 
 def _inner_entry(entry: Entry, name: str, key: str) -> Entry:
-    """Config of what stands inside a wrapper; empty where the config has none."""
+    """Config of the layer inside a wrapper; empty where the config has none."""
     inner = config_of(entry).get(key)
     if isinstance(inner, dict):
         return inner

@@ -1,4 +1,4 @@
-"""What Keras wrote of a model beside its graph: class names and configs, as JSON.
+"""The Keras metadata of a SavedModel: class names and configs, as JSON.
 
 Since TensorFlow 2.5 it is in `keras_metadata.pb`; before, in `saved_model.pb`,
 whose graphs are passed over unread.
@@ -80,18 +80,18 @@ def read(folder: Path) -> Metadata:
             found = list(_inside(objects[0])) if objects else []
         if not objects:
             raise UnsupportedModelError(
-                "A SavedModel must hold a Keras model. Received: "
-                f"{str(folder)!r}, which TensorFlow 1 wrote: it holds a graph, "
-                "without the layers it was made of. Use the Keras file (.h5) that "
-                "the model was exported from."
+                f"A SavedModel must hold a Keras model. Received: {str(folder)!r}, "
+                "which TensorFlow 1 wrote: it holds a graph, without the layers that "
+                "it was made from. Use the Keras file (.h5) that the model was "
+                "exported from."
             )
     root = next((each for each in found if not each.path), None)
     if root is None:
         raise UnsupportedModelError(
-            "A SavedModel must hold a Keras model, as model.save() writes it. "
-            f"Received: {str(folder)!r}, which holds a graph only, as "
-            "tf.saved_model.save() and model.export() write it. Save the model that "
-            "it was made from with model.save()."
+            "A SavedModel must hold a Keras model, as written by model.save(). "
+            f"Received: {str(folder)!r}, which holds only a graph, as written by "
+            "tf.saved_model.save() and model.export(). Save the model that it was "
+            "made from with model.save()."
         )
     return Metadata(root, tuple(each for each in found if each.path))
 
@@ -116,7 +116,7 @@ def _inside(data: memoryview) -> Iterator[Described]:
 def _described(path: tuple[str, ...], identifier: str, text: str) -> Described:
     data = json.loads(text)
     if not isinstance(data, dict):
-        msg = f"what it says of {'.'.join(path) or 'the model'} is no object"
+        msg = f"its entry for {'.'.join(path) or 'the model'} is not an object"
         raise ValueError(msg)  # noqa: TRY004 (the file's fault, not the caller's)
     return Described(path, identifier, plain(data))
 

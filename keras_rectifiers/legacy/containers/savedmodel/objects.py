@@ -81,7 +81,7 @@ class ObjectGraph:
             numbers = [*each.children.values(), *(slot[0] for slot in each.slots)]
             numbers += [slot[2] for slot in each.slots]
             if any(not 0 <= number < count for number in numbers):
-                msg = "an object that refers to one that is not there"
+                msg = "an object that refers to a missing object"
                 raise ValueError(msg)
 
     def __getitem__(self, number: int) -> Object:

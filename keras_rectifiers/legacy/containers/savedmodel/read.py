@@ -51,13 +51,13 @@ def read(path: Path) -> Iterator[Saved]:
         path: The folder.
 
     Raises:
-        ArchiveError: It is no SavedModel, or damaged.
+        ArchiveError: It is not a SavedModel, or it is damaged.
         UnsupportedModelError: It holds no Keras model whose layers are known.
     """
     if not is_savedmodel(path):
         raise ArchiveError(
             "A folder must be a SavedModel, with saved_model.pb in it. Received: "
-            f"{str(path)!r}. Give the folder that model.save() wrote, or a file."
+            f"{str(path)!r}. Pass the folder that model.save() wrote, or a file."
         )
     described = metadata.read(path)
     root = described.root.data
@@ -66,14 +66,14 @@ def read(path: Path) -> Iterator[Saved]:
         if not files.has(path, _INDEX):
             raise ArchiveError(
                 f"A SavedModel must hold {_INDEX}. Received: {str(path)!r} without "
-                "it. Fetch the whole folder, with its subfolders."
+                "it. Copy the whole folder, with its subfolders."
             )
         bundle = Bundle(path, stack)
         if OBJECT_GRAPH not in bundle:
             raise UnsupportedModelError(
-                "The checkpoint of a SavedModel must say which object each array "
-                f"belongs to. Received: {str(path)!r}, whose checkpoint is of "
-                "TensorFlow 1. Use the Keras file (.h5) that it was made from."
+                "The checkpoint of a SavedModel must state which object each array "
+                f"belongs to. Received: {str(path)!r}, whose checkpoint TensorFlow 1 "
+                "wrote. Use the Keras file (.h5) that it was made from."
             )
         text = bundle.text(OBJECT_GRAPH)
         with reading(path, "checkpoint"):
@@ -112,10 +112,10 @@ def _document(path: Path, root: dict[str, Any]) -> Entry:
             if is_model({"config": layers}):
                 return {**document, "config": layers}
     raise UnsupportedModelError(
-        "The config of a model must list its layers. Received: "
-        f"{str(path)!r}, whose class {str(root.get('class_name'))!r} makes its layers "
-        "in code that is not in the file. Build the same model with the functional "
-        "API, load the old weights into it, and save that."
+        f"The config of a model must list its layers. Received: {str(path)!r}, whose "
+        f"class {str(root.get('class_name'))!r} creates its layers in code that is "
+        "not in the file. Build the same model with the functional API, load the old "
+        "weights into it, and save that."
     )
 
 

@@ -1,7 +1,7 @@
 """Tables of sorted keys in LevelDB's format, as a checkpoint's index is stored.
 
-A table is a row of blocks, each with its checksum; the footer says where the block
-is that says where the others are. What is malformed is a ValueError.
+A table is a row of blocks, each with its checksum; the footer says where the block is
+that says where the others are. Malformed data raises ValueError.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         data: The whole table.
 
     Raises:
-        ValueError: It is no table, damaged, or compressed.
+        ValueError: It is not a table, or it is damaged or compressed.
     """
     if len(data) < _FOOTER or data[-len(_MAGIC) :] != _MAGIC:
-        msg = "it does not end as a table does"
+        msg = "it does not have a table footer"
         raise ValueError(msg)
     footer = data[-_FOOTER:]
     _, _, at = _handle(footer, 0)  # of a block with nothing that is needed
@@ -57,7 +57,7 @@ def _handle(data: bytes, at: int) -> tuple[int, int, int]:
 def _block(data: bytes, offset: int, size: int) -> bytes:
     end = offset + size
     if end + _TRAILER > len(data) - _FOOTER:
-        msg = f"a block of {size} bytes at byte {offset} goes past the end"
+        msg = f"a block of {size} bytes at byte {offset} runs past the end"
         raise ValueError(msg)
     compression = data[end]
     if compression:
@@ -65,7 +65,7 @@ def _block(data: bytes, offset: int, size: int) -> bytes:
         raise ValueError(msg)
     stored = int.from_bytes(data[end + 1 : end + _TRAILER], "little")
     if stored != masked_crc32c(data[offset : end + 1]):
-        msg = f"the checksum of the block at byte {offset} is another"
+        msg = f"the block at byte {offset} has a different checksum"
         raise ValueError(msg)
     return data[offset:end]
 
@@ -75,7 +75,7 @@ def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     restarts = int.from_bytes(block[-_WORD:], "little")
     end = len(block) - _WORD * (restarts + 1)
     if len(block) < _WORD or end < 0:
-        msg = f"a block says {restarts} restarts; they are not there"
+        msg = f"a block states {restarts} restarts, which are missing"
         raise ValueError(msg)
     key, at = b"", 0
     while at < end:
@@ -83,7 +83,7 @@ def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         added, at = varint(block, at)
         length, at = varint(block, at)
         if shared > len(key) or at + added + length > end:
-            msg = "an entry of a block goes past its end"
+            msg = "an entry of a block runs past its end"
             raise ValueError(msg)
         if shared + added > _MAX_KEY:
             msg = f"a key of a block is longer than {_MAX_KEY} bytes"

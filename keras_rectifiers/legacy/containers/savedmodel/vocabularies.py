@@ -122,7 +122,7 @@ class _Constants:
 
     def _node(self, number: int) -> Message:
         if not 0 <= number < len(self._nodes):
-            msg = "an object that refers to one that is not there"
+            msg = "an object that refers to a missing object"
             raise ValueError(msg)
         return Message(self._nodes[number])
 
@@ -159,6 +159,6 @@ def _unknown(path: str, class_name: str, folder: Path) -> UnsupportedModelError:
     return UnsupportedModelError(
         "The vocabulary of a layer must be in its config, or a constant of the graph. "
         f"Received: {path!r} ({class_name}) in {str(folder)!r}, whose vocabulary is "
-        "elsewhere. Build the layer again with its vocabulary, and take over the "
-        "weights of the others."
+        "in neither. Build the layer again with its vocabulary, and copy the weights "
+        "of the other layers."
     )

@@ -24,8 +24,8 @@ _LISTS = frozenset({_VARIABLES, "trainable_variables", "non_trainable_variables"
 #: Attributes that lead to nothing of a layer's own: what Keras keeps for itself,
 #: the optimizer, and functions.
 _BESIDE = frozenset({"keras_api", "optimizer", "save_counter", "signatures"})
-#: Attributes that lead to state that every model makes anew: of random numbers, of
-#: a stateful recurrent layer, and of a lookup layer while it counts words.
+#: Attributes that lead to state that every model creates again: of random numbers, of a
+#: stateful recurrent layer, and of a lookup layer while it counts words.
 _PASSING = frozenset({"_random_generator", "states", "_states", "num_documents"})
 
 
@@ -51,7 +51,7 @@ class CheckpointWeights:
         """The stored arrays of each layer, in the order of its old variables.
 
         Raises:
-            ArchiveError: A layer's arrays are missing, or an array is nobody's.
+            ArchiveError: A layer's arrays are missing, or an array belongs to no layer.
             UnsupportedModelError: A custom layer has weights of layers inside it.
         """
         with reading(self._folder, "checkpoint"):
@@ -83,7 +83,7 @@ class CheckpointWeights:
             raise ArchiveError(
                 "Every layer must have its weights in the checkpoint. Received: "
                 f"{str(self._folder)!r}, which has no object for the layer "
-                f"{'/'.join(owner.was)!r}. The folder is damaged; fetch or save it "
+                f"{'/'.join(owner.was)!r}. The folder is damaged; copy or save it "
                 "again."
             )
         listed = self._own(layer)
@@ -99,7 +99,7 @@ class CheckpointWeights:
                     "Every layer must have its weights in the checkpoint. Received: "
                     f"{str(self._folder)!r}, which lacks {variable.name!r} of the "
                     f"layer {owner.place.path!r}; it has {has or 'nothing'}. The "
-                    "folder is damaged, or the layer is of a class of your own."
+                    "folder is damaged, or the layer belongs to a custom class."
                 )
         return [number for number in found if number is not None]
 
@@ -155,15 +155,15 @@ class CheckpointWeights:
         owner: Owner,
         used: dict[int, tuple[int, str]],
     ) -> None:
-        """A layer may stand at several places, and the config not say so."""
+        """A layer may be in several places without the config saying so."""
         for number in numbers:
             other, path = used.setdefault(number, (layer or 0, owner.place.path))
             if other != layer or numbers.count(number) > 1:
                 raise ArchiveError(
                     "Every stored array must belong to one layer, once. Received: "
-                    f"{self._graph[number].name!r} in {str(self._folder)!r}, which is "
-                    f"of {path!r} and again of {owner.place.path!r}. Give each layer "
-                    "its own weights, and save the model again."
+                    f"{self._graph[number].name!r} in {str(self._folder)!r}, which "
+                    f"belongs to {path!r} and to {owner.place.path!r}. Give each "
+                    "layer its own weights, and save the model again."
                 )
 
     def _holds_layers(self, layer: int) -> bool:
@@ -193,14 +193,15 @@ class CheckpointWeights:
                 owner = self._layers.names.get(0 if at is None else at, owner)
             holder = f"of the layer {owner!r}" if owner else "of the model itself"
             raise ArchiveError(
-                "Every stored array must belong to a layer as Keras 3 has it. "
+                "Every stored array must belong to a layer in its Keras 3 form. "
                 f"Received: {'/'.join(path)!r} in {str(self._folder)!r}, {holder}, "
-                "which has no place there. Take it out of the model and save that."
+                "which Keras 3 does not have. Remove it from the model, and save the "
+                "model again."
             )
 
 
 def _keys(owner: Owner) -> tuple[str, ...]:
-    """Where each step to an owner stands in a wrapper's config, or `""`."""
+    """Where each step to an owner is in a wrapper's config, or `""`."""
     keys: list[str] = []
     place = owner.place
     while place.parent is not None:

@@ -1,8 +1,8 @@
 """Messages in protobuf's wire format, read field by field.
 
-Only what a SavedModel needs: nothing is known of a message but the numbers of its
-fields, a message inside a message stays bytes until it is asked for, and every
-length is held against the bytes that are there. What is malformed is a ValueError.
+Only what a SavedModel needs: a message is known only by its field numbers, a message
+inside a message stays bytes until it is read, and every length is checked against the
+available bytes. Malformed data raises ValueError.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def fields(data: Bytes) -> Iterator[tuple[int, int | memoryview]]:
         An int for a varint, else the field's bytes.
 
     Raises:
-        ValueError: The bytes are no message.
+        ValueError: The bytes are not a message.
     """
     view = memoryview(data)
     at = 0
@@ -66,10 +66,12 @@ def fields(data: Bytes) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in _FIXED:
             length = _FIXED[kind]
         else:
-            msg = f"field {number} at byte {at} is of kind {kind}"
+            msg = f"field {number} at byte {at} has kind {kind}"
             raise ValueError(msg)
         if length > len(view) - at:
-            msg = f"field {number} at byte {at} says {length} bytes; they are not there"
+            msg = (
+                f"field {number} at byte {at} states {length} bytes, which are missing"
+            )
             raise ValueError(msg)
         yield number, view[at : at + length]
         at += length
@@ -82,7 +84,7 @@ class Message:
         data: The message.
 
     Raises:
-        ValueError: The bytes are no message.
+        ValueError: The bytes are not a message.
     """
 
     def __init__(self, data: Bytes) -> None:
@@ -143,7 +145,7 @@ class Message:
             return None
         value = self.bytes(number)
         if len(value) != _FIXED[_FIXED32]:
-            msg = f"field {number} is not of 4 bytes"
+            msg = f"field {number} does not have 4 bytes"
             raise ValueError(msg)
         return int.from_bytes(value, "little")
 

@@ -72,7 +72,7 @@ class BranchGraph:
         name = name_of(layer)
         if name in self._entries and not self._is_known(layer):
             raise self._two_of(name)
-        # A model has made one call of its own before it is a layer.
+        # A model counts one call when it is built, before it is used as a layer.
         first = int(layer.get("class_name") in ("Sequential", "Model", "Functional"))
         if name not in self._entries:
             new = {**copy.deepcopy(layer), "name": name, "inbound_nodes": []}
@@ -92,10 +92,10 @@ class BranchGraph:
         self._depth += 1
         if self._depth > MAX_DEPTH or not layers:
             raise ArchiveError(
-                "Merged branches must be models as Keras 1 wrote them. Received: one "
-                f"without layers, or nested deeper than {MAX_DEPTH}, at "
-                f"{self.context.path(self.model)!r}. The file is not one that Keras "
-                "wrote."
+                "Merged branches must be models in the form of Keras 1. Received: a "
+                f"branch without layers, or nested deeper than {MAX_DEPTH}, at "
+                f"{self.context.path(self.model)!r}. The file was not written by "
+                "Keras."
             )
         first, *rest = layers
         branches = config_of(first).get("layers")
@@ -128,7 +128,7 @@ class BranchGraph:
             raise self.context.refuse(
                 self.model,
                 f"a branch whose first layer, {name!r}, states no input shape",
-                "Build the model anew with layers of Keras 3",
+                "Build the model again with Keras 3 layers",
             )
         if layer.get("class_name") == "InputLayer":
             return self.add_input(name, shape, str(config.get("dtype") or dtype))
@@ -157,7 +157,7 @@ class BranchGraph:
         return self.context.refuse(
             self.model,
             f"two different layers named {name!r} in merged branches",
-            "Build the model anew with layers of Keras 3",
+            "Build the model again with Keras 3 layers",
         )
 
 

@@ -77,7 +77,7 @@ _SIDE_NAMES = {
 }
 
 
-@entry_rule("keras1_data_format", "Layers that keep silent about the channels' axis")
+@entry_rule("keras1_data_format", "Layers that do not state the channel axis")
 def data_format(entry: Entry, context: Context) -> None:
     """Give silent layers the ordering of the others in the model.
 
@@ -115,7 +115,7 @@ def convolution(entry: Entry, context: Context) -> None:
             config.setdefault("kernel_size", [config.pop(side) for side in sides])
     unit_forget_bias(config)
     if config.pop("output_shape", None) is not None:
-        text = "output_shape was left out: it follows from the other settings"
+        text = "output_shape was left out: it follows from the other arguments"
         context.repaired(entry, text, caution=True)
     rename(entry, context, _CONVOLUTION)
     if entry["class_name"] == "SeparableConv2D" and "kernel_initializer" in config:
@@ -128,7 +128,7 @@ def convolution(entry: Entry, context: Context) -> None:
     conversion = _conversion(entry["class_name"], config)
     if conversion:
         context.convert_weights(entry, conversion)
-        context.repaired(entry, f"weights as {old_class} had them → Keras 3's")
+        context.repaired(entry, f"weights of {old_class} → the form of Keras 3")
 
 
 def _conversion(class_name: str, config: dict[str, Any]) -> str:

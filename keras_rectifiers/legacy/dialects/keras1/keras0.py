@@ -14,7 +14,7 @@ from keras_rectifiers.legacy.dialects.keras1.branches import Reference
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 
-#: What Keras 0 wrote beside the layers of a model, for training.
+#: What Keras 0 wrote next to the layers of a model, for training.
 _TRAINING = frozenset(
     {
         *("class_mode", "loss", "optimizer", "sample_weight_mode", "theano_mode"),
@@ -41,8 +41,8 @@ def entries(entry: Entry, context: Context) -> None:
 def _entry(old: dict[str, Any], name_for: _Namer, depth: int) -> Entry:
     if depth > MAX_DEPTH or not isinstance(old, dict):
         raise ArchiveError(
-            "Layers must be written as Keras 0 wrote them. Received: "
-            f"{type(old).__name__}, {depth} deep. The file is not one that Keras wrote."
+            f"Layers must have the form of Keras 0. Received: {type(old).__name__}, "
+            f"{depth} deep. The file was not written by Keras."
         )
     class_name = str(old["name"])
     config = {
@@ -72,7 +72,7 @@ def _named(entry: Entry, name: str) -> Entry:
 
 
 def _namer() -> _Namer:
-    """Names of their own: Keras 0 called all layers of a class alike, or nothing."""
+    """Unique names: Keras 0 gave all layers of a class the same name, or none."""
     used: dict[str, int] = {}
 
     def name_for(old: dict[str, Any]) -> str:
@@ -117,7 +117,7 @@ def graph(entry: Entry, context: Context) -> None:
             raise context.refuse(
                 entry,
                 f"a Graph with a shared node, {name!r}",
-                "Build the model anew with layers of Keras 3",
+                "Build the model again with Keras 3 layers",
             )
         known[name] = made.add_layer(layer, _inputs(node, made, known))
     ends = []

@@ -27,7 +27,7 @@ _CLASSES = {
 _PAIR = 2
 
 
-@entry_rule("keras1_nested", "Sequentials inside of models, whose names were not kept")
+@entry_rule("keras1_nested", "Sequentials inside models, whose names were not saved")
 def name_nested(entry: Entry, context: Context) -> None:
     """Name the models inside a model, whose config was a list without a name."""
     if entry[WAS]["path"]:
@@ -74,8 +74,8 @@ def merge(entry: Entry, context: Context) -> None:
     if not known or mode not in _CLASSES:
         raise context.refuse(
             entry,
-            "a Merge layer with a function of its own",
-            "Code in a file is never run: build this layer anew for Keras 3",
+            "a Merge layer with a custom function",
+            "Code in a file is never run: build this layer again for Keras 3",
         )
     entry["class_name"] = _CLASSES[mode]
     new = {"name": name_of(entry), "trainable": config.get("trainable", True)}
@@ -98,7 +98,7 @@ def sequential_layers(entry: Entry) -> list[Entry]:
         entry: Any entry.
 
     Returns:
-        Its layers; none where it is no Sequential.
+        Its layers; empty where it is not a Sequential.
     """
     if entry.get("class_name") != "Sequential":
         return []
@@ -122,6 +122,6 @@ def _axes(entry: Entry, context: Context) -> Any:
         raise context.refuse(
             entry,
             f"a Merge layer with dot_axes={axes!r}",
-            "Keras 3 sums over one axis of each input: build this layer anew",
+            "Keras 3 sums over one axis of each input: build this layer again",
         )
     return flat

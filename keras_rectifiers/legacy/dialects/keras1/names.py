@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
-from keras_rectifiers.legacy.dialects.keras1.objects import modernise_objects
+from keras_rectifiers.legacy.dialects.keras1.objects import modernize_objects
 from keras_rectifiers.legacy.dialects.registry import Context
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 
@@ -102,11 +102,11 @@ def written_by_keras_1(entry: Entry, context: Context, signs: frozenset[str]) ->
 
 
 def rename(entry: Entry, context: Context, form: Form) -> None:
-    """Give an entry's class and settings their modern names, and tell.
+    """Give an entry's class and arguments their modern names, and report it.
 
     Args:
         entry: A layer of the form's family.
-        context: Where to tell.
+        context: Where to report it.
         form: How Keras 1 wrote it.
     """
     config = config_of(entry)
@@ -128,7 +128,7 @@ def rename(entry: Entry, context: Context, form: Form) -> None:
         del config["data_format"]
     if changes:
         context.repaired(entry, ", ".join(changes))
-    modernise_objects(entry, context)
+    modernize_objects(entry, context)
 
 
 def entries_in(document: Entry) -> Iterator[Entry]:

@@ -1,7 +1,7 @@
 """Initializers, regularizers and constraints of Keras 1, as Keras 3 writes them.
 
-They matter for training only. Where Keras 3 has none like it, the layer gets its
-default, and the user is informed.
+They matter for training only. Where Keras 3 has no equivalent, the layer gets its
+default, and the report says so.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ _REGULARIZERS = frozenset(
 _ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 
-def modernise_objects(entry: Entry, context: Context) -> None:
+def modernize_objects(entry: Entry, context: Context) -> None:
     """Bring a layer's initializers, regularizers and constraints up to date.
 
     Args:
         entry: A layer, whose config's keys have their modern names already.
-        context: Where to tell of what was left behind.
+        context: Where to report what was left out.
     """
     config = config_of(entry)
     for key, value in list(config.items()):

@@ -1,4 +1,4 @@
-"""Layers of Keras 1, but for those that are in `convolution`."""
+"""Layers of Keras 1, except those in `convolution`."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ _GONE = {
             *("AutoEncoder", "LambdaMerge", "MaskedLambda", "Siamese", "SiameseHead"),
             *("JZS1", "JZS2", "JZS3", "DeepLSTM"),
         ),
-        "Build this part of the model anew with layers of Keras 3",
+        "Build this part of the model again with Keras 3 layers",
     ),
 }
 
 
-@entry_rule("keras1_removed", "Layers that ended with Keras 1 are refused by name")
+@entry_rule("keras1_removed", "Layers that exist only in Keras 1 are refused by name")
 def refuse_removed(entry: Entry, context: Context) -> None:
     """Refuse layers of Keras 1 that have no form in Keras 3."""
     name = str(entry.get("class_name"))
     if name not in _GONE or not written_by_keras_1(entry, context, _SIGNS):
         return
     raise context.refuse(
-        entry, f"a {name} layer, which ended with Keras 1", _GONE[name]
+        entry, f"a {name} layer, which exists only in Keras 1", _GONE[name]
     )
 
 
@@ -161,7 +161,7 @@ def embedding(entry: Entry, context: Context) -> None:
     if not _EMBEDDING.has(entry, context):
         return
     if config_of(entry).get("dropout"):
-        context.repaired(entry, "dropout of words was left out", caution=True)
+        context.repaired(entry, "word dropout was left out", caution=True)
     rename(entry, context, _EMBEDDING)
 
 
@@ -217,12 +217,15 @@ def batch_normalization(entry: Entry, context: Context) -> None:
         return
     mode = config_of(entry).pop("mode", 0)
     if mode != 0:
-        kinds = {1: "each sample by itself", 2: "each batch by itself, always"}
+        kinds = {
+            1: "each sample separately",
+            2: "each batch separately, also at inference",
+        }
         raise context.refuse(
             entry,
-            f"a BatchNormalization of Keras 1 with mode={mode!r}, which normalises "
-            f"{kinds.get(mode, 'in a way that is unknown')}",
-            "Keras 3 has no layer that does: build it as a custom layer",
+            f"a BatchNormalization of Keras 1 with mode={mode!r}, which normalizes "
+            f"{kinds.get(mode, 'in an unknown way')}",
+            "Keras 3 has no such layer: build it as a custom layer",
         )
     rename(entry, context, _NORMALIZATION)
     origin = context.origin
@@ -255,7 +258,7 @@ def reshape(entry: Entry, context: Context) -> None:
         context.repaired(entry, "dims → target_shape")
 
 
-@entry_rule("keras1_plain", "Layers that Keras 1 wrote almost as Keras 3 does")
+@entry_rule("keras1_plain", "Layers that Keras 1 wrote almost like Keras 3")
 def plain(entry: Entry, context: Context) -> None:
     """Layers whose settings have kept their names; Flatten never looked at axes."""
     if not _PLAIN.has(entry, context):

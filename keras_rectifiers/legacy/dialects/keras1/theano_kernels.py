@@ -20,7 +20,7 @@ _CONVOLUTIONS = frozenset(
 )
 
 
-@entry_rule("theano_kernels", "Kernels that Theano mirrored are turned over")
+@entry_rule("theano_kernels", "Kernels that Theano mirrored are flipped")
 def mirror_kernels(entry: Entry, context: Context) -> None:
     """Ask for the mirror on every convolution of a model that ran on Theano."""
     class_name = str(entry.get("class_name"))
@@ -31,10 +31,10 @@ def mirror_kernels(entry: Entry, context: Context) -> None:
     asked = entry[WAS].get("conversion", "")
     name = "theano_convlstm2d" if class_name == "ConvLSTM2D" else "theano_kernel"
     context.convert_weights(entry, f"{asked}_theano" if asked else name)
-    context.repaired(entry, "kernel of Theano → mirrored")
+    context.repaired(entry, "Theano kernel → flipped")
 
 
-@model_rule("theano_unknown", "Models of Keras 1, which does not say what ran them")
+@model_rule("theano_unknown", "Keras 1 models, whose file does not name the backend")
 def tell_unknown(model: Entry, context: Context) -> None:
     """Keras 1 did not write down whether Theano ran a model; the user may know."""
     if context.origin.backend or ran_on_theano(context):
@@ -42,7 +42,7 @@ def tell_unknown(model: Entry, context: Context) -> None:
     classes = {str(each.get(WAS, {}).get("class_name")) for each in layers_of(model)}
     if any(name.startswith(_OLD_CONVOLUTIONS) for name in classes):
         text = (
-            "kernels taken as they are: the file does not say whether Theano trained "
-            "them, which mirrors kernels"
+            "kernels kept as they are: the file does not say whether the model was "
+            "trained with Theano, which mirrors kernels"
         )
         context.repaired(model, text, caution=True)

@@ -1,4 +1,4 @@
-"""Padding of models that ran on Theano, which puts the zeros where it likes."""
+"""Padding of models that ran on Theano, which places the zeros differently."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def ran_on_theano(context: Context) -> bool:
     return origin.backend == "theano" or (not origin.backend and early)
 
 
-@entry_rule("theano_padding", "Theano's padding, where TensorFlow pads otherwise")
+@entry_rule("theano_padding", "Theano's padding, where it differs from TensorFlow's")
 def pad_as_theano(entry: Entry, context: Context) -> None:
-    """Pad in a layer of its own, where Theano put the zeros elsewhere.
+    """Pad in a separate layer where Theano puts the zeros elsewhere.
 
     Theano pads half a kernel on both sides, whatever the strides; and only Theano
     knew `"full"`. The convolution and its padding take the layer's place together.
@@ -45,7 +45,7 @@ def pad_as_theano(entry: Entry, context: Context) -> None:
     config, class_name = config_of(entry), str(entry.get("class_name"))
     mode = config.get("border_mode", config.get("padding"))
     if class_name in _POOLS and mode == "same" and ran_on_theano(context):
-        text = "pooling at the edges may differ: Theano pads it otherwise"
+        text = "pooling may differ at the edges: Theano pads differently"
         context.repaired(entry, text, caution=True)
     if class_name not in _PADDED or mode not in ("same", "full"):
         return
@@ -65,7 +65,7 @@ def pad_as_theano(entry: Entry, context: Context) -> None:
         sides = [[size // 2, (size - 1) // 2] for size in wide]
     _pad_before(entry, sides)
     context.repaired(
-        entry, f"padding {mode!r} of Theano → ZeroPadding{rank}D before it"
+        entry, f"Theano padding {mode!r} → ZeroPadding{rank}D before the layer"
     )
 
 

@@ -16,7 +16,7 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import is_whole
 from keras_rectifiers.legacy.dialects.tensorflow.values import operation
 from keras_rectifiers.legacy.dialects.tensorflow.values import recipe
 
-_DYNAMIC = "lengths that are known only when it runs"
+_DYNAMIC = "lengths that are known only at run time"
 _CHANNELS_LAST = ("NHWC", "NWC", "NDHWC", "N...C")
 
 
@@ -72,9 +72,9 @@ def _standardization(call: Arguments) -> Op:
         raise UnknownOperationError("images of unknown size")
     size = math.prod(int(each or 0) for each in shape[-3:])
     config = {"axis": [-1, -2, -3], "keepdims": True}
-    centred = Op("Subtract", (call.tensor(), Op("Mean", (call.tensor(),), config)))
+    centered = Op("Subtract", (call.tensor(), Op("Mean", (call.tensor(),), config)))
     spread = Op("Maximum", (Op("Std", (call.tensor(),), config), size**-0.5))
-    return Op("Divide", (centred, spread))
+    return Op("Divide", (centered, spread))
 
 
 def _pooled(class_name: str, call: Arguments) -> Op:

@@ -1,4 +1,4 @@
-"""Which module each of Keras 3's operations stands in.
+"""The module of each operation of Keras 3.
 
 A `.h5` of Keras 3 states an operation of a graph by its class alone. Keras is never
 imported here; a test holds the table to the installed Keras.

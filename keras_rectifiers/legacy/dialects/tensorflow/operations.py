@@ -1,6 +1,6 @@
 """The rule for TensorFlow's functions; `rewriter` does what it asks for.
 
-Most models have none: what is needed to tell that is all that is loaded here.
+Most models have none, so this module loads only what is needed to check that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keras_rectifiers.legacy.dialects.registry import model_rule
 
 
 @model_rule("operations", "TensorFlow functions → operations of Keras 3")
-def modernise_operations(model: Entry, context: Context) -> None:
+def modernize_operations(model: Entry, context: Context) -> None:
     """Replace the function calls of a model, and state the shapes of tensors."""
     if not is_functional(model):
         for entry in layers_of(model):

@@ -27,10 +27,10 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import UnknownOperationE
 
 #: Modules whose functions go by their own names: `tf.nn.relu` is `relu`.
 _PLAIN_MODULES = ("compat.v1.", "math.", "nn.", "linalg.", "__operators__.", "v1.")
-#: What is said of functions that can never be carried over.
+#: Messages for functions that can never be converted.
 _LOST = {
     "einsum": "whose operands TF-Keras did not save",
-    "dropout": "which drops values at random even when it predicts",
+    "dropout": "which drops values at random even in prediction",
 }
 #: Operands in order -> operations of a TensorFlow graph with these: each does what the
 #: function of the same name in snake case does, or the one behind `=`.
@@ -167,7 +167,7 @@ def _graph_call(config: dict[str, Any], first: Any) -> tuple[str, Arguments]:
     if isinstance(node, str):
         node = json.loads(node) if node.startswith("{") else _node_from_text(node)
     if not isinstance(node, dict):
-        raise UnknownOperationError("without its node of the graph")
+        raise UnknownOperationError("without its graph node")
     operation = str(node.get("op"))
     operands = _operands(config.get("constants"), first)
     named = _attributes(node.get("attr"))
@@ -223,7 +223,7 @@ def _operands(constants: Any, first: Any) -> list[Any]:
         fixed = {int(key): _plain(value) for key, value in constants.items()}
     total = len(tensors) + len(fixed)
     if any(not 0 <= index < total for index in fixed):
-        raise UnknownOperationError("with constants at impossible places")
+        raise UnknownOperationError("with constants in invalid positions")
     rest = iter(tensors)
     return [fixed[i] if i in fixed else next(rest) for i in range(total)]
 
@@ -277,7 +277,7 @@ def _slices(named: dict[str, Any]) -> list[Any]:
     bounds_by_kind = [named.get(each) for each in ("begin", "end", "strides")]
     lists = [each for each in bounds_by_kind if isinstance(each, list)]
     if len(lists) < len(bounds_by_kind):
-        raise UnknownOperationError("a slice that is computed")
+        raise UnknownOperationError("a computed slice")
     spec: list[Any] = []
     for place, bounds in enumerate(zip(*lists, strict=True)):
         if _bit(named, "ellipsis_mask", place):

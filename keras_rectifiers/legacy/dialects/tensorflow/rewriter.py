@@ -1,9 +1,9 @@
 """TensorFlow's functions in a model become operations of Keras 3.
 
 TF-Keras wraps each call of a function (`tf.nn.relu(x)`, `x + 1`, `x[:, 0]`) in a
-layer of its own; the same call in Keras 3 is an operation, which is no layer. The
-model is gone through once from its inputs to its outputs. What is known before
-the model runs (the length of an axis) is worked out on the way.
+separate layer; the same call in Keras 3 is an operation, which is not a layer. The
+model is gone through once from its inputs to its outputs. What is known before the
+model runs (the length of an axis) is worked out on the way.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def rewrite(model: Entry, context: Context) -> None:
 
 
 def restate(model: Entry) -> None:
-    """State the shapes of the tensors in a modern model anew, as far as known.
+    """State the shapes of the tensors in a modern model again, as far as known.
 
     Args:
         model: Its entry; changed.
@@ -193,14 +193,14 @@ class _Rewriter:
             order = list(sorter.static_order())
         except graphlib.CycleError as error:
             raise ArchiveError(
-                "The graph of a model must not have a cycle. Received: one through "
-                f"{error.args[1][0][0]!r}. The file is not one that Keras wrote."
+                "The graph of a model must not have a cycle. Received: a cycle "
+                f"through {error.args[1][0][0]!r}. The file was not written by Keras."
             ) from error
         for name, number in order:
             if name not in self.entries or number < 0:
                 raise ArchiveError(
-                    "Each tensor must come from a layer of its model. Received: one "
-                    f"of {name!r}. The file is not one that Keras wrote."
+                    "Each tensor must come from a layer of its model. Received: a "
+                    f"tensor of {name!r}. The file was not written by Keras."
                 )
         return order
 
@@ -222,7 +222,7 @@ class _Rewriter:
         if isinstance(result, Several):
             result = result.values[index]
         elif isinstance(result, Op):
-            raise TypeError("an operation that was not made")
+            raise TypeError("an operation that was not created")
         elif isinstance(result, str):
             return self.tensor(result, 0, index)
         return result
@@ -292,11 +292,11 @@ class _Rewriter:
                 raise UnknownOperationError("a list of tensors as one operand")
             return [self._operands(entry, each, op) for each in value]
         if value is None:
-            raise UnknownOperationError("a call without an operand")
+            raise UnknownOperationError("a call without operands")
         return self._emitted(entry, value)
 
     def _written(self, entry: Entry, value: Any) -> Any:
-        """A value as it stands in a file."""
+        """A value as it is written in a file."""
         if isinstance(value, Raw):
             return value.value
         if isinstance(value, NamedTensor):
@@ -348,7 +348,7 @@ class _Rewriter:
             else:
                 self._context.repaired(
                     entry,
-                    f"{entry['class_name']} leads to no output → left out",
+                    f"{entry['class_name']} does not lead to an output → left out",
                     caution=entry["class_name"] in NOTES,  # it took part in training
                 )
         config_of(self._model)["layers"] = kept
@@ -375,7 +375,7 @@ def _constant(value: Any, dtype: str) -> Any:
 
 
 def _dtype_beside(value: Any, dtype: str) -> str:
-    """The dtype of an array beside tensors of some dtype."""
+    """The dtype of an array that is combined with tensors of some dtype."""
     flat = value
     while isinstance(flat, list):
         flat = flat[0]

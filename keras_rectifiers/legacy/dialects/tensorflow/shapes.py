@@ -22,7 +22,7 @@ from keras_rectifiers.legacy.dialects.tensorflow.values import is_whole
 from keras_rectifiers.legacy.dialects.tensorflow.values import operation
 from keras_rectifiers.legacy.dialects.tensorflow.values import recipe
 
-_DYNAMIC = "lengths that are known only when it runs"
+_DYNAMIC = "lengths that are known only at run time"
 _WHOLE: dict[str, Any] = {"start": None, "stop": None, "step": None}
 _BACKWARDS = {**_WHOLE, "step": -1}
 
@@ -51,7 +51,7 @@ def _item(of: Any, key: list[Any]) -> Any:
     Keras 3 refuses a step of -1 where it runs on torch.
     """
     parts = [_key_part(part) for part in key]
-    # A new axis is none of the tensor's, and those after `...` count from the end.
+    # A new axis is not one of the tensor's, and axes after `...` count from the end.
     axes = [part for part in parts if part is not None]
     dots = next((n for n, part in enumerate(axes) if _is_dots(part)), len(axes))
     turned = []
@@ -96,7 +96,7 @@ def _key_part(part: Any) -> Any:
         return {"class_name": "__ellipsis__", "config": {}}
     if _is_slice(part) and all(v is None or is_whole(v) for v in part.values()):
         return {"class_name": "__slice__", "config": dict(part)}
-    raise UnknownOperationError("an index that is computed")
+    raise UnknownOperationError("a computed index")
 
 
 @recipe("slice")

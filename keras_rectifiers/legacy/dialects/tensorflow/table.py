@@ -276,7 +276,7 @@ def _norm(call: Arguments) -> Op:
 def _where(call: Arguments) -> Op:
     chosen, otherwise = call.get("x", "t"), call.get("y", "e")
     if chosen is None or otherwise is None:
-        raise UnknownOperationError("where() of a condition alone")
+        raise UnknownOperationError("where() with only a condition")
     return Op("Where", (call.first, chosen, otherwise))
 
 
@@ -328,8 +328,8 @@ def _batch_normalization(call: Arguments) -> Op:
         scaled: Any = Op("Rsqrt", (Op("Add", (variance, epsilon)),), module="math")
     else:
         scaled = _per_channel(lambda v: (v + epsilon) ** -0.5, variance)
-    centred = Op("Subtract", (call.tensor(), call.get("mean")))
-    result = Op("Multiply", (centred, scaled))
+    centered = Op("Subtract", (call.tensor(), call.get("mean")))
+    result = Op("Multiply", (centered, scaled))
     if call.get("scale") is not None:
         result = Op("Multiply", (result, call.get("scale")))
     if call.get("offset") is not None:

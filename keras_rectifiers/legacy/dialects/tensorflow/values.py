@@ -66,7 +66,7 @@ class Raw:
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """A number or an array with a dtype of its own."""
+    """A number or an array with its own dtype."""
 
     value: Any
     dtype: str
@@ -112,14 +112,14 @@ class Arguments:
         """An argument that must be a plain number."""
         value = self.get(*names, default=default)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UnknownOperationError(f"a {names[0]} that is no plain number")
+            raise UnknownOperationError(f"a {names[0]} that is not a plain number")
         return value
 
     def whole(self, *names: str, default: int | None = None) -> int:
         """An argument that must be a whole number."""
         value = self.get(*names, default=default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise UnknownOperationError(f"a {names[0]} that is no whole number")
+            raise UnknownOperationError(f"a {names[0]} that is not an integer")
         return value
 
     def axes(self, *names: str) -> Any:
@@ -127,7 +127,7 @@ class Arguments:
         value = self.get(*names)
         many = value if isinstance(value, list) else [value]
         if value is not None and not all(is_whole(each) for each in many):
-            raise UnknownOperationError("axes that are no whole numbers")
+            raise UnknownOperationError("axes that are not integers")
         return value
 
     def require(self, name: str, *allowed: Any) -> None:
@@ -213,7 +213,7 @@ def bounded(value: Any) -> Any:
     else:
         large = abs(value) > MAX_LENGTH
     if large:
-        raise UnknownOperationError("a shape beyond all bounds")
+        raise UnknownOperationError("a shape that is too large")
     return value
 
 

@@ -1,12 +1,12 @@
-"""The palette: colours come from here and from nowhere else.
+"""The palette: colors come from here and from nowhere else.
 
 So whoever embeds a figure can exchange them.
 """
 
 #: Text and lines.
 INK, MUTED, LINE = "#22262d", "#666d78", "#dcdad4"
-#: Each verdict; after Okabe & Ito's palette, which the colour-blind can tell apart,
-#: with a quiet colour for what is well.
+#: Each verdict; after Okabe & Ito's palette, which the color-blind can tell apart, with
+#: a muted color for healthy units.
 VERDICTS = {
     "dead": "#c9472b",
     "leaking": "#e8a33d",
@@ -17,7 +17,7 @@ VERDICTS = {
 }
 #: What a picture without verdicts is drawn in.
 ACCENT = "#2f7f93"
-#: From 0 to 1; its ends can be told from both a light and a dark page.
+#: From 0 to 1; its ends can be distinguished from both a light and a dark page.
 SCALE = ("#17395c", "#2c6d92", "#5fa8ba", "#bfe6df")
-#: Colour of "never" in a heat map.
+#: Color of "never" in a heat map.
 NEVER = "#e4572e"

@@ -54,7 +54,7 @@ class Modern:
     was: dict[tuple[str, ...], Was]
 
 
-def modernise(
+def modernize(
     document: Entry, origin: Origin, functions: Functions = NO_FUNCTIONS
 ) -> Modern:
     """Apply every rule to every entry of a document.
@@ -65,12 +65,12 @@ def modernise(
         functions: The functions that the user hands over.
 
     Raises:
-        ArchiveError: It is no model, or nested too deep.
+        ArchiveError: It is not a model, or it is nested too deeply.
         UnsupportedModelError: Something in it has no form in Keras 3.
     """
     new = copy.deepcopy(document)
     context = Context(origin, functions)
-    _modernise(new, context, ())
+    _modernize(new, context, ())
     was = {}
     for place in walk(new):
         before = place.entry.pop(WAS, None)
@@ -79,12 +79,12 @@ def modernise(
     return Modern(new, tuple(context.repairs), was)
 
 
-def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> None:
+def _modernize(entry: Entry, context: Context, old_path: tuple[str, ...]) -> None:
     around = context.around
     if len(around) > MAX_DEPTH:
         raise ArchiveError(
-            f"Models may be nested {MAX_DEPTH} deep at most. Received: a deeper "
-            f"nesting at {'/'.join(around)!r}. The file is not one that Keras wrote."
+            f"Models must be nested at most {MAX_DEPTH} deep. Received: a deeper "
+            f"nesting at {'/'.join(around)!r}. The file was not written by Keras."
         )
     for each in (entry, *(layers_of(entry) if is_model(entry) else ())):
         _check_kinds(each, context)
@@ -98,7 +98,7 @@ def _modernise(entry: Entry, context: Context, old_path: tuple[str, ...]) -> Non
     inside = (*around, name_of(entry)) if old_path else ()
     context.around = inside
     for child in _children(entry):
-        _modernise(child, context, (*old_path, name_of(child)))
+        _modernize(child, context, (*old_path, name_of(child)))
     context.around = around
     if is_model(entry):
         for rule in MODEL_RULES:
@@ -114,9 +114,10 @@ def _check_kinds(entry: Entry, context: Context) -> None:
         if not isinstance(value, kinds):
             where = context.path(entry) if isinstance(entry.get("config"), dict) else ""
             raise ArchiveError(
-                "config.json must describe a model as Keras does. Received: "
-                f"{key}={repr(value)[:80]}, at {where or 'the top of the model'!r}. "
-                "The file is not one that Keras wrote."
+                "config.json must describe a model in the form that Keras writes. "
+                f"Received: {key}={repr(value)[:80]}, at "
+                f"{where or 'the top of the model'!r}. The file was not written by "
+                "Keras."
             )
 
 
