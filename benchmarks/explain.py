@@ -164,7 +164,7 @@ def input_scale(architecture, rng, x, y):
     return model, x, None
 
 
-def initialisation(architecture, rng, x, y):
+def initialization(architecture, rng, x, y):
     """Begin with bad weights, and train a little or not at all."""
     way = rng.integers(4)
     if way == 0:
@@ -314,7 +314,7 @@ PLANTS = {
     "collapsed_upstream": collapsed_upstream,
     "learning_rate": learning_rate,
     "input_scale": input_scale,
-    "initialisation": initialisation,
+    "initialization": initialization,
     "bias_shift": bias_shift,
     "batch_norm": batch_norm,
     "lagging_statistics": lagging_statistics,

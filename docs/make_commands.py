@@ -11,7 +11,7 @@ from keras_rectifiers.cli.main import main
 
 _HEAD = """# Commands
 
-Exit codes: 0 done, 1 a finding over the threshold that was asked for or a difference (`diff`, `export`), 2 an error, told in one sentence on stderr.
+Exit codes: 0 done, 1 a finding over the threshold that was asked for or a difference (`diff`, `export`), 2 an error, shown in one sentence on stderr.
 With `--json` the result is JSON on stdout; progress and messages are on stderr.
 This page is made by `python docs/make_commands.py` from what `keras-rectifiers COMMAND --help` prints.
 """  # noqa: E501

@@ -2,7 +2,7 @@
 
 Where a table is too wide, cells with several words are wrapped at spaces. Where that
 is not enough the frame goes, then distance between the columns; at last each row
-becomes lines of its own. rich is imported when something is shown.
+becomes separate lines. rich is imported when something is shown.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Case:
     data: Data
     #: Weights as the author of the dying model would draw them for another seed.
     draw: Callable[[int], list[np.ndarray]]
-    #: Weights of a healthy start: a fault in the initialisation is repaired.
+    #: Weights of a healthy start: a fault in the initialization is repaired.
     draw_healthy: Callable[[int], list[np.ndarray]]
     #: What the dying model was trained with.
     learning_rate: float
@@ -84,9 +84,9 @@ def state_of(model):
 
 
 def drawer(model):
-    """A function of a seed that draws weights by the initialisers of the layers.
+    """A function of a seed that draws weights by the initializers of the layers.
 
-    Variables without an initialiser of their own keep the values that they have
+    Variables without an initializer of their own keep the values that they have
     now; those of a BatchNormalization, moving statistics too, have one.
     """
     now = dict(zip(map(id, model.weights), model.get_weights(), strict=True))
@@ -111,7 +111,7 @@ def drawer(model):
 
 
 def _initializer(layer, name):
-    """Config of a weight's initialiser; None where its layer does not say it."""
+    """Config of a weight's initializer; None where its layer does not say it."""
     config = layer.get_config()
     if name == "recurrent_kernel":
         return config["recurrent_initializer"]

@@ -13,7 +13,7 @@ CIFAR = Path(__file__).parents[3] / "shared" / "data" / "cifar10_8k.npz"
 
 
 def mlp(inputs, width, depth, outputs):
-    """A ReLU network with He's initialisation, each ReLU a layer of its own."""
+    """A ReLU network with He's initialization, each ReLU a layer of its own."""
     model = keras.Sequential([keras.Input((inputs,))])
     for i in range(depth):
         dense = keras.layers.Dense(width, kernel_initializer="he_normal", name=f"h{i}")

@@ -232,9 +232,9 @@ def _convert(
 
 
 def promise_kept(verification: Any, plan: Any, choice: dict[str, Any]) -> bool:
-    """Whether a conversion holds what it promises.
+    """Whether a conversion kept what it promises.
 
-    Every weight must be carried, and the state of the optimizer, unless the plan
+    Every weight must be kept, and the state of the optimizer, unless the plan
     says that it is dropped. Outputs must be bit-equal, and penalties equal, where
     the replacements compute the function of what they replace: slopes of 0 in place
     of ReLU.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 )
 @data_options
 @limit_option(
-    "Use at most so many samples, evenly spaced (of a data set object: the "
+    "Use at most this many samples, evenly spaced (of a data set object: the "
     "first batches)."
 )
 @click.option(

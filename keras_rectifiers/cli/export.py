@@ -64,7 +64,7 @@ from keras_rectifiers.exporting.targets import TARGETS
     "Compare on this, and calibrate --int8 by it: .npz, .npy, a folder of "
     "images, or package.module:function (default: 16 samples are made up)."
 )
-@limit_option("Use at most so many samples of --data, evenly spaced.", default=500)
+@limit_option("Use at most this many samples of --data, evenly spaced.", default=500)
 @input_range_option("Range of made-up samples (default: normal numbers).")
 @click.option(
     "--tolerance",

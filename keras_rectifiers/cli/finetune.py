@@ -43,7 +43,7 @@ _SHORT = ("accuracy", "acc", "crossentropy", "ce")
         ("auto", "revive", "slopes", "norms", "restart", "convert", "none")
     ),
     help="What is done about dead units: new weights (revive), slopes for them alone "
-    "(slopes), batch normalisations set back (norms), a new start of the whole "
+    "(slopes), batch normalizations set back (norms), a new start of the whole "
     "model (restart), other rectifiers (convert), nothing (none); auto, the default, "
     "chooses by what it finds.",
 )
@@ -99,8 +99,8 @@ _SHORT = ("accuracy", "acc", "crossentropy", "ce")
     "--metric",
     "metrics",
     multiple=True,
-    help="Metric beside the loss, by Keras' name, with --loss. Repeatable; the first "
-    "decides which epoch is kept (default: accuracy for a cross-entropy).",
+    help="Metric next to the loss, by its Keras name; needs --loss. Repeatable; the "
+    "first decides which epoch is kept (default: accuracy for a cross-entropy).",
 )
 @click.option(
     "--class-weight",
@@ -137,8 +137,8 @@ _SHORT = ("accuracy", "acc", "crossentropy", "ce")
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep the state in this folder after each epoch; the same command goes on "
-    "from there after a kill. It is removed once DST is written.",
+    help="Keep the state in this folder after each epoch; after a kill, the same "
+    "command resumes from it. It is removed once DST is written.",
 )
 @force_option
 @input_shape_option

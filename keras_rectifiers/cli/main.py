@@ -39,7 +39,7 @@ COMMANDS = {
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding over the threshold that was asked for "
     "(diagnose --fail-above and --fail-layer-above, convert --verify), a difference "
-    "(diff, export), or a run that did not help (finetune); 2 an error, told in one "
+    "(diff, export), or a run that did not help (finetune); 2 an error, shown in one "
     "sentence."
 )
 

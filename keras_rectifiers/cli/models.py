@@ -121,6 +121,6 @@ def load_model(
     except Exception as error:
         text = str(error).strip() or type(error).__name__
         raise ArchiveError(
-            f"The model {str(path)!r} is damaged or is no Keras model "
+            f"The model {str(path)!r} is damaged, or not a Keras model "
             f"({text.splitlines()[0]}). Fetch or save it again."
         ) from error

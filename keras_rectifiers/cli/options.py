@@ -63,7 +63,7 @@ class Share(click.ParamType[float]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Parse, and refuse what is no share."""
+        """Parse, and refuse what is not a share."""
         text = str(value).strip()
         try:
             number = float(text.removesuffix("%"))
@@ -89,7 +89,7 @@ class InputShape(click.ParamType[tuple[int | None, ...]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int | None, ...]:
-        """Parse, and refuse what is no shape."""
+        """Parse, and refuse what is not a shape."""
         words = [word.strip() for word in str(value).strip("()[], ").split(",")]
         told = all(word == "None" or word.isdecimal() for word in words)
         shape = [None if word == "None" else word for word in words]

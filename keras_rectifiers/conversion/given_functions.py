@@ -45,11 +45,11 @@ def objects_of(modules: Sequence[ModuleType]) -> dict[str, Any]:
 
     Returns:
         Custom objects: functions and classes, which need not be registered, by the
-        names they have there and of their own. A public name of a module comes before
-        its other classes, and these before those of the modules inside it. Where two
-        different objects have one name, none of them is there. What is registered as
-        `package>name` is there as `name`, too. A name that means something to Keras
-        is not among them: it stays Keras'.
+        names they have there and by their `__name__`. A public name of a module comes
+        before its other classes, and these before those of the modules inside it.
+        Where two different objects have one name, none of them is there. What is
+        registered as `package>name` is there as `name`, too. A name that means
+        something to Keras is not among them: it stays Keras'.
     """
     if not modules:
         return {}
@@ -101,7 +101,7 @@ def _by_name(named: Mapping[str, type]) -> dict[str, type]:
 
 
 def _clear(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """All the objects, but those whose name stands for another one elsewhere."""
+    """All the objects, except those whose name means another object elsewhere."""
     found: dict[str, Any] = {}
     for part in parts:
         found = {**part, **found}

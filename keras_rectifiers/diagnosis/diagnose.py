@@ -103,7 +103,7 @@ class Diagnostician:
     """`diagnose` for repeated use on one model: what it compiles, it keeps.
 
     Args:
-        model: A Keras model; not changed. Its weights are read anew each time.
+        model: A Keras model; not changed. Its weights are read again each time.
         batch_size: See `diagnose`; so are the others.
         explain: Whether to look up what silenced units, where there are any: one
             more pass over a few samples, outside the compiled function.

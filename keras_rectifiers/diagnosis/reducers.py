@@ -3,12 +3,12 @@
 The same four quantities everywhere; only the way there differs. What each form
 costs is measured by `benchmarks/diagnose.py`:
 
-- A predicate that is counted (`sum(x > 0)`) is not vectorised by XLA on CPU, and
+- A predicate that is counted (`sum(x > 0)`) is not vectorized by XLA on CPU, and
   costs several passes elsewhere: the sum of the sign costs one.
-- TensorFlow squares into an array of its own; its Euclidean norm does not.
-- TensorFlow and torch make an array of their own for every sign, and torch for every
+- TensorFlow squares into a separate array; its Euclidean norm does not.
+- TensorFlow and torch make a separate array for every sign, and torch for every
   square: in pieces, it is small and not asked from the system again and again.
-- XLA on CPU fuses reductions of one array into a loop that it cannot vectorise:
+- XLA on CPU fuses reductions of one array into a loop that it cannot vectorize:
   a barrier between them keeps each one fast.
 """
 

@@ -92,9 +92,8 @@ def _bound(diagnosis: Diagnosis) -> str:
         flagged = [layer.layer for layer in diagnosis.layers if layer.flagged]
         meaning += f" Its authors flag: {', '.join(flagged)}." if flagged else ""
     return (
-        f"{meaning} A unit that never "
-        f"fired on so many fires on less than {never:.2%} of all "
-        f"({confidence:.0%} confidence)."
+        f"{meaning} With this many samples, a unit that never fired fires on fewer "
+        f"than {never:.2%} of inputs ({confidence:.0%} confidence)."
     )
 
 

@@ -30,7 +30,7 @@ _ADDED = (
 _OPTIONAL = ("sum_squares", "peaks", "with_gradient")
 
 #: Lower edges of the bins of `peaks`; the first bin takes what is not above 0.
-#: Steps of 4 reach from far below a normalised activation to far above one.
+#: Steps of 4 reach from far below a normalized activation to far above one.
 PEAK_EDGES = np.array([0.0, *(4.0**power for power in range(-7, 7))])
 #: Number of bins.
 PEAK_BINS = len(PEAK_EDGES) + 1

@@ -135,7 +135,7 @@ def upper_bound(fired: npt.ArrayLike, samples: int, confidence: float = 0.95) ->
 
 
 def _beta_quantile(probability: float, a: Values, b: Values) -> Values:
-    """The x at which the regularised incomplete beta function is `probability`."""
+    """The x at which the regularized incomplete beta function is `probability`."""
     low, high = np.zeros_like(a), np.ones_like(a)
     x = a / (a + b)
     log_beta = _lgamma(a) + _lgamma(b) - _lgamma(a + b)
@@ -153,7 +153,7 @@ def _beta_quantile(probability: float, a: Values, b: Values) -> Values:
 
 
 def _incomplete_beta(x: Values, a: Values, b: Values, log_beta: Values) -> Values:
-    """Regularised incomplete beta function I_x(a, b).
+    """Regularized incomplete beta function I_x(a, b).
 
     The continued fraction converges fast below the mean only; above it the
     symmetry `I_x(a, b) = 1 - I_(1-x)(b, a)` is used (DLMF 8.17.4 and 8.17.22).

@@ -1,4 +1,4 @@
-"""One rectifier at several widths: each width has figures and a name of its own.
+"""One rectifier at several widths: each width has its own figures and its own name.
 
 A ReLU has no weights, so one layer may stand behind layers of different widths. Unit
 3 of one of them is not unit 3 of another, and their figures do not add up. Calls of

@@ -149,7 +149,7 @@ class KeepBest(keras.callbacks.Callback):
             self.weights = self.model.get_weights()
 
     def facts(self) -> dict[str, Any]:
-        """What it knows beside the weights, as plain data."""
+        """What it knows in addition to the weights, as plain data."""
         return {
             "best": self._best,
             "best_epoch": self.best_epoch,
@@ -186,11 +186,11 @@ class KeepBest(keras.callbacks.Callback):
         return self._kept.dead
 
     def value(self, score: float) -> float:
-        """The metric that a score stands for."""
+        """The metric that a score measures."""
         return self._sign * score
 
     def error(self, score: float, samples: int | None) -> float:
-        """Standard error of a score that is a share of so many samples, else 0."""
+        """Standard error of a score that is a share of this many samples, else 0."""
         if not self.is_share(score) or samples is None:
             return 0.0
         return math.sqrt(score * (1 - score) / samples)

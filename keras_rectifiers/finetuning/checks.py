@@ -32,7 +32,7 @@ _NUMBERS = "biufcV"
 
 
 def check_model(model: Any) -> None:
-    """Refuse what is no model.
+    """Refuse what is not a model.
 
     Raises:
         TypeError: It is something else.

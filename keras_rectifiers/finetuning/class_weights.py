@@ -39,7 +39,7 @@ def in_loss(given: Any, data: Data, model: Any, loss: Any = None) -> Any:
         like that of the labels.
 
     Raises:
-        ArgumentError: It is neither, or the labels are no classes.
+        ArgumentError: It is neither, or the labels are not classes.
     """
     found = outputs.of_labels(model, data.y, loss)
     wanted = _for_each(given, found)
@@ -81,7 +81,7 @@ def for_stream(given: Any, data: Data, first: tuple[Any, Any, Any]) -> Any:
         raise ArgumentError(
             "For a data set object class_weight must be a mapping from class to "
             "weight, for a tf.data.Dataset or a PyDataset with one output and without "
-            f"weights of its own. Received: class_weight={given!r} for a {kind}"
+            f"sample weights. Received: class_weight={given!r} for a {kind}"
             f"{f' with {what}' if what else ''}. Give (x, y) as arrays, or weights of "
             "samples in its batches (x, y, sample_weight)."
         )
@@ -96,7 +96,7 @@ def balanced(labels: np.ndarray, name: str = "y") -> dict[int, float]:
         name: How they are called, for the message.
 
     Raises:
-        ArgumentError: They are no numbers of classes.
+        ArgumentError: They are not numbers of classes.
     """
     values = np.asarray(labels).ravel()
     if not np.array_equal(values, np.floor(values)) or values.min() < 0:

@@ -81,7 +81,7 @@ def _beginning(run: Run) -> str:
     prescription = run.treated.prescription
     if prescription.treatment == NONE:
         return f"Training as it is ({prescription.why})."
-    gives_up = ": all weights are drawn anew" if prescription.discards else ""
+    gives_up = ": all weights are drawn again" if prescription.discards else ""
     return f"{prescription.treatment.capitalize()}{gives_up} ({prescription.why})."
 
 

@@ -150,7 +150,7 @@ def conclude(
 
 
 def _told_by(parts: Parts, look: Look) -> Data:
-    """Samples by which it is told whether outputs are at chance.
+    """Samples that show whether outputs are at chance.
 
     A few that were held out would not do.
     """

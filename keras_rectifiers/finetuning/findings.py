@@ -34,7 +34,7 @@ class Findings:
     #: at random, as a share of the loss: 1 at best, 0 where they say nothing about
     #: the labels, as where the output is a constant. None where that is unknown.
     skill: float | None
-    #: Batch normalisations that learn.
+    #: Batch normalizations that learn.
     norms: int
     #: Predictions of the sample, as arrays in Keras' structure.
     outputs: Any
@@ -55,7 +55,7 @@ class Findings:
 
     @property
     def is_cut(self) -> bool:
-        """Whether later layers are dead to the last unit, and all the others live.
+        """Whether all units of the later layers are dead, and the other layers live.
 
         Then the outputs say nothing, whatever the layers before them have learned.
         """

@@ -94,9 +94,9 @@ def finetune(
       first three fifths of the run. Where that has no safe answer, as before a
       residual sum, dead units alone get a slope of 0.25.
     - `"slopes"`: dead units alone get a slope of 0.25; living ones stay ReLUs.
-    - `"norms"`: in batch normalisations gammas below 1 become 1, and betas that keep
+    - `"norms"`: in batch normalizations gammas below 1 become 1, and betas that keep
       a unit silent 0; kernels stay.
-    - `"restart"`: all weights are drawn anew so that the signal passes, by
+    - `"restart"`: all weights are drawn again so that the signal passes, by
       `keras_rectifiers.revival.restart`; frozen layers stay.
     - `"convert"`: the rectifiers of the selection are replaced, as `convert` does.
     - `"none"`: a copy is trained as it is.
@@ -105,9 +105,9 @@ def finetune(
       outputs say nothing about the labels, unless whole layers are dead and those
       before them live. Else revive and restart are tried for a fifth of the epochs
       each, and the better one goes on. From 30 % on, in a model with batch
-      normalisation, these two are norms and restart.
+      normalization, these two are norms and restart.
 
-    Where 30 % or more are dead, and in a restart, the optimizer starts anew, at no
+    Where 30 % or more are dead, and in a restart, the optimizer starts again, at no
     more than its class' default rate.
 
     Args:
@@ -154,7 +154,7 @@ def finetune(
             becomes part of the model, which then takes the same inputs as before.
         budget: Seconds after which training ends; None for all epochs.
         resume: Folder in which the state is kept after each epoch. A call with the
-            same model, data and options goes on from what it finds there; the order
+            same model, data and options resumes from what it finds there; the order
             of samples after that is another than that of a run that was not
             stopped. Remove the folder once the result is safe. None keeps nothing.
         probe: Inputs on which units are watched; None takes up to 1,024 samples of
@@ -297,7 +297,7 @@ def finetune(
 
 
 def _mark(model: Any, data: Any, said: Mapping[str, Any], treated: Treated) -> str:
-    """What a state must have in common with a run that goes on from it."""
+    """What a state must have in common with a run that resumes from it."""
     made = None if treated.plan is None else treated.plan.to_json()
     told = {**said, "treatment": treated.prescription.treatment, "plan": made}
     return resuming.mark(model, data, told)

@@ -111,7 +111,7 @@ def _output(model: Any) -> Any:
 
 
 def _own(error: BaseException) -> DataError | None:
-    """An error of this package that a backend put into one of its own."""
+    """An error of this package that a backend put into a separate one."""
     mark = f"{DataError.__name__}: "
     cause: BaseException | None = error
     while cause is not None:

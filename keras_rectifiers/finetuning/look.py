@@ -49,7 +49,7 @@ class Look:
         return {**self.start, DEAD_FRACTION: self.found.dead_fraction}
 
     def is_better_than(self, other: Look) -> bool:
-        """Whether a model stands better than another."""
+        """Whether a model is better than another."""
         metric = deciding_metric(self.chosen_by)
         mine, theirs = (standing(each.chosen_by, metric) for each in (self, other))
         return mine.better_than_start(theirs)

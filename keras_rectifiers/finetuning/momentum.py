@@ -13,7 +13,7 @@ _MEMORY = 0.2
 
 
 class QuickStatistics(keras.callbacks.Callback):
-    """Has batch normalisations forget what lies further back than a fifth of an epoch.
+    """Has batch normalizations forget what lies further back than a fifth of an epoch.
 
     With Keras' momentum of 0.99 they remember a hundred steps: in a run with fewer
     steps in an epoch, or right after a change of the weights, what is measured in

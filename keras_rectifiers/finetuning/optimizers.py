@@ -85,7 +85,7 @@ def _set_learning_rate(optimizer: Any, learning_rate: float) -> None:
 
 
 def renew(model: Any, learning_rate: float | None = None) -> str:
-    """Give a compiled model its optimizer anew, without state.
+    """Give a compiled model its optimizer again, without state.
 
     What made units die is often the rate: it is set to the default of the
     optimizer's class where it is higher, or follows a schedule.
@@ -109,7 +109,7 @@ def renew(model: Any, learning_rate: float | None = None) -> str:
     model.optimizer = fresh
     model.train_function = None
     rate = float(keras.ops.convert_to_numpy(fresh.learning_rate))
-    return f"The optimizer starts anew, at a rate of {rate:.3g}."
+    return f"The optimizer starts again, at a rate of {rate:.3g}."
 
 
 def _usual_rate(optimizer: Any) -> float | None:

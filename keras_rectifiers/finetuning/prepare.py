@@ -166,7 +166,7 @@ def _changed(
         return _reviving(order, wiring)
     if wanted == NORMS:
         count = len(reset_norms(model))
-        done.append(f"{count} batch normalisations were set back.")
+        done.append(f"{count} batch normalizations were set back.")
     elif wanted == RESTART:
         done.append(_restarted(model, order.seed, lent))
     return []

@@ -60,7 +60,7 @@ class Prescription:
 
     @property
     def discards(self) -> bool:
-        """Whether what was learnt is thrown away."""
+        """Whether what was learned is thrown away."""
         return self.treatment == RESTART
 
     @property
@@ -131,7 +131,7 @@ def _chosen(found: Findings) -> tuple[Prescription, ...]:
         else f" the outputs say {what} about the labels"
     )
     if found.norms:
-        # What died of its normalisations may still have its kernels.
+        # What died of its normalizations may still have its kernels.
         tried: tuple[str, ...] = (NORMS, RESTART)
     elif says or found.is_cut:
         tried = (REVIVE, RESTART)

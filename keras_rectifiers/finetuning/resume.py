@@ -28,7 +28,7 @@ _ODD = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 @dataclasses.dataclass
 class RunState:
-    """All that a run must know to go on, beside what a new call finds again."""
+    """All that a run must know to go on, in addition to what a new call finds again."""
 
     #: Plain numbers and words.
     facts: dict[str, Any]
@@ -93,9 +93,8 @@ class RunFile:
 
     def _refused(self, why: str) -> DataError:
         return DataError(
-            "What a run goes on from must be the state of the same run. Received: "
-            f"{str(self.path)!r}, which is not ({why}). Name another folder, or remove "
-            "this one to start anew."
+            f"Cannot resume: {str(self.path)!r} was saved by a different run ({why}). "
+            "Choose another folder, or delete this one to start over."
         )
 
 

@@ -24,7 +24,7 @@ class WarmupCosine(keras.callbacks.Callback):
     """Takes the learning rate up in a line, then to 0 along a cosine.
 
     After training the optimizer has the rate that it had, so that what is saved is
-    not a rate of 0. An optimizer with a schedule of its own is left alone. Epochs
+    not a rate of 0. An optimizer with its own schedule is left alone. Epochs
     count from 0: a second `fit` with `initial_epoch` goes on.
 
     Args:

@@ -55,7 +55,7 @@ def skill(model: Any, sample: Data, outputs: Any, seed: int) -> float | None:
     Returns:
         A share of the loss: 1 at best, 0 where the predictions say nothing about
         the labels. None where that cannot be known: the labels are all the same, or
-        the model has a loss of its own that takes no notice of them.
+        the model has its own loss that takes no notice of them.
     """
     found = _figures(model, sample, outputs, seed)
     return None if found is None else found[0]

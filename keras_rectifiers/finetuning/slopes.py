@@ -102,7 +102,7 @@ def without_decay(model: keras.Model) -> None:
     stores such an exclusion in no file. `finetune` does it by itself.
 
     Args:
-        model: A compiled model; its optimizer is made anew, with its state, where
+        model: A compiled model; its optimizer is made again, with its state, where
             it is built already. Nothing happens where nothing decays.
 
     Raises:
@@ -126,7 +126,7 @@ def exclude_from_weight_decay(optimizer: Any, model: keras.Model) -> Any:
     """An optimizer that leaves a model's slopes out of weight decay.
 
     What it leaves out already stays left out. Keras takes an exclusion before an
-    optimizer is built only: one that is built is made anew, with its state.
+    optimizer is built only: one that is built is made again, with its state.
 
     Args:
         optimizer: Any Keras optimizer; a loss-scaling one is looked into.

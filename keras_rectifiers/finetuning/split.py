@@ -91,7 +91,7 @@ class Parts:
         """What tells these data from others: values, for a stream shapes alone.
 
         Args:
-            sample: As `sample` gives it; that of a stream may be shuffled anew.
+            sample: As `sample` gives it; that of a stream may be shuffled again.
         """
         found = leaves([sample.x, sample.y, sample.sample_weight])
         if not self.train.is_stream:
@@ -173,8 +173,8 @@ def split(
 
     Args:
         data: Arrays with labels, or a data set object of batches.
-        share: Part of the samples to hold out, 0..1; 0 for none. Data with test
-            arrays of their own, and data set objects, are not divided, nor where
+        share: Part of the samples to hold out, 0..1; 0 for none. Data with
+            separate test arrays, and data set objects, are not divided, nor where
             there are validation data.
         batch_size: Samples in a step.
         seed: Of the random choice.

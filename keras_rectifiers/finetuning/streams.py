@@ -169,7 +169,7 @@ def as_numpy(batch: Any) -> tuple[Any, Any, Any]:
     """Inputs, labels and weights of one batch as arrays.
 
     Raises:
-        DataError: They are no arrays.
+        DataError: They are not arrays.
     """
     try:
         parts = keras.utils.unpack_x_y_sample_weight(batch)

@@ -127,7 +127,7 @@ class Target:
     ) -> tuple[Replacement, str] | Cannot:
         """The same for a site that is a layer of this package.
 
-        A portable target of its own kind is one of Keras with the slopes that it has.
+        A portable target of the same kind is a Keras layer with the same slopes.
 
         Args:
             site: The site.

@@ -44,7 +44,7 @@ def test_a_rescue_ends_with_0_and_says_so(run, made, tmp_path):
     assert result.exit_code == 0, result.output
     assert "Rescued: accuracy" in result.stdout
     assert "Trial of 4 of 16 epochs. Revive (5 of 14 units are dead" in result.stderr
-    assert "epochs. Restart: all weights are drawn anew (" in result.stderr
+    assert "epochs. Restart: all weights are drawn again (" in result.stderr
 
 
 def test_json_has_before_after_and_epochs(finetune):

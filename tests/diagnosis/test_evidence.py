@@ -14,7 +14,7 @@ _X = np.random.default_rng(1).normal(2.0, 3.0, (40, 6)).astype("float32")
 
 
 def _net(**options):
-    """Two fused rectifiers, and one behind a normalisation."""
+    """Two fused rectifiers, and one behind a normalization."""
     inputs = keras.Input((6,), name="data")
     x = layers.Dense(5, activation="relu", name="first", **options)(inputs)
     x = layers.Dropout(0.5)(layers.Dense(4, use_bias=False, name="middle")(x))
@@ -54,11 +54,11 @@ def test_pre_activations_of_each_unit():
 
 
 def test_what_feeds_a_rectifier():
-    """A fused one is its own producer; others have one behind a normalisation."""
+    """A fused one is its own producer; others have one behind a normalization."""
     found = _collected(_net())
 
     fed = {
-        each.path: (each.producer.path, each.normalisation and each.normalisation.path)
+        each.path: (each.producer.path, each.normalization and each.normalization.path)
         for each in found.rectifiers
     }
     assert fed == {
@@ -92,9 +92,9 @@ def test_every_normalization_before_a_rectifier_is_evidence(kind, factor):
     found = _collected(model).rectifier("act")
 
     assert found.producer.path == "made"
-    assert (found.normalisation.path, found.normalisation.kind) == ("norm", kind)
-    np.testing.assert_array_equal(found.normalisation.gamma, [0.0, 2.0, 3.0])
-    np.testing.assert_array_equal(found.normalisation.beta, 0.0)
+    assert (found.normalization.path, found.normalization.kind) == ("norm", kind)
+    np.testing.assert_array_equal(found.normalization.gamma, [0.0, 2.0, 3.0])
+    np.testing.assert_array_equal(found.normalization.beta, 0.0)
 
 
 def test_what_a_layer_takes_is_seen_after_rescaling():

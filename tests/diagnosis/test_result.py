@@ -137,8 +137,9 @@ def test_printed_diagnosis_is_a_table_of_layers():
         "all layers      2     1        0        0       0      1       50.0%",
         "",
         (
-            "Dead: never positive on 10 samples, and no slope. A unit that never fired "
-            "on so many fires on less than 25.89% of all (95% confidence)."
+            "Dead: never positive on 10 samples, and no slope. With this many samples, "
+            "a unit that never fired fires on fewer than 25.89% of inputs (95% "
+            "confidence)."
         ),
         "Next step: keras_rectifiers.finetune(model, (x, y))",
         "Never called on these data: gone",

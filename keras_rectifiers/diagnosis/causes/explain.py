@@ -27,7 +27,7 @@ _COUNTS = 0.4
 #: Most sentences of evidence for one cause.
 _SENTENCES = 3
 #: Causes that act on the whole model, not on one layer.
-_GLOBAL = ("lagging_statistics", "input_scale", "initialisation", "learning_rate")
+_GLOBAL = ("lagging_statistics", "input_scale", "initialization", "learning_rate")
 
 DEAD_OUTPUT = "dead_output"
 UNKNOWN = "unknown"

@@ -19,7 +19,7 @@ class Cause:
     """One likely cause of dead units."""
 
     #: `"lagging_statistics"`, `"dead_output"`, `"collapsed_upstream"`,
-    #: `"learning_rate"`, `"input_scale"`, `"initialisation"`, `"bias_shift"`,
+    #: `"learning_rate"`, `"input_scale"`, `"initialization"`, `"bias_shift"`,
     #: `"batch_norm"`, `"not_finite"` or `"unknown"`.
     kind: str
     #: Paths of the rectifiers whose units it explains, in the order of the model. For

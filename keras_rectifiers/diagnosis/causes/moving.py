@@ -46,7 +46,7 @@ def own_norm(case: Case, setting: Setting) -> MovingEvidence | None:
         case: The rectifier.
         setting: The model around it.
     """
-    own = case.known.normalisation
+    own = case.known.normalization
     found = None if own is None else setting.evidence.norm(own.path)
     return found if found and len(found.mean) == case.layer.units else None
 

@@ -30,7 +30,7 @@ def sentence(case: Case) -> str:
         f"the greatest pre-activation of its {dead.sum()} dead units is {peak:.3g}"
     ]
     producer = case.producer
-    if producer is not None and known.normalisation is None:
+    if producer is not None and known.normalization is None:
         bias = producer.bias
         if bias is not None and (bias[dead] < 0).any():
             would = int((known.maximum - bias > 0)[dead].sum())
@@ -48,7 +48,7 @@ def sentence(case: Case) -> str:
                 )
         if takes is not None and takes.std_over_samples == 0:
             clauses.append("the layer takes the same values from every sample")
-    elif known.normalisation is not None:
-        found = known.normalisation
+    elif known.normalization is not None:
+        found = known.normalization
         clauses.append(f"beta in {found.path!r} is {np.median(found.beta[dead]):.3g}")
     return f"{case.path!r}: {'; '.join(clauses)}."

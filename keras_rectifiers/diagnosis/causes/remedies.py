@@ -116,7 +116,7 @@ _REMEDIES: dict[str, Callable[[Setting | None], Remedy]] = {
     "lagging_statistics": _lagging,
     "dead_output": _finetune(
         f"{FINETUNE} gives the output a new start and trains it. Where labels can be "
-        "negative, or classes have probabilities, a rectifier is no output: use a "
+        "negative, or classes have probabilities, do not end in a rectifier: use a "
         "linear layer or softmax."
     ),
     "collapsed_upstream": _finetune(
@@ -125,7 +125,7 @@ _REMEDIES: dict[str, Callable[[Setting | None], Remedy]] = {
     ),
     "learning_rate": _learning_rate,
     "input_scale": _input_scale,
-    "initialisation": _finetune(
+    "initialization": _finetune(
         f"{FINETUNE} revives the units or draws the weights again so that the signal "
         "passes. For a new run use kernel_initializer='he_normal', "
         "bias_initializer='zeros' and wider layers."
@@ -165,7 +165,7 @@ REFERENCES = {
         "Karpathy, CS231n notes, 'Ratio of weights:updates': about 1e-3 a step"
     ),
     "input_scale": "LeCun et al. 1998, 'Efficient BackProp', section 4.3",
-    "initialisation": (
+    "initialization": (
         "He et al. 2015, arXiv:1502.01852, equation 10; Lu et al. 2019, "
         "arXiv:1903.06733"
     ),

@@ -60,7 +60,7 @@ Rule = Callable[[Case, Setting], Finding]
 
 
 def input_scale(case: Case, setting: Setting) -> Finding:
-    """The data are far from unit range, or far from 0 beside their spread."""
+    """The data are far from unit range, or far from 0 compared with their spread."""
     strengths = [(_input_strength(each), name, each) for name, each in setting.fed]
     strength, name, spread = max(strengths, key=lambda each: each[0], default=_NOTHING)
     far = ramp(spread.rms, *INPUT_RMS) >= ramp(_offset(spread), *INPUT_OFFSET)
@@ -80,14 +80,14 @@ def _input_strength(spread: Spread) -> float:
 
 
 def _offset(spread: Spread) -> float:
-    """The mean beside the deviation."""
+    """The mean compared with the deviation."""
     return abs(spread.mean) / max(spread.std, 1e-30)
 
 
 _NOTHING = (0.0, "", Spread(0.0, 0.0, 0.0, 0.0))
 
 
-def initialisation(case: Case, setting: Setting) -> Finding:
+def initialization(case: Case, setting: Setting) -> Finding:
     """The units were born dead, or with weights of the wrong size or sign."""
     producer = case.producer
     if producer is None:
@@ -162,13 +162,13 @@ def learning_rate(case: Case, setting: Setting) -> Finding:
 def _curvature(setting: Setting) -> float:
     """The learning rate of SGD times the mean square norm of the first input.
 
-    0 where layers are normalised, which makes their scale, and with it the length of
+    0 where layers are normalized, which makes their scale, and with it the length of
     a step, their own affair.
     """
     training = setting.evidence.training
     if training is None or training.scale_free:
         return 0.0
-    if any(case.known.normalisation is not None for case in setting.cases):
+    if any(case.known.normalization is not None for case in setting.cases):
         return 0.0
     squares = [
         each.fan_in * each.takes.rms**2
@@ -279,7 +279,7 @@ def _way(producer: ProducerEvidence) -> str:
 
 def batch_norm(case: Case, _: Setting) -> Finding:
     """The normalization itself shifts the units below 0."""
-    found = case.known.normalisation
+    found = case.known.normalization
     if found is None:
         return none(case)
     gamma = np.maximum(np.abs(found.gamma), 1e-30)
@@ -307,7 +307,7 @@ def bias_shift(case: Case, _: Setting) -> Finding:
     if (
         producer is None
         or producer.bias is None
-        or case.known.normalisation is not None
+        or case.known.normalization is not None
     ):
         return none(case)
     without = case.known.maximum - producer.bias
@@ -332,7 +332,7 @@ def _typical(values: Values) -> float:
 RULES: dict[str, Rule] = {
     "lagging_statistics": lagging_statistics,
     "input_scale": input_scale,
-    "initialisation": initialisation,
+    "initialization": initialization,
     "learning_rate": learning_rate,
     "batch_norm": batch_norm,
     "bias_shift": bias_shift,

@@ -83,7 +83,7 @@ class ProducerEvidence:
 
     @property
     def he_norm(self) -> float:
-        """Norm of a unit's weights after He's initialisation: sqrt(2).
+        """Norm of a unit's weights after He's initialization: sqrt(2).
 
         He et al. 2015 (arXiv:1502.01852), equation 10: the variance of each of
         `fan_in` weights is `2 / fan_in`.
@@ -98,7 +98,7 @@ class ProducerEvidence:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NormalizationEvidence:
-    """The normalisation between a producer and its rectifier."""
+    """The normalization between a producer and its rectifier."""
 
     #: Path of the layer in the model.
     path: str
@@ -160,8 +160,8 @@ class RectifierEvidence:
     std_over_samples: Values
     #: Whose kernel makes them; None where that is not known.
     producer: ProducerEvidence | None = None
-    #: What normalises them; None without.
-    normalisation: NormalizationEvidence | None = None
+    #: What normalizes them; None without.
+    normalization: NormalizationEvidence | None = None
     #: Paths of the rectifiers before it; None where the wiring cannot be read.
     upstream: tuple[str, ...] | None = None
     #: Greatest value of each unit where every BatchNormalization normalizes with the
@@ -174,8 +174,8 @@ class RectifierEvidence:
     @property
     def shift(self) -> Values:
         """What is added to each unit last: beta, the bias, or 0."""
-        if self.normalisation is not None:
-            return self.normalisation.beta
+        if self.normalization is not None:
+            return self.normalization.beta
         if self.producer is not None and self.producer.bias is not None:
             return self.producer.bias
         return np.zeros_like(self.mean)
@@ -223,7 +223,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """What was looked up in a model beside the counts of a diagnosis."""
+    """What was looked up in a model in addition to the counts of a diagnosis."""
 
     #: Samples that were looked at, drawn from all data.
     samples: int

@@ -121,10 +121,10 @@ def _entry(
 ) -> RectifierEvidence:
     units = seen.rectifiers[rectifier.path]
     count = len(units.mean)
-    made, normalised, before = None, None, None
+    made, normalized, before = None, None, None
     if upstream is not None:
-        layer, normalisation = upstream.feeding(rectifier)
-        normalised = _normalisation(normalisation, upstream, count)
+        layer, normalization = upstream.feeding(rectifier)
+        normalized = _normalization(normalization, upstream, count)
         made = None if layer is None else producers.get(upstream.path(layer))
         before = upstream.all_before(rectifier)
     if made is not None and len(made.norm) == count:
@@ -138,7 +138,7 @@ def _entry(
         maximum=units.maximum,
         std_over_samples=units.std_over_samples,
         producer=made,
-        normalisation=normalised,
+        normalization=normalized,
         upstream=None
         if before is None
         else tuple(path for path, owner in owners.items() if owner in before),
@@ -155,7 +155,7 @@ def _norms_before(
     return tuple(each.path for key, each in on_batch.norms.items() if key in before)
 
 
-def _normalisation(
+def _normalization(
     layer: Any, upstream: Upstream, units: int
 ) -> NormalizationEvidence | None:
     if layer is None:

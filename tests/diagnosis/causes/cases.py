@@ -44,8 +44,8 @@ def producer(path="dense", **changes):
     return ProducerEvidence(path, "Dense", FAN_IN, **values)
 
 
-def normalisation(**changes):
-    """A batch normalisation that does nothing."""
+def normalization(**changes):
+    """A batch normalization that does nothing."""
     values = {"gamma": full(1.0), "beta": full(0.0), "moving": True, **changes}
     return NormalizationEvidence("bn", "BatchNormalization", **values)
 
@@ -64,7 +64,7 @@ def rectifier(path, maximum=-1.0, **changes):
 
 
 def moving(path="bn", **changes):
-    """A batch normalisation whose moving statistics are those of its start."""
+    """A batch normalization whose moving statistics are those of its start."""
     values = {
         "mean": full(0.0),
         "variance": full(1.0),
@@ -82,7 +82,7 @@ def moving(path="bn", **changes):
 def waking(path, peak=1.0, **changes):
     """Units that fire with the statistics of the batch."""
     values = {
-        "normalisation": normalisation(),
+        "normalization": normalization(),
         "batch_maximum": full(peak),
         "norms": ("bn",),
         **changes,

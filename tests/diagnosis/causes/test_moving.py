@@ -69,9 +69,9 @@ def test_a_layer_behind_one_that_lags_is_explained_by_it():
     behind = cases.waking(
         "b",
         norms=("bn", "own"),
-        normalisation=dataclasses.replace(cases.normalisation(), path="own"),
+        normalization=dataclasses.replace(cases.normalization(), path="own"),
     )
-    unnormalized = cases.waking("b", norms=("bn",), normalisation=None)
+    unnormalized = cases.waking("b", norms=("bn",), normalization=None)
 
     for each in (behind, unnormalized):
         finding = _finding(each, norms=(cases.moving(), right))
@@ -81,8 +81,8 @@ def test_a_layer_behind_one_that_lags_is_explained_by_it():
 
 def test_a_normalization_on_another_branch_explains_nothing():
     """Only those before a rectifier count; all where the wiring is not known."""
-    elsewhere = cases.waking("a", norms=(), normalisation=None)
-    unknown = cases.waking("a", norms=None, normalisation=None)
+    elsewhere = cases.waking("a", norms=(), normalization=None)
+    unknown = cases.waking("a", norms=None, normalization=None)
 
     np.testing.assert_array_equal(_finding(elsewhere).scores, 0)
     np.testing.assert_array_equal(_finding(unknown).scores, 1)
@@ -90,11 +90,11 @@ def test_a_normalization_on_another_branch_explains_nothing():
 
 def test_beta_far_below_zero_stays_a_cause_of_the_normalization():
     """Such a unit does not fire with the batch's statistics either."""
-    norm = cases.normalisation(beta=cases.full(-8.0))
+    norm = cases.normalization(beta=cases.full(-8.0))
 
     found = explain(
         cases.diagnosis(
-            cases.waking("a", peak=-5.0, normalisation=norm), norms=(cases.moving(),)
+            cases.waking("a", peak=-5.0, normalization=norm), norms=(cases.moving(),)
         )
     )
 

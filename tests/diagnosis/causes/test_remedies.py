@@ -154,7 +154,7 @@ def test_several_inputs_are_scaled_each_by_itself():
         "collapsed_upstream",
         "learning_rate",
         "input_scale",
-        "initialisation",
+        "initialization",
         "bias_shift",
         "batch_norm",
         "lagging_statistics",

@@ -64,7 +64,7 @@ def test_a_unit_with_the_weights_of_its_birth_was_born_dead():
     moved = np.array([0.0, 0.3, 0.0, 0.3])
 
     np.testing.assert_allclose(
-        _scores("initialisation", _layer(moved=moved)), [0.9, 0, 0.9, 0]
+        _scores("initialization", _layer(moved=moved)), [0.9, 0, 0.9, 0]
     )
 
 
@@ -73,7 +73,7 @@ def test_a_bias_as_born_tells_the_same_after_a_file():
     bias = np.array([0.0, -0.1, 0.0, 0.2])
 
     np.testing.assert_allclose(
-        _scores("initialisation", _layer(moved=None, bias=bias)), [0.9, 0, 0.9, 0]
+        _scores("initialization", _layer(moved=None, bias=bias)), [0.9, 0, 0.9, 0]
     )
 
 
@@ -82,7 +82,7 @@ def test_an_untrained_unit_that_its_bias_holds_down_was_not_born_so():
     born = cases.producer("a", moved=cases.full(0.0), bias=cases.full(-3.0))
     held = cases.rectifier("a", maximum=-1.0, producer=born)
 
-    np.testing.assert_array_equal(_scores("initialisation", held), 0)
+    np.testing.assert_array_equal(_scores("initialization", held), 0)
     np.testing.assert_array_equal(_scores("bias_shift", held), 1)
 
 
@@ -97,13 +97,13 @@ def test_an_untrained_unit_that_its_bias_holds_down_was_not_born_so():
 )
 def test_initializers_of_the_wrong_size_or_sign(changes):
     """The distribution at birth is judged, however far training went."""
-    np.testing.assert_array_equal(_scores("initialisation", _layer(**changes)), 1)
+    np.testing.assert_array_equal(_scores("initialization", _layer(**changes)), 1)
 
 
 def test_glorot_and_lecun_are_no_bad_initializers():
     """They are smaller than He's, and silence nobody."""
     for size in (0.3, 1.0):
-        scores = _scores("initialisation", _layer(birth_norm=cases.full(size)))
+        scores = _scores("initialization", _layer(birth_norm=cases.full(size)))
         np.testing.assert_array_equal(scores, 0)
 
 
@@ -181,7 +181,7 @@ def test_the_history_of_a_run_counts_by_the_step(step, score):
 def test_normalisation_that_silences(changes, mean, score):
     """Beta far below 0 beside gamma."""
     found = cases.rectifier(
-        "a", mean=cases.full(mean), normalisation=cases.normalisation(**changes)
+        "a", mean=cases.full(mean), normalization=cases.normalization(**changes)
     )
 
     np.testing.assert_array_equal(_scores("batch_norm", found), score)
@@ -202,7 +202,7 @@ def test_a_bias_before_a_normalisation_is_not_what_is_added_last():
     found = cases.rectifier(
         "a",
         producer=cases.producer("a", bias=cases.full(-3.0)),
-        normalisation=cases.normalisation(),
+        normalization=cases.normalization(),
     )
 
     np.testing.assert_array_equal(_scores("bias_shift", found), 0)
@@ -212,7 +212,7 @@ def test_without_a_known_producer_no_rule_accuses_its_weights():
     """There is less evidence, and no error."""
     found = cases.rectifier("a", producer=None, upstream=None)
 
-    for kind in ("initialisation", "learning_rate", "bias_shift"):
+    for kind in ("initialization", "learning_rate", "bias_shift"):
         np.testing.assert_array_equal(_scores(kind, found), 0)
 
 
@@ -258,8 +258,8 @@ def test_a_rate_that_diverges_is_told_by_the_number_that_speaks():
 
 def test_weights_at_birth_are_told_only_where_they_are_wrong():
     """Units that were born dead of good weights are told by their number alone."""
-    born = _sentence("initialisation", _layer(moved=cases.full(0.0)))
-    large = _sentence("initialisation", _layer(birth_norm=cases.full(8.0)))
+    born = _sentence("initialization", _layer(moved=cases.full(0.0)))
+    large = _sentence("initialization", _layer(birth_norm=cases.full(8.0)))
 
     assert "4 of 4 silent units" in born
     assert "He's size" not in born
@@ -270,12 +270,12 @@ def test_weights_at_birth_are_told_only_where_they_are_wrong():
 def test_figures_of_a_cause_are_those_of_the_units_that_it_explains():
     """Silent units that it does not explain are left out of its medians."""
     gamma, beta = cases.full(1.0), np.array([-8.0, 1.0, 1.0, 1.0])
-    norm = cases.normalisation(gamma=gamma, beta=beta)
+    norm = cases.normalization(gamma=gamma, beta=beta)
     bias = np.array([-3.0, 0.4, 0.4, 0.4])
     held = cases.rectifier("a", -0.1, producer=cases.producer("a", bias=bias))
 
     assert "of 1 of 4 silent units is -8" in _sentence(
-        "batch_norm", cases.rectifier("a", normalisation=norm)
+        "batch_norm", cases.rectifier("a", normalization=norm)
     )
     assert "1 of 4 silent units would fire without their bias (median -3;" in (
         _sentence("bias_shift", held)
