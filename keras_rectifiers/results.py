@@ -85,6 +85,35 @@ class Result:
         return dict(zip(self.COLUMNS, values, strict=True))
 
 
+class Summarized(Result):
+    """Base of results with a row for each unit, and a summary of all of them."""
+
+    def summary(self) -> dict[str, Any]:
+        """The totals, and what they were taken over."""
+        raise NotImplementedError
+
+    def to_dict(self, *, rows: bool = True) -> dict[str, Any]:
+        """The summary, with the rows, as plain data.
+
+        Args:
+            rows: Whether to add one dict for each unit. Default True.
+        """
+        data = self.summary()
+        if rows:
+            data["rows"] = self.rows
+        return plain(data)
+
+    def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
+        """The same as JSON; numbers that are not finite become null.
+
+        Args:
+            rows: Whether to add one object for each unit. Default True.
+            indent: As in `json.dumps`.
+        """
+        data = self.to_dict(rows=rows)
+        return json.dumps(data, indent=indent, allow_nan=False)
+
+
 def _as_data(value: Any) -> Any:
     """Dataclasses in a value as dicts."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

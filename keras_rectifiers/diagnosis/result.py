@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from typing import Any
 from typing import ClassVar
 
@@ -20,13 +19,12 @@ from keras_rectifiers.diagnosis.evidence.data import Evidence
 from keras_rectifiers.diagnosis.layer_diagnosis import COLUMNS
 from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
 from keras_rectifiers.graph.roles import OUTPUT
-from keras_rectifiers.json_values import plain
-from keras_rectifiers.results import Result
+from keras_rectifiers.results import Summarized
 from keras_rectifiers.tables import Part
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Diagnosis(Result):
+class Diagnosis(Summarized):
     """What the units of a model's rectifiers did on some data.
 
     It prints as a table of layers, and a notebook shows one. `a + b` is the diagnosis
@@ -148,27 +146,6 @@ class Diagnosis(Result):
             "unseen": list(self.unseen),
             "not_finite": {"sentence": self.not_finite, **self.broken.summary()},
         }
-
-    def to_dict(self, *, rows: bool = True) -> dict[str, Any]:
-        """The summary, with the rows, as plain data.
-
-        Args:
-            rows: Whether to add one dict for each unit. Default True.
-        """
-        data = self.summary()
-        if rows:
-            data["rows"] = self.rows
-        return plain(data)
-
-    def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
-        """The same as JSON; numbers that are not finite become null.
-
-        Args:
-            rows: Whether to add one object for each unit. Default True.
-            indent: As in `json.dumps`.
-        """
-        data = self.to_dict(rows=rows)
-        return json.dumps(data, indent=indent, allow_nan=False)
 
     def parts(self, *, command_line: bool = False) -> list[Part]:
         """The lines and tables that it is shown as.

@@ -6,7 +6,6 @@ Keras is never imported here.
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 from typing import ClassVar
 
@@ -17,8 +16,7 @@ from keras_rectifiers.diagnosis.broken import named
 from keras_rectifiers.estimation import layer_estimate
 from keras_rectifiers.estimation.layer_estimate import LayerEstimate
 from keras_rectifiers.estimation.moments import SUM
-from keras_rectifiers.json_values import plain
-from keras_rectifiers.results import Result
+from keras_rectifiers.results import Summarized
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
@@ -30,7 +28,7 @@ _MEANING = (
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Estimate(Result):
+class Estimate(Summarized):
     """What the units of a model's rectifiers can do, from its weights alone.
 
     It prints as a table of layers. A model without rectifiers has an estimate
@@ -109,27 +107,6 @@ class Estimate(Result):
             **{word: self.count(word) for word in layer_estimate.VERDICTS},
             "layers": [layer.summary() for layer in self.layers],
         }
-
-    def to_dict(self, *, rows: bool = True) -> dict[str, Any]:
-        """The summary, with the rows, as plain data.
-
-        Args:
-            rows: Whether to add one dict for each unit. Default True.
-        """
-        data = self.summary()
-        if rows:
-            data["rows"] = self.rows
-        return plain(data)
-
-    def to_json(self, *, rows: bool = True, indent: int | None = 2) -> str:
-        """The same as JSON; numbers that are not finite become null.
-
-        Args:
-            rows: Whether to add one object for each unit. Default True.
-            indent: As in `json.dumps`.
-        """
-        data = self.to_dict(rows=rows)
-        return json.dumps(data, indent=indent, allow_nan=False)
 
     def parts(self) -> list[Part]:
         """The totals, a line for each layer, and what the words mean."""
