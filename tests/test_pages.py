@@ -34,6 +34,7 @@ def folder(tmp_path, monkeypatch):
     shutil.copy(str(demo / "dying_digits.keras"), tmp_path / "model.keras")
     shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
     monkeypatch.chdir(tmp_path)
+    keras.backend.clear_session()  # names are counted from the start
     keras.utils.set_random_seed(0)
     return tmp_path
 

@@ -30,8 +30,8 @@ CONSTANT_RANGE = 0.02
 FLAT_SLOPE = 0.01
 #: A network that is flat on this share of the domain is constant in part.
 FLAT_SHARE = 0.4
-#: A network has learnt the target where its MSE is below this share of the variance.
-LEARNT_SHARE = 0.05
+#: A network has learned the target where its MSE is below this share of the variance.
+LEARNED_SHARE = 0.05
 
 #: The paper's three functions of one variable.
 FUNCTIONS = {
@@ -137,7 +137,7 @@ def judge(outputs, target):
     Returns:
         Counts: `dead`, the same number everywhere; `constant`, these and all others of
         next to no range; `part`, flat on a good part of the domain, `constant` left
-        out; `learnt`.
+        out; `learned`.
     """
     span = np.ptp(outputs, axis=0)
     constant = span <= CONSTANT_RANGE * np.ptp(target)
@@ -148,7 +148,7 @@ def judge(outputs, target):
         "dead": int((span == 0).sum()),
         "constant": int(constant.sum()),
         "part": int((part & ~constant).sum()),
-        "learnt": int((error < LEARNT_SHARE * np.var(target)).sum()),
+        "learned": int((error < LEARNED_SHARE * np.var(target)).sum()),
     }
 
 

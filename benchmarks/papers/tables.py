@@ -19,7 +19,7 @@ def collapse(cells):
             print(f"\n### {function}\n")
             print(
                 "| start | networks | dead at birth | dead after training | constant "
-                "| constant, or in part | learnt | the paper: collapsed |"
+                "| constant, or in part | learned | the paper: collapsed |"
             )
             print("|---|---|---|---|---|---|---|---|")
         for arm, cell in rows.items():
@@ -33,7 +33,7 @@ def _collapse_row(cell):
     collapsed = cell["constant"] + cell["part"]
     counts = (
         cell[name] if name else collapsed
-        for name in ("born", "dead", "constant", "", "learnt")
+        for name in ("born", "dead", "constant", "", "learned")
     )
     return f"{networks} | " + " | ".join(_share(count, networks) for count in counts)
 
@@ -46,7 +46,7 @@ def _share(hits, trials):
 def slopes(cells):
     """Print the slopes of PReLU by depth; cells are keyed by seed."""
     by_seed = [cell["slopes"] for cell in cells.values()]
-    print("\n## He et al. 2015: learnt slopes by depth\n")
+    print("\n## He et al. 2015: learned slopes by depth\n")
     print(
         "| convolution | mean slope, 95 % interval | least and greatest seed "
         "| the paper, channel-wise |\n|---|---|---|---|"

@@ -122,8 +122,14 @@ _CALIBRATE = "convert model.keras out.keras --calibrate "
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        *((f"{each}empty.npz", "must hold 'x'") for each in (_TRAIN, _DIAGNOSE, _FOLD)),
-        *((f"{each}text.npz", "is no .npz") for each in (_TRAIN, _DIAGNOSE, _FOLD)),
+        *(
+            (f"{each}empty.npz", "must contain 'x'")
+            for each in (_TRAIN, _DIAGNOSE, _FOLD)
+        ),
+        *(
+            (f"{each}text.npz", "damaged or not an .npz")
+            for each in (_TRAIN, _DIAGNOSE, _FOLD)
+        ),
         *((f"{each}none.npz", "no sample") for each in (_TRAIN, _DIAGNOSE, _FOLD)),
         *((f"{each}short.npz", "12 and 5") for each in (_TRAIN, _DIAGNOSE, _FOLD)),
         *(
@@ -143,7 +149,7 @@ _CALIBRATE = "convert model.keras out.keras --calibrate "
         (f"{_TRAIN}past.npz", "classes from 0 to 2"),
         (f"{_TRAIN}columns.npz", "one column for each class"),
         (f"{_TRAIN}nan.npz", "finite numbers"),
-        (f"{_CALIBRATE}past.npz", "must fit the model's loss"),
+        (f"{_CALIBRATE}past.npz", "must match the model's loss"),
         (f"{_DIAGNOSE}past.npz --criterion autotrainer", "must fit the model's loss"),
         (
             f"{_TRAIN}wrong_streams:batches --class-weight balanced",

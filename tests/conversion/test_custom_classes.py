@@ -283,14 +283,18 @@ def test_a_package_brings_the_classes_of_its_modules(monkeypatch):
 def test_a_name_that_two_modules_have_stands_for_neither(monkeypatch):
     """Which of two different classes is meant is the user's to say."""
     shared = type("Shared", (), {})
-    one = _module(monkeypatch, "users_one", Block=type("Block", (), {}), Shared=shared)
-    two = _module(monkeypatch, "users_two", Block=type("Block", (), {}), Shared=shared)
+    one = _module(
+        monkeypatch, "users_one", TwiceNamed=type("TwiceNamed", (), {}), Shared=shared
+    )
+    two = _module(
+        monkeypatch, "users_two", TwiceNamed=type("TwiceNamed", (), {}), Shared=shared
+    )
 
     found = objects_of([one, two])
 
-    assert "Block" not in found
+    assert "TwiceNamed" not in found
     assert found["Shared"] is shared
-    assert objects_of([two])["Block"] is two.Block
+    assert objects_of([two])["TwiceNamed"] is two.TwiceNamed
 
 
 def test_every_public_function_that_opens_a_file_takes_custom_objects():

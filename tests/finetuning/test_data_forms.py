@@ -306,7 +306,7 @@ REFUSED = {
     "balanced classes of tf.data": (
         lambda: _tf(A, Y),
         {"class_weight": "balanced"},
-        "class_weight='balanced' for a tf.data.Dataset",
+        "a data set object (tf.data.Dataset)",
     ),
     "class weights of a DataLoader": (
         lambda: _torch(A, Y),
