@@ -74,6 +74,7 @@ def _callback(probe):
 
     warnings.filterwarnings("ignore", ".*died again")
     warnings.filterwarnings("ignore", "ReviveDeadUnits leaves")
+    warnings.filterwarnings("ignore", "Units that fire in training")
     return ReviveDeadUnits(probe)
 
 

@@ -9,8 +9,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.callbacks.lagging import LaggingStatistics
 from keras_rectifiers.callbacks.pace import Pace
 from keras_rectifiers.callbacks.sampling import sample_size
+from keras_rectifiers.callbacks.sources import ProbeSource
 from keras_rectifiers.callbacks.sources import Source
 from keras_rectifiers.callbacks.sources import source_of
 from keras_rectifiers.diagnosis import data as data_sets
@@ -54,7 +56,9 @@ class ReviveDeadUnits(keras.callbacks.Callback):
     those before a residual sum, are skipped, and one warning gives the reasons. A
     rectifier that is an output of the model and whose units are all dead gets new
     weights, so that its output is about 1: no gradient reaches the model's weights
-        through it.
+    through it. If moving statistics silence 5 % of the units or more at inference, and
+    these fire in training, the statistics are estimated again from `data`, and one
+    warning says so.
 
     Attributes:
         history: One dict for each time of the latest `fit`: `epoch` (epochs
@@ -193,11 +197,11 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._observation: dict[str, Any] = {
             "batch_size": batch_size,
             "explain": False,
-            "batch_statistics": True,
         }
         if criterion is not None:
             self._observation["criterion"] = criterion
         self._source: Source | None = None
+        self._statistics: LaggingStatistics | None = None
         self._begin_anew()
         if every_steps is not None:
             self.on_train_batch_end = self._after_batch
@@ -216,12 +220,14 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._begin_anew()
         self._dead_after = before  # one `fit` after the other is one training
         self._wiring = LiveWiring(self.model)
-        observer = Diagnostician(self.model, **self._observation)
+        observer = Diagnostician(self.model, **self._observation, batch_statistics=True)
         samples = self.samples or sample_size(
             (self.params or {}).get("steps"), share=_SHARE, fewest=_FEWEST
         )
         self._source = source_of(observer, rectifiers, self.data, samples)
         self._source.start()
+        if isinstance(self._source, ProbeSource):
+            self._statistics = LaggingStatistics(self._source, **self._observation)
         self._measured_at = steps_taken(self.model)
         self._pace.begin(self._measured_at)
 
@@ -256,6 +262,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._measured_at = 0
         self._wiring = None
         self._dead_after = None
+        self._lagged = False
 
     def _after_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # With steps_per_execution > 1 Keras reports the last of several steps.
@@ -293,7 +300,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         counts |= {path: diagnosis.layer(path).units for path in redrawn}
         count = sum(counts.values())
         self._in_epoch += count
-        self._pace.looked(count, diagnosis.units)
+        refreshed = self._refreshed(diagnosis)
+        self._pace.looked(diagnosis.units if refreshed else count, diagnosis.units)
         if count:
             left = max(0, diagnosis.count(DEAD) - count)
             self._dead_after = left / max(diagnosis.units, 1)
@@ -303,6 +311,21 @@ class ReviveDeadUnits(keras.callbacks.Callback):
                 f"\nStep {step}: {count} units revived, "
                 + ", ".join(f"{count} of {path}" for path, count in counts.items())
             )
+
+    def _refreshed(self, diagnosis: Diagnosis) -> bool:
+        """Estimate moving statistics again where they lag; one warning says so."""
+        statistics = self._statistics
+        if statistics is None or not statistics.refresh(diagnosis):
+            return False
+        if self.warn and not self._lagged:
+            warnings.warn(
+                "Units that fire in training are silent at inference: the moving "
+                "statistics of BatchNormalization lag behind. They are estimated again "
+                "from the data; a lower momentum makes them keep up.",
+                stacklevel=2,
+            )
+        self._lagged = True
+        return True
 
     def _slow_down(self, diagnosis: Diagnosis) -> None:
         """Lower the rate where units died again since they were revived."""

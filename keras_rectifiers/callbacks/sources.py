@@ -55,11 +55,11 @@ class ProbeSource(Source):
 
     def __init__(self, observer: Diagnostician, probe: Any) -> None:
         super().__init__()
-        self._observer = observer
-        self._probe = probe
+        self.observer = observer
+        self.probe = probe
 
     def measure(self) -> Diagnosis:
-        return self._observer.diagnose(self._probe)
+        return self.observer.diagnose(self.probe)
 
 
 def source_of(

@@ -1,5 +1,6 @@
 """Reviving units while a model trains."""
 
+import functools
 import warnings
 
 import keras
@@ -294,9 +295,14 @@ def test_units_that_only_moving_statistics_silence_are_left(data):
     assert diagnose(model, x).layer("r").dead == 16
 
     callback = ReviveDeadUnits(x if data == "probe" else None, tau=0.0, every=1)
-    model.fit(x, np.ones((256, 16)), epochs=2, verbose=0, callbacks=[callback])
+    fit = functools.partial(model.fit, x, np.ones((256, 16)), epochs=2, verbose=0)
+    if data == "probe":
+        with pytest.warns(UserWarning, match="statistics of BatchNormalization lag"):
+            fit(callbacks=[callback])
+    else:  # there are no data from which they could be estimated again
+        fit(callbacks=[callback])
 
-    assert diagnose(model, x).layer("r").dead == 16
+    assert diagnose(model, x).layer("r").dead == (0 if data == "probe" else 16)
     assert [each["revived"] for each in callback.history] == [{}, {}]
 
 
