@@ -61,8 +61,9 @@ from keras_rectifiers.exporting.targets import TARGETS
     help="Samples in each run (default: any number; 1 for recurrent layers in litert).",
 )
 @compared_data_options(
-    "Compare on this, and calibrate --int8 by it: .npz, .npy, a folder of "
-    "images, or package.module:function (default: 16 samples are made up)."
+    "Compare on this (x_test if it has that), and calibrate --int8 by its x or "
+    "x_train: .npz, .npy, a folder of images, or package.module:function (default: "
+    "16 random samples)."
 )
 @limit_option("Use at most this many samples of --data, evenly spaced.", default=500)
 @input_range_option("Range of made-up samples (default: normal numbers).")

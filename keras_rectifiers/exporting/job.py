@@ -90,7 +90,7 @@ def run(request: Request, progress: Progress) -> None:
             sign,
             request,
             prepare.form_for(model, request),
-            given.x,
+            given.x if given.training is None else given.training,
             Path(folder),
             Path(request.target),
             through_onnx=bool(prepare.through_onnx(model, request)),

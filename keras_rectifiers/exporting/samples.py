@@ -33,6 +33,8 @@ class Samples:
     y: npt.NDArray[Any] | None
     #: Where they came from, in words.
     origin: str
+    #: Flat inputs to calibrate int8 by; None for those of `x`.
+    training: list[npt.NDArray[Any]] | None = None
 
 
 def read(model: Any, signature: Signature, request: Request) -> Samples:
@@ -59,10 +61,15 @@ def read(model: Any, signature: Signature, request: Request) -> Samples:
         data = data_sets.load(request.data, model, scale=scale, limit=request.limit)
     if data.is_stream:
         data = gathered(data.x, request.limit, data.source)
+    training = None
+    if data.x_test is not None:  # outputs are compared on these
+        training = _flat(data.limited(request.limit).x, signature)
+        data = data_sets.Data(data.x_test, data.y_test, source=data.source)
+        origin += " (x_test)"
     data = data.limited(request.limit)
     feed.check_fits(model, data.x)
     y = data.y if hasattr(data.y, "shape") else None
-    return Samples(_flat(data.x, signature), y, origin)
+    return Samples(_flat(data.x, signature), y, origin, training)
 
 
 def gathered(stream: Any, limit: int, source: str) -> data_sets.Data:

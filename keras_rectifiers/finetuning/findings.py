@@ -54,6 +54,11 @@ class Findings:
         return self.diagnosis.dead_fraction if self.diagnosis.layers else 0.0
 
     @property
+    def has_dead_layer(self) -> bool:
+        """Whether all units of some layer are dead."""
+        return any(each.dead == each.units for each in self.diagnosis.layers)
+
+    @property
     def is_cut(self) -> bool:
         """Whether all units of the later layers are dead, and the other layers live.
 

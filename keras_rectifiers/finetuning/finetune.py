@@ -124,8 +124,8 @@ def finetune(
             steps, 5 at least and 50 at most.
         learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
         schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
-            along a cosine; its peak is the optimizer's, with `"norms"`, and where
-            30 % or more of the units are revived, three times that, in a restart
+            along a cosine; its peak is the optimizer's, with `"norms"`, and where whole
+            layers are among 30 % or more dead units, three times that, in a restart
             five times. An optimizer's own schedule stays. Or `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.

@@ -35,9 +35,9 @@ CHANCE = 0.1
 #: one than what is trained already: of 1, 2, 3 and 5 times the last had the best worst
 #: seed in four of five families of `docs/evidence.md`, on validation data.
 _PEAKS = {RESTART: 5.0, NORMS: 3.0}
-#: The same where many units are revived: at the optimizer's own rate they do not learn
-#: enough in the time that is left for them.
-_PEAK_OF_MANY = 3.0
+#: The same where whole layers are revived: at the optimizer's own rate they do not
+#: learn enough in the time that is left for them.
+_PEAK_OF_LAYERS = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +51,9 @@ class Prescription:
     #: Whether the optimizer starts anew: state cleared, rate no higher than the
     #: default of its class.
     fresh_optimizer: bool = False
-    #: Whether many units are dead, and have to learn again what they are for.
-    many: bool = False
+    #: Whether many units are dead, whole layers of them among these, which have to
+    #: learn everything again.
+    whole_layers: bool = False
     #: Whether dead outputs get new weights, by what the labels look like.
     outputs: bool = False
     #: Whether the model gets a normalization of its inputs.
@@ -66,8 +67,8 @@ class Prescription:
     @property
     def peak(self) -> float:
         """The highest rate of a schedule, in rates of the optimizer."""
-        if self.treatment == REVIVE and self.many:
-            return _PEAK_OF_MANY
+        if self.treatment == REVIVE and self.whole_layers:
+            return _PEAK_OF_LAYERS
         return _PEAKS.get(self.treatment, 1.0)
 
 
@@ -99,7 +100,7 @@ def _aided(each: Prescription, found: Findings, *, unscaled: bool) -> Prescripti
 def _asked(treatment: str, found: Findings) -> Prescription:
     many = found.dead_fraction >= MANY
     fresh = treatment == RESTART or (treatment in (REVIVE, NORMS) and many)
-    return Prescription(treatment, "as asked for", fresh, many)
+    return Prescription(treatment, "as asked for", fresh, many and found.has_dead_layer)
 
 
 def _chosen(found: Findings) -> tuple[Prescription, ...]:
@@ -137,4 +138,5 @@ def _chosen(found: Findings) -> tuple[Prescription, ...]:
         tried = (REVIVE, RESTART)
     else:
         tried = (RESTART,)
-    return tuple(Prescription(each, why, True, many) for each in tried)
+    whole = found.has_dead_layer
+    return tuple(Prescription(each, why, True, whole) for each in tried)

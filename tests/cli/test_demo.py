@@ -69,7 +69,7 @@ def test_the_recipe_is_better_than_either(story):
     """What `finetune` chooses by itself brings the network back."""
     original, _, prelu, relu, rescued = story[0]["models"]
 
-    assert rescued["accuracy"] > max(prelu["accuracy"], relu["accuracy"])
+    assert rescued["accuracy"] > max(prelu["accuracy"], relu["accuracy"]) + 0.02
     assert rescued["accuracy"] > 0.9 > original["accuracy"]
     assert rescued["dead"] < 0.2 * rescued["units"]
 

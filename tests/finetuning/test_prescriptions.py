@@ -24,7 +24,7 @@ def diagnoses():
         layers[0].set_weights([kernel, np.zeros(10)])
         return diagnose(model, X)
 
-    return {count: with_dead(count) for count in (0, 1, 2, 3, 8)}
+    return {count: with_dead(count) for count in (0, 1, 2, 3, 8, 10)}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,8 @@ def test_what_is_asked_for_is_done(diagnoses, treatment, dead, fresh):
     ("treatment", "dead", "peak"),
     [
         ("revive", 2, 1.0),
-        ("revive", 8, 3.0),
+        ("revive", 8, 1.0),
+        ("revive", 10, 3.0),
         ("norms", 2, 3.0),
         ("restart", 0, 5.0),
         ("slopes", 8, 1.0),
@@ -81,7 +82,7 @@ def test_what_is_asked_for_is_done(diagnoses, treatment, dead, fresh):
     ],
 )
 def test_the_rate_goes_by_how_much_has_to_be_learned(diagnoses, treatment, dead, peak):
-    """Few revived units learn beside what is there, many learn in its place."""
+    """A layer that is revived as a whole has everything to learn."""
     (found,) = prescribe(treatment, Findings(diagnoses[dead], 0.0, 1, None))
 
     assert found.peak == peak
