@@ -320,3 +320,20 @@ def test_litert_has_an_interpreter_of_its_own():
     own = importlib.util.find_spec("ai_edge_litert") is not None
 
     assert litert._interpreter()[0] == ("ai-edge-litert" if own else "tensorflow")
+
+
+def test_outputs_are_compared_on_test_arrays(run, saved, tmp_path):
+    """What a model was trained on says little about it."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.normal(size=(20, 8, 8, 3)),
+        "x_test": rng.normal(size=(6, 8, 8, 3)),
+        "y_train": np.zeros(20),
+        "y_test": np.zeros(6),
+    }
+    np.savez(tmp_path / "parts.npz", **arrays)
+
+    result = run(saved / "small.keras", "a.tflite", data=str(tmp_path / "parts.npz"))
+
+    assert result["differences"]["samples"] == 6
+    assert result["inputs"].endswith("parts.npz (x_test)")
