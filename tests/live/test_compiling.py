@@ -39,7 +39,7 @@ def test_what_is_changed_is_said():
     if DEFAULT is None:
         assert said == ""
     else:
-        assert f"jit_compile={not DEFAULT}, as another" in said
+        assert f"jit_compile={not DEFAULT} on another backend" in said
         assert f"with jit_compile={DEFAULT}." in said
     assert suit_backend(model) == ""
 
