@@ -33,6 +33,28 @@ _LEFT_OUT = "..."
 _EXPECTED = ("Training stops: ", r"\d+% of the units died again: ")
 
 
+@contextlib.contextmanager
+def _closing():
+    """Names for a page's code; files that it leaves open are closed at the end.
+
+    Else they are closed whenever garbage is collected, and another test is blamed.
+    """
+    names = {}
+    try:
+        yield names
+    finally:
+        for value in names.values():
+            if isinstance(value, np.lib.npyio.NpzFile):
+                value.close()
+
+
+def run_python(text, page):
+    """Run a page's code, and give its names."""
+    with _closing() as names:
+        exec(compile(text, page, "exec"), names)
+    return names
+
+
 @dataclasses.dataclass
 class Reader:
     """One reader of one page."""
@@ -44,15 +66,11 @@ class Reader:
 
     def follow(self, text):
         """Run each block of the page, and compare what it shows."""
-        try:
+        with _closing() as self.names:
             for block in _BLOCK.finditer(text):
                 follow = getattr(self, f"_{block['kind']}", None)
                 if follow and not block["skip"]:
                     follow(block["text"], block["title"])
-        finally:
-            for value in self.names.values():
-                if isinstance(value, np.lib.npyio.NpzFile):
-                    value.close()
 
     def _python(self, text, title):
         if title:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from keras_rectifiers.cli.main import main
+from tests.pages import run_python
 
 _ROOT = Path(__file__).resolve().parents[1]
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,7 +48,7 @@ def test_the_python_example_of_the_readme_runs(folder, capsys):
     """The example prints a plan, a proof and a diagnosis."""
     (code,) = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
 
-    exec(compile(code, "README.md", "exec"), {})
+    run_python(code, "README.md")
 
     printed = capsys.readouterr().out
     assert "6 of 6 rectifiers to replace" in printed
@@ -59,9 +60,8 @@ def test_the_examples_about_watching_run(folder, capsys):
     """The page's examples run one after the other, and show units coming back."""
     page = (_ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
-    names = {}
 
-    exec(compile(code, "watching.md", "exec"), names)
+    names = run_python(code, "watching.md")
 
     silent = names["history"].history["silent_fraction"]
     assert names["history"].history["dead_fraction"][-1] == 0
@@ -87,7 +87,7 @@ def test_the_examples_of_other_pages_run(folder, capsys, name):
     page = (_ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
 
-    exec(compile(code, f"{name}.md", "exec"), {})
+    run_python(code, f"{name}.md")
 
     assert capsys.readouterr().out or (folder / "run.html").is_file()
 

@@ -3,6 +3,10 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+
+from tests.pages import run_python
+
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
 
 
@@ -13,11 +17,11 @@ def test_the_examples_about_monitoring_run(tmp_path, monkeypatch, capsys):
     shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
     monkeypatch.chdir(tmp_path)
     text = _PAGE.read_text(encoding="utf-8")
-    names = {}
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
 
-    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)
+    names = run_python(code, _PAGE.name)
 
-    assert names["exact"].total.layers[0].statistics.samples == 2 * len(
-        names["data"]["x_train"]
-    )
+    with np.load("data.npz") as data:
+        samples = len(data["x_train"])
+    assert names["exact"].total.layers[0].statistics.samples == 2 * samples
     assert "of 224 units are dead" in capsys.readouterr().out
