@@ -23,8 +23,7 @@ def main():
     options = _options(families.ALL)
     results = json.loads(options.out.read_text()) if options.out.is_file() else {}
     for name in options.families:
-        family = families.ALL[name]
-        family = family() if isinstance(family, type) else family
+        family = families.ALL[name]()
         if family.missing():
             print(f"{name}: left out, {family.missing()}")
             continue

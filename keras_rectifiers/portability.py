@@ -8,7 +8,7 @@ from collections.abc import Sequence
 CONVERTED = "Converted"
 
 
-def told(classes: Sequence[str]) -> str:
+def requirement(classes: Sequence[str]) -> str:
     """What has to be imported before a model with classes of this package opens.
 
     Args:

@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 import warnings
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,13 @@ _BLOCK = re.compile(
 _LEFT_OUT = "..."
 #: Warnings that a page speaks of; all others are errors.
 _EXPECTED = ("Training stops: ", r"\d+% of the units died again: ")
+
+
+def demo_files(folder):
+    """Put what `keras-rectifiers demo` leaves behind into a folder, by short names."""
+    demo = resources.files("keras_rectifiers.demo")
+    shutil.copy(str(demo / "dying_digits.keras"), folder / "model.keras")
+    shutil.copy(str(demo / "digits.npz"), folder / "data.npz")
 
 
 @contextlib.contextmanager

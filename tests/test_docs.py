@@ -2,8 +2,6 @@
 
 import re
 import runpy
-import shutil
-from importlib import resources
 from pathlib import Path
 
 import keras
@@ -11,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from keras_rectifiers.cli.main import main
+from tests.pages import demo_files
 from tests.pages import run_python
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -20,9 +19,7 @@ _README = (_ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with the files that the README speaks of."""
-    demo = resources.files("keras_rectifiers.demo")
-    shutil.copy(str(demo / "dying_digits.keras"), tmp_path / "model.keras")
-    shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
+    demo_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

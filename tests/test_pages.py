@@ -4,8 +4,6 @@ import ast
 import json
 import re
 import runpy
-import shutil
-from importlib import resources
 from pathlib import Path
 
 import keras
@@ -13,6 +11,7 @@ import pytest
 import yaml
 
 from tests.pages import Reader
+from tests.pages import demo_files
 
 _ROOT = Path(__file__).resolve().parents[1]
 _DOCS = _ROOT / "docs"
@@ -30,9 +29,7 @@ _SETTINGS = (_ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with what `keras-rectifiers demo` leaves behind, under short names."""
-    demo = resources.files("keras_rectifiers.demo")
-    shutil.copy(str(demo / "dying_digits.keras"), tmp_path / "model.keras")
-    shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
+    demo_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     keras.backend.clear_session()  # names are counted from the start
     keras.utils.set_random_seed(0)

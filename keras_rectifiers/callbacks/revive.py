@@ -237,14 +237,13 @@ class ReviveDeadUnits(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch + 1
-        if self.every_steps is None and self._is_due():
+        if self.every_steps is None and self._pace.is_due(
+            self._epoch, steps_taken(self.model)
+        ):
             self._revive()
         if logs is not None:
             logs["revived"] = float(self._in_epoch)
         self._in_epoch = 0
-
-    def _is_due(self) -> bool:
-        return self._pace.is_due(self._epoch, steps_taken(self.model))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._source is not None:

@@ -291,7 +291,7 @@ def _show(
         classes = plan.own_classes
         if made_by_code(target):
             classes = (*classes, portability.CONVERTED)
-        lines += filter(None, [portability.told(classes)])
+        lines += filter(None, [portability.requirement(classes)])
     elif verification is not None:
         lines.append("The converted model does not hold its promise: nothing written.")
     elif calibration is not None and not calibration.fits:

@@ -38,7 +38,7 @@ def parts(result: FinetuneResult) -> list[Part]:
         f"Metrics on the {result.evaluated_on}:",
         table,
         *_outcome(result),
-        *filter(None, [portability.told(result.own_classes)]),
+        *filter(None, [portability.requirement(result.own_classes)]),
     ]
 
 

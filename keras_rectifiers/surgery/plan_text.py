@@ -20,6 +20,7 @@ from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
 if TYPE_CHECKING:
+    from keras_rectifiers.graph.sites import Site
     from keras_rectifiers.surgery.plan import Plan
 
 
@@ -36,10 +37,7 @@ def parts(plan: Plan, *, done: bool = False) -> list[Part]:
         head = ("path", "form", "role", "shape", "replaced by", "+parameters")
         rows = (
             (
-                step.site.path,
-                step.site.spelling,
-                step.site.role,
-                shape_text(step.site.shapes),
+                *_site_cells(step.site),
                 replacement_text(step.replacement),
                 f"{step.parameters:,}",
             )
@@ -50,20 +48,16 @@ def parts(plan: Plan, *, done: bool = False) -> list[Part]:
     if plan.skips:
         heads = ("left as it is", "form", "role", "shape", "reason", "why")
         left = (
-            (
-                skip.site.path,
-                skip.site.spelling,
-                skip.site.role,
-                shape_text(skip.site.shapes),
-                skip.reason,
-                skip.detail,
-            )
-            for skip in plan.skips
+            (*_site_cells(skip.site), skip.reason, skip.detail) for skip in plan.skips
         )
         made.append(Table.of(heads, left))
     if plan.unseen:
         made.append(_unseen(plan.unseen))
     return [*made, *repairs(plan.repairs)]
+
+
+def _site_cells(site: Site) -> tuple[str, str, str, str]:
+    return site.path, site.spelling, site.role, shape_text(site.shapes)
 
 
 def repairs(made: Sequence[Repair]) -> list[Part]:

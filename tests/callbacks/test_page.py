@@ -1,10 +1,9 @@
 import re
-import shutil
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
+from tests.pages import demo_files
 from tests.pages import run_python
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
@@ -12,9 +11,7 @@ _PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
 
 def test_the_examples_about_monitoring_run(tmp_path, monkeypatch, capsys):
     """The page's examples run one after the other."""
-    demo = resources.files("keras_rectifiers.demo")
-    shutil.copy(str(demo / "dying_digits.keras"), tmp_path / "model.keras")
-    shutil.copy(str(demo / "digits.npz"), tmp_path / "data.npz")
+    demo_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     text = _PAGE.read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
