@@ -28,19 +28,18 @@ class LaggingStatistics:
         norms = any(each.trainable for each in batch_norms(self._model))
         self._observer = Diagnostician(self._model, **observation) if norms else None
 
-    def refresh(self, training: Diagnosis) -> bool:
-        """Estimate the statistics again from the probe set, where they lag.
+    def lag(self, training: Diagnosis) -> bool:
+        """Whether they silence units that fire in training.
 
         Args:
-            training: What was measured with the statistics of each batch.
-
-        Returns:
-            Whether they lagged.
+            training: What was measured of the same weights with the statistics of each
+                batch.
         """
         if self._observer is None:
             return False
         inference = self._observer.diagnose(self._probe)
-        if inference.dead_fraction - training.dead_fraction < _LAGS:
-            return False
+        return bool(inference.dead_fraction - training.dead_fraction >= _LAGS)
+
+    def refresh(self) -> None:
+        """Estimate them again from the probe set."""
         refresh_statistics(self._model, iter(self._probe))
-        return True

@@ -279,6 +279,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
             return
         step = steps_taken(self.model)
         diagnosis = source.measure()
+        lagging = self._statistics is not None and self._statistics.lag(diagnosis)
         self._slow_down(diagnosis)
         chosen = self._chosen(diagnosis, wiring, step)
         # Each measurement has its own seed, so that a run that is resumed from a backup
@@ -299,8 +300,9 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         counts |= {path: diagnosis.layer(path).units for path in redrawn}
         count = sum(counts.values())
         self._in_epoch += count
-        refreshed = self._refreshed(diagnosis)
-        self._pace.looked(diagnosis.units if refreshed else count, diagnosis.units)
+        if lagging:
+            self._refresh()
+        self._pace.looked(diagnosis.units if lagging else count, diagnosis.units)
         if count:
             left = max(0, diagnosis.count(DEAD) - count)
             self._dead_after = left / max(diagnosis.units, 1)
@@ -311,11 +313,10 @@ class ReviveDeadUnits(keras.callbacks.Callback):
                 + ", ".join(f"{count} of {path}" for path, count in counts.items())
             )
 
-    def _refreshed(self, diagnosis: Diagnosis) -> bool:
-        """Estimate moving statistics again where they lag; one warning says so."""
-        statistics = self._statistics
-        if statistics is None or not statistics.refresh(diagnosis):
-            return False
+    def _refresh(self) -> None:
+        """Estimate moving statistics again; one warning says so."""
+        if self._statistics is not None:
+            self._statistics.refresh()
         if self.warn and not self._lagged:
             warnings.warn(
                 "Units that fire in training are silent at inference: the moving "
@@ -324,7 +325,6 @@ class ReviveDeadUnits(keras.callbacks.Callback):
                 stacklevel=2,
             )
         self._lagged = True
-        return True
 
     def _slow_down(self, diagnosis: Diagnosis) -> None:
         """Lower the rate where units died again since they were revived."""
