@@ -298,10 +298,21 @@ def _data(data: Any, folder: Path, limit: int) -> dict[str, Any]:
     if isinstance(data, str | os.PathLike):
         return {"data": str(data)}
     given = data_sets.given(data)
-    if given.is_stream:
+    kept = None
+    if given.x_test is not None:
+        kept = _first(data_sets.Data(given.x_test, given.y_test), limit)
+    given = _first(given, limit)
+    if kept is not None:
+        given = dataclasses.replace(given, x_test=kept.x, y_test=kept.y)
+    path = folder / "data.npz"
+    handover.write(given, path)
+    return {"data": str(path), "handed_over": True}
+
+
+def _first(data: data_sets.Data, limit: int) -> data_sets.Data:
+    """At most `limit` samples, as arrays."""
+    if data.is_stream:
         from keras_rectifiers.exporting import samples  # noqa: PLC0415 (loads Keras)
 
-        given = samples.gathered(given.x, limit, given.source)
-    path = folder / "data.npz"
-    handover.write(given.limited(limit), path)
-    return {"data": str(path), "handed_over": True}
+        data = samples.gathered(data.x, limit, data.source)
+    return data.limited(limit)

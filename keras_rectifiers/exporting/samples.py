@@ -54,7 +54,13 @@ def read(model: Any, signature: Signature, request: Request) -> Samples:
     if request.handed_over:
         data, origin = handover.read(Path(request.data)), "the data that were given"
         shapes = {port.name: port.shape for port in signature.inputs}
-        data = dataclasses.replace(data, x=fitted(data.x, shapes, data.source))
+        data = dataclasses.replace(
+            data,
+            x=fitted(data.x, shapes, data.source),
+            x_test=None
+            if data.x_test is None
+            else fitted(data.x_test, shapes, data.source),
+        )
     else:
         origin = str(request.data)
         scale = request.scale

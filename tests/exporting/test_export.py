@@ -15,6 +15,7 @@ from keras_rectifiers.exporting import own_code
 from keras_rectifiers.exporting.export import _model
 from keras_rectifiers.exporting.result import ExportResult
 from keras_rectifiers.exporting.samples import gathered
+from keras_rectifiers.types import Data
 from tests.exporting.conftest import BACKEND
 from tests.exporting.conftest import Doubled
 from tests.exporting.conftest import small
@@ -50,6 +51,23 @@ def test_a_live_model_is_exported_with_its_twin(tmp_path):
     assert all(
         np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)
     )
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["arrays", "streams"])
+def test_outputs_are_compared_on_test_arrays_that_python_gives(streams, tmp_path):
+    """As for a file: what a model was trained on says little about it."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 8, 8, 3)).astype("float32")
+    x_test = rng.normal(size=(6, 8, 8, 3)).astype("float32")
+    data = Data(x, np.zeros(20), x_test=x_test, y_test=np.zeros(6))
+    if streams:
+        parts = (x[:8], x[8:]), (x_test[:4], x_test[4:])
+        data = Data(iter(parts[0]), x_test=iter(parts[1]))
+
+    result = keras_rectifiers.export(small(), tmp_path / "a.tflite", data=data)
+
+    assert result.differences.samples == 6
+    assert result.inputs.endswith("(x_test)")
 
 
 def test_past_the_tolerance_nothing_is_written(saved, tmp_path):

@@ -28,6 +28,19 @@ def test_arrays_come_back_in_their_structure(x, y, tmp_path):
     assert (back.y is None) == (y is None)
 
 
+def test_what_is_kept_for_evaluation_comes_along(tmp_path):
+    """Beside the rest, in its own structure."""
+    labels = np.array([1, 0, 1])
+    given = Data(_A, labels, x_test={"b": _B, "a": _A}, y_test=labels[::-1])
+    handover.write(given, tmp_path / "data.npz")
+    back = handover.read(tmp_path / "data.npz")
+
+    assert np.array_equal(back.x, _A)
+    assert list(back.x_test) == ["b", "a"]
+    assert np.array_equal(back.x_test["a"], _A)
+    assert back.y_test.tolist() == [1, 0, 1]
+
+
 @pytest.mark.parametrize(
     "x", [np.array([{}, {}]), [np.float32(1)], [[_A]]], ids=["objects", "0d", "deep"]
 )
