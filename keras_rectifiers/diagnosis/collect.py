@@ -14,6 +14,7 @@ from keras_rectifiers.diagnosis import reduce
 from keras_rectifiers.diagnosis import widths
 from keras_rectifiers.diagnosis.units import UnitShape
 from keras_rectifiers.live.rectifiers import LiveRectifier
+from keras_rectifiers.live.state import to_numpy
 
 #: What one batch leaves behind: one list of reductions for each rectifier, and for
 #: each of its widths where it has several (`widths.named`).
@@ -31,6 +32,8 @@ class Collector:
         shapes: Filled with the shape of the units of each rectifier, by path and
             number of units.
         squares: Whether to sum the squares of the outputs, too.
+        on_host: Whether to reduce with numpy: outside a compiled function that is
+            faster.
     """
 
     def __init__(
@@ -40,12 +43,14 @@ class Collector:
         shapes: Shapes | None = None,
         *,
         squares: bool = True,
+        on_host: bool = False,
     ) -> None:
         first = keras.tree.flatten(x)[0]
         self._batch = keras.ops.shape(first)[0]
         self._scope = _scope(first)
         self._unit_axes = unit_axes
         self._squares = squares
+        self._on_host = on_host
         self._shapes: Shapes = {} if shapes is None else shapes
         self._partials: dict[str, list[reduce.Partial]] = {}
 
@@ -67,6 +72,8 @@ class Collector:
         # What is counted takes no part in the gradient; on JAX this also takes the
         # value out of the trace that differentiates.
         pre, post = keras.ops.stop_gradient(pre), keras.ops.stop_gradient(post)
+        if self._on_host:
+            pre, post = to_numpy(pre), to_numpy(post)
         units = UnitShape.of(rectifier, post, self._unit_axes)
         partial = reduce.per_sample(
             rectifier, pre, post, self._batch, units, squares=self._squares

@@ -109,6 +109,8 @@ class Diagnostician:
             more pass over a few samples, outside the compiled function.
         batch_statistics: Whether normalizations that are trained use the statistics
             of the batch, as in training.
+        uncompiled: Batches that run before the model is compiled for a diagnosis, see
+            `Probe`. Default 0.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Diagnostician:
         unit_axes: tuple[int, ...] | None = None,
         explain: bool = True,
         batch_statistics: bool = False,
+        uncompiled: int = 0,
     ) -> None:
         if not isinstance(model, keras.Model):
             raise TypeError(
@@ -142,6 +145,7 @@ class Diagnostician:
         self.unit_axes = unit_axes
         self.explain = explain
         self.batch_statistics = batch_statistics
+        self.uncompiled = uncompiled
         if self.gradients and not model.compiled:
             raise ValueError(
                 "Gradients are those of the model's loss. Received: model "
@@ -237,6 +241,7 @@ class Diagnostician:
                 unit_axes=self.unit_axes,
                 gradients=self.gradients,
                 batch_statistics=self.batch_statistics,
+                uncompiled=self.uncompiled,
             )
         return self._probe
 

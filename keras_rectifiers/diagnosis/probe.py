@@ -1,8 +1,11 @@
-"""One compiled function of a batch: the model's forward pass and its statistics.
+"""One function of a batch: the model's forward pass and its statistics.
 
-The pass runs in inference mode. Activations are reduced inside the graph, so what
-leaves it is a few numbers per unit. The function reads the model's weights at each
+The pass runs in inference mode. Compiled, activations are reduced inside the graph, so
+what leaves it is a few numbers per unit. The function reads the model's weights at each
 call, so it can be kept while the model trains.
+
+To compile it takes as long as dozens of small batches, so those who look at few
+samples again and again run the first of them operation by operation.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from keras_rectifiers.diagnosis.statistics import UnitStatistics
 from keras_rectifiers.diagnosis.statistics import merged
 from keras_rectifiers.live.batch_statistics import batch_norms
 from keras_rectifiers.live.batch_statistics import on_batch_statistics
+from keras_rectifiers.live.layers import flat
+from keras_rectifiers.live.layers import is_keras
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.state import inference_mode
 from keras_rectifiers.live.state import synchronize
@@ -44,6 +49,9 @@ class Probe:
             loss's gradients are counted, too.
         batch_statistics: Whether normalizations that are trained use the statistics
             of the batch.
+        uncompiled: Batches that run before the function is compiled. Models with
+            recurrent layers, or with code of users, are compiled at once: their loops
+            are slow otherwise. Default 0.
     """
 
     def __init__(
@@ -54,19 +62,22 @@ class Probe:
         unit_axes: tuple[int, ...] | None = None,
         gradients: bool = False,
         batch_statistics: bool = False,
+        uncompiled: int = 0,
     ) -> None:
         self.model = model
         self.rectifiers = tuple(rectifiers)
         #: The units of each rectifier that was seen, by path and their number.
         self.shapes: Shapes = {}
         self._unit_axes = unit_axes
-        self._gradients = gradients
+        self.gradients = gradients
         self._norms = (
             [each for each in batch_norms(model) if each.trainable]
             if batch_statistics
             else []
         )
-        self._step: Callable[[Any], Raw] = _COMPILERS[keras.backend.backend()](self)
+        self._uncompiled = uncompiled if _runs_well_uncompiled(self) else 0
+        self._on_host = False
+        self._functions: dict[bool, Callable[[Any], Raw]] = {}
 
     def measure(
         self,
@@ -93,6 +104,16 @@ class Probe:
             pending = following
         return merged([total, *_calls_of(pending)])
 
+    def _step(self, batch: Any) -> Raw:
+        compiled = not self._uncompiled
+        self._uncompiled -= not compiled
+        self._on_host = not compiled
+        if compiled not in self._functions:
+            made = _COMPILERS[keras.backend.backend()](self, compiled)
+            self._functions[compiled] = made
+        with np.errstate(all="ignore"):  # values of a broken model are counted
+            return self._functions[compiled](batch)
+
     def reductions(
         self, forward: Callable[[Any], Any], loss: Callable[..., Any], batch: Any
     ) -> Raw:
@@ -103,14 +124,16 @@ class Probe:
             loss: The model's loss as a function of `(x, y, y_pred, sample_weight)`.
             batch: One batch.
         """
-        if self._gradients:
+        if self.gradients:
             x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
             return gradients.reductions(
                 self.rectifiers,
                 lambda: Collector(x, self._unit_axes, self.shapes),
                 lambda: loss(x, y, forward(x), weight),
             )
-        collector = Collector(batch, self._unit_axes, self.shapes)
+        collector = Collector(
+            batch, self._unit_axes, self.shapes, on_host=self._on_host
+        )
         with contextlib.ExitStack() as stack:
             stack.enter_context(tap(self.rectifiers, collector.receive))
             if self._norms:
@@ -165,13 +188,23 @@ def _calls(probe: Probe) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return lambda x: model(x, **inference_mode(model)), loss
 
 
-def _with_tensorflow(probe: Probe) -> Callable[[Any], Raw]:
+def _runs_well_uncompiled(probe: Probe) -> bool:
+    """Whether a batch costs little more where nothing is compiled."""
+    if keras.backend.backend() == "torch" or probe.gradients:
+        return False
+    inside = flat(probe.model)
+    return all(map(is_keras, inside)) and not any(
+        isinstance(each, keras.layers.RNN) for each in inside
+    )
+
+
+def _with_tensorflow(probe: Probe, compiled: bool) -> Callable[[Any], Raw]:
     import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
 
     def eager(x: Any) -> Raw:
         return probe.reductions(*_calls(probe), x)
 
-    if probe.model.run_eagerly:
+    if probe.model.run_eagerly or not compiled:
         return eager
     jit_compile = bool(probe.model.jit_compile)
     traced: dict[Any, Callable[..., Raw]] = {}
@@ -202,7 +235,7 @@ def _any_batch(spec: Any) -> Any:
     return type(spec)([None, *spec.shape[1:]], spec.dtype)
 
 
-def _with_jax(probe: Probe) -> Callable[[Any], Raw]:
+def _with_jax(probe: Probe, compiled: bool) -> Callable[[Any], Raw]:
     import jax  # noqa: PLC0415 - only the backend in use is there
 
     model = probe.model
@@ -221,7 +254,7 @@ def _with_jax(probe: Probe) -> Callable[[Any], Raw]:
 
         return probe.reductions(forward, loss, batch)
 
-    if not model.run_eagerly:
+    if compiled and not model.run_eagerly:
         stateless = jax.jit(stateless)
 
     def step(x: Any) -> Raw:
@@ -232,7 +265,7 @@ def _with_jax(probe: Probe) -> Callable[[Any], Raw]:
     return step
 
 
-def _with_torch(probe: Probe) -> Callable[[Any], Raw]:
+def _with_torch(probe: Probe, _: bool) -> Callable[[Any], Raw]:
     import torch  # noqa: PLC0415 - only the backend in use is there
 
     @torch.no_grad()
@@ -242,7 +275,7 @@ def _with_torch(probe: Probe) -> Callable[[Any], Raw]:
     return step
 
 
-_COMPILERS: dict[str, Callable[[Probe], Callable[[Any], Raw]]] = {
+_COMPILERS: dict[str, Callable[[Probe, bool], Callable[[Any], Raw]]] = {
     "tensorflow": _with_tensorflow,
     "jax": _with_jax,
     "torch": _with_torch,

@@ -12,9 +12,9 @@ import math
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_rectifiers.diagnosis import reducers
+from keras_rectifiers.diagnosis.array_ops import ops_for
 from keras_rectifiers.diagnosis.statistics import PEAK_EDGES
 from keras_rectifiers.diagnosis.units import UnitShape
 from keras_rectifiers.live.rectifiers import LiveRectifier
@@ -56,6 +56,7 @@ def per_sample(
         sample.
     """
     function = rectifier.function
+    ops = ops_for(h)
     x, h = _single(x), _single(h)
     if function.threshold:
         x = x - function.threshold
@@ -89,6 +90,7 @@ def reached(gradient: Any, batch: Any, units: UnitShape) -> Any:
     Returns:
         Array of shape `(samples, units)`.
     """
+    ops = ops_for(gradient)
     # A flag, because the least float loses against nothing; NaN is not 0 either.
     flags = ops.cast(ops.not_equal(gradient, 0), "float32")
     rows = reducers.greatest(flags, units.positions)
@@ -100,6 +102,7 @@ def reached(gradient: Any, batch: Any, units: UnitShape) -> Any:
 def join(first: Partial, second: Partial) -> Partial:
     """Two calls of one width on the same samples: the second adds positions."""
     joined = {name: first[name] + second[name] for name in first}
+    ops = ops_for(first["maximum"])
     joined["maximum"] = ops.maximum(first["maximum"], second["maximum"])
     return joined
 
@@ -117,6 +120,7 @@ def over_batch(partial: Partial) -> dict[str, Any]:
         int32, `samples` and `positions` (positions of one sample). In `reached` are
         the samples whose maximum lies at or above each of `PEAK_EDGES`.
     """
+    ops = ops_for(partial["sum_abs"])
     # A NaN or an infinity makes the sum so, whatever stands beside it.
     finite = ops.isfinite(partial["sum_abs"])
     if _SUM in partial:
@@ -154,11 +158,13 @@ def over_batch(partial: Partial) -> dict[str, Any]:
 
 def _count(flags: Any) -> Any:
     """Samples with a flag, int32; a sum of floats is the fastest, and exact here."""
+    ops = ops_for(flags)
     return ops.cast(ops.sum(ops.cast(flags, "float32"), axis=0), "int32")
 
 
 def _single(tensor: Any) -> Any:
     """A tensor as float32: half precision overflows in sums, bfloat16 in counts."""
+    ops = ops_for(tensor)
     tensor = ops.convert_to_tensor(tensor)
     if keras.backend.standardize_dtype(tensor.dtype) != "float32":
         tensor = ops.cast(tensor, "float32")
@@ -169,11 +175,12 @@ def _as_rows(array: Any, rows: Any) -> Any:
     """An array (rows, ...) with all its units in one axis."""
     if len(array.shape) == 2:  # noqa: PLR2004
         return array
-    return ops.reshape(array, (rows, math.prod(array.shape[1:])))
+    return ops_for(array).reshape(array, (rows, math.prod(array.shape[1:])))
 
 
 def _folded(rows: Partial, leading: Any, batch: Any, positions: Any) -> Partial:
     """Rows as samples: where there are more, several rows are of one sample."""
+    ops = ops_for(rows["maximum"])
     samples = _samples(leading, batch)
     if isinstance(leading, int) and samples == leading:
         return {**rows, "positions": positions}
@@ -195,4 +202,4 @@ def _samples(leading: Any, batch: Any) -> Any:
         return batch if leading % batch == 0 else leading
     if isinstance(leading, int):
         return leading  # a constant of the model: it does not follow the batch
-    return ops.where(ops.equal(leading % batch, 0), batch, leading)
+    return keras.ops.where(keras.ops.equal(leading % batch, 0), batch, leading)

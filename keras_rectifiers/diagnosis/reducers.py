@@ -19,7 +19,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import ops
+import numpy as np
+
+from keras_rectifiers.diagnosis.array_ops import ops_for
 
 Axes = tuple[int, ...]
 #: A function of this module.
@@ -38,7 +40,7 @@ def positives(x: Any, axes: Axes) -> Any:
         x: Floating point; where it is NaN the result is NaN.
         axes: What is reduced.
     """
-    tf = _tensorflow_kernels()
+    tf = _tensorflow_kernels(x)
     if axes and tf is not None:
         samples = tf.shape(x)[0]
         cuts = [samples * part // _PARTS for part in range(_PARTS + 1)]
@@ -46,24 +48,26 @@ def positives(x: Any, axes: Axes) -> Any:
         return tf.concat(
             [tf.reduce_sum(tf.sign(part), axis=axes) for part in slices], axis=0
         )
+    ops = ops_for(x)
     return ops.sum(ops.sign(x), axis=axes)
 
 
 def total(x: Any, axes: Axes) -> Any:
     """Sum of values."""
-    return ops.sum(x, axis=axes)
+    return ops_for(x).sum(x, axis=axes)
 
 
 def greatest(x: Any, axes: Axes) -> Any:
     """Greatest value; NaN where one is NaN, on every backend but TensorFlow."""
-    return ops.max(x, axis=axes)
+    return ops_for(x).max(x, axis=axes)
 
 
 def squares(x: Any, axes: Axes) -> Any:
     """Sum of squares."""
-    tf = _tensorflow_kernels()
+    tf = _tensorflow_kernels(x)
     if tf is not None:
-        return ops.square(tf.raw_ops.EuclideanNorm(input=x, axis=axes))
+        return keras.ops.square(tf.raw_ops.EuclideanNorm(input=x, axis=axes))
+    ops = ops_for(x)
     return ops.sum(ops.square(x), axis=axes)
 
 
@@ -77,7 +81,8 @@ def one_by_one(wanted: dict[str, tuple[Reduction, Any]], axes: Axes) -> dict[str
     Returns:
         The reduced arrays by name.
     """
-    if not axes:
+    on_host = any(isinstance(array, np.ndarray) for _, array in wanted.values())
+    if not axes or on_host:
         return {
             name: function(array, axes) for name, (function, array) in wanted.items()
         }
@@ -115,9 +120,9 @@ def _in_pieces(wanted: dict[str, tuple[Reduction, Any]], axes: Axes) -> dict[str
     }
 
 
-def _tensorflow_kernels() -> Any:
+def _tensorflow_kernels(x: Any) -> Any:
     """TensorFlow where it runs its own kernels; None for others, and under XLA."""
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" or isinstance(x, np.ndarray):
         return None
     import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
     from tensorflow.python.ops import control_flow_util as control  # noqa: PLC0415

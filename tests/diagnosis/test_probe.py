@@ -1,11 +1,14 @@
 """The truth is computed by plain numpy from whole activations."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from keras import ops
 
+from keras_rectifiers.diagnosis import probe
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.diagnosis.probe import Probe
 from keras_rectifiers.layers import LeakyReLU
@@ -19,9 +22,20 @@ _ROWS = _RNG.normal(size=(11, 5)).astype("float32")
 
 
 def _measured(model, data, batch_size=4):
+    """What a compiled probe measures; one that begins uncompiled measures the same."""
     model(data[:1])  # builds what only a call builds
-    batches = [data[i : i + batch_size] for i in range(0, len(data), batch_size)]
-    return Probe(model, find(model)).measure(map(ops.convert_to_tensor, batches))
+    parts = [data[i : i + batch_size] for i in range(0, len(data), batch_size)]
+    batches = [ops.convert_to_tensor(each) for each in parts]
+    found = Probe(model, find(model)).measure(batches)
+    again = Probe(model, find(model), uncompiled=2).measure(batches)
+    assert list(again) == list(found)
+    for path, statistics in found.items():
+        for field in dataclasses.fields(statistics):
+            value = getattr(statistics, field.name)
+            if value is not None:
+                other = getattr(again[path], field.name)
+                np.testing.assert_allclose(other, value, rtol=1e-5, atol=1e-6)
+    return found
 
 
 def _check(statistics, x, h):
@@ -245,3 +259,37 @@ def test_rectifier_inside_a_loop_breaks_nothing():
 
     assert diagnosis.layer("before").statistics.samples == len(_ROWS)
     assert {*diagnosis.unseen, "loop/relu"} == {"loop/relu"}
+
+
+def _shallow(*inner):
+    inputs = keras.Input((8, 5))
+    x = layers.Dense(4, activation="relu", name="hidden")(inputs)
+    for each in inner:
+        x = each(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="compiles nothing")
+@pytest.mark.parametrize(
+    ("inner", "at_once"),
+    [((), False), ((layers.LSTM(3),), True), ((layers.Dropout(0.5),), False)],
+    ids=["plain", "recurrent", "random"],
+)
+def test_a_probe_compiles_when_short_runs_are_over(inner, at_once, monkeypatch):
+    """And at once where a loop would be slow."""
+    model, made = _shallow(*inner), []
+    compiler = probe._COMPILERS[keras.backend.backend()]
+    monkeypatch.setitem(
+        probe._COMPILERS,
+        keras.backend.backend(),
+        lambda each, compiled: made.append(compiled) or compiler(each, compiled),
+    )
+    batches = [ops.convert_to_tensor(_RNG.normal(size=(2, 8, 5)))] * 3
+    made_probe = Probe(model, find(model), uncompiled=2)
+
+    made_probe.measure(batches[:2])
+    before = list(made)
+    made_probe.measure(batches)
+
+    assert before == [at_once]
+    assert True in made
