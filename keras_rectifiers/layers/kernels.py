@@ -7,7 +7,6 @@ wrong where it matters to a dying unit: at 0, at -inf and at slope 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -82,7 +81,7 @@ def prelu(x: Any, alpha: Any, max_value: float | None = None) -> Any:
         for `alpha`, in alpha's dtype, is the sum of `dy * x` over the `x <= 0` that
         share a slope. A term is 0 where `dy` is 0, also at `x = -inf`.
     """
-    return _sloped(x, alpha, max_value, _slope_gradient)
+    return _sloped(x, alpha, max_value, learns=True)
 
 
 def drawn_relu(x: Any, slopes: Any, max_value: float | None = None) -> Any:
@@ -98,16 +97,11 @@ def drawn_relu(x: Any, slopes: Any, max_value: float | None = None) -> Any:
         Tensor like `x`. Its gradient for `x` is that of `prelu`; there is none for
         `slopes`.
     """
-    return _sloped(x, slopes, max_value, _no_gradient)
+    return _sloped(x, slopes, max_value, learns=False)
 
 
-def _sloped(
-    x: Any,
-    alpha: Any,
-    max_value: float | None,
-    slope_gradient: Callable[[Any, Any, Any], Any],
-) -> Any:
-    """`prelu`, with a rule `(x, alpha, dy) -> gradient` for alpha."""
+def _sloped(x: Any, alpha: Any, max_value: float | None, *, learns: bool) -> Any:
+    """`prelu`, whose gradient for alpha is 0 unless alpha learns."""
 
     @ops.custom_gradient
     def kernel(x: Any, alpha: Any) -> tuple[Any, Any]:
@@ -117,11 +111,14 @@ def _sloped(
         def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any]:
             # Torch passes the inputs back: only these carry second derivatives.
             inputs, dy = ((x, alpha), *args) if upstream is None else (args, upstream)
+            at, slopes = inputs[0], inputs[1]
             dy = _below_cap(dy, y, max_value)
-            dx = primitives.prelu_gradient(
-                dy, inputs[0], ops.cast(inputs[1], x.dtype), slope
-            )
-            return dx, slope_gradient(inputs[0], inputs[1], dy)
+            if learns and (quick := _quick_gradients(at, slopes, dy)) is not None:
+                return quick
+            dx = primitives.prelu_gradient(dy, at, ops.cast(slopes, x.dtype), slope)
+            if learns:
+                return dx, _slope_gradient(at, slopes, dy)
+            return dx, ops.zeros_like(slopes)
 
         return y, gradient
 
@@ -152,7 +149,20 @@ def _slope_gradient(x: Any, alpha: Any, dy: Any) -> Any:
     if keras.backend.standardize_dtype(dy.dtype) in _HALF:
         # Thousands of positions share a slope: a half float would saturate.
         negative, dy = ops.cast(negative, "float32"), ops.cast(dy, "float32")
-    terms = primitives.product(negative, dy)
+    return _summed(primitives.product(negative, dy), alpha)
+
+
+def _quick_gradients(x: Any, alpha: Any, dy: Any) -> tuple[Any, Any] | None:
+    """Both gradients in fewer passes over memory, where that gives the right values."""
+    quick = primitives.quick_prelu_gradients(dy, x, ops.cast(alpha, x.dtype))
+    if quick is None:
+        return None
+    total = _summed(quick[1], alpha)
+    return (quick[0], total) if primitives.is_finite(total) else None
+
+
+def _summed(terms: Any, alpha: Any) -> Any:
+    """Terms summed over the axes that share a slope, in the form of alpha."""
     if len(alpha.shape) == 1:
         total = _sum_per_channel(terms)
     else:
@@ -160,11 +170,6 @@ def _slope_gradient(x: Any, alpha: Any, dy: Any) -> Any:
         shared = tuple(axis for axis, length in enumerate(shape) if length == 1)
         total = ops.reshape(ops.sum(terms, axis=shared), alpha.shape)
     return ops.cast(total, alpha.dtype)
-
-
-def _no_gradient(x: Any, alpha: Any, dy: Any) -> Any:
-    del x, dy
-    return ops.zeros_like(alpha)
 
 
 def _sum_per_channel(terms: Any) -> Any:
