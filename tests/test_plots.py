@@ -185,4 +185,8 @@ print(sorted(n for n in sys.modules if n.startswith("keras_rectifiers.")
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
 
-    assert run.stdout.split() == ["False", "True", "[]"]
+    assert run.stdout.split() == [
+        "False",
+        "True",
+        "['keras_rectifiers.shares']",
+    ]

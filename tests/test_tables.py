@@ -102,7 +102,7 @@ def test_a_diagnosis_counts_and_sums(diagnosed):
 
 def test_a_diagnosis_says_what_its_samples_allow(diagnosed):
     """The bound is 1 - 0.05 ** (1 / n): 5.82 % for 50 samples."""
-    assert any("50 samples" in line and "5.82%" in line for line in diagnosed)
+    assert any("50 samples" in line and "5.8%" in line for line in diagnosed)
 
 
 def test_the_bound_is_that_of_a_silent_unit():
@@ -116,7 +116,7 @@ def test_the_bound_is_that_of_a_silent_unit():
         diagnose(alive, np.zeros((50, 4), "float32")).parts(command_line=True)
     )
 
-    assert any("5.82%" in line for line in lines)
+    assert any("5.8%" in line for line in lines)
 
 
 def test_the_next_step_and_dead_outputs_frame_the_table():

@@ -29,6 +29,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.state import steps_taken
 from keras_rectifiers.live.trace import seen
+from keras_rectifiers.shares import percent
 
 AUTO = "auto"
 ALL = "all"
@@ -307,9 +308,9 @@ class DeadUnitMonitor(keras.callbacks.Callback):
             warnings.warn(diagnosis.not_finite, stacklevel=2)
         if self.verbose:
             print(  # noqa: T201 - what verbose=1 asks for
-                f"\nEpoch {epoch}: {diagnosis.dead_fraction:.1%} of "
+                f"\nEpoch {epoch}: {percent(diagnosis.dead_fraction)} of "
                 f"{diagnosis.units} units are dead, "
-                f"{diagnosis.silent_fraction:.1%} never fired."
+                f"{percent(diagnosis.silent_fraction)} never fired."
             )
         every_layer = figures_of(diagnosis, per_layer=True)
         for threshold, crossed in self._streaks.due(every_layer):

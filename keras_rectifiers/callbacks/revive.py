@@ -33,6 +33,7 @@ from keras_rectifiers.revival.live_units import LiveWiring
 from keras_rectifiers.revival.outputs import redraw_outputs
 from keras_rectifiers.revival.revive import revive
 from keras_rectifiers.revival.utility import Utility
+from keras_rectifiers.shares import percent
 
 REDO = "redo"
 CONTINUAL = "continual"
@@ -347,8 +348,8 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         slots.forget(self.model)
         if self.warn:
             warnings.warn(
-                f"{dead:.0%} of the units died again: the learning rate is lowered to "
-                f"{rate:.3g}. Start the next run with this rate.",
+                f"{percent(dead)} of the units died again: the learning rate is "
+                f"lowered to {rate:.3g}. Start the next run with this rate.",
                 stacklevel=2,
             )
 

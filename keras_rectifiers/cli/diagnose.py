@@ -24,6 +24,7 @@ from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.screen import say
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.shares import percent
 
 if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.document import Entry
@@ -224,7 +225,7 @@ def _show_all(entries: list[Entry]) -> None:
         (
             each.file,
             "-" if each.diagnosis is None else f"{each.diagnosis.units:,}",
-            "-" if each.diagnosis is None else f"{each.diagnosis.dead_fraction:.1%}",
+            "-" if each.diagnosis is None else percent(each.diagnosis.dead_fraction),
             each.judgement.outcome,
         )
         for each in entries

@@ -16,6 +16,7 @@ from rich.progress import TimeRemainingColumn
 
 from keras_rectifiers.cli.screen import console
 from keras_rectifiers.cli.screen import say
+from keras_rectifiers.shares import percent
 
 
 @contextlib.contextmanager
@@ -54,7 +55,7 @@ def epoch_line(epoch: int, epochs: int, logs: Mapping[str, Any]) -> str:
             continue
         parts.append(f"{name} {float(value):.4g}")
     parts += [
-        f"{name} {float(logs[f'{name}_fraction']):.1%}"
+        f"{name} {percent(float(logs[f'{name}_fraction']))}"
         for name in ("dead", "silent")
         if f"{name}_fraction" in logs
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from typing import ClassVar
 
 from keras_rectifiers.results import Result
+from keras_rectifiers.shares import percent
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
@@ -190,7 +191,7 @@ def _weight(change: WeightChange) -> tuple[str, str]:
     if change.form:
         told += f", {change.form}"
     if change.distance is not None:
-        share = "" if change.relative is None else f" ({change.relative:.2%})"
+        share = "" if change.relative is None else f" ({percent(change.relative)})"
         told += f", distance {change.distance:.4g}{share}"
     return change.name, told
 

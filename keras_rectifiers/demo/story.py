@@ -18,6 +18,7 @@ from typing import Any
 from keras_rectifiers import demo
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.files import data as data_sets
+from keras_rectifiers.shares import percent
 from keras_rectifiers.tables import Table
 
 EPOCHS = 10
@@ -69,7 +70,7 @@ class Story:
         rows = (
             (
                 row.model,
-                f"{row.accuracy:.1%}",
+                percent(row.accuracy),
                 _of(row.dead, row.units),
                 _of(row.silent, row.units),
             )
@@ -205,4 +206,4 @@ def _row(name: str, model: Any, data: Any) -> Row:
 
 
 def _of(count: int, total: int) -> str:
-    return f"{count:,} of {total:,} ({count / max(total, 1):.1%})"
+    return f"{count:,} of {total:,} ({percent(count / max(total, 1))})"

@@ -8,6 +8,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from keras_rectifiers.shares import apart
+from keras_rectifiers.shares import stated
+
 #: What may come of a diagnosis: the thresholds hold, or one does not; none was given;
 #: or there is no diagnosis, since the model or the data cannot be used.
 PASSED, FAILED, NONE, ERROR = "passed", "failed", "none", "error"
@@ -63,7 +66,7 @@ def _all_units(limit: float, diagnosis: Any) -> tuple[bool, str]:
     """Whether few enough of all units are dead, and the sentence."""
     share = diagnosis.dead_fraction
     told = "more than" if share > limit else "not more than"
-    shares = f"{_percent(share)} of the units are dead, {told} {_percent(limit)}"
+    shares = f"{apart(share, limit)} of the units are dead, {told} {stated(limit)}"
     return share <= limit, f"{shares} (--fail-above)."
 
 
@@ -71,15 +74,11 @@ def _each_layer(limit: float, diagnosis: Any) -> tuple[bool, str]:
     """Whether few enough units of each layer are dead, and the sentence."""
     layers = sorted(diagnosis.layers, key=lambda each: -each.dead_fraction)
     above = [each for each in layers if each.dead_fraction > limit]
-    what = f"more than {_percent(limit)} of its units dead (--fail-layer-above)"
+    what = f"more than {stated(limit)} of its units dead (--fail-layer-above)"
     if not above:
         return True, f"No layer has {what}."
-    shown = ", ".join(f"{e.layer!r} ({_percent(e.dead_fraction)})" for e in above)
+    shown = ", ".join(f"{e.layer!r} ({apart(e.dead_fraction, limit)})" for e in above)
     if len(above) == 1:
         return False, f"1 layer has {what}: {shown}."
     what = what.replace("its units", "their units")
     return False, f"{len(above)} layers have {what}: {shown}."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g}%"

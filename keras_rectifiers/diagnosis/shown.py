@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.criteria import NEVER_POSITIVE
+from keras_rectifiers.shares import percent
+from keras_rectifiers.shares import stated
 from keras_rectifiers.tables import Mark
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
@@ -33,7 +35,7 @@ def parts(diagnosis: Diagnosis, *, command_line: bool) -> list[Part]:
         return [found, *broken]
     headline = (
         f"{diagnosis.model}: {diagnosis.count(verdicts.DEAD):,} of "
-        f"{diagnosis.units:,} units are dead ({diagnosis.dead_fraction:.1%})."
+        f"{diagnosis.units:,} units are dead ({percent(diagnosis.dead_fraction)})."
     )
     told = (
         headlines.waking(diagnosis),
@@ -93,10 +95,10 @@ def _bound(diagnosis: Diagnosis) -> str:
         meaning += f" Its authors flag: {', '.join(flagged)}." if flagged else ""
     return (
         f"{meaning} With this many samples, a unit that never fired fires on fewer "
-        f"than {never:.2%} of inputs ({confidence:.0%} confidence)."
+        f"than {percent(never)} of inputs ({stated(confidence)} confidence)."
     )
 
 
 def _share(fraction: float) -> str:
-    text = f"{fraction:.1%}"
+    text = percent(fraction)
     return Mark(text) if fraction >= _MANY else text

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from keras_rectifiers.exporting.result import ExportedRectifier
 from keras_rectifiers.exporting.result import ExportResult
+from keras_rectifiers.shares import percent
 
 #: Times the twin's from which a cost is worth a word.
 _SLOW = 1.25
@@ -63,7 +64,7 @@ def of(result: ExportResult, spread: float) -> tuple[str, ...]:
     least = max(_LOSS, 2 / result.differences.samples)
     if own is not None and other is not None and other - own >= least:
         said.append(
-            f"The file agrees with Keras on {own:.1%} of the samples; the plain ReLU "
-            f"twin does on {other:.1%}. Calibrate on more data (--data)."
+            f"The file agrees with Keras on {percent(own)} of the samples; the plain "
+            f"ReLU twin does on {percent(other)}. Calibrate on more data (--data)."
         )
     return tuple(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from keras_rectifiers.shares import percent
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
@@ -67,7 +68,7 @@ def _figures(result: ExportResult) -> Iterator[tuple[str, ...]]:
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return "" if value is None else percent(value)
 
 
 def _number(value: float | None) -> str:

@@ -12,6 +12,7 @@ from keras_rectifiers.finetuning.best_epoch import KeepBest
 from keras_rectifiers.finetuning.notes import Notes
 from keras_rectifiers.finetuning.schedule import WarmupCosine
 from keras_rectifiers.revival import slots
+from keras_rectifiers.shares import percent
 
 #: Units that died since the best epoch of a run, as a share of all: from here on it
 #: is no fluctuation.
@@ -54,7 +55,7 @@ class StopDying(keras.callbacks.Callback):
         if not dead >= self._least + _DIED or not self._keeper.is_behind:
             return
         self.times += 1
-        said = f"Epoch {epoch + 1}: {dead:.0%} of the units are dead again"
+        said = f"Epoch {epoch + 1}: {percent(dead)} of the units are dead again"
         if (
             self.times > _TIMES
             or self._schedule is None

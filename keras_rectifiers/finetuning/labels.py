@@ -17,6 +17,7 @@ from keras_rectifiers.files.structures import named_leaves
 from keras_rectifiers.finetuning import outputs
 from keras_rectifiers.finetuning.optimizers import has_own_loss
 from keras_rectifiers.graph.roles import OUTPUT
+from keras_rectifiers.shares import percent
 
 _REMEDY = (
     "Numbers of classes need sparse_categorical_crossentropy, one column for each "
@@ -155,6 +156,7 @@ def below_a_rectifier(labels: Any, diagnosis: Diagnosis) -> str:
     if not below:
         return ""
     return (
-        f"{below:.0%} of the labels are below 0, and the output {ends[0].layer!r} is a "
-        "rectifier: it puts out 0 or more, and no training reaches them."
+        f"{percent(below)} of the labels are below 0, and the output "
+        f"{ends[0].layer!r} is a rectifier: it puts out 0 or more, and no training "
+        "reaches them."
     )

@@ -9,6 +9,7 @@ from keras_rectifiers.diagnosis.causes.explanation import Explanation
 from keras_rectifiers.diagnosis.headlines import FINETUNE
 from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.prescriptions import MANY
+from keras_rectifiers.shares import percent
 
 NOT_BETTER = "not_better"
 AT_CHANCE = "at_chance"
@@ -169,7 +170,7 @@ def _change(judged: Judged) -> str:
     ]
     if DEAD_FRACTION in before and DEAD_FRACTION in after:
         said.append(
-            f"{before[DEAD_FRACTION]:.1%} of the units dead before, "
-            f"{after[DEAD_FRACTION]:.1%} after"
+            f"{percent(before[DEAD_FRACTION])} of the units dead before, "
+            f"{percent(after[DEAD_FRACTION])} after"
         )
     return "; ".join(said) or "no metric"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from keras_rectifiers import portability
+from keras_rectifiers.shares import percent
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
 
@@ -72,4 +73,4 @@ def _outcome(result: FinetuneResult) -> Iterator[str]:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:.1%}" if name.endswith("_fraction") else f"{value:.4g}"
+    return percent(value) if name.endswith("_fraction") else f"{value:.4g}"

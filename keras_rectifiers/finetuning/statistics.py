@@ -9,6 +9,7 @@ from keras_rectifiers.finetuning.look import Look
 from keras_rectifiers.finetuning.prepare import copied
 from keras_rectifiers.finetuning.split import Parts
 from keras_rectifiers.revival.statistics import refresh_statistics
+from keras_rectifiers.shares import percent
 
 #: The cause that this treats.
 LAGGING = "lagging_statistics"
@@ -47,7 +48,7 @@ def refreshed(
         return model, look, ()
     said = (
         f"The moving statistics of {len(layers)} batch normalizations lagged behind, "
-        f"and were estimated again: {again.found.dead_fraction:.1%} of the units are "
-        f"dead with them, {look.found.dead_fraction:.1%} before."
+        f"and were estimated again: {percent(again.found.dead_fraction)} of the units "
+        f"are dead with them, {percent(look.found.dead_fraction)} before."
     )
     return copy, again, (said,)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from keras_rectifiers.folding.change import Change
 from keras_rectifiers.json_values import plain
 from keras_rectifiers.results import Result
+from keras_rectifiers.shares import percent
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.plan_text import repairs
 from keras_rectifiers.tables import Part
@@ -111,8 +112,8 @@ class FoldResult(Result):
         if self.measured is not None and not self.measured.bit_equal:
             said += (
                 f" Outputs on {self.measured.samples} samples changed by up to "
-                f"{self.measured.absolute:.4g} ({self.measured.relative:.2%} of the "
-                "largest)."
+                f"{self.measured.absolute:.4g} ({percent(self.measured.relative)} of "
+                "the largest)."
             )
         elif self.measured is not None:
             said += f" Outputs on {self.measured.samples} samples are bit-equal."

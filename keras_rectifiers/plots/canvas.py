@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from keras_rectifiers.plots.colors import LINE
 from keras_rectifiers.plots.colors import MUTED
 from keras_rectifiers.plots.colors import VERDICTS
+from keras_rectifiers.shares import stated
 
 Values = npt.NDArray[Any]
 
@@ -55,7 +56,7 @@ def short(name: str, length: int = _NAME_LENGTH) -> str:
     return f"{text[:front]}…{text[front + 1 - length :]}"
 
 
-PERCENT = FuncFormatter(lambda value, _: f"{value:.0%}")
+PERCENT = FuncFormatter(lambda value, _: stated(value))
 
 
 def blank(

@@ -17,6 +17,7 @@ from keras_rectifiers.diagnosis.statistics import PEAK_EDGES
 from keras_rectifiers.plots import pixels
 from keras_rectifiers.report import svg
 from keras_rectifiers.report import view
+from keras_rectifiers.shares import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +53,11 @@ def firing_rates(layer: LayerDiagnosis) -> Drawn:
     return _drawn(
         plots.firing_rates(rates, layer.dead, layer.leaking, of),
         f"Firing rates of {layer.layer}: {fired:,} of {layer.units:,} units fired"
-        + (f", half of them in more than {middle:.0%} of the {of}" if fired else "")
+        + (
+            f", half of them in more than {percent(middle)} of the {of}"
+            if fired
+            else ""
+        )
         + (f"; {silent:,} never did." if silent else "."),
     )
 
@@ -89,8 +94,8 @@ def verdicts_over_time(timeline: Timeline) -> Drawn:
     silent = shares[verdicts.DEAD] + shares[verdicts.LEAKING]
     return _drawn(
         plots.verdicts_over_time(times, shares, label),
-        f"All units of the network. Silent (dead or leaking): {silent[0]:.1%} at the "
-        f"start, {silent[-1]:.1%} at the end.",
+        f"All units of the network. Silent (dead or leaking): {percent(silent[0])} at "
+        f"the start, {percent(silent[-1])} at the end.",
     )
 
 
@@ -105,7 +110,7 @@ def layers_over_time(timeline: Timeline) -> Drawn:
     return _drawn(
         plots.heat_map(silent, times, rows=names, time_label=label),
         "Share of silent units in each layer. At the end most are in "
-        f"{names[worst]}: {silent[-1, worst]:.1%}.",
+        f"{names[worst]}: {percent(silent[-1, worst])}.",
     )
 
 

@@ -23,6 +23,8 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.files import writing as files
 from keras_rectifiers.report import view
 from keras_rectifiers.report.advice import advice
+from keras_rectifiers.shares import percent
+from keras_rectifiers.shares import stated
 
 if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.timeline import Timeline
@@ -203,7 +205,8 @@ def _environment() -> Any:
     )
     environment.filters["code"] = _code
     environment.filters["short"] = plots.short
-    environment.filters["percent"] = _percent
+    environment.filters["percent"] = percent
+    environment.filters["stated"] = stated
     return environment
 
 
@@ -215,13 +218,3 @@ def _code(text: str) -> Any:
         markup.Markup("<code>{}</code>").format(part) if index % 2 else part
         for index, part in enumerate(parts)
     )
-
-
-def _percent(share: float) -> str:
-    """A share as text: it shows 0 % and 100 % only if they are exact."""
-    percent = 100 * share
-    if 0 < percent < 0.01:  # noqa: PLR2004
-        return "< 0.01%"
-    if 99.9 < percent < 100:  # noqa: PLR2004
-        return "> 99.9%"
-    return f"{percent:.2g}%" if percent < 1 else f"{percent:.3g}%"

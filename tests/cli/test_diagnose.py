@@ -78,7 +78,7 @@ def test_a_gate_for_each_layer(run, made, threshold, code):
 
     assert result.exit_code == code, result.output
     assert ("Failed: 1 layer has more than 49% of its units" in result.stdout) == code
-    assert ("'first' (50%)" in result.stdout) == code
+    assert ("'first' (50.0%)" in result.stdout) == code
 
 
 def test_several_models_have_a_report_each(run, made):
@@ -112,7 +112,7 @@ def test_a_model_that_cannot_be_opened_does_not_stop_the_others(run, made):
 
     assert result.exit_code == 2, result.output
     assert result.stderr.splitlines()[0].startswith("Error: The model file must exist.")
-    assert "Failed: 35.71% of the units are dead" in result.stdout
+    assert "Failed: 35.7% of the units are dead" in result.stdout
     last = [line.split()[1:] for line in result.stdout.splitlines()[-2:]]
     assert last == [["-", "-", "error"], ["14", "35.7%", "failed"]]
 

@@ -54,8 +54,8 @@ def test_everything_that_can_be_asked_for(documented, made):
     (model,) = found["models"]
     assert (found["fail_above"], found["fail_layer_above"]) == (0.2, 0.4)
     assert found["outcome"] == model["outcome"] == "failed"
-    assert "35.71% of the units are dead, more than 20%" in model["reasons"][0]
-    assert "'first' (50%)" in model["reasons"][1]
+    assert "35.7% of the units are dead, more than 20%" in model["reasons"][0]
+    assert "'first' (50.0%)" in model["reasons"][1]
     assert [row["verdict"] for row in model["rows"]].count("dead") == 5
     assert model["explanation"]["causes"]
 

@@ -102,7 +102,7 @@ def test_weights_are_told_by_norm():
     assert change.b == pytest.approx(1.5 * change.a)
     assert change.relative == pytest.approx(0.5)
     assert ["weights", "head/kernel", "norm"] in [each[:3] for each in _words(found)]
-    assert "(50.00%)" in str(found)
+    assert "(50.0%)" in str(found)
 
 
 def test_slopes_are_told_with_their_range():

@@ -38,7 +38,7 @@ def test_the_share_of_all_units(limit, outcome):
     judged = Gate(fail_above=limit).judge(_diagnosis(0.0, 0.5))
 
     assert judged.outcome == outcome
-    assert judged.reasons[0].startswith("25% of the units are dead, ")
+    assert judged.reasons[0].startswith("25.0% of the units are dead, ")
 
 
 def test_layers_above_their_threshold_are_named_the_worst_first():
@@ -48,7 +48,7 @@ def test_layers_above_their_threshold_are_named_the_worst_first():
     assert judged.outcome == "failed"
     (reason,) = judged.reasons
     assert reason.startswith("2 layers have more than 40% of their units dead ")
-    assert reason.endswith("(--fail-layer-above): 'd' (95.5%), 'a' (50%).")
+    assert reason.endswith("(--fail-layer-above): 'd' (95.5%), 'a' (50.0%).")
 
 
 def test_one_threshold_that_does_not_hold_is_enough():
@@ -57,7 +57,8 @@ def test_one_threshold_that_does_not_hold_is_enough():
 
     assert judged.outcome == "failed"
     assert judged.reasons == (
-        "1 layer has more than 40% of its units dead (--fail-layer-above): 'a' (60%).",
+        "1 layer has more than 40% of its units dead (--fail-layer-above): "
+        + "'a' (60.0%).",
     )
 
 
@@ -67,7 +68,7 @@ def test_both_hold():
 
     assert judged.outcome == "passed"
     assert judged.reasons == (
-        "30% of the units are dead, not more than 50% (--fail-above).",
+        "30.0% of the units are dead, not more than 50% (--fail-above).",
         "No layer has more than 70% of its units dead (--fail-layer-above).",
     )
 

@@ -138,7 +138,7 @@ def test_printed_diagnosis_is_a_table_of_layers():
         "",
         (
             "Dead: never positive on 10 samples, and no slope. With this many samples, "
-            "a unit that never fired fires on fewer than 25.89% of inputs (95% "
+            "a unit that never fired fires on fewer than 25.9% of inputs (95% "
             "confidence)."
         ),
         "Next step: keras_rectifiers.finetune(model, (x, y))",

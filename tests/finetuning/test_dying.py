@@ -54,7 +54,7 @@ def test_a_run_goes_back_to_its_best_epoch(model):
     assert momentums
     assert all(not np.any(keras.ops.convert_to_numpy(each)) for each in momentums)
     (line,) = notes.lines
-    assert line.startswith("Epoch 3: 80% of the units are dead again")
+    assert line.startswith("Epoch 3: 80.0% of the units are dead again")
     assert line.endswith("from the weights of epoch 2 at a tenth of its rate.")
     assert not model.stop_training
 

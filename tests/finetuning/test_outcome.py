@@ -99,7 +99,7 @@ def test_labels_that_a_rectifier_cannot_reach_are_the_cause():
         _with_dead_output(), (X, -Y), epochs=2, tell=said.append
     )
 
-    assert said[0].startswith("100% of the labels are below 0, and the output 'end'")
+    assert said[0].startswith("100.0% of the labels are below 0, and the output 'end'")
     assert result.outcome.cause == said[0]
     assert "linear last layer" in result.outcome.advice
 

@@ -19,6 +19,7 @@ from keras_rectifiers.diagnosis.causes.remedies import remedy
 from keras_rectifiers.diagnosis.causes.rules import RULES
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.statistics import Values
+from keras_rectifiers.shares import percent
 
 #: Causes that explain less than this share are not named; a dead output always is.
 LEAST_SCORE = 0.1
@@ -219,7 +220,7 @@ def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
     named += [layer.layer for layer in layers if layer.layer not in named]
     sentences = [diagnosis.not_finite]
     sentences += [
-        f"{each.spread.not_finite:.1%} of the input {each.name!r} is not finite."
+        f"{percent(each.spread.not_finite)} of the input {each.name!r} is not finite."
         for each in getattr(diagnosis.evidence, "inputs", ())
         if each.spread.not_finite
     ]

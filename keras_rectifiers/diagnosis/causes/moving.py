@@ -15,6 +15,7 @@ from keras_rectifiers.diagnosis.evidence.lag import SHIFT
 from keras_rectifiers.diagnosis.evidence.lag import lag
 from keras_rectifiers.diagnosis.evidence.lag import log_ratio
 from keras_rectifiers.diagnosis.evidence.lag import shift_of
+from keras_rectifiers.shares import percent
 
 #: Share of the channels of a layer that are off, from which later layers are, too.
 SHARE = (0.1, 0.4)
@@ -98,5 +99,5 @@ def _left(setting: Setting, norm: MovingEvidence) -> str:
         return ""
     return (
         f"; after {training.iterations} steps with momentum {norm.momentum:g}, "
-        f"{left:.0%} of its initial values is left"
+        f"{percent(left)} of its initial values is left"
     )

@@ -106,7 +106,7 @@ def test_what_is_left_of_the_start_is_told():
     """A high momentum and few steps leave most of the initial values."""
     few = dataclasses.replace(cases.ADAM, iterations=30)
 
-    assert "after 30 steps with momentum 0.999, 97% of" in (
+    assert "after 30 steps with momentum 0.999, 97.0% of" in (
         _finding(cases.waking("a"), training=few).sentence
     )
     many = dataclasses.replace(cases.ADAM, iterations=9000)
