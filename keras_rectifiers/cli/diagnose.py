@@ -207,7 +207,7 @@ def _show(entry: Entry, asked: _Asked, *, titled: bool) -> None:
         show([f"== {entry.file}"])
     show(entry.diagnosis.parts(command_line=True))
     if entry.explanation is not None:
-        show([entry.explanation])
+        show(entry.explanation.parts(command_line=True))
     if asked.report is not None:
         say(f"Report: {asked.report}")
     word = entry.judgement.outcome.capitalize()

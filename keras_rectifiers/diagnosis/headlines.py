@@ -1,6 +1,7 @@
 """What a diagnosis says first, and the next step, in sentences.
 
-Plain data; Keras is never imported here.
+Plain data; Keras is never imported here. The next step is looked up in the explanation,
+which is imported when it is asked for, since it reads a diagnosis.
 """
 
 from __future__ import annotations
@@ -9,20 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_rectifiers.diagnosis import calls
 from keras_rectifiers.diagnosis import verdicts
-from keras_rectifiers.diagnosis.evidence.lag import lag
 
 if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
     from keras_rectifiers.diagnosis.result import Diagnosis
-
-#: What brings dead units back, in Python and on the command line.
-FINETUNE = "keras_rectifiers.finetune(model, (x, y))"
-FINETUNE_COMMAND = "keras-rectifiers finetune MODEL --data DATA --out OUT"
-#: What brings back units that only moving statistics silence.
-REFRESH = "keras_rectifiers.revival.refresh_statistics(model, x)"
-#: Share of its channels that are off, from which a layer is.
-_LAGS = 0.1
 
 
 def outputs(diagnosis: Diagnosis) -> list[str]:
@@ -62,18 +55,22 @@ def waking(diagnosis: Diagnosis) -> str:
     )
 
 
-def next_step(diagnosis: Diagnosis, *, command_line: bool = False) -> str:
-    """What to do next about dead units; empty where none is dead.
+def next_step(diagnosis: Diagnosis) -> str:
+    """What to do next about dead units, in Python; empty where none is dead.
+
+    It is what the explanation advises for the likeliest cause.
 
     Args:
         diagnosis: The diagnosis.
-        command_line: Whether it is read on the command line.
     """
+    from keras_rectifiers.diagnosis.causes.explain import explain  # noqa: PLC0415
+
     if diagnosis.count(verdicts.NOT_FINITE) or not diagnosis.count(verdicts.DEAD):
         return ""
-    if 2 * (diagnosis.waking or 0) > _silent(diagnosis) and _lags(diagnosis):
-        return f"Next step: {REFRESH}, then diagnose again."
-    return f"Next step: {FINETUNE_COMMAND if command_line else FINETUNE}"
+    likeliest = explain(diagnosis).first
+    call = likeliest.call if likeliest else calls.FINETUNE
+    again = ", then diagnose again." if call == calls.REFRESH else ""
+    return f"Next step: {call}{again}"
 
 
 def count_waking(diagnosis: Diagnosis) -> int | None:
@@ -94,12 +91,6 @@ def count_waking(diagnosis: Diagnosis) -> int | None:
         if known is not None and known.batch_maximum is not None:
             count += int(np.sum(layer.silent & (known.batch_maximum > 0)))
     return count
-
-
-def _lags(diagnosis: Diagnosis) -> bool:
-    """Whether the moving statistics of some layer are not those of the data."""
-    norms = () if diagnosis.evidence is None else diagnosis.evidence.norms
-    return any(lag(each).mean() >= _LAGS for each in norms)
 
 
 def _silent(diagnosis: Diagnosis) -> int:

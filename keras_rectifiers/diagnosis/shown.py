@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keras_rectifiers.diagnosis import calls
 from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.criteria import NEVER_POSITIVE
@@ -37,9 +38,10 @@ def parts(diagnosis: Diagnosis, *, command_line: bool) -> list[Part]:
         f"{diagnosis.model}: {diagnosis.count(verdicts.DEAD):,} of "
         f"{diagnosis.units:,} units are dead ({percent(diagnosis.dead_fraction)})."
     )
+    step = headlines.next_step(diagnosis)
     told = (
         headlines.waking(diagnosis),
-        headlines.next_step(diagnosis, command_line=command_line),
+        calls.on_command_line(step) if command_line else step,
     )
     made: list[Part] = [
         *headlines.outputs(diagnosis),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from keras_rectifiers.diagnosis import calls
 from keras_rectifiers.diagnosis.causes.explanation import Explanation
-from keras_rectifiers.diagnosis.headlines import FINETUNE
 from keras_rectifiers.finetuning.best_epoch import DEAD_FRACTION
 from keras_rectifiers.finetuning.prescriptions import MANY
 from keras_rectifiers.shares import percent
@@ -93,7 +93,7 @@ def with_cause(
     first = causes[0]
     evidence = f": {first.evidence[0]}" if first.evidence else ""
     advice = first.remedy
-    if advice.startswith(FINETUNE[:-1]):  # that is what was done
+    if advice.startswith(calls.FINETUNE[:-1]):  # that is what was done
         advice = " ".join((_OTHERWISE, *advice.split(". ", 1)[1:]))
     return dataclasses.replace(outcome, cause=f"{first.kind}{evidence}", advice=advice)
 
@@ -116,7 +116,7 @@ _ADVICE = {
         "whether loss and last activation suit them."
     ),
     DEAD_OUTPUT: "See whether the labels can be reached: a ReLU puts out 0 or more.",
-    STILL_DEAD: "keras_rectifiers.explain(keras_rectifiers.diagnose(model, x))",
+    STILL_DEAD: calls.EXPLAIN,
     DYING: "A lower learning_rate= keeps what is alive.",
 }
 

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from keras_rectifiers.diagnosis import calls
 from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.result import Diagnosis
@@ -117,7 +118,7 @@ def _dead(diagnosis: Diagnosis) -> list[Advice]:
             "`finetune` revives them and trains. Without training, "
             f"`{_command(layers if len(layers) < len(diagnosis.layers) else ())}` "
             "only gives them a slope (the function stays the same, bit for bit).",
-            headlines.FINETUNE_COMMAND,
+            calls.on_command_line(calls.FINETUNE),
         )
     ]
 
@@ -132,7 +133,7 @@ def _outputs(diagnosis: Diagnosis) -> list[Advice]:
             tuple(headlines.outputs(diagnosis)),
             "`finetune` reinitializes the output and trains it. If labels can be "
             "negative, the output must not be a rectifier: use a linear layer.",
-            headlines.FINETUNE_COMMAND,
+            calls.on_command_line(calls.FINETUNE),
         )
     ]
 
@@ -148,7 +149,7 @@ def _waking(diagnosis: Diagnosis) -> list[Advice]:
             (sentence,),
             "Estimate the moving statistics of BatchNormalization again from training "
             "data, and diagnose again.",
-            headlines.REFRESH,
+            calls.REFRESH,
         )
     ]
 

@@ -56,9 +56,9 @@ def test_one_threshold_that_does_not_hold_is_enough():
     judged = Gate(0.5, 0.4).judge(_diagnosis(0.6, 0.0))
 
     assert judged.outcome == "failed"
-    assert judged.reasons == (
-        "1 layer has more than 40% of its units dead (--fail-layer-above): "
-        + "'a' (60.0%).",
+    (reason,) = judged.reasons
+    assert reason == (
+        "1 layer has more than 40% of its units dead (--fail-layer-above): 'a' (60.0%)."
     )
 
 

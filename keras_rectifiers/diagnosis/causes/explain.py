@@ -175,6 +175,7 @@ def _cause(kind: str, shares: list[_Share], units: int, setting: Setting) -> Cau
         remedy=made.sentence,
         reference=REFERENCES.get(kind, ""),
         code=made.code,
+        call=made.call,
     )
 
 
@@ -202,6 +203,7 @@ def _collapsed(setting: Setting, silent: int) -> list[Cause]:
                 evidence=(sentence,),
                 remedy=made.sentence,
                 code=made.code,
+                call=made.call,
             )
         )
     return causes
@@ -234,6 +236,7 @@ def _not_finite(diagnosis: Diagnosis) -> list[Cause]:
             evidence=tuple(sentences),
             remedy=made.sentence,
             code=made.code,
+            call=made.call,
         )
     ]
 

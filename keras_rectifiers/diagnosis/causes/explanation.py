@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 from typing import ClassVar
 
+from keras_rectifiers.diagnosis import calls
 from keras_rectifiers.results import Result
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
@@ -40,13 +41,29 @@ class Cause:
     #: The remedy as lines of Python, with `model`, `x` and `y` as names; the mended
     #: model is `model` afterwards. Empty where nothing can be run.
     code: str = ""
+    #: The one call that matters in `code`; empty where it is none of this package.
+    call: str = ""
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, *, command_line: bool = False) -> str:
+        """The cause, its evidence and its remedy, one line each.
+
+        Args:
+            command_line: Whether it is read on the command line: then the remedy
+                is a command where there is one.
+        """
         where = named(self.layers)
-        head = f"{self.kind} ({self.score:.2f}): {self.units} units of {where}"
+        head = f"{self.kind}: {self.units} units of {where}, score {self.score:.2f}"
         lines = [head, *(f"   {sentence}" for sentence in self.evidence)]
-        lines.append(f"   Remedy: {self.remedy}")
-        lines += [f"      {line}".rstrip() for line in self.code.splitlines()]
+        remedy, code = self.remedy, self.code
+        if command_line:
+            command = calls.on_command_line(self.call)
+            remedy = calls.shortened(remedy)
+            code = code if command == self.call else command
+        lines.append(f"   Remedy: {remedy}")
+        lines += [f"      {line}".rstrip() for line in code.splitlines()]
         if self.reference:
             lines.append(f"   See: {self.reference}")
         return "\n".join(lines)
@@ -86,8 +103,13 @@ class Explanation(Result):
             for each in self.causes
         ]
 
-    def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
+    def parts(self, *, command_line: bool = False) -> list[Part]:
+        """The lines and tables that it is shown as.
+
+        Args:
+            command_line: Whether it is read on the command line, where remedies are
+                commands.
+        """
         made: list[Part] = [self.headline]
         if len(self.causes) > 1:
             rows = (
@@ -97,7 +119,7 @@ class Explanation(Result):
             head = ("likely cause", "score", "units", "of")
             made.append(Table.of(head, rows, numbers=("score", "units")))
         for place, cause in enumerate(self.causes, 1):
-            made += ["", f"{place}. {cause}"]
+            made += ["", f"{place}. {cause.text(command_line=command_line)}"]
         return [*made, *([""] if self.missing else []), *self.missing]
 
 

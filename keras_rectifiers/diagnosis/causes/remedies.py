@@ -8,19 +8,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from keras_rectifiers.diagnosis import calls
+from keras_rectifiers.diagnosis.calls import FINETUNE
 from keras_rectifiers.diagnosis.causes.case import Setting
 from keras_rectifiers.diagnosis.evidence.lag import lag
-from keras_rectifiers.diagnosis.headlines import FINETUNE
 
 _FINETUNE = "import keras_rectifiers\n\nmodel = {call}.model"
 #: Where the user does not want to train.
 _UNTRAINED = (
-    " Without training, keras_rectifiers.convert(model, 'prelu') only gives the units "
-    "a slope: no output changes until you train."
+    f" Without training, {calls.CONVERT} only gives the units a slope: no output "
+    "changes until you train."
 )
 #: Learning rates that suit most networks: of optimizers whose step has about the size
 #: of the rate, and of SGD.
 _RATES = {True: 1e-3, False: 1e-2}
+#: Times the usual rate from which on a rate is high; rounding is below.
+_HIGH = 1.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Remedy:
     sentence: str
     #: Lines of Python; empty where nothing can be run.
     code: str = ""
+    #: The one call that matters in these lines; empty where it is none of ours.
+    call: str = ""
 
 
 def remedy(kind: str, setting: Setting | None = None, *, origin: str = "") -> Remedy:
@@ -47,31 +52,34 @@ def remedy(kind: str, setting: Setting | None = None, *, origin: str = "") -> Re
     training = None if setting is None else setting.evidence.training
     if setting is not None and training is None and "finetune(" in made.code:
         sentence += " The model is not compiled: pass its loss to finetune as loss=."
-    return Remedy(sentence, made.code)
+    return Remedy(sentence, made.code, made.call)
 
 
 def _finetune(sentence: str) -> Callable[[Setting | None], Remedy]:
-    return lambda _: Remedy(sentence, _FINETUNE.format(call=FINETUNE))
+    return lambda _: Remedy(sentence, _FINETUNE.format(call=FINETUNE), FINETUNE)
 
 
 def _learning_rate(setting: Setting | None) -> Remedy:
-    rate = _rate(setting)
+    rate = _lower_rate(setting)
+    call = FINETUNE if rate is None else calls.finetune(learning_rate=rate)
+    trains = "trains it" if rate is None else "trains it at a lower rate"
     return Remedy(
-        f"{FINETUNE[:-1]}, learning_rate={rate:g}) revives or restarts the model and "
-        "trains it at a lower rate. For a new run take a tenth of the learning rate, a "
-        "warm-up (keras.optimizers.schedules.CosineDecay(warmup_steps=...)) or clipped "
+        f"{call} revives or restarts the model and {trains}. For a new run take a "
+        "tenth of the learning rate, a warm-up "
+        "(keras.optimizers.schedules.CosineDecay(warmup_steps=...)) or clipped "
         "gradients (clipnorm=1.0).",
-        _FINETUNE.format(call=f"{FINETUNE[:-1]}, learning_rate={rate:g})"),
+        _FINETUNE.format(call=call),
+        call,
     )
 
 
-def _rate(setting: Setting | None) -> float:
-    """A tenth of the rate of now, in a range that suits most networks."""
+def _lower_rate(setting: Setting | None) -> float | None:
+    """A rate that suits most networks, where that of now is higher; else None."""
     training = None if setting is None else setting.evidence.training
-    usual = _RATES[training is None or training.scale_free]
     if training is None:
-        return usual
-    return min(usual, max(usual / 10, training.learning_rate / 10))
+        return None
+    usual = _RATES[training.scale_free]
+    return usual if training.learning_rate > _HIGH * usual else None
 
 
 def _input_scale(setting: Setting | None) -> Remedy:
@@ -82,11 +90,12 @@ def _input_scale(setting: Setting | None) -> Remedy:
             "    lambda part: (part - part.mean()) / part.std(), x\n)"
         )
     return Remedy(
-        f"Scale the data, and train on what is scaled: {FINETUNE}. Give the model the "
+        f"Scale the data, and train with {FINETUNE}. Give the model the "
         "same scale wherever it is used: keras.layers.Rescaling(1 / 255) for pixels, "
         "or keras.layers.Normalization() with adapt(x_train), as its first layer. "
         "Where finetune draws the weights again, it puts one there by itself.",
         f"{scaled}\n{_FINETUNE.format(call=FINETUNE)}",
+        FINETUNE,
     )
 
 
@@ -97,14 +106,14 @@ def _lagging(setting: Setting | None) -> Remedy:
     )
     sentence = (
         "Estimate the moving statistics again from training data: "
-        "keras_rectifiers.revival.refresh_statistics(model, x). In training take a "
-        "lower momentum= (0.9) of BatchNormalization where an epoch has few steps."
+        f"{calls.REFRESH}. In training take a lower momentum= (0.9) of "
+        "BatchNormalization where an epoch has few steps."
     )
     norms = () if setting is None else setting.evidence.norms
     if any(each.frozen and lag(each).any() for each in norms):
         sentence += " Frozen layers keep their statistics: unfreeze them first."
         code = f"model.trainable = True\n{code}"
-    return Remedy(sentence, code)
+    return Remedy(sentence, code, calls.REFRESH)
 
 
 _DATA_CODE = """import numpy as np

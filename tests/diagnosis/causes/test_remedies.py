@@ -10,6 +10,7 @@ from keras import layers
 
 from keras_rectifiers.diagnosis.causes import remedies
 from keras_rectifiers.diagnosis.causes.explain import explain
+from keras_rectifiers.diagnosis.causes.explanation import Cause
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from tests.diagnosis.causes import cases
 
@@ -111,18 +112,64 @@ def test_every_remedy_names_what_its_code_does(kind):
     )
 
 
-def test_the_rate_of_a_remedy_is_a_tenth_and_no_higher_than_usual():
-    """Of an optimizer that has a far too high one it is the usual rate."""
-    codes = {}
-    for rate in (0.3, 5e-3, 1e-7):
+def test_a_remedy_names_a_rate_only_where_that_of_now_is_high():
+    """A rate below the usual one would learn too slowly, and `finetune` has its own."""
+    found = {}
+    for rate in (0.3, 5e-3, float(np.float32(1e-3)), 1e-7):
         training = cases.Training("Adam", rate, 9, scale_free=True)
-        found = cases.diagnosis(cases.rectifier("a"), training=training)
-        setting = remedies.Setting.of(found, found.evidence)
-        codes[rate] = remedies.remedy("learning_rate", setting).code
+        diagnosed = cases.diagnosis(cases.rectifier("a"), training=training)
+        setting = remedies.Setting.of(diagnosed, diagnosed.evidence)
+        found[rate] = remedies.remedy("learning_rate", setting).call
 
-    assert "learning_rate=0.001)" in codes[0.3]
-    assert "learning_rate=0.0005)" in codes[5e-3]
-    assert "learning_rate=0.0001)" in codes[1e-7]
+    assert [call.count("learning_rate=0.001") for call in found.values()] == [
+        1,
+        1,
+        0,
+        0,
+    ]
+
+
+@pytest.mark.parametrize("kind", sorted(remedies._REMEDIES))
+def test_a_remedy_read_on_the_command_line_is_a_command(kind):
+    """Advice is written once; what has no command stays Python."""
+    made = remedies.remedy(kind, origin="conv")
+    cause = Cause(kind, ("a",), 1, 0.8, (), made.sentence, "", made.code, made.call)
+
+    shown = cause.text(command_line=True)
+
+    command = "keras-rectifiers finetune MODEL --data DATA --out OUT"
+    assert shown.count(command) == ("finetune(" in made.call)
+    assert "keras_rectifiers.finetune(" not in shown
+    assert "keras_rectifiers.convert(" not in shown
+
+
+@pytest.mark.parametrize("rate", [0.3, 1e-3])
+def test_the_next_step_is_the_remedy_of_the_likeliest_cause(rate):
+    """One place decides; in Python and on the command line."""
+    far = cases.producer("a", moved=cases.full(3.0))
+    found = cases.diagnosis(
+        cases.rectifier("a", producer=far),
+        training=cases.Training("Adam", rate, 9, scale_free=True),
+    )
+
+    cause = explain(found).first
+
+    assert cause.kind == "learning_rate"
+    for command_line in (False, True):
+        (step,) = [
+            part.removeprefix("Next step: ")
+            for part in found.parts(command_line=command_line)
+            if str(part).startswith("Next step: ")
+        ]
+        assert step in cause.text(command_line=command_line)
+        assert ("0.001" in step) == (rate == 0.3)
+
+
+def test_a_score_is_not_read_as_a_rate():
+    """It is named, and is not next to the name of the cause."""
+    cause = Cause("learning_rate", ("a", "b"), 7, 0.85, (), "Lower it.")
+
+    assert str(cause).startswith("learning_rate: 7 units of a, b, score 0.85\n")
 
 
 def test_a_model_without_a_loss_is_told_to_give_one():
