@@ -12,6 +12,7 @@ import json
 from typing import Any
 from typing import ClassVar
 
+from keras_rectifiers import installing
 from keras_rectifiers import tables
 from keras_rectifiers.json_values import plain
 
@@ -62,7 +63,7 @@ class Result:
         except ImportError as error:
             raise ImportError(
                 "to_pandas() needs pandas. Install it with "
-                '`pip install "keras_rectifiers[pandas]"`, or use .rows.'
+                f"`{installing.command('pandas')}`, or use .rows."
             ) from error
         return pandas.DataFrame(self.rows, columns=list(self.COLUMNS))
 

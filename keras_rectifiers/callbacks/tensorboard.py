@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers import installing
 from keras_rectifiers.diagnosis.result import Diagnosis
 
 #: Buckets of a histogram; TensorBoard's own default.
@@ -114,6 +115,6 @@ def _tensorboard(module: str) -> Any:
         return importlib.import_module(f"tensorboard.{module}")
     except ImportError as error:
         raise ImportError(
-            "TensorBoard events need the package tensorboard. Install it with `pip "
-            'install "keras_rectifiers[tensorboard]"`.'
+            "TensorBoard events need the package tensorboard. Install it with "
+            f"`{installing.command('tensorboard')}`."
         ) from error

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from keras_rectifiers import installing
 from keras_rectifiers.cli.screen import say
 from keras_rectifiers.cli.screen import tame_warnings
 from keras_rectifiers.errors import RectifierError
@@ -53,7 +54,7 @@ def prepare_backend() -> str:
         except ImportError as error:
             raise RectifierError(
                 f"Keras cannot be imported with the backend {backend!r} ({error}). "
-                f'Repair it with pip install --upgrade "keras_rectifiers[{backend}]".'
+                f"Repair it with `{installing.command(backend, upgrade=True)}`."
             ) from error
     return backend
 
@@ -78,8 +79,8 @@ def choose_backend() -> str:
         if not _installed(asked):
             raise RectifierError(
                 f"The Keras backend must be installed. Received: KERAS_BACKEND="
-                f'{asked}. Install it with pip install "keras_rectifiers[{asked}]", '
-                "or unset KERAS_BACKEND."
+                f"{asked}. Install it with `{installing.command(asked)}`, or unset "
+                "KERAS_BACKEND."
             )
         return asked
     configured = _configured()
@@ -88,7 +89,7 @@ def choose_backend() -> str:
         raise RectifierError(
             "This command runs the model, for which Keras needs a backend, and "
             "none of TensorFlow, JAX and torch is installed. Install one with "
-            'pip install "keras_rectifiers[tensorflow]".'
+            f"`{installing.command('tensorflow')}`."
         )
     os.environ["KERAS_BACKEND"] = installed[0]
     return installed[0]

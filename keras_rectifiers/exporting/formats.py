@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
+from keras_rectifiers import installing
 from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.errors import ExportError
 
@@ -41,10 +43,13 @@ class Format:
     #: Endings of the files that go with the one that is named.
     beside: tuple[str, ...] = ()
 
-    @property
-    def install(self) -> str:
-        """The command that installs what it needs."""
-        return f'pip install "keras_rectifiers[{self.extra}]"'
+    def install(self, modules: Sequence[str]) -> str:
+        """The command that installs what is missing.
+
+        Args:
+            modules: What cannot be imported.
+        """
+        return installing.command(self.extra, modules)
 
 
 _ONNX = ("onnx", "onnxscript", "onnxruntime")
@@ -144,10 +149,10 @@ def backend_for(form: Format, current: str) -> str:
     for backend in order:
         if not missing(form, backend):
             return backend
-    lacking = ", ".join(missing(form, order[0]))
+    lacking = missing(form, order[0])
     raise ExportError(
-        f"{form.title} needs modules that are not installed: {lacking} (Keras backend "
-        f"{order[0]!r}). Install them with {form.install}."
+        f"{form.title} needs modules that are not installed: {', '.join(lacking)} "
+        f"(Keras backend {order[0]!r}). Install them with `{form.install(lacking)}`."
     )
 
 

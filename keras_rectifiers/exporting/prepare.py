@@ -233,10 +233,12 @@ def through_onnx(model: Any, request: Request) -> list[str]:
         return []
     if keras.backend.backend() != formats.TENSORFLOW:
         return []
-    if formats.missing(formats.FORMATS["onnx"], formats.TENSORFLOW):
+    onnx = formats.FORMATS["onnx"]
+    lacking = formats.missing(onnx, formats.TENSORFLOW)
+    if lacking:
         raise ExportError(
             "OpenVINO can read TensorFlow's recurrent layers only through ONNX, which "
-            f"needs more modules. Install them with {formats.FORMATS['onnx'].install}."
+            f"needs more modules. Install them with `{onnx.install(lacking)}`."
         )
     return ["The model has recurrent layers: OpenVINO reads it through ONNX."]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rectifiers import installing
 from keras_rectifiers.errors import DataError
 
 Shape = tuple[int | None, ...]
@@ -41,8 +42,8 @@ def load_folder(
         from PIL import Image  # noqa: PLC0415 (an extra)
     except ImportError:
         raise DataError(
-            "Reading images requires Pillow. Install it with pip install "
-            '"keras_rectifiers[images]".'
+            "Reading images requires Pillow. Install it with "
+            f"`{installing.command('images')}`."
         ) from None
     files, labels = _files(folder)
     if limit is not None and limit < len(files):

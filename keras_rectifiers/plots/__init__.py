@@ -1,16 +1,18 @@
 """Pictures of units: plain numbers in, a matplotlib figure out.
 
 Figures are made by matplotlib's objects and never by `pyplot`: nothing global is
-changed, no window opens, and no figure must be closed. Nothing else of this package is
-imported here.
+changed, no window opens, and no figure must be closed. Of this package nothing is
+imported here but the text of shares.
 """
 
 try:
     import matplotlib as mpl  # noqa: F401
 except ImportError as error:
+    from keras_rectifiers import installing
+
     raise ImportError(
         "Pictures need matplotlib. Install it with "
-        '`pip install "keras_rectifiers[report]"`.'
+        f"`{installing.command('report', ['matplotlib'])}`."
     ) from error
 
 from keras_rectifiers.plots.canvas import short

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from keras_rectifiers import _version
+from keras_rectifiers import installing
 from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.result import Diagnosis
@@ -193,8 +194,8 @@ def _environment() -> Any:
         jinja2 = importlib.import_module("jinja2")
     except ImportError as error:
         raise ImportError(
-            "A report requires jinja2. Install it with `pip install "
-            '"keras_rectifiers[report]"`.'
+            "A report requires jinja2. Install it with "
+            f"`{installing.command('report')}`."
         ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_rectifiers.report", "templates"),

@@ -73,7 +73,7 @@ def test_no_backend_tells_what_to_install(installed):
     """Without a backend the message has the line that installs one."""
     installed()
 
-    with pytest.raises(RectifierError, match=r'"keras_rectifiers\[tensorflow\]"'):
+    with pytest.raises(RectifierError, match="`pip install tensorflow`"):
         backend.choose_backend()
 
 
@@ -82,7 +82,7 @@ def test_the_backend_asked_for_must_be_there(installed, monkeypatch):
     installed("tensorflow")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
 
-    with pytest.raises(RectifierError, match=r"keras_rectifiers\[torch\]"):
+    with pytest.raises(RectifierError, match="`pip install torch`"):
         backend.choose_backend()
 
 

@@ -80,7 +80,7 @@ def test_pillow_is_asked_for(classes, monkeypatch):
     """Without Pillow the message has the line that installs it."""
     monkeypatch.setitem(sys.modules, "PIL", None)
 
-    with pytest.raises(DataError, match=r'pip install "keras_rectifiers\[images\]"'):
+    with pytest.raises(DataError, match="`pip install pillow`"):
         load_folder(classes, {})
 
 

@@ -287,7 +287,7 @@ def test_without_the_extra_it_is_named(package):
     )
 
     assert run.returncode == 1
-    assert "keras_rectifiers[report]" in run.stderr
+    assert f"`pip install {package}" in run.stderr
 
 
 def test_a_dead_output_is_the_first_line_of_the_page():
