@@ -8,14 +8,26 @@ from collections.abc import Sequence
 CONVERTED = "Converted"
 
 
-def requirement(classes: Sequence[str]) -> str:
+def opens(classes: Sequence[str], *, option: bool = True) -> str:
+    """Where a file opens that was written, in one or two sentences.
+
+    Args:
+        classes: Names of the classes of this package that it holds.
+        option: Whether `--portable` is an option of what wrote it.
+    """
+    found = requirement(classes, option=option)
+    return found or "Keras opens it without keras_rectifiers."
+
+
+def requirement(classes: Sequence[str], *, option: bool = True) -> str:
     """What has to be imported before a model with classes of this package opens.
 
     Args:
         classes: Names of the classes that it holds, `CONVERTED` among them.
+        option: Whether what made it has the option of stock layers, which is named.
 
     Returns:
-        One sentence; empty where there are none.
+        One or two sentences; empty where there are none.
     """
     if not classes:
         return ""
@@ -25,7 +37,8 @@ def requirement(classes: Sequence[str]) -> str:
             "their module and keras_rectifiers are imported."
         )
     names = " and ".join(dict.fromkeys(classes))
+    stock = " For stock layers use --portable (portable=True)." if option else ""
     return (
         f"It holds {names} of keras_rectifiers: Keras opens it only where that is "
-        "imported. For stock layers use --portable (portable=True)."
+        f"imported.{stock}"
     )

@@ -172,8 +172,9 @@ def _result(**given):
             "start_difference": 0.0,
             "before": {"loss": 1.25, "dead_fraction": 0.5},
             "after": {"loss": 0.75, "dead_fraction": 0.0},
-            "history": ({}, {}, {}),
+            "history": ({}, {"accuracy": 0.875, "val_accuracy": 0.5}, {}),
             "evaluated_on": "test data",
+            "kept": "epoch 2 of 3",
             "best_epoch": 2,
             **given,
         }
@@ -188,7 +189,7 @@ def test_a_fine_tuning_run_has_before_and_after():
         "Treatment: revive (3 of 8 units are dead).",
         "3 units were given new weights.",
         "Before the first step the outputs were the original's, bit for bit.",
-        "Kept: epoch 2 of 3.",
+        "Kept: epoch 2 of 3, chosen by accuracy on the training data (0.875).",
     ]
     assert "Metrics on the test data:" in lines
     assert _cells(lines, "loss") == ["loss", "1.25", "0.75"]
@@ -215,11 +216,13 @@ def test_treatments_that_were_compared_are_told():
         Tried("revive", "why", "accuracy", 0.5),
         Tried("restart", "why", "accuracy", 0.75),
     )
-    result = _result(tried=tried, start_difference=2.0, best_epoch=0)
+    given = {"chosen_on": "validation split", "kept": "a copy of the original"}
+    result = _result(tried=tried, start_difference=2.0, best_epoch=0, **given)
     lines = _lines(result.parts())
 
-    assert "Tried: revive accuracy 0.5, restart accuracy 0.75." in lines
-    assert "Kept: the original." in lines
+    by = "by accuracy on the validation split"
+    assert f"Tried, {by}: revive 0.5, restart 0.75." in lines
+    assert f"Kept: a copy of the original: no epoch was better, {by}." in lines
     assert not any("bit for bit" in line for line in lines)
 
 
@@ -281,11 +284,15 @@ def test_the_form_follows_the_width():
 
 @pytest.mark.parametrize("width", [60, 40])
 def test_words_of_results_stay_whole(width, tmp_path):
-    """Every table of every result at the width of a narrow window."""
+    """Every table of every result at the width of a narrow window; columns have names.
+
+    Where there is no room for a table a row is a list, and its cells need names, too.
+    """
     for name, result in every_result(tmp_path).items():
         for part in result.parts():
             if isinstance(part, str):
                 continue
+            assert all(part.head), name
             file = io.StringIO()
             Console(file=file, width=width, color_system=None).print(part.rich())
             there = set(_words(file.getvalue()))

@@ -270,10 +270,9 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
-    from keras_rectifiers import portability
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
-    from keras_rectifiers.conversion.revert import made_by_code
+    from keras_rectifiers.cli.screen import written
 
     if as_json:
         result = {
@@ -287,15 +286,11 @@ def _show(
         return
     lines = [each for each in (verification, calibration) if each is not None]
     if target is not None:
-        lines.append(f"Written: {target}")
-        classes = plan.own_classes
-        if made_by_code(target):
-            classes = (*classes, portability.CONVERTED)
-        lines += filter(None, [portability.requirement(classes)])
+        lines += written(target)
     elif verification is not None:
-        lines.append("The converted model does not hold its promise: nothing written.")
+        lines.append("Verification failed. Nothing was written.")
     elif calibration is not None and not calibration.fits:
-        lines.append("The change is above --budget-change: nothing written.")
+        lines.append("The change is above --budget-change. Nothing was written.")
     else:
-        lines.append("Nothing written (--dry-run).")
+        lines.append("Nothing was written (--dry-run).")
     show([*plan.parts(done=target is not None), *lines])

@@ -187,5 +187,7 @@ def _show(result: Any, *, as_json: bool) -> None:
     if as_json:
         show_json(result.to_dict())
     else:
-        written = f"Written: {result.target}" if result.target else "Nothing written."
+        written = (
+            f"Written: {result.target}" if result.target else "Nothing was written."
+        )
         show([result, written])

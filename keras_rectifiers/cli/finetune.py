@@ -219,6 +219,7 @@ def command(
     from keras_rectifiers.finetuning.finetune import finetune
     from keras_rectifiers.finetuning.optimizers import has_own_loss
     from keras_rectifiers.finetuning.resume import remove
+    from keras_rectifiers.finetuning.split import measured_on
     from keras_rectifiers.surgery.loading import save
 
     _check_known("loss", keras.losses, [] if loss is None else [loss])
@@ -232,7 +233,7 @@ def command(
             "sparse_categorical_crossentropy (labels as numbers of classes)."
         )
     data = data_sets.load(spec, loaded, scale=scale, labels=not own_loss)
-    with epochs_shown() as shown:
+    with epochs_shown(measured_on=measured_on(data, validation_split)) as shown:
         result = finetune(
             loaded,
             data,
@@ -289,8 +290,10 @@ def _check_known(option: str, module: Any, names: Sequence[str]) -> None:
 def _show(result: Any, target: Path, *, as_json: bool) -> None:
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.cli.screen import written
 
     if as_json:
         show_json({**result.to_dict(), "target": str(target)})
     else:
-        show([result, f"Written: {target}"])
+        kept = result.kept if result.rescued else f"{result.kept}: not rescued"
+        show([*result.parts(command_line=True), *written(target, kept)])

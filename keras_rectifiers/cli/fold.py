@@ -73,6 +73,7 @@ def command(
     from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.cli.screen import written
     from keras_rectifiers.folding.fold import fold_file
 
     objects = own_objects(code)
@@ -95,7 +96,7 @@ def command(
     if as_json:
         show_json({**result.to_dict(), "target": str(target)})
     else:
-        show([result, f"Written: {target}"])
+        show([result, *written(target)])
 
 
 def _data(

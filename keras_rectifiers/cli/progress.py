@@ -18,6 +18,9 @@ from keras_rectifiers.cli.screen import console
 from keras_rectifiers.cli.screen import say
 from keras_rectifiers.shares import percent
 
+#: What callbacks of this package write into Keras' logs, next to metrics.
+_OF_CALLBACKS = ("revived", "slope")
+
 
 @contextlib.contextmanager
 def counted(items: Any, total: int | None) -> Iterator[Any]:
@@ -40,34 +43,51 @@ def _counting(items: Iterable[Any], progress: Progress, task: Any) -> Iterator[A
         progress.advance(task)
 
 
-def epoch_line(epoch: int, epochs: int, logs: Mapping[str, Any]) -> str:
-    """One epoch in words: the loss, the metrics, and the units.
+def epoch_line(
+    epoch: int, epochs: int, logs: Mapping[str, Any], measured_on: str
+) -> str:
+    """One epoch in words: the loss and the metrics on which data, and the units.
 
     Args:
         epoch: Number of the epoch, from 1.
         epochs: Number of all.
         logs: Keras' logs of the epoch, with the fractions of the monitor.
+        measured_on: The data of Keras' `val_` metrics, such as `"test data"`.
     """
-    parts = [f"epoch {epoch}/{epochs}"]
-    for name, value in logs.items():
-        measured = f"val_{name}" in logs and name != "loss"  # the line is short
-        if "/" in name or name.endswith("_fraction") or measured:
-            continue
-        parts.append(f"{name} {float(value):.4g}")
-    parts += [
-        f"{name} {percent(float(logs[f'{name}_fraction']))}"
+    shown = {name: float(value) for name, value in logs.items() if "/" not in name}
+    held_out = {
+        name.removeprefix("val_"): shown.pop(name)
+        for name in list(shown)
+        if name.startswith("val_")
+    }
+    units = {
+        name: percent(shown.pop(f"{name}_fraction"))
         for name in ("dead", "silent")
-        if f"{name}_fraction" in logs
+        if f"{name}_fraction" in shown
+    }
+    shown.pop("not_finite_fraction", None)
+    done = {name: shown.pop(name) for name in _OF_CALLBACKS if name in shown}
+    where, _, _ = measured_on.partition(" ")
+    parts = [
+        f"{name}: {', '.join(f'{key} {value:.4g}' for key, value in values.items())}"
+        for name, values in (("training", shown), (where, held_out))
+        if values
     ]
-    return "  ".join(parts)
+    if units:
+        parts.append(f"units: {', '.join(f'{s} {name}' for name, s in units.items())}")
+    parts += [f"{name} {value:.4g}" for name, value in done.items()]
+    return f"epoch {epoch}/{epochs}  {'; '.join(parts)}"
 
 
 @contextlib.contextmanager
-def epochs_shown(label: str = "fine-tuning") -> Iterator[Any]:
+def epochs_shown(
+    label: str = "fine-tuning", *, measured_on: str = "validation data"
+) -> Iterator[Any]:
     """A Keras callback that shows each epoch: a line, and a bar on a terminal.
 
     Args:
         label: What is going on.
+        measured_on: The data of Keras' `val_` metrics, in words.
     """
     import keras
 
@@ -88,7 +108,8 @@ def epochs_shown(label: str = "fine-tuning") -> Iterator[Any]:
                 progress.update(task, completed=epoch, total=self.params["epochs"])
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                self.tell(epoch_line(epoch + 1, self.params["epochs"], logs or {}))
+                epochs = self.params["epochs"]
+                self.tell(epoch_line(epoch + 1, epochs, logs or {}, measured_on))
                 progress.update(task, completed=epoch + 1)
 
         yield Shown()

@@ -49,6 +49,7 @@ def command(
     from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.cli.screen import written
     from keras_rectifiers.conversion import kept_plans
     from keras_rectifiers.conversion.revert import made_by_code
     from keras_rectifiers.conversion.revert import revert_file
@@ -70,7 +71,7 @@ def command(
     if as_json:
         show_json({**result.to_dict(), "target": str(target)})
     else:
-        show([result, f"Written: {target}"])
+        show([result, *written(target, option=False)])
 
 
 def _loaded(

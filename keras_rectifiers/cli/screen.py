@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -47,6 +48,22 @@ def show(parts: Iterable[Part | Result]) -> None:
             out.print(part.rich(framed=out.is_terminal))
         else:
             out.print(part, markup=False)
+
+
+def written(target: Path, what: str = "", *, option: bool = True) -> list[str]:
+    """Which file was written, and where it opens.
+
+    Args:
+        target: The file.
+        option: Whether the command has the option `--portable`.
+        what: What it holds, in a few words, where that is not clear.
+    """
+    from keras_rectifiers.conversion.opening import opens
+
+    return [
+        f"Written: {target}{f' ({what})' if what else ''}",
+        opens(target, option=option),
+    ]
 
 
 def show_json(value: Any) -> None:

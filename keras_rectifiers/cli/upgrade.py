@@ -58,6 +58,7 @@ def command(
     from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.cli.screen import written
 
     objects = own_objects(code)
     ctx.with_resource(custom_classes(objects))
@@ -76,7 +77,7 @@ def command(
         show_json(result)
     else:
         lines = [] if proof is None else [str(proof)]
-        lines.append(f"Written: {target}" if kept else "Nothing written.")
+        lines += written(target, option=False) if kept else ["Nothing was written."]
         show([made, *lines])
     if not kept:
         ctx.exit(1)

@@ -79,8 +79,9 @@ class Story:
         return Table.of(head, rows, numbers=head[1:])
 
 
-#: Shows the epochs of a run: takes its label, gives a Keras callback.
-Watch = Callable[[str], AbstractContextManager[Any]]
+#: Shows the epochs of a run: takes its label and, as `measured_on`, the data of its
+#: metrics; gives a Keras callback that has a `tell`.
+Watch = Callable[..., AbstractContextManager[Any]]
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
@@ -178,8 +179,9 @@ def _finetuned(
     how: dict[str, Any],
 ) -> Any:
     from keras_rectifiers.finetuning.finetune import finetune  # noqa: PLC0415
+    from keras_rectifiers.finetuning.measured import TEST  # noqa: PLC0415
 
-    with watch(name) as callback:
+    with watch(name, measured_on=TEST) as callback:
         return finetune(
             model,
             data,
@@ -188,6 +190,7 @@ def _finetuned(
             seed=seed,
             probe=data.x,
             callbacks=[callback],
+            tell=callback.tell,
         )
 
 

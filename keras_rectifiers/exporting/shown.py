@@ -38,7 +38,7 @@ def parts(result: ExportResult) -> list[Part]:
         head = ("rectifier", "kind", "operations in the file", "slopes")
         made.append(Table.of(head, rows))
     columns = ("model",) if result.twin is None else ("model", "ReLU twin")
-    made.append(Table.of(("", *columns), _figures(result), numbers=columns))
+    made.append(Table.of(("figure", *columns), _figures(result), numbers=columns))
     versions = ", ".join(f"{name} {each}" for name, each in result.versions.items())
     batch = "any" if result.batch is None else str(result.batch)
     compared = f"Compared on {result.inputs}; batch {batch}. Versions: {versions}."

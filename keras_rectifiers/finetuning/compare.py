@@ -90,16 +90,15 @@ def _compared(
 ) -> str:
     pair = [run.treated.prescription.treatment, best.treated.prescription.treatment]
     said = [
-        f"{run.keeper.metric} {run.keeper.value(each):.4g}"
-        if math.isfinite(each)
-        else "no finite loss"
+        f"{run.keeper.value(each):.4g}" if math.isfinite(each) else "no finite loss"
         for each in (score, least)
     ]
+    by = f"by {run.keeper.metric} on the {run.chosen_on}"
     verb = "goes on" if ahead else "is given up"
     asked = f"more than {margin:.2g} ahead" if math.isfinite(least) else "finite"
     return (
-        f"{pair[0].capitalize()} {verb}: {said[0]}, where {pair[1]} has {said[1]}, and "
-        f"it must be {asked}."
+        f"{pair[0].capitalize()} {verb}, {by}: it has {said[0]}, {pair[1]} has "
+        f"{said[1]}, and it must be {asked}."
     )
 
 

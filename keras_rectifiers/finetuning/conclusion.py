@@ -119,6 +119,7 @@ def conclude(
         before,
         after,
         run.keeper.metric,
+        parts.evaluated_on,
         no_better=made.no_better,
         at_chance=at_chance(made.model, _told_by(parts, look)),
         dead_outputs=_all_dead(units),
@@ -141,12 +142,25 @@ def conclude(
         after=after,
         history=tuple(run.logs),
         evaluated_on=parts.evaluated_on,
+        chosen_on=run.chosen_on,
+        kept=_kept(made, run),
         best_epoch=made.best_epoch,
         outcome=outcome,
         notes=tuple(notes.lines),
         fold=made.fold,
         own_classes=portable.own_classes(made.model),
     )
+
+
+def _kept(made: Made, run: Run) -> str:
+    """Which weights the model has, in words."""
+    if made.best_epoch is None:
+        return f"the last epoch, {len(run.logs)} of {run.epochs}"
+    if made.best_epoch:
+        return f"epoch {made.best_epoch} of {run.epochs}"
+    if made.no_better:
+        return "a copy of the original"
+    return "the original, with its moving statistics estimated again"
 
 
 def _told_by(parts: Parts, look: Look) -> Data:

@@ -52,6 +52,8 @@ class Judged:
     after: Mapping[str, float]
     #: The metric that decides.
     metric: str
+    #: What the metrics were measured on, in words.
+    evaluated_on: str
     #: Whether the result is the original, or no better.
     no_better: bool
     #: Whether the result's outputs say nothing about the labels.
@@ -164,7 +166,8 @@ def _change(judged: Judged) -> str:
     if before.get(judged.metric) == after.get(judged.metric):
         names.append("loss")
     said = [
-        f"{name} {before[name]:.4g} before, {after[name]:.4g} after"
+        f"{name} on the {judged.evaluated_on} {before[name]:.4g} before, "
+        f"{after[name]:.4g} after"
         for name in dict.fromkeys(names)
         if name in before and name in after
     ]

@@ -67,6 +67,10 @@ class FinetuneResult(Result):
     #: What the metrics were measured on: `"test data"`, `"validation data"`,
     #: `"validation split"` or `"training data"`.
     evaluated_on: str
+    #: What the epoch to keep was chosen by: the same words, never test data.
+    chosen_on: str = "training data"
+    #: Which weights the model has, in words, such as `"epoch 8 of 10"`.
+    kept: str = ""
     #: The epoch whose weights the model has, from 1; 0 where none was better than
     #: the original, which the model then is; None where the last ones were taken.
     best_epoch: int | None = None
@@ -93,9 +97,14 @@ class FinetuneResult(Result):
             for name, value in self.before.items()
         ]
 
-    def parts(self) -> list[Part]:
-        """The lines and tables that it is shown as."""
-        return shown.parts(self)
+    def parts(self, *, command_line: bool = False) -> list[Part]:
+        """The lines and tables that it is shown as.
+
+        Args:
+            command_line: Whether it is read on the command line, where advice names
+                commands and options.
+        """
+        return shown.parts(self, command_line=command_line)
 
     def to_dict(self) -> dict[str, Any]:
         """The result without the models, as plain data."""
@@ -115,6 +124,8 @@ class FinetuneResult(Result):
             "before": dict(self.before),
             "after": dict(self.after),
             "evaluated_on": self.evaluated_on,
+            "chosen_on": self.chosen_on,
+            "kept": self.kept,
             "best_epoch": self.best_epoch,
             "folded": None if self.fold is None else len(self.fold.plan.steps),
             "own_classes": list(self.own_classes),

@@ -81,6 +81,8 @@ class Run:
             held_out=training.parts.held_out,
             first=treated.first_epoch,
         )
+        #: What the deciding metric is measured on, in words.
+        self.chosen_on = training.parts.chosen_on
         self.logs: list[dict[str, float]] = []
         self.scores: list[float] = []
         self._ended = False

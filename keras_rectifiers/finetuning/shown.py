@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from keras_rectifiers import portability
+from keras_rectifiers.diagnosis import calls
+from keras_rectifiers.finetuning.measured import TRAINING
 from keras_rectifiers.shares import percent
 from keras_rectifiers.tables import Part
 from keras_rectifiers.tables import Table
@@ -19,11 +21,12 @@ _NAMES = {
 }
 
 
-def parts(result: FinetuneResult) -> list[Part]:
+def parts(result: FinetuneResult, *, command_line: bool = False) -> list[Part]:
     """What was done and why, the metrics before and after, and the outcome.
 
     Args:
         result: What `finetune` returned.
+        command_line: Whether it is read on the command line.
     """
     rows = (
         (
@@ -33,13 +36,13 @@ def parts(result: FinetuneResult) -> list[Part]:
         )
         for name in result.before
     )
-    table = Table.of(("", "before", "after"), rows, numbers=("before", "after"))
+    table = Table.of(("metric", "before", "after"), rows, numbers=("before", "after"))
     return [
         *_treatment(result),
         f"Metrics on the {result.evaluated_on}:",
         table,
-        *_outcome(result),
-        *filter(None, [portability.requirement(result.own_classes)]),
+        *_outcome(result, command_line=command_line),
+        *([] if command_line else _requirement(result)),
     ]
 
 
@@ -48,28 +51,51 @@ def _treatment(result: FinetuneResult) -> Iterator[str]:
     yield f"Treatment: {result.treatment} ({result.why})."
     if len(result.tried) > 1:
         compared = ", ".join(
-            f"{each.treatment} {each.metric} "
+            f"{each.treatment} "
             + ("diverged" if each.value is None else f"{each.value:.4g}")
             for each in result.tried
         )
-        yield f"Tried: {compared}."
+        yield f"Tried, by {_chosen_by(result)}: {compared}."
     yield from result.done
     if result.start_difference == 0:
         yield "Before the first step the outputs were the original's, bit for bit."
-    if result.best_epoch is not None:
-        of = f"{result.best_epoch} of {len(result.history)}"
-        yield f"Kept: epoch {of}." if result.best_epoch else "Kept: the original."
+    if result.kept:
+        yield f"Kept: {result.kept}{_why_kept(result)}."
     if result.fold is not None:
         yield f"Folded: {result.fold.plan.summary}"
 
 
-def _outcome(result: FinetuneResult) -> Iterator[str]:
+def _requirement(result: FinetuneResult) -> list[str]:
+    """What has to be imported; the command line says it of the file it wrote."""
+    return list(filter(None, [portability.requirement(result.own_classes)]))
+
+
+def _chosen_by(result: FinetuneResult) -> str:
+    """The metric by which trials and epochs are compared, and on which data."""
+    return f"{result.tried[0].metric} on the {result.chosen_on}"
+
+
+def _why_kept(result: FinetuneResult) -> str:
+    """By which figure these weights were chosen."""
+    if result.best_epoch is None or not result.tried:
+        return ""
+    if not result.best_epoch:
+        return f": no epoch was better, by {_chosen_by(result)}"
+    name = result.tried[0].metric
+    logs = result.history[result.best_epoch - 1]
+    value = logs.get(f"val_{name}" if result.chosen_on != TRAINING else name)
+    found = "" if value is None else f" ({value:.4g})"
+    return f", chosen by {_chosen_by(result)}{found}"
+
+
+def _outcome(result: FinetuneResult, *, command_line: bool) -> Iterator[str]:
     """Whether it helped, and where not, why and what next."""
     yield result.outcome.sentence
     if result.outcome.cause:
         yield f"Likely cause: {result.outcome.cause}"
     if result.outcome.advice:
-        yield f"Next: {result.outcome.advice}"
+        advice = result.outcome.advice
+        yield f"Next: {calls.on_command_line(advice) if command_line else advice}"
 
 
 def _number(name: str, value: float) -> str:

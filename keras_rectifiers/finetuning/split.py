@@ -17,12 +17,10 @@ from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.finetuning import streams
 from keras_rectifiers.finetuning.class_weights import for_stream
 from keras_rectifiers.finetuning.class_weights import in_loss
-
-#: What metrics are measured on, in words.
-VALIDATION = "validation split"
-GIVEN = "validation data"
-TEST = "test data"
-TRAINING = "training data"
+from keras_rectifiers.finetuning.measured import GIVEN
+from keras_rectifiers.finetuning.measured import TEST
+from keras_rectifiers.finetuning.measured import TRAINING
+from keras_rectifiers.finetuning.measured import VALIDATION
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,7 +31,7 @@ class Parts:
     train: Data
     #: What its metrics are measured on, None for the training data.
     test: Data | None
-    #: What the metrics are measured on: one of the words above.
+    #: What the metrics are measured on: one of the words of `measured`.
     evaluated_on: str
     #: Samples in a step, for arrays.
     batch_size: int
@@ -73,6 +71,13 @@ class Parts:
     def choosing(self) -> dict[str, Any]:
         """The same for what the best epoch is chosen by: never by test arrays."""
         return self._evaluated(self.validation)
+
+    @property
+    def chosen_on(self) -> str:
+        """What the best epoch is chosen by: one of the words of `measured`."""
+        if self.validation is None:
+            return TRAINING
+        return VALIDATION if self.evaluated_on == VALIDATION else GIVEN
 
     def judged(self, limit: int) -> Data | None:
         """At most `limit` samples in memory that the model does not train on."""
@@ -159,6 +164,22 @@ class Parts:
         return arguments
 
 
+def measured_on(data: Data, share: float, *, validation: bool = False) -> str:
+    """What metrics are measured on: one of the words of `measured`.
+
+    Args:
+        data: Arrays with labels, or a data set object of batches.
+        share: Part of the samples to hold out, 0..1.
+        validation: Whether there are validation data.
+    """
+    if data.x_test is not None:
+        return TEST
+    if validation:
+        return GIVEN
+    samples = 0 if data.is_stream else data.samples or 0
+    return TRAINING if round(samples * share) in (0, samples) else VALIDATION
+
+
 def split(
     data: Data,
     share: float,
@@ -189,7 +210,7 @@ def split(
     test = _test_of(data)
     train = dataclasses.replace(data, x_test=None, y_test=None, sample_weight_test=None)
     kept = None if validation is None else _counted(validation, "validation_data")
-    evaluated_on = TEST if test else GIVEN if kept else TRAINING
+    evaluated_on = measured_on(data, share, validation=kept is not None)
     parts = Parts(train, test or kept, evaluated_on, batch_size, kept, steps)
     if data.is_stream:
         return _streaming(parts)
@@ -197,10 +218,10 @@ def split(
         raise DataError(
             f"Training needs labels, and {data.source!r} has none. Give (x, y)."
         )
+    if evaluated_on != VALIDATION:
+        return parts
     samples = data.samples or 0
     held_out = round(samples * share)
-    if evaluated_on != TRAINING or held_out in (0, samples):
-        return parts
     # Keras' own validation_split takes the last samples: in a file that is sorted
     # by class those are one class.
     order = np.random.default_rng(seed).permutation(samples)

@@ -23,7 +23,6 @@ from keras_rectifiers.graph.unseen import Unseen
 from keras_rectifiers.graph.unseen import counted
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.results import Result
-from keras_rectifiers.specs import PACKAGE
 from keras_rectifiers.specs import Cannot
 from keras_rectifiers.specs import Replacement
 from keras_rectifiers.surgery import plan_data
@@ -123,18 +122,6 @@ class Plan(Result):
     def parameters(self) -> int:
         """Number of parameters that the whole plan adds."""
         return sum(step.parameters for step in self.steps)
-
-    @property
-    def own_classes(self) -> tuple[str, ...]:
-        """Names of the classes of this package that it puts in, each one once."""
-        made = (each for step in self.steps for each in step.replacements)
-        prefix = f"{PACKAGE}>"
-        names = (
-            each.class_name
-            for each in made
-            if str(each.registered_name).startswith(prefix)
-        )
-        return tuple(dict.fromkeys(names))
 
     def apply(self, model: Any) -> Any:
         """Convert a live model. The original is unchanged: use the return value.

@@ -61,7 +61,7 @@ def _site_cells(site: Site) -> tuple[str, str, str, str]:
 
 
 def repairs(made: Sequence[Repair]) -> list[Part]:
-    """What an old file needed: the repairs, those to look at marked.
+    """What an old file needed and what was dropped, what to check marked.
 
     Args:
         made: In the order in which they were made.
@@ -73,11 +73,11 @@ def repairs(made: Sequence[Repair]) -> list[Part]:
             first.rule,
             first.text,
             where_text(first, count),
-            "please look" if first.caution else "",
+            "yes" if first.caution else "",
         )
         for first, count in grouped(made)
     )
-    return [Table.of(("repaired", "what", "where", ""), rows)]
+    return [Table.of(("changed", "what", "where", "to check"), rows)]
 
 
 def _unseen(unseen: Iterable[Unseen]) -> Table:

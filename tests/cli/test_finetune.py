@@ -28,6 +28,8 @@ def test_the_model_is_converted_trained_and_saved(finetune, tmp_path):
     slopes = keras.ops.convert_to_numpy(model.get_layer("rectified").alpha)
     assert result.exit_code == 1, result.output  # ... and it is said
     assert "say nothing about the labels" in result.stdout
+    assert "Written: out.keras (the last epoch, 1 of 1: not rescued)" in result.stdout
+    assert "keras_rectifiers." not in result.stdout  # advice names commands
     assert np.any(slopes != 0)
     assert "silent units" in result.stdout
     assert "epoch 1/1" in result.stderr
@@ -42,7 +44,15 @@ def test_a_rescue_ends_with_0_and_says_so(run, made, tmp_path):
     result = run("finetune", made / "model.keras", *given)
 
     assert result.exit_code == 0, result.output
-    assert "Rescued: accuracy" in result.stdout
+    assert "Rescued: accuracy on the validation split" in result.stdout
+    assert "chosen by accuracy on the validation split (" in result.stdout
+    assert (
+        "Restart goes on, by accuracy on the validation split: " in result.stderr
+        or (
+            "Restart is given up, by accuracy on the validation split: "
+            in result.stderr
+        )
+    )
     assert "Trial of 4 of 16 epochs. Revive (5 of 14 units are dead" in result.stderr
     assert "epochs. Restart: all weights are drawn again (" in result.stderr
 
@@ -102,6 +112,7 @@ def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
 
     assert result.exit_code == 1, result.output  # the labels are random
     assert "accuracy" in result.stdout
+    assert "Written: out.keras (" in result.stdout
     assert keras.saving.load_model(tmp_path / "out.keras").loss == loss
 
 

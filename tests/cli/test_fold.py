@@ -31,7 +31,9 @@ def test_what_is_exact_is_folded_and_the_rest_named(run, slopes, tmp_path):
     )
     assert "first Dense(activation=PReLU()) relu" in " ".join(result.stdout.split())
     assert "its slopes are between 0.01 and 0.03" in result.stdout
-    assert "Written: plain.keras" in result.stdout
+    assert "Written: plain.keras\nIt holds PReLU of keras_rectifiers: Keras opens " in (
+        result.stdout
+    )
     model = keras.saving.load_model(tmp_path / "plain.keras")
     assert model.get_layer("first").activation is keras.activations.relu
 

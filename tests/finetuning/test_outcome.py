@@ -21,6 +21,7 @@ def _judged(before=(0.1, 0.8), after=(0.9, 0.0), **options):
         {"accuracy": before[0], "dead_fraction": before[1]},
         {"accuracy": after[0], "dead_fraction": after[1]},
         "accuracy",
+        "test data",
         **{"no_better": False, "at_chance": False, **options},
     )
 
@@ -44,8 +45,12 @@ def _with_dead_output(end="relu", width=1, head=()):
 @pytest.mark.parametrize(
     ("options", "reason", "part"),
     [
-        ({}, "", "Rescued: accuracy 0.1 before, 0.9 after; 80.0% of the units dead"),
-        ({"before": (0.1, 0.0)}, "", "Better: accuracy 0.1 before, 0.9 after; 0.0% of"),
+        ({}, "", "Rescued: accuracy on the test data 0.1 before, 0.9 after; 80.0%"),
+        (
+            {"before": (0.1, 0.0)},
+            "",
+            "Better: accuracy on the test data 0.1 before, 0.9 after; 0.0%",
+        ),
         ({"no_better": True}, "not_better", "no epoch was better than the original"),
         ({"at_chance": True, "no_better": True}, "at_chance", "still say nothing"),
         ({"dead_outputs": ("end",)}, "dead_output", "the output 'end' is dead"),
