@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keras_rectifiers import layers as layers
     from keras_rectifiers import report as report
     from keras_rectifiers import revival as revival
+    from keras_rectifiers import slopes as slopes
     from keras_rectifiers import types as types
     from keras_rectifiers.calibration.choosing import calibrate as calibrate
     from keras_rectifiers.conversion.diff import diff as diff
@@ -64,6 +65,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "layers",
         "report",
         "revival",
+        "slopes",
         "types",
     ),
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-from keras_rectifiers.finetuning.slopes import exclude_from_weight_decay
-from keras_rectifiers.finetuning.slopes import without_decay
 from keras_rectifiers.live.optimizers import has_schedule
 from keras_rectifiers.live.optimizers import inner_of
+from keras_rectifiers.slopes import exclude_from_weight_decay
+from keras_rectifiers.slopes import without_decay
 from keras_rectifiers.surgery import optimizer_state
 
 #: Keras' own default for Adam.

@@ -5,8 +5,8 @@ import pytest
 from keras_rectifiers.finetuning.optimizers import default_metrics
 from keras_rectifiers.finetuning.optimizers import prepare
 from keras_rectifiers.finetuning.optimizers import renew
-from keras_rectifiers.finetuning.slopes import exclude_from_weight_decay
 from keras_rectifiers.layers import PReLU
+from keras_rectifiers.slopes import exclude_from_weight_decay
 
 
 def _array(variable):

@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 import keras_rectifiers
+from keras_rectifiers import slopes
 from keras_rectifiers.constraints import SlopeRange
-from keras_rectifiers.finetuning import slopes
 from keras_rectifiers.layers import PReLU
 
 RATES = {
@@ -190,33 +190,10 @@ def test_a_model_without_an_optimizer_is_refused():
         slopes.without_decay(_decaying())
 
 
-def test_presets_by_name():
-    """They are what Keras can save, and an unknown one names the others."""
-    layer = slopes.prelu(
-        alpha=0.25,
-        constraint="unit",
-        regularizer="toward_zero",
-        learning_rate_multiplier=2.0,
-    )
-    made = keras_rectifiers.convert(_decaying(), layer)
-
-    copy = PReLU.from_config(made.get_layer("bare").get_config())
-    assert (copy.alpha_constraint.lowest, copy.alpha_constraint.highest) == (0.0, 1.0)
-    assert float(copy.alpha_regularizer.l2) == pytest.approx(1e-4)
-    np.testing.assert_array_equal(_array(made.get_layer("bare").alpha), 0.25)
-    assert slopes.prelu().alpha_regularizer is None
-    assert isinstance(
-        slopes.prelu(constraint="non_negative").alpha_constraint,
-        keras.constraints.NonNeg,
-    )
-    with pytest.raises(ValueError, match="'none', 'toward_zero', 'sparse'"):
-        slopes.prelu(regularizer="l3")
-
-
 @pytest.mark.parametrize("where", ["live", "file"])
 def test_scaled_slopes_are_read_as_they_act(where, tmp_path):
     """By a conversion to Leaky ReLU and by a diagnosis."""
-    layer = slopes.prelu(alpha=0.25, learning_rate_multiplier=4.0)
+    layer = PReLU(keras.initializers.Constant(0.25), learning_rate_multiplier=4.0)
     model = keras_rectifiers.convert(_decaying(), layer)
     source = model
     if where == "file":
