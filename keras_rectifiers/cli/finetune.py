@@ -295,5 +295,5 @@ def _show(result: Any, target: Path, *, as_json: bool) -> None:
     if as_json:
         show_json({**result.to_dict(), "target": str(target)})
     else:
-        kept = result.kept if result.rescued else f"{result.kept}: not rescued"
+        kept = "" if result.rescued else f"{result.kept}: not rescued"
         show([*result.parts(command_line=True), *written(target, kept)])

@@ -33,7 +33,7 @@ from keras_rectifiers.graph.sites import Found
 from keras_rectifiers.graph.survey import Survey
 from keras_rectifiers.legacy.compile import moved
 from keras_rectifiers.legacy.compile.config import modern_compile_config
-from keras_rectifiers.legacy.compile.slots import Carried
+from keras_rectifiers.legacy.compile.slots import NumberedSlots
 from keras_rectifiers.legacy.compile.slots import carry
 from keras_rectifiers.legacy.containers import vocabularies
 from keras_rectifiers.legacy.containers.open import open_saved
@@ -183,7 +183,7 @@ class Opened(SavedSource):
         return owners(dataclasses.replace(self._modern, document=document, was={}))
 
     @functools.cached_property
-    def _carried(self) -> tuple[Carried | None, tuple[Repair, ...]]:
+    def _carried(self) -> tuple[NumberedSlots | None, tuple[Repair, ...]]:
         compiled = self.document.get(COMPILED)
         slots = self.saved.slots
         if compiled is None:
@@ -193,7 +193,9 @@ class Opened(SavedSource):
             return self._numbered(compiled)
         return carry(slots, compiled, self.placed)
 
-    def _numbered(self, compiled: Entry) -> tuple[Carried | None, tuple[Repair, ...]]:
+    def _numbered(
+        self, compiled: Entry
+    ) -> tuple[NumberedSlots | None, tuple[Repair, ...]]:
         """The optimizer's variables out of a file of Keras 3."""
         slots = self.saved.slots
         if slots is None:
@@ -205,7 +207,7 @@ class Opened(SavedSource):
         if not moved.is_moved(compiled, version_numbers(self.saved.version)):
             return list(enumerate(slots.arrays)), ()
         text = "Nadam's product before the slots → after them"
-        made: Carried = list(enumerate(moved.in_order(compiled, slots.arrays)))
+        made: NumberedSlots = list(enumerate(moved.in_order(compiled, slots.arrays)))
         return made, (Repair("optimizer state", "", text),)
 
     @property

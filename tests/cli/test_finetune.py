@@ -113,6 +113,7 @@ def test_a_loss_serves_an_uncompiled_model(finetune, tmp_path):
     assert result.exit_code == 1, result.output  # the labels are random
     assert "accuracy" in result.stdout
     assert "Written: out.keras (" in result.stdout
+    assert ": not rescued)" in result.stdout
     assert keras.saving.load_model(tmp_path / "out.keras").loss == loss
 
 

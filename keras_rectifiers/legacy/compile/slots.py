@@ -45,12 +45,12 @@ _PRODUCT_STEPS = 5000
 #: Slot, number of the layer, number of the weight in it -> values.
 _Shares = dict[tuple[str, int, int], Readable]
 #: Number of a variable of the optimizer in Keras 3, and its values.
-Carried = list[tuple[int, Readable]]
+NumberedSlots = list[tuple[int, Readable]]
 
 
 def carry(
     slots: Slots | None, compiled: Mapping[str, Any], placed: Sequence[Placed]
-) -> tuple[Carried | None, tuple[Repair, ...]]:
+) -> tuple[NumberedSlots | None, tuple[Repair, ...]]:
     """The variables of a model's optimizer, as Keras 3 numbers them.
 
     Args:
@@ -80,8 +80,8 @@ def carry(
     if understood is None:
         why = "its arrays do not match the trainable weights"
         return fresh, (_left(why, optimizer),)
-    carried = _numbered(around, target.variables(*understood))
-    return carried, target.missing(understood[1])
+    numbered = _numbered(around, target.variables(*understood))
+    return numbered, target.missing(understood[1])
 
 
 def _understood(
@@ -107,7 +107,7 @@ def _read(
     return None if state is None or shares is None else (state, shares)
 
 
-def _numbered(*variables: Iterable[Readable]) -> Carried:
+def _numbered(*variables: Iterable[Readable]) -> NumberedSlots:
     return list(enumerate(itertools.chain(*variables)))
 
 
