@@ -92,9 +92,9 @@ def _model(document: Entry) -> Any:
     except RectifierError:
         raise
     except Exception as error:
-        told = loading.explained(Path("the config"), error)
-        if isinstance(told, UnknownClassError):
-            raise told from error
+        failure = loading.explained(Path("the config"), error)
+        if isinstance(failure, UnknownClassError):
+            raise failure from error
         raise UnsupportedModelError(
             "Keras must be able to build a model whose custom layers contain layers. "
             "Received a model that it cannot build: "

@@ -74,14 +74,14 @@ def diff(
 
 def _compared(one: Side, other: Side) -> ModelDiff:
     sites = tuple(_sites(one, other))
-    told = {each.path for each in sites}
+    replaced = {each.path for each in sites}
     return ModelDiff(
-        one.told,
-        other.told,
+        one.name,
+        other.name,
         sites,
         tuple(_slopes(one, other)),
         tuple(_arrays(one.arrays, other.arrays)),
-        tuple(_configs(_bare(one, told), _bare(other, told))),
+        tuple(_configs(_bare(one, replaced), _bare(other, replaced))),
         tuple(_configs(dict(one.compiled), dict(other.compiled))),
         tuple(_arrays(one.slots, other.slots)),
         {
@@ -168,12 +168,12 @@ def _norm(array: Any) -> float | None:
     return float(np.linalg.norm(_numbers(array))) if _has_norm(array) else None
 
 
-def _bare(each: Side, told: set[str]) -> Entry:
+def _bare(each: Side, replaced: set[str]) -> Entry:
     """A config without the rectifiers that are already reported."""
     document = copy.deepcopy(each.document)
     if not is_model(document):
         return document
-    for path in told & each.sites.keys():
+    for path in replaced & each.sites.keys():
         found = each.sites[path][0]
         for place in found.places:
             entry = at(document, place.address)

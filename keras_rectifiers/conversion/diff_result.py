@@ -177,23 +177,23 @@ def _site(change: SiteChange | ConfigChange) -> tuple[str, str]:
 
 
 def _slope(change: SlopeChange) -> tuple[str, str]:
-    told = f"{_range(change.a)} -> {_range(change.b)}"
+    text = f"{_range(change.a)} -> {_range(change.b)}"
     if change.distance is not None:
-        told += f", at most {change.distance:.4g} apart"
-    return change.path, told
+        text += f", at most {change.distance:.4g} apart"
+    return change.path, text
 
 
 def _weight(change: WeightChange) -> tuple[str, str]:
     norms = (
         "none" if each is None else f"norm {each:.6g}" for each in (change.a, change.b)
     )
-    told = " -> ".join(norms)
+    text = " -> ".join(norms)
     if change.form:
-        told += f", {change.form}"
+        text += f", {change.form}"
     if change.distance is not None:
         share = "" if change.relative is None else f" ({percent(change.relative)})"
-        told += f", distance {change.distance:.4g}{share}"
-    return change.name, told
+        text += f", distance {change.distance:.4g}{share}"
+    return change.name, text
 
 
 def _range(bounds: Iterable[float]) -> str:

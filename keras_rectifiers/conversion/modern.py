@@ -94,8 +94,8 @@ def _says_all(path: Path) -> bool:
     from keras_rectifiers.legacy.containers import archive as container  # noqa: PLC0415
 
     with members.open_file(path) as file, container.read(file, path) as saved:
-        told = any(each.rule == keras3.RMS_SCALING for each in saved.repairs)
-        return not told and not getattr(saved.slots, "scaled", False)
+        rms_scaled = any(each.rule == keras3.RMS_SCALING for each in saved.repairs)
+        return not rms_scaled and not getattr(saved.slots, "scaled", False)
 
 
 def version_numbers(version: str) -> tuple[int, ...]:

@@ -183,7 +183,7 @@ class Opened(SavedSource):
         return owners(dataclasses.replace(self._modern, document=document, was={}))
 
     @functools.cached_property
-    def _carried(self) -> tuple[NumberedSlots | None, tuple[Repair, ...]]:
+    def _moved_slots(self) -> tuple[NumberedSlots | None, tuple[Repair, ...]]:
         compiled = self.document.get(COMPILED)
         slots = self.saved.slots
         if compiled is None:
@@ -215,7 +215,7 @@ class Opened(SavedSource):
         """Everything that differs from what was saved."""
         if not self.has_weights:
             return self._repairs
-        return (*self._repairs, *self._carried[1])
+        return (*self._repairs, *self._moved_slots[1])
 
     @functools.cached_property
     def _by_group(self) -> dict[tuple[str, ...], Placed]:
@@ -244,8 +244,8 @@ class Opened(SavedSource):
         return (*self.repairs, *self._state_left(plan))
 
     def _state_left(self, plan: Plan) -> tuple[Repair, ...]:
-        carried = self._carried[0] if self.has_weights else None
-        if not carried:
+        slots = self._moved_slots[0] if self.has_weights else None
+        if not slots:
             return ()
         rewritten = self.rewritten(plan)
         if not may_touch_state(self.document, rewritten):
@@ -256,7 +256,7 @@ class Opened(SavedSource):
         }
         arrays |= {
             name: ArrayHeader(each.shape, "f")
-            for name, each in named_slots(self.document, carried)
+            for name, each in named_slots(self.document, slots)
         }
         return state_left(arrays, self.document, rewritten)
 
@@ -285,7 +285,7 @@ class Opened(SavedSource):
                 f"{self.saved.assets[0]!r}. Remove that layer from the model, and put "
                 "it before the converted model."
             )
-        placed, slots = self.placed, self._carried[0]
+        placed, slots = self.placed, self._moved_slots[0]
         made = None if plan is None else self.rewritten(plan)
         write_archive(target, self.document, placed, slots, made, beside)
         document = self.document if made is None else made.document

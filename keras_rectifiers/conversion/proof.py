@@ -51,13 +51,13 @@ class Proof:
 
 
 def prove(
-    path: Path, told: Path, custom_objects: Mapping[str, Any] | None = None
+    path: Path, shown_as: Path, custom_objects: Mapping[str, Any] | None = None
 ) -> Proof:
     """Let Keras load a `.keras` file and save it again, and compare the arrays.
 
     Args:
         path: The file.
-        told: Its name in errors.
+        shown_as: Its name in errors.
         custom_objects: As Keras takes them.
 
     Raises:
@@ -66,7 +66,7 @@ def prove(
     """
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (Keras)
 
-    model = loading.load(path, told, custom_objects)
+    model = loading.load(path, shown_as, custom_objects)
     with tempfile.TemporaryDirectory(prefix=".proof-", dir=path.parent) as folder:
         again = Path(folder) / "again.keras"
         model.save(again)

@@ -48,7 +48,7 @@ class Side:
     """One model of a comparison, open."""
 
     #: What people call it: its path, or the name of a live model.
-    told: str
+    name: str
     #: Its config, without what it was compiled with.
     document: Entry
     #: What it was compiled with; empty where it was not.
@@ -108,34 +108,34 @@ def _save(model: Any, path: Path) -> None:
     try:
         model.save(path)
     except (TypeError, ValueError, NotImplementedError) as error:
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedModelError(
             f"A live model must be one that Keras can save. Received: {model.name!r}, "
-            f"which Keras cannot save: {told} Give its classes a get_config method."
+            f"which Keras cannot save: {reason} Give its classes a get_config method."
         ) from error
 
 
 @contextlib.contextmanager
 def _of_file(
-    path: Path, told: str, custom_objects: Mapping[str, Any] | None = None
+    path: Path, name: str, custom_objects: Mapping[str, Any] | None = None
 ) -> Iterator[Side]:
     if _hides_layers(path):
-        with _plain(path, told) as opened:
+        with _plain(path, name) as opened:
             yield opened
         return
     with Options(custom_objects=custom_objects).read(path) as source:
         if isinstance(source, archive.Archive):
             with _weights(source.file, path, source.member(members.WEIGHTS)) as found:
-                yield _understood(source, told, *found)
+                yield _understood(source, name, *found)
             return
         arrays: dict[str, Any] = {}
         if source.has_weights:
             arrays = {"/".join(each.group): each for each in source.placed}
-            carried = source._carried[0] or ()  # noqa: SLF001 - it is of this folder
-            arrays |= dict(named_slots(source.document, carried))
+            slots = source._moved_slots[0] or ()  # noqa: SLF001 - it is of this folder
+            arrays |= dict(named_slots(source.document, slots))
         yield _understood(
             source,
-            told,
+            name,
             {name: _reader(each) for name, each in arrays.items()},
             {name: ArrayHeader(each.shape, "f") for name, each in arrays.items()},
         )
@@ -146,7 +146,7 @@ def _reader(array: Any) -> Read:
 
 
 def _understood(
-    source: Any, told: str, arrays: Mapping[str, Read], headers: Arrays
+    source: Any, name: str, arrays: Mapping[str, Read], headers: Arrays
 ) -> Side:
     """A side whose config lists its layers."""
     model, slots = _split(arrays)
@@ -155,7 +155,7 @@ def _understood(
     own = {"/".join((*each.group, "vars", "0")) for each in source.found}
     names = _names(source.document, model)
     return Side(
-        told,
+        name,
         document,
         source.document.get(COMPILED) or {},
         {
@@ -198,7 +198,7 @@ def _hides_layers(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _plain(path: Path, told: str) -> Iterator[Side]:
+def _plain(path: Path, name: str) -> Iterator[Side]:
     """A model of which no more is known than its config and the names of its arrays."""
     with members.open_file(path) as file, members.open_zip(file, path) as zipped:
         infos, document, _ = members.texts_of(zipped, path)
@@ -210,7 +210,7 @@ def _plain(path: Path, told: str) -> Iterator[Side]:
             )
         compiled = document.pop(COMPILED, None) or {}
         with _weights(file, path, info) as found:
-            yield Side(told, document, compiled, {}, *_split(found[0]))
+            yield Side(name, document, compiled, {}, *_split(found[0]))
 
 
 @contextlib.contextmanager

@@ -47,12 +47,12 @@ def slot_names(document: Entry, arrays: Arrays) -> dict[str, str]:
             found = matched(layout, len(counters), shapes, trained(document, arrays))
         except (KeyError, Unfit):
             continue
-        told = [
+        labels = [
             f"{inside}{slot.name} of {each.holder[0]}/{variable.path.partition('/')[2]}"
             for block in layout.blocks
             for each in found
             for variable in each.variables
             for slot in layout.slots_of(block, variable.path, variable.shape)
         ]
-        names |= dict(zip(listed[len(counters) :], told, strict=False))
+        names |= dict(zip(listed[len(counters) :], labels, strict=False))
     return names

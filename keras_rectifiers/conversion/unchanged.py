@@ -185,12 +185,12 @@ def _not_there(step: Step, there: str = "no rectifier") -> str:
     )
 
 
-def undo_of(plan: Plan | None, told: str, name: str) -> Undo:
+def undo_of(plan: Plan | None, shown_as: str, name: str) -> Undo:
     """The way back from a plan.
 
     Args:
         plan: The plan that made a model; None where it is not known.
-        told: The name of the model in errors.
+        shown_as: The name of the model in errors.
         name: Its name.
 
     Raises:
@@ -198,7 +198,7 @@ def undo_of(plan: Plan | None, told: str, name: str) -> Undo:
     """
     if plan is None:
         raise UnsupportedModelError(
-            f"The plan of a conversion must be known to undo it. Received: {told}, "
+            f"The plan of a conversion must be known to undo it. Received: {shown_as}, "
             "which has no plan (Keras drops it when it saves a model). Pass the plan "
             "(--manifest FILE, as written by convert --manifest; plan= in Python), or "
             "fold the slopes (keras-rectifiers fold)."
