@@ -245,7 +245,9 @@ def promise_kept(verification: Any, plan: Any, choice: dict[str, Any]) -> bool:
         choice: The arguments of that plan.
     """
     dropped = any(each.rule == OPTIMIZER_STATE for each in plan.repairs)
-    if not verification.carried or (verification.slots_differing and not dropped):
+    if not verification.variables_kept or (
+        verification.slots_differing and not dropped
+    ):
         return False
     same = verification.bit_equal and verification.losses_equal
     return same or not preserves_function(plan, choice)

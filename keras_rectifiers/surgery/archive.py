@@ -318,11 +318,11 @@ def _comes_from_hdf5(error: Exception) -> bool:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    told = f"{type(error).__name__}: {error}".splitlines()[0]
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
     return (
         f"The weights must be a whole HDF5 file. Received: {str(path)!r}, whose "
-        f"{WEIGHTS} cannot be read ({told}). The file is damaged; use another copy of "
-        "it."
+        f"{WEIGHTS} cannot be read ({reason}). The file is damaged; use another copy "
+        "of it."
     )
 
 

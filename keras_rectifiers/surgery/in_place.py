@@ -13,7 +13,7 @@ from keras_rectifiers.live.exchange import own_attributes
 from keras_rectifiers.live.exchange import put
 from keras_rectifiers.live.layers import listed
 from keras_rectifiers.live.snapshot import Snapshot
-from keras_rectifiers.surgery.carried import Carried
+from keras_rectifiers.surgery.custom_attributes import CustomAttributes
 from keras_rectifiers.surgery.exchanges import Exchanges
 from keras_rectifiers.surgery.in_python import Held
 from keras_rectifiers.surgery.pairs import Pairs
@@ -78,8 +78,8 @@ def _ids(variables: Iterable[Any]) -> set[int]:
 
 def _optimize_anew(model: keras.Model, pairs: Pairs) -> None:
     """Give each optimizer of a model a place for the new slopes, its state kept."""
-    carried = Carried(model, model, pairs)
+    attributes = CustomAttributes(model, model, pairs)
     holders = {"optimizer": getattr(model, "optimizer", None), **own_attributes(model)}
     for name, value in holders.items():
         if isinstance(value, keras.optimizers.Optimizer) and value.built:
-            put(model, name, carried.optimizer(value))
+            put(model, name, attributes.optimizer(value))

@@ -101,8 +101,8 @@ class InPython:
     @property
     def _recurrent(self) -> tuple[Held, ...]:
         left = self._not_listed(rectifiers.inside_recurrent(self._model))
-        told = "it is inside a recurrent layer"
-        return tuple(_held(each, (None,), RECURRENT, told) for each in left)
+        why = "it is inside a recurrent layer"
+        return tuple(_held(each, (None,), RECURRENT, why) for each in left)
 
     def _not_listed(self, found: Iterable[LiveRectifier]) -> list[LiveRectifier]:
         return [each for each in found if each.path not in self._listed]

@@ -44,7 +44,7 @@ from keras_rectifiers.surgery import in_place
 from keras_rectifiers.surgery import live_document
 from keras_rectifiers.surgery import made_later
 from keras_rectifiers.surgery.borrowed import Borrowed
-from keras_rectifiers.surgery.carried import Carried
+from keras_rectifiers.surgery.custom_attributes import CustomAttributes
 from keras_rectifiers.surgery.exchanges import Exchanges
 from keras_rectifiers.surgery.in_python import Held
 from keras_rectifiers.surgery.in_python import InPython
@@ -256,7 +256,7 @@ class LiveModel:
         if exchanges is not None:
             exchanges.make(new, {id(layer): twin for _, layer, twin in pairs.layers})
         compile_state.carry(self.model, new, pairs.moved)
-        Carried(self.model, new, pairs).give()
+        CustomAttributes(self.model, new, pairs).give()
         return new
 
     def with_layer_in_front(self, layer: keras.layers.Layer) -> keras.Model:

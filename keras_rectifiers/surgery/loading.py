@@ -37,7 +37,7 @@ _UNKNOWN_CLASS = re.compile(
 
 def load(
     path: Path,
-    told: Path | None = None,
+    shown_as: Path | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     *,
     compiled: bool = False,
@@ -48,7 +48,7 @@ def load(
 
     Args:
         path: A `.keras` file.
-        told: Its name in errors and warnings, where it represents another file.
+        shown_as: Its name in errors and warnings, where it represents another file.
         custom_objects: As Keras takes them.
         compiled: Whether it is an error that the compile state cannot be restored;
             by default there is a warning.
@@ -57,15 +57,17 @@ def load(
         ArchiveError: The file is missing or damaged.
         UnknownClassError: It names a class that is not registered.
     """
-    told = told or path
+    shown_as = shown_as or path
     try:
         with _names_from_the_start(), _compiled_as_saved():
             objects = dict(custom_objects or {})
-            model = _opened(path, objects) if compiled else _load(path, told, objects)
+            model = (
+                _opened(path, objects) if compiled else _load(path, shown_as, objects)
+            )
     except RectifierError:
         raise
     except Exception as error:
-        raise explained(told, error) from error
+        raise explained(shown_as, error) from error
     suit_backend(model)
     return model
 
@@ -127,7 +129,7 @@ def save(
         model.save(temporary)
 
 
-def _load(path: Path, told: Path, custom_objects: dict[str, Any]) -> Any:
+def _load(path: Path, shown_as: Path, custom_objects: dict[str, Any]) -> Any:
     try:
         return _opened(path, custom_objects)
     except (ValueError, TypeError) as error:
@@ -135,7 +137,7 @@ def _load(path: Path, told: Path, custom_objects: dict[str, Any]) -> Any:
         model = keras.saving.load_model(path, custom_objects, compile=False)
         cause = str(error).strip().splitlines() or [type(error).__name__]
         warnings.warn(
-            f"{str(told)!r} was loaded without its compile state, which Keras "
+            f"{str(shown_as)!r} was loaded without its compile state, which Keras "
             f"cannot restore ({cause[0]}). Compile the model again to train it.",
             UserWarning,
             stacklevel=3,

@@ -99,7 +99,7 @@ def plan_state(arrays: Arrays, old: Entry, rewritten: Rewritten) -> StateChange:
         why = "the layout of its variables is unknown"
         return StateChange(left=_left(compiled, why))
     try:
-        return StateChange(dict(_carried(arrays, layout, before, after)))
+        return StateChange(dict(_renumbered(arrays, layout, before, after)))
     except Unfit as error:
         fresh = _fresh(arrays, compiled, layout, after)
         return StateChange(fresh, _left(compiled, str(error)))
@@ -172,7 +172,7 @@ def _after(
             )
 
 
-def _carried(
+def _renumbered(
     arrays: Arrays,
     layout: Layout,
     before: Sequence[TrainedLayer],

@@ -109,20 +109,20 @@ def shape_text(shapes: Sequence[specs.Shape | None]) -> str:
 def replacement_text(replacement: Replacement) -> str:
     """A replacement for people: its class and what is not a default."""
     config = replacement.config
-    told = []
+    arguments = []
     if "negative_slope" in config:
-        told.append(f"{config['negative_slope']:g}")
+        arguments.append(f"{config['negative_slope']:g}")
     for weight in replacement.weights:
         start = np.asarray(weight.value)
         shown = f"{start:g}" if start.ndim == 0 else _some(config, start)
-        told.append(f"{weight.name}={shown}")
+        arguments.append(f"{weight.name}={shown}")
     cap = config.get("max_value") if replacement.cap is None else replacement.cap
     if cap is not None:
-        told.append(f"max_value={cap:g}")
+        arguments.append(f"max_value={cap:g}")
     if config.get("trainable") is False:
-        told.append("fixed")
+        arguments.append("fixed")
     stock = "keras." if replacement.module.startswith("keras.") else ""
-    return f"{stock}{replacement.class_name}({', '.join(told)})"
+    return f"{stock}{replacement.class_name}({', '.join(arguments)})"
 
 
 def _some(config: Mapping[str, Any], start: np.ndarray) -> str:

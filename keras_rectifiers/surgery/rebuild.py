@@ -44,8 +44,8 @@ def rebuild(
     try:
         new: keras.Model = borrowed.revive(document, layers)
     except (TypeError, ValueError, NotImplementedError) as error:
-        told = _not_revived(model, document, borrowed, layers, error)
-        raise UnsupportedModelError(told) from error
+        message = _not_revived(model, document, borrowed, layers, error)
+        raise UnsupportedModelError(message) from error
     if type(new) is not kind:
         raise UnsupportedModelError(
             f"The rebuilt model must be of the same class. Received: "
@@ -70,10 +70,12 @@ def _not_revived(
                 keras.saving.deserialize_keras_object(place.entry)
             except (TypeError, ValueError, NotImplementedError) as cause:
                 return lost(layers.get(place.path, model), place.path, cause)
-    told = lost(model, "", error)
+    message = lost(model, "", error)
     if is_keras(model) or not is_model(document):
-        return told
-    return f"{told} Or pass as_functional=True to get a plain model of the same layers."
+        return message
+    return (
+        f"{message} Or pass as_functional=True to get a plain model of the same layers."
+    )
 
 
 def move(pairs: Pairs, replaced: Container[Holder]) -> None:

@@ -76,12 +76,12 @@ class Verification(Result):
         return (
             self.bit_equal
             and self.losses_equal
-            and self.carried
+            and self.variables_kept
             and not self.slots_differing
         )
 
     @property
-    def carried(self) -> bool:
+    def variables_kept(self) -> bool:
         """Whether every variable was kept, and each shared one is still shared."""
         return self.weights_equal and not self.split
 

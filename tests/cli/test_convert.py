@@ -111,9 +111,9 @@ def test_what_is_promised(made, to, choice, preserved):
     """Only slopes of 0 promise the same outputs; weights are always promised."""
     made_plan = plan(made / "model.keras", to, **choice)
     found = {"bit_equal": True, "losses_equal": True, "slots_differing": ()}
-    changed = SimpleNamespace(**{**found, "bit_equal": False}, carried=True)
+    changed = SimpleNamespace(**{**found, "bit_equal": False}, variables_kept=True)
     lost = SimpleNamespace(**found, carried=False)
-    anew = SimpleNamespace(**{**found, "slots_differing": ("m",)}, carried=True)
+    anew = SimpleNamespace(**{**found, "slots_differing": ("m",)}, variables_kept=True)
     dropping = dataclasses.replace(
         made_plan, repairs=(Repair(OPTIMIZER_STATE, "", "dropped"),)
     )

@@ -121,7 +121,7 @@ def test_a_converted_file_is_converted_again(users, objects, tmp_path):
     for name in names:
         found = keras_rectifiers.verify(users / "net.keras", name, **given)
         assert found.bit_equal
-        assert found.carried
+        assert found.variables_kept
 
 
 def test_as_functional_takes_a_path(users, objects, tmp_path):

@@ -49,5 +49,5 @@ def test_layers_inside_are_found_again():
     for each in (leaky, again, folded):
         found = keras_rectifiers.verify(model, each)
         assert found.bit_equal
-        assert found.carried
+        assert found.variables_kept
     assert [type(each).__name__ for each in folded.layers[0]._layers] == ["ReLU"]

@@ -51,7 +51,7 @@ def test_penalties_are_compared(stored, tmp_path):
     assert good.holds
     assert good.losses[0] == good.losses[1] > 0
     assert bad.bit_equal
-    assert bad.carried
+    assert bad.variables_kept
     assert not bad.losses_equal
     assert "losses of its layers are 0, not" in str(bad)
     with pytest.raises(VerificationError, match="losses"):
@@ -78,7 +78,7 @@ def test_the_states_of_optimizers_are_compared(stored, tmp_path):
     assert good.holds
     assert good.slots == len(model.optimizer.variables)
     assert bad.weights_equal
-    assert bad.carried
+    assert bad.variables_kept
     assert not bad.holds
     assert len(bad.slots_differing) == 1
     assert f"1 of {good.slots} variables of the optimizer differ" in str(bad)

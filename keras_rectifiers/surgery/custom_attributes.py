@@ -35,7 +35,7 @@ _STATE = (
 )
 
 
-class Carried:
+class CustomAttributes:
     """Gives a copy the custom attributes of the original.
 
     Args:
