@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,9 @@ from keras_rectifiers.tables import Table
 
 #: Columns of output that does not go to a terminal: a line is never cut there.
 _PLAIN_WIDTH = 10_000
+
+#: Begins a command to copy; the terminal wraps it, so that it stays one line.
+_COMMAND = "keras-rectifiers "
 
 #: What Keras says of an optimizer that was saved before its first step, and so
 #: had no state (two variables: the steps and the learning rate) to lose.
@@ -47,7 +51,26 @@ def show(parts: Iterable[Part | Result]) -> None:
         elif isinstance(part, Table):
             out.print(part.rich(framed=out.is_terminal))
         else:
-            out.print(part, markup=False)
+            _show_text(out, part)
+
+
+def _show_text(out: Console, text: str) -> None:
+    """Print lines; what is wrapped stays indented, and a command can be copied."""
+    for line in text.splitlines() or [""]:
+        indent = line[: len(line) - len(line.lstrip())]
+        if _COMMAND in line:
+            out.print(line, markup=False, soft_wrap=True)
+        elif indent and len(line) > out.width:
+            parts = textwrap.wrap(
+                line,
+                out.width,
+                subsequent_indent=indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            out.print("\n".join(parts), markup=False, soft_wrap=True)
+        else:
+            out.print(line, markup=False)
 
 
 def written(target: Path, what: str = "", *, option: bool = True) -> list[str]:

@@ -1,9 +1,11 @@
+import io
 import json
 import math
 import warnings
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from keras_rectifiers.cli import screen
 from keras_rectifiers.tables import Table
@@ -28,6 +30,23 @@ def test_lines_are_whole_outside_a_terminal(capsys):
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.strip() for line in lines] == ["name", "x" * 300, "[not markup]"]
+
+
+def test_wrapped_lines_stay_indented_and_commands_stay_whole(monkeypatch):
+    """A command that was broken into two lines could not be copied."""
+    out = io.StringIO()
+    narrow = Console(file=out, width=24, highlight=False)
+    monkeypatch.setattr(screen, "console", lambda: narrow)
+    command = "   keras-rectifiers inspect some/folder/model.keras"
+
+    screen.show([f"1. a cause\n   with evidence that is long\n{command}"])
+
+    assert out.getvalue().splitlines() == [
+        "1. a cause",
+        "   with evidence that is",
+        "   long",
+        command,
+    ]
 
 
 def test_warnings_are_one_line(capsys, monkeypatch):
