@@ -19,13 +19,15 @@ def opens(path: Path, *, option: bool = True) -> str:
     """Where a model opens that this package wrote, in one or two sentences.
 
     Args:
-        path: A `.keras` or `.h5` file.
+        path: A `.keras` or `.h5` file, or an architecture in JSON.
         option: Whether `--portable` is an option of what wrote it.
     """
     return portability.opens(_own_classes(_config(path)), option=option)
 
 
 def _config(path: Path) -> Any:
+    if path.suffix == ".json":
+        return json.loads(path.read_text(encoding="utf-8"))
     if h5py.is_hdf5(path):
         with h5py.File(path) as file:
             return json.loads(file.attrs[hdf5_model.CONFIG])

@@ -112,7 +112,7 @@ def test_what_is_promised(made, to, choice, preserved):
     made_plan = plan(made / "model.keras", to, **choice)
     found = {"bit_equal": True, "losses_equal": True, "slots_differing": ()}
     changed = SimpleNamespace(**{**found, "bit_equal": False}, variables_kept=True)
-    lost = SimpleNamespace(**found, carried=False)
+    lost = SimpleNamespace(**found, variables_kept=False)
     anew = SimpleNamespace(**{**found, "slots_differing": ("m",)}, variables_kept=True)
     dropping = dataclasses.replace(
         made_plan, repairs=(Repair(OPTIMIZER_STATE, "", "dropped"),)

@@ -122,7 +122,9 @@ def test_a_proof_looks_at_the_state_of_the_optimizer(tmp_path):
 def test_an_architecture_alone_and_with_weights(run, old, tmp_path):
     """JSON to JSON; with --weights to `.keras`."""
     folder, _ = old
-    assert run("upgrade", folder / "old.json", "new.json").exit_code == 0
+    architecture = run("upgrade", folder / "old.json", "new.json")
+    assert architecture.exit_code == 0
+    assert "Keras opens it without keras_rectifiers." in architecture.stdout
     keras.models.model_from_json((tmp_path / "new.json").read_text())
 
     result = run(
