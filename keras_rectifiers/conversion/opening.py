@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 
 from keras_rectifiers import portability
+from keras_rectifiers.conversion.targets import ARCHITECTURE
 from keras_rectifiers.files import members
 from keras_rectifiers.graph import forms
 from keras_rectifiers.legacy.containers import hdf5_model
@@ -26,7 +27,7 @@ def opens(path: Path, *, option: bool = True) -> str:
 
 
 def _config(path: Path) -> Any:
-    if path.suffix == ".json":
+    if path.suffix in ARCHITECTURE:
         return json.loads(path.read_text(encoding="utf-8"))
     if h5py.is_hdf5(path):
         with h5py.File(path) as file:
