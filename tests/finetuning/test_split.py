@@ -109,6 +109,7 @@ def test_validation_data_choose_and_test_arrays_report():
     alone = split(whole, 0.5, 8, 0, validation=other)
 
     assert (parts.evaluated_on, parts.held_out) == ("test data", 6)
+    assert (parts.chosen_on, alone.chosen_on) == 2 * ("validation data",)
     assert parts.evaluation()["x"] is data.x_test
     assert parts.choosing()["x"] is other.x
     assert parts.training()["validation_data"][0] is other.x
@@ -122,6 +123,8 @@ def test_test_arrays_choose_nothing():
     parts = split(Data(whole.x, whole.y, whole.x[:3], whole.y[:3]), 0.5, 8, 0)
 
     assert parts.held_out is None
+    assert parts.chosen_on == "training data"
+    assert split(whole, 0.5, 8, 0).chosen_on == "validation split"
     assert parts.choosing()["x"] is whole.x
 
 
