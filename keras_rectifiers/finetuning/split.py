@@ -21,6 +21,7 @@ from keras_rectifiers.finetuning.measured import GIVEN
 from keras_rectifiers.finetuning.measured import TEST
 from keras_rectifiers.finetuning.measured import TRAINING
 from keras_rectifiers.finetuning.measured import VALIDATION
+from keras_rectifiers.live.placement import batch_parts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -205,7 +206,8 @@ def split(
 
     Raises:
         DataError: Arrays without labels, or a data set that can be read only once or
-            never ends.
+            never ends; or arrays that the devices of `keras.distribution` cannot
+            share evenly.
     """
     test = _test_of(data)
     train = dataclasses.replace(data, x_test=None, y_test=None, sample_weight_test=None)
@@ -218,16 +220,32 @@ def split(
         raise DataError(
             f"Training needs labels, and {data.source!r} has none. Give (x, y)."
         )
+    _check_shared(parts)
     if evaluated_on != VALIDATION:
         return parts
     samples = data.samples or 0
     held_out = round(samples * share)
+    held_out -= held_out % batch_parts()
     # Keras' own validation_split takes the last samples: in a file that is sorted
     # by class those are one class.
     order = np.random.default_rng(seed).permutation(samples)
     out = train.taken(np.sort(order[:held_out]))
     rest = train.taken(np.sort(order[held_out:]))
     return Parts(rest, out, VALIDATION, batch_size, out, steps)
+
+
+def _check_shared(parts: Parts) -> None:
+    """Refuse arrays whose last batch Keras cannot divide among devices."""
+    devices = batch_parts()
+    for data in parts.in_memory():
+        if (data.samples or 0) % devices or parts.batch_size % devices:
+            raise DataError(
+                f"Keras divides each batch among {devices} devices, so the number of "
+                f"samples and batch_size must be multiples of {devices}. Received: "
+                f"{data.samples} samples from {data.source!r} and "
+                f"batch_size={parts.batch_size}. Leave samples out, or change the "
+                "batch size."
+            )
 
 
 def _streaming(parts: Parts) -> Parts:

@@ -102,3 +102,13 @@ def _mesh_of(model: Any) -> Any | None:
 def _is_current(mesh: Any) -> bool:
     current = keras.distribution.distribution()
     return current is not None and current.device_mesh is mesh
+
+
+def batch_parts() -> int:
+    """Parts into which `keras.distribution` divides each batch; 1 without it."""
+    current = keras.distribution.distribution()
+    if current is None or current.batch_dim_name is None:
+        return 1
+    mesh = current.device_mesh
+    sizes = dict(zip(mesh.axis_names, mesh.shape, strict=True))
+    return int(sizes.get(current.batch_dim_name, 1))
