@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import BinaryIO
 
-#: Bytes that are read at once; several of them fit into a processor's own memory.
-_CHUNK = 1 << 19
-#: How many of them are on their way.
-_BUFFERS = 4
+#: Bytes that are read at once; they fit into a processor's own memory.
+_CHUNK = 1 << 18
+#: How many of them are on their way, so that a thread that gets no processor for a
+#: while holds up none.
+_BUFFERS = 32
 #: Bytes after which the disk begins with what is there; few files are larger.
 _STEP = 8 << 20
 
