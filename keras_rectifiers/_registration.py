@@ -7,13 +7,15 @@ package, names alone are registered then; a class is imported when a file has it
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 from typing import Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 _KERAS = "keras"
 _PACKAGE = "keras_rectifiers"
@@ -53,7 +55,7 @@ class _Named:
         return getattr(module, self._name).from_config(config)
 
 
-class _WithKeras(importlib.abc.MetaPathFinder):
+class _WithKeras:
     """Finds Keras like the standard finders, and registers names once it has run."""
 
     def find_spec(
@@ -61,7 +63,7 @@ class _WithKeras(importlib.abc.MetaPathFinder):
         fullname: str,
         path: Sequence[str] | None,
         target: ModuleType | None = None,
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         """As Python asks; None for all modules but Keras."""
         del path, target
         if fullname != _KERAS:

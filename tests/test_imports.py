@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -75,8 +76,67 @@ def test_converting_a_file_loads_numpy_and_h5py_only(run, source, tmp_path):
     assert {"numpy", "h5py"} <= loaded
 
 
-def test_a_modern_file_does_not_load_the_tables_of_functions(run, source):
+#: Parts of the standard library that take long to load, and that no conversion needs.
+_HEAVY = {"asyncio", "concurrent", "email", "http", "multiprocessing", "sqlite3", "ssl"}
+
+
+@pytest.mark.parametrize("to", ["leaky_relu", "prelu"])
+def test_converting_a_modern_file_loads_nothing_for_old_formats(
+    run, source, tmp_path, to
+):
+    """The rules take longer to load than such a file to convert."""
+    code = """
+import json, sys, keras_rectifiers
+assert keras_rectifiers.convert_file(*sys.argv[1:]).steps
+print(json.dumps(sorted(sys.modules)))
+"""
+    loaded = run(code, source, tmp_path / "out.keras", to)
+
+    assert not [name for name in loaded if name.startswith("keras_rectifiers.legacy")]
+    assert not {name.split(".")[0] for name in loaded} & _HEAVY
+
+
+def test_the_command_to_convert_loads_nothing_for_old_formats(run, source, tmp_path):
+    """Nor does the screen that it prints."""
+    code = """
+import contextlib, io, json, sys
+from keras_rectifiers.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(["convert", *sys.argv[1:]])
+print(json.dumps(sorted(sys.modules)))
+"""
+    loaded = run(code, source, tmp_path / "out.keras")
+
+    assert (tmp_path / "out.keras").is_file()
+    assert not [name for name in loaded if name.startswith("keras_rectifiers.legacy")]
+
+
+def test_help_loads_neither_numpy_nor_a_part_that_works(run):
+    """The list of commands is there at once."""
+    code = """
+import contextlib, io, json, sys
+from keras_rectifiers.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(["--help"])
+print(json.dumps(sorted(sys.modules)))
+"""
+    loaded = set(run(code))
+
+    assert not loaded & {"numpy", "h5py", "rich", *_FRAMEWORKS}
+    assert not loaded & {"keras_rectifiers.conversion", "keras_rectifiers.graph"}
+
+
+def test_rules_that_are_asked_do_not_load_the_tables_of_functions(run, tmp_path):
     """They are for models of TF-Keras that call functions of TensorFlow."""
+    source = tmp_path / "unnamed.keras"
+    hidden = keras.layers.Dense(5, activation="relu")
+    keras.Sequential([keras.Input((4,)), hidden]).save(source)
+    with zipfile.ZipFile(source) as saved:
+        members = {name: saved.read(name) for name in saved.namelist()}
+    members["metadata.json"] = b'{"keras_version": "3.2.1"}'
+    with zipfile.ZipFile(source, "w") as saved:
+        for name, content in members.items():
+            saved.writestr(name, content)
     code = """
 import json, sys, keras_rectifiers
 print(keras_rectifiers.plan(sys.argv[1]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +207,9 @@ def _convert(
 ) -> tuple[Any, Any]:
     """Convert; with `verified`, put the target in place only if it is right."""
     from keras_rectifiers.conversion.verbs import convert_file
+    from keras_rectifiers.files.leftovers import new_folder
     from keras_rectifiers.files.writing import check_model_target
-    from keras_rectifiers.files.writing import replacing
+    from keras_rectifiers.files.writing import put_in_place
 
     if not verified:
         return convert_file(source, target, to, overwrite=force, **choice), None
@@ -221,13 +221,12 @@ def _convert(
     from keras_rectifiers.surgery.verify import verify
 
     original = load_model(source, code, choice["weights"], choice["input_shape"])
-    with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
-        trial = Path(folder) / "trial.keras"
+    with new_folder(target) as folder:
+        trial = folder / "trial.keras"
         made = convert_file(source, trial, to, **choice)
         verification = verify(original, trial, custom_objects=choice["custom_objects"])
         if promise_kept(verification, made, choice):
-            with replacing(target, overwrite=force) as temporary:
-                trial.replace(temporary)
+            put_in_place(trial, target, overwrite=force)
     return made, verification
 
 

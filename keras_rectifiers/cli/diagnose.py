@@ -21,7 +21,6 @@ from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.own_code import OwnCode
-from keras_rectifiers.cli.screen import say
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.shares import percent
@@ -167,6 +166,8 @@ def _entry(
     except Exception as error:
         if not keep_errors or os.environ.get(DEBUG_VARIABLE):
             raise
+        from keras_rectifiers.cli.screen import say
+
         told = sentence(error, ctx)
         say(f"Error: {told}")
         return Entry.of_error(str(model), told)
@@ -209,6 +210,8 @@ def _show(entry: Entry, asked: _Asked, *, titled: bool) -> None:
     if entry.explanation is not None:
         show(entry.explanation.parts(command_line=True))
     if asked.report is not None:
+        from keras_rectifiers.cli.screen import say
+
         say(f"Report: {asked.report}")
     word = entry.judgement.outcome.capitalize()
     show([f"{word}: {reason}" for reason in entry.judgement.reasons])

@@ -79,10 +79,10 @@ def custom_classes(custom_objects: Mapping[str, Any]) -> Iterator[None]:
         custom_objects: What the user's code has; where there are none, no
             class is known.
     """
-    from keras_rectifiers.legacy.weights import nested
+    from keras_rectifiers.surgery import handed
 
     if not custom_objects:
-        with nested.building(lambda *_: None):
+        with handed.building(lambda *_: None):
             yield
         return
     from keras_rectifiers.conversion import custom_layers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -97,18 +96,18 @@ def _upgraded(
     if not verified:
         return upgrade_file(source, target, overwrite=force, **options), None
     from keras_rectifiers.cli.backend import prepare_backend
+    from keras_rectifiers.files.leftovers import new_folder
     from keras_rectifiers.files.writing import check_model_target
-    from keras_rectifiers.files.writing import replacing
+    from keras_rectifiers.files.writing import put_in_place
 
     check_model_target(source, target, overwrite=force)
-    with tempfile.TemporaryDirectory(prefix=".verify-", dir=target.parent) as folder:
-        trial = Path(folder) / "trial.keras"
+    with new_folder(target) as folder:
+        trial = folder / "trial.keras"
         made = upgrade_file(source, trial, **options)
         prepare_backend()
         from keras_rectifiers.conversion.proof import prove
 
         proof = prove(trial, source, options["custom_objects"])
         if proof.holds:
-            with replacing(target, overwrite=force) as temporary:
-                trial.replace(temporary)
+            put_in_place(trial, target, overwrite=force)
     return made, proof

@@ -30,6 +30,7 @@ from keras_rectifiers.legacy.weights import nested
 from keras_rectifiers.legacy.weights.names import may_be
 from keras_rectifiers.legacy.weights.shapes import listed
 from keras_rectifiers.legacy.weights.write import architecture_text
+from keras_rectifiers.surgery import handed
 
 
 @contextlib.contextmanager
@@ -53,7 +54,7 @@ def known(custom_objects: Mapping[str, Any] | None = None) -> Iterator[None]:
         with keras.saving.custom_object_scope(dict(custom_objects or {})):
             return built(document, shares)
 
-    with nested.building(build):
+    with handed.building(build):
         yield
 
 

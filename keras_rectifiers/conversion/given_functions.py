@@ -8,15 +8,9 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from keras_rectifiers.legacy.compile.known import LOSS_STRINGS
-from keras_rectifiers.legacy.compile.known import METRIC_STRINGS
-from keras_rectifiers.legacy.dialects import known
-from keras_rectifiers.legacy.dialects.registry import Functions
-from keras_rectifiers.legacy.dialects.registry import Handed
 from keras_rectifiers.specs import PACKAGE
-
-#: Strings that name a built-in of Keras.
-_KERAS = known.ACTIVATIONS | known.FUNCTIONS | LOSS_STRINGS | METRIC_STRINGS
+from keras_rectifiers.surgery.handed import Functions
+from keras_rectifiers.surgery.handed import Handed
 
 
 def handed_over(custom_objects: Mapping[str, Any] | None) -> Functions:
@@ -53,6 +47,7 @@ def objects_of(modules: Sequence[ModuleType]) -> dict[str, Any]:
     """
     if not modules:
         return {}
+    built_in = _of_keras()
     found = _clear([_own(module) for module in modules])
     for full, value in _registry().items():
         short = full.rpartition(">")[2]
@@ -61,7 +56,16 @@ def objects_of(modules: Sequence[ModuleType]) -> dict[str, Any]:
         elif not _is_known(value):
             found[full] = value
             found.setdefault(short, value)
-    return {name: found[name] for name in found if name not in _KERAS}
+    return {name: found[name] for name in found if name not in built_in}
+
+
+def _of_keras() -> frozenset[str]:
+    """Strings that name a built-in of Keras."""
+    from keras_rectifiers.legacy.compile import known as compiling  # noqa: PLC0415 (tables)
+    from keras_rectifiers.legacy.dialects import known  # noqa: PLC0415
+
+    strings = compiling.LOSS_STRINGS | compiling.METRIC_STRINGS
+    return known.ACTIVATIONS | known.FUNCTIONS | strings
 
 
 def _own(module: ModuleType) -> dict[str, Any]:

@@ -34,9 +34,9 @@ from keras_rectifiers.graph.graph import layer_order
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.legacy.containers import hdf5_model
 from keras_rectifiers.legacy.weights import lora
-from keras_rectifiers.legacy.weights import structure
 from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.surgery import structure
 from keras_rectifiers.surgery.optimizer_layout import class_and_config
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.rewrite import Rewritten
@@ -77,9 +77,9 @@ def write(
     opened.check_weights()
     rewritten = opened.rewritten(plan)
     names = _stored_names(opened)
-    with replacing(target, overwrite=overwrite) as temporary:
+    with replacing(target, overwrite=overwrite, named=False) as temporary:
         shutil.copyfile(source, temporary)
-        with h5py.File(temporary, "r+") as file:
+        with temporary.open("r+b") as raw, h5py.File(raw, "r+") as file:
             _edit(file, rewritten, names, opened)
             for name, content in beside.items():
                 file.attrs.pop(name, None)

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.conversion.modern import COMPILED
 from keras_rectifiers.conversion.modern import StrPath
 from keras_rectifiers.conversion.modern import is_modern
 from keras_rectifiers.conversion.modern import version_numbers
+from keras_rectifiers.conversion.untouched import COMPILED
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.errors import UnsupportedModelError
@@ -40,25 +40,25 @@ from keras_rectifiers.legacy.containers.open import open_saved
 from keras_rectifiers.legacy.containers.saved import MODERN
 from keras_rectifiers.legacy.containers.saved import Saved
 from keras_rectifiers.legacy.dialects.modernize import modernize
-from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
-from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.dialects.structure import lacks_input
 from keras_rectifiers.legacy.weights.arrange import Placed
 from keras_rectifiers.legacy.weights.arrange import arrange
 from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.owners import owners
-from keras_rectifiers.legacy.weights.write import check_written
 from keras_rectifiers.legacy.weights.write import named_slots
 from keras_rectifiers.legacy.weights.write import write_archive
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery import marks
+from keras_rectifiers.surgery.handed import NO_FUNCTIONS
+from keras_rectifiers.surgery.handed import Functions
 from keras_rectifiers.surgery.plan import Plan
 from keras_rectifiers.surgery.saved_source import SavedSource
 from keras_rectifiers.surgery.trained import ArrayHeader
 from keras_rectifiers.surgery.trained import may_touch_state
 from keras_rectifiers.surgery.training_state import dropped
 from keras_rectifiers.surgery.weights_file import state_left
+from keras_rectifiers.surgery.written import check_written
 
 _NOT_IN_KERAS = "Keras 3 does not have it"
 _SPLIT = "a layer in several models became a layer for each"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from keras_rectifiers.files import hdf5
 from keras_rectifiers.files import members
+from keras_rectifiers.files.leftovers import new_folder
 
 #: Where a weights file has an optimizer's state.
 _OPTIMIZER = "/optimizer/"
@@ -67,8 +67,8 @@ def prove(
     from keras_rectifiers.surgery import loading  # noqa: PLC0415 (Keras)
 
     model = loading.load(path, shown_as, custom_objects)
-    with tempfile.TemporaryDirectory(prefix=".proof-", dir=path.parent) as folder:
-        again = Path(folder) / "again.keras"
+    with new_folder(path) as folder:
+        again = folder / "again.keras"
         model.save(again)
         written, read = _arrays(path), _arrays(again)
     lost = [

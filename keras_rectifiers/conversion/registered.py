@@ -11,12 +11,16 @@ import sys
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import ParamSpec
 from typing import TypeVar
 
 from keras_rectifiers.graph.document import Entry
-from keras_rectifiers.legacy.weights import nested
+from keras_rectifiers.surgery import handed
+
+if TYPE_CHECKING:
+    from keras_rectifiers.legacy.weights import nested
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -27,7 +31,7 @@ def with_registered(
 ) -> Callable[_Arguments, _Result]:
     """A verb that builds custom layers with Keras where their classes are known.
 
-    Nothing is imported for it; inside `nested.building` that builder is asked alone.
+    Nothing is imported for it; inside `handed.building` that builder is asked alone.
 
     Args:
         verb: Opens a file; it may take `custom_objects`.
@@ -35,10 +39,10 @@ def with_registered(
 
     @functools.wraps(verb)
     def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        if nested.is_building():
+        if handed.builder() is not None:
             return verb(*args, **kwargs)
         given: Any = kwargs.get("custom_objects")
-        with nested.building(functools.partial(_built, given or {})):
+        with handed.building(functools.partial(_built, given or {})):
             return verb(*args, **kwargs)
 
     return wrapped
@@ -51,6 +55,8 @@ def _built(
     keras = sys.modules.get("keras")
     if keras is None:
         return None
+    from keras_rectifiers.legacy.weights import nested  # noqa: PLC0415 (tables)
+
     known = {**keras.saving.get_custom_objects(), **given}
     if not all(nested.class_of(owner) in known for owner, _ in shares):
         return None

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.conversion.modern import COMPILED
 from keras_rectifiers.conversion.options import Options
 from keras_rectifiers.conversion.slot_names import slot_names
+from keras_rectifiers.conversion.untouched import COMPILED
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError

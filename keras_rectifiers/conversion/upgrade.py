@@ -136,7 +136,7 @@ def upgrade_file(
             check_form(target, weights=opened.has_weights)
             if keep_training_state:
                 check_kept(opened.repairs, source)
-            with replacing(target, overwrite=overwrite) as temporary:
+            with replacing(target, overwrite=overwrite, named=False) as temporary:
                 if opened.has_weights:
                     opened.write(temporary)
                 else:

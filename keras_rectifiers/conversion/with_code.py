@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_rectifiers.conversion.modern import COMPILED
 from keras_rectifiers.conversion.modern import StrPath
 from keras_rectifiers.conversion.modern import is_modern
 from keras_rectifiers.conversion.opened import Opened
 from keras_rectifiers.conversion.opened import modern_file
+from keras_rectifiers.conversion.untouched import COMPILED
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import members

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from typing import Any
 
 from keras_rectifiers.conversion.targets import HDF5
 from keras_rectifiers.conversion.targets import MODEL
@@ -47,19 +48,11 @@ def write(
     Returns:
         The plan, with the repairs that were made on the way.
     """
-    from keras_rectifiers.conversion import with_code  # noqa: PLC0415 (h5py)
-
     target = Path(target)
-    if isinstance(opened, archive.Archive | with_code.WithCode):
-        made = with_repairs(made, opened.repairs_for(made))
-    else:
-        check_form(target, (*MODEL, *HDF5), weights=opened.has_weights)
-        made = with_repairs(made, _repairs_for(opened, made, target))
-    if keep_training_state:
-        check_kept(made.repairs, opened.path)
     if isinstance(opened, archive.Archive):
-        from keras_rectifiers.legacy.weights.write import check_converted  # noqa: PLC0415 (h5py)
+        from keras_rectifiers.surgery.written import check_converted  # noqa: PLC0415 (h5py)
 
+        made = _with_all(made, opened.repairs_for(made), opened, keep_training_state)
         archive.apply(
             opened,
             target,
@@ -68,11 +61,27 @@ def write(
             check=check_converted,
             beside=beside,
         )
-    elif isinstance(opened, with_code.WithCode):
+        return made
+    from keras_rectifiers.conversion.with_code import WithCode  # noqa: PLC0415 (rules)
+
+    if isinstance(opened, WithCode):
+        made = _with_all(made, opened.repairs_for(made), opened, keep_training_state)
         opened.write(target, made, overwrite=overwrite, beside=beside)
-    else:
-        _write(opened, target, made, overwrite=overwrite, beside=beside)
+        return made
+    check_form(target, (*MODEL, *HDF5), weights=opened.has_weights)
+    repairs = _repairs_for(opened, made, target)
+    made = _with_all(made, repairs, opened, keep_training_state)
+    _write(opened, target, made, overwrite=overwrite, beside=beside)
     return made
+
+
+def _with_all(
+    made: Plan, repairs: tuple[Repair, ...], opened: Any, keep_training_state: bool
+) -> Plan:
+    """A plan with its repairs, unless they drop a state that must be kept."""
+    if keep_training_state:
+        check_kept(repairs, opened.path)
+    return with_repairs(made, repairs)
 
 
 def _repairs_for(opened: Opened, made: Plan, target: Path) -> tuple[Repair, ...]:
@@ -101,7 +110,7 @@ def _write(
     if opened.has_weights and target.suffix in HDF5:
         hdf5_target.write(opened, target, made, overwrite=overwrite, beside=beside)
         return
-    with replacing(target, overwrite=overwrite) as temporary:
+    with replacing(target, overwrite=overwrite, named=False) as temporary:
         if opened.has_weights:
             opened.write(temporary, made, beside)
         else:

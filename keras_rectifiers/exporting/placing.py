@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.exporting.formats import Format
+from keras_rectifiers.files.leftovers import new_folder
 from keras_rectifiers.files.writing import check_target
-from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.files.writing import put_in_place
 
 StrPath = str | os.PathLike[str]
 
@@ -82,8 +82,7 @@ class Place:
             _all(self.path, self.form), _all(self.target, self.form), strict=True
         )
         for made, target in reversed(list(pairs)):
-            with replacing(target, overwrite=self.overwrite) as temporary:
-                made.replace(temporary)
+            put_in_place(made, target, overwrite=self.overwrite)
 
     def _keep_folder(self) -> None:
         before = self.folder / "replaced"
@@ -104,6 +103,8 @@ class Place:
 def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Place]:
     """A folder next to the target, which is removed at the end with its contents.
 
+    If this process is killed, the next one with the same target removes it.
+
     Args:
         target: What is to be written.
         form: Its format.
@@ -113,19 +114,10 @@ def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Place
         The place; its `keep` writes the target.
     """
     path = Path(target)
-    try:
-        folder = tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True
-        )
-    except OSError as error:
-        raise ArchiveError(
-            f"The target's folder must be writable. Received: {str(path)!r}, which "
-            f"failed with {error.strerror}."
-        ) from error
-    with folder as name:
-        out = Path(name) / "out"
+    with new_folder(path) as folder:
+        out = folder / "out"
         out.mkdir()
-        yield Place(Path(name).resolve(), out / path.name, path, form, overwrite)
+        yield Place(folder.resolve(), out / path.name, path, form, overwrite)
 
 
 def _all(path: Path, form: Format) -> tuple[Path, ...]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.exporting import formats
-from keras_rectifiers.exporting.inspectors.found import Operation
+
+if TYPE_CHECKING:
+    from keras_rectifiers.exporting.inspectors.found import Operation
 
 #: Operations and places that a sentence names at most.
 _NAMED = 3

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import leftovers
 
 
 def check_model_target(
@@ -84,56 +84,171 @@ def check_target(
 
 @contextlib.contextmanager
 def replacing(
-    target: str | os.PathLike[str], *, overwrite: bool, suffix: str = ".tmp"
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    suffix: str = ".tmp",
+    named: bool = True,
 ) -> Iterator[Path]:
     """A temporary file next to the target that becomes the target at the end.
 
     Where the block raises, the temporary file goes and the target stays as it
-    was. The bytes are on the disk before the name is.
+    was. The bytes are on the disk before the name is. What killed runs left for the
+    same target goes, too.
 
     Args:
         target: The file to write.
         overwrite: Whether an existing target may be replaced.
         suffix: Ending of the temporary name, for writers that look at it.
+        named: Whether the temporary file must have a name next to the target. If not,
+            and if the file system has such files, it has none until it is whole, so
+            that not even a killed run leaves it; the path leads to this process' own
+            handle. Default True.
 
     Raises:
         ArchiveError: The target cannot be written, or appeared meanwhile.
     """
     path = Path(target)
+    leftovers.remove_left(path)
     try:
-        handle, name = tempfile.mkstemp(suffix, f".{path.name}.", path.parent)
+        handle = None if named else _unnamed(path.parent)
+        temporary = _Named(path, suffix) if handle is None else _Unnamed(handle)
     except OSError as error:
         raise ArchiveError(_unwritable(path, error)) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # what open() would have given it
-        if overwrite:
-            temporary.replace(path)
-        else:
-            _link(temporary, path)
+        yield temporary.path
+        _finish(temporary.path)
+        temporary.become(path, overwrite=overwrite)
         _sync(path.parent)
     except OSError as error:
         raise ArchiveError(_unwritable(path, error)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        temporary.close()
 
 
-def _link(temporary: Path, path: Path) -> None:
-    """Name the file, and fail if the name was taken meanwhile."""
+def put_in_place(
+    made: Path, target: str | os.PathLike[str], *, overwrite: bool
+) -> None:
+    """Give a whole file, made in a folder next to the target, the target's name.
+
+    Args:
+        made: The file; it is moved.
+        target: The target.
+        overwrite: Whether an existing target may be replaced.
+
+    Raises:
+        ArchiveError: As for `replacing`.
+    """
+    path = Path(target)
     try:
-        os.link(temporary, path)
+        _finish(made)
+        _rename(made, path, overwrite=overwrite)
+        _sync(path.parent)
+    except OSError as error:
+        raise ArchiveError(_unwritable(path, error)) from error
+
+
+class _Named:
+    """A temporary file with a name, which a later run removes if this one is killed."""
+
+    def __init__(self, target: Path, suffix: str) -> None:
+        self.path, handle = leftovers.new_file(target, suffix)
+        self._handle: int | None = handle
+
+    def become(self, target: Path, *, overwrite: bool) -> None:
+        if os.name == "nt":
+            self._release()  # an open file cannot be renamed there
+        _rename(self.path, target, overwrite=overwrite)
+        self._release()  # whoever opens the target may want to lock it
+
+    def close(self) -> None:
+        self._release()
+        self.path.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+class _Unnamed:
+    """A temporary file without a name, which goes with the process."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+        self.path = _path_of(handle)
+
+    def become(self, target: Path, *, overwrite: bool) -> None:
+        try:
+            self._link(target)
+        except FileExistsError as error:
+            if not overwrite:
+                raise ArchiveError(_appeared(target)) from error
+            self._replace(target)
+
+    def _replace(self, target: Path) -> None:
+        """Take the place of a file, which needs a name first, for a moment."""
+        name = leftovers.new_name(target)
+        if self._handle is not None:
+            leftovers.hold(self._handle)
+        self._link(name)
+        try:
+            name.replace(target)
+        finally:
+            name.unlink(missing_ok=True)
+
+    def _link(self, name: Path) -> None:
+        folder = os.open(name.parent, os.O_RDONLY)
+        try:
+            # Only with a folder's handle does os.link follow the link to the file.
+            os.link(self.path, name.name, dst_dir_fd=folder, follow_symlinks=True)
+        finally:
+            os.close(folder)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def _unnamed(folder: Path) -> int | None:
+    """A new file without a name in a folder; None where there are none."""
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        return None
+    try:
+        handle = os.open(folder, flag | os.O_RDWR, 0o600)
+    except OSError:
+        return None
+    if _path_of(handle).exists():
+        return handle
+    os.close(handle)
+    return None
+
+
+def _path_of(handle: int) -> Path:
+    return Path(f"/proc/self/fd/{handle}")
+
+
+def _finish(made: Path) -> None:
+    """Bring a file to the disk, with the permissions that open() would have given."""
+    mask = os.umask(0)
+    os.umask(mask)
+    made.chmod(0o666 & ~mask)
+    _sync(made)
+
+
+def _rename(made: Path, target: Path, *, overwrite: bool) -> None:
+    """Name a file, and fail if the name was taken meanwhile and must not be."""
+    if overwrite:
+        made.replace(target)
+        return
+    try:
+        os.link(made, target)
     except FileExistsError as error:
-        raise ArchiveError(
-            f"The target must not exist. Received: {str(path)!r}, which appeared "
-            "during writing. Choose a new file."
-        ) from error
+        raise ArchiveError(_appeared(target)) from error
     except OSError:  # a file system without hard links
-        temporary.replace(path)
+        made.replace(target)
 
 
 def _sync(path: Path) -> None:
@@ -142,6 +257,13 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _appeared(path: Path) -> str:
+    return (
+        f"The target must not exist. Received: {str(path)!r}, which appeared during "
+        "writing. Choose a new file."
+    )
 
 
 def _unwritable(path: Path, error: Exception) -> str:

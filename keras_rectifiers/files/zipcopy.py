@@ -1,7 +1,7 @@
 """Copy the members of a zip archive as raw bytes, and patch one on the way.
 
-Python's zipfile has no raw copy: it would unpack and pack each member. Here the
-bytes go from file to file inside the kernel, and only check sums are computed.
+Python's zipfile has no raw copy: it would unpack and pack each member. Here each
+byte is read once, checked, and written while the disk takes those before it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import streaming
+from keras_rectifiers.files.sums import BlockSums
 
 _CHUNK = 1 << 20
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -29,12 +31,22 @@ _ZIP64_FROM = 1 << 31
 
 
 class Window(io.RawIOBase):
-    """The bytes of a file from an offset on, as a separate file."""
+    """The bytes of a file from an offset on, as a separate file.
 
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+    Args:
+        file: The file.
+        start: The offset.
+        size: How many bytes of it are there.
+        sums: Check sums of these bytes, as far as they are known.
+    """
+
+    def __init__(
+        self, file: BinaryIO, start: int, size: int, sums: BlockSums | None = None
+    ) -> None:
         super().__init__()
         self._file, self._start, self.size = file, start, size
         self._position = 0
+        self._sums = BlockSums() if sums is None else sums
 
     @property
     def start(self) -> int:
@@ -62,26 +74,36 @@ class Window(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         length = max(0, min(len(view), self.size - self._position))
         self._file.seek(self._start + self._position)
-        data = self._file.read(length)
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        count: int = self._file.readinto(view[:length])  # type: ignore[attr-defined]
+        self._position += count
+        return count
 
     def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
         self._file.seek(self._start + self._position)
         length = self._file.write(data)
+        if not length:
+            return 0
+        # Bytes that were skipped are 0 now.
+        first = min(self._position, self.size)
         self._position += length
+        self._sums.forget(first, self._position)
         self.size = max(self.size, self._position)
         return length
 
     def truncate(self, size: int | None = None) -> int:
-        self.size = self._position if size is None else size
+        new = self._position if size is None else size
+        self._sums.forget(*sorted((self.size, new)))
+        self.size = new
         self._file.truncate(self._start + self.size)
         return self.size
 
     def flush(self) -> None:
         if not self._file.closed:
             self._file.flush()
+
+    def check_sum(self) -> int:
+        """The check sum of all its bytes; only what is not known of them is read."""
+        return self._sums.total(self._file, self._start, self.size)
 
 
 def data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
@@ -149,16 +171,12 @@ def copy_member(
     Raises:
         ArchiveError: The bytes are cut off, or do not have the stated sum.
     """
-    file = _file_of(target)
-    start = data_offset(source, info)
+    stored = info.compress_type == zipfile.ZIP_STORED
     with _member(target, info, info.compress_size, info.file_size) as new:
-        begin = file.tell()
-        _copy_bytes(source, start, file, info.compress_size, info.filename)
         new.CRC = info.CRC
-        packed = info.compress_type != zipfile.ZIP_STORED
-        check = _packed_crc if packed else check_sum
-        _expect(info, check(file, begin, info.compress_size))
-        file.seek(begin + info.compress_size)
+        noted: _Sum | _Unpacked = _Sum() if stored else _Unpacked()
+        _copy_bytes(source, _file_of(target), info, noted.add)
+        _expect(info, noted.crc)
 
 
 @contextlib.contextmanager
@@ -175,17 +193,16 @@ def patched_member(
     file = _file_of(target)
     with _member(target, info, info.file_size, info.file_size) as new:
         new.compress_type = zipfile.ZIP_STORED
-        begin = file.tell()
+        begin, sums = file.tell(), BlockSums()
         if info.compress_type == zipfile.ZIP_STORED:
-            start = data_offset(source, info)
-            _copy_bytes(source, start, file, info.file_size, info.filename)
+            _copy_bytes(source, file, info, sums.add)
         else:
             with zipfile.ZipFile(source) as archive, archive.open(info) as packed:
                 shutil.copyfileobj(packed, file, _CHUNK)
-        _expect(info, check_sum(file, begin, info.file_size))
-        window = Window(file, begin, info.file_size)
+        _expect(info, sums.total(file, begin, info.file_size))
+        window = Window(file, begin, info.file_size, sums)
         yield window
-        new.CRC = check_sum(file, begin, window.size)
+        new.CRC = window.check_sum()
         new.file_size = new.compress_size = window.size
         file.seek(begin + window.size)
 
@@ -208,10 +225,9 @@ def new_member(target: zipfile.ZipFile, name: str) -> Iterator[Window]:
     with _member(target, info, _ZIP64_FROM, _ZIP64_FROM) as new:
         window = Window(file, file.tell(), 0)
         yield window
-        begin = window.start
-        new.CRC = check_sum(file, begin, window.size)
+        new.CRC = window.check_sum()
         new.file_size = new.compress_size = window.size
-        file.seek(begin + window.size)
+        file.seek(window.start + window.size)
 
 
 @contextlib.contextmanager
@@ -248,33 +264,58 @@ def _file_of(target: zipfile.ZipFile) -> BinaryIO:
 
 
 def _copy_bytes(
-    source: BinaryIO, start: int, target: BinaryIO, length: int, name: str
+    source: BinaryIO,
+    target: BinaryIO,
+    info: zipfile.ZipInfo,
+    note: streaming.Note,
 ) -> None:
-    target.flush()
-    position, left = target.tell(), length
-    copy_range = getattr(os, "copy_file_range", None)
-    done = 0
-    while left and copy_range is not None:
+    """Copy what is stored of a member, and note it on the way."""
+    source.seek(data_offset(source, info))
+    missing = streaming.copy(source, target, info.compress_size, note)
+    if missing:
+        raise ArchiveError(
+            "A member must have the length that the archive states. Received: "
+            f"{info.filename!r}, of which {missing} bytes are missing. The file is "
+            "truncated."
+        )
+
+
+class _Sum:
+    """The check sum of bytes that pass by."""
+
+    def __init__(self) -> None:
+        self.crc = 0
+
+    def add(self, data: memoryview) -> None:
+        self.crc = zlib.crc32(data, self.crc)
+
+
+class _Unpacked:
+    """The check sum of what deflated bytes that pass by unpack to."""
+
+    def __init__(self) -> None:
+        self._unpack = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._crc: int | None = 0
+
+    def add(self, data: memoryview) -> None:
+        packed: bytes | memoryview = data
         try:
-            count = copy_range(
-                source.fileno(), target.fileno(), left, start + done, position + done
-            )
-        except OSError:  # not between these two file systems
-            break
-        if count == 0:
-            break
-        done, left = done + count, left - count
-    source.seek(start + done)
-    target.seek(position + done)
-    while left:
-        data = source.read(min(_CHUNK, left))
-        if not data:
-            raise ArchiveError(
-                "A member must have the length that the archive states. Received: "
-                f"{name!r}, of which {left} bytes are missing. The file is truncated."
-            )
-        target.write(data)
-        left -= len(data)
+            while packed and self._crc is not None:  # a piece, however far it unpacks
+                if self._unpack.eof:
+                    self._crc = None  # bytes that belong to nothing
+                    return
+                piece = self._unpack.decompress(packed, _CHUNK)
+                self._crc = zlib.crc32(piece, self._crc)
+                packed = self._unpack.unconsumed_tail
+        except zlib.error:
+            self._crc = None
+
+    @property
+    def crc(self) -> int | None:
+        """None where the bytes do not unpack."""
+        if self._crc is None or not self._unpack.eof or self._unpack.unused_data:
+            return None
+        return self._crc
 
 
 def check_sum(file: BinaryIO, start: int, length: int) -> int:
@@ -290,24 +331,6 @@ def check_sum(file: BinaryIO, start: int, length: int) -> int:
         crc = zlib.crc32(view[:count], crc)
         left -= count
     return crc
-
-
-def _packed_crc(file: BinaryIO, start: int, length: int) -> int | None:
-    """The check sum of what deflated bytes unpack to; None where they do not."""
-    unpack = zlib.decompressobj(-zlib.MAX_WBITS)
-    file.seek(start)
-    crc, left = 0, length
-    try:
-        while left and not unpack.eof:
-            packed = file.read(min(_CHUNK, left))
-            left -= len(packed)
-            while packed:  # a piece at a time, however far it unpacks
-                crc = zlib.crc32(unpack.decompress(packed, _CHUNK), crc)
-                packed = unpack.unconsumed_tail
-        crc = zlib.crc32(unpack.flush(), crc)
-    except zlib.error:
-        return None
-    return crc if unpack.eof and not left else None
 
 
 def _expect(info: zipfile.ZipInfo, crc: int | None) -> None:

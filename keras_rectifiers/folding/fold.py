@@ -22,7 +22,8 @@ from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.verbs import load_model
 from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.files.leftovers import new_folder
+from keras_rectifiers.files.writing import put_in_place
 from keras_rectifiers.folding import change
 from keras_rectifiers.folding.decide import Decision
 from keras_rectifiers.folding.decide import check_tolerance
@@ -208,16 +209,15 @@ def fold_file(
     with contextlib.ExitStack() as stack:
         place = target
         if data is not None:  # which may not fit the model: then nothing is written
-            place = stack.enter_context(
-                replacing(target, overwrite=overwrite, suffix=Path(target).suffix)
-            )
+            folder = stack.enter_context(new_folder(Path(target)))
+            place = folder / Path(target).name
         with given.opened(source, as_it_is=as_it_is) as opened:
             plan, decided = _planned(opened, asked)
             plan = write(
                 opened,
                 place,
                 plan,
-                overwrite=overwrite or data is not None,
+                overwrite=overwrite,
                 keep_training_state=keep_training_state,
             )
             if isinstance(opened, WithCode):
@@ -228,6 +228,7 @@ def fold_file(
             model = load_model(source, weights=weights, custom_objects=custom_objects)
             folded = load_model(place, custom_objects=custom_objects)
             measured = _measured(model, folded, decided, data)
+            put_in_place(Path(place), target, overwrite=overwrite)
     return FoldResult(None, plan, sites, inputs, measured)
 
 

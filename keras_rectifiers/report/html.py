@@ -77,7 +77,7 @@ def write_report(
     """
     target = check_report_target(path, overwrite=overwrite)
     page = render(diagnosis, timeline=timeline, explanation=explanation, title=title)
-    with files.replacing(target, overwrite=overwrite) as temporary:
+    with files.replacing(target, overwrite=overwrite, named=False) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
     return target
 

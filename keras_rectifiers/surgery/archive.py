@@ -205,7 +205,7 @@ def apply(
         PlanMismatchError: The plan is for another model.
     """
     check_model_target(archive.path, target, overwrite=overwrite)
-    with replacing(target, overwrite=overwrite) as temporary:
+    with replacing(target, overwrite=overwrite, named=False) as temporary:
         weights = archive.member(WEIGHTS)
         rewritten = archive.rewritten(plan)
         with wellformed.reading(archive.path, CONFIG):

@@ -148,7 +148,7 @@ class Plan(Result):
         Args:
             indent: As in `json.dumps`.
         """
-        data = {"format": _FORMAT, **dataclasses.asdict(self)}
+        data = {"format": _FORMAT, **_fields(self)}
         return json.dumps(data, default=_plain, indent=indent)
 
     @classmethod
@@ -322,7 +322,16 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
+    if dataclasses.is_dataclass(value):
+        return _fields(value)
     raise TypeError(f"{type(value).__name__} does not belong in a plan.")
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """The values of a dataclass; `asdict` would copy each of them first."""
+    return {
+        field.name: getattr(value, field.name) for field in dataclasses.fields(value)
+    }
 
 
 def _step(data: dict[str, Any]) -> Step:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files.sums import BLOCK
 from keras_rectifiers.files.zipcopy import Window
 from keras_rectifiers.files.zipcopy import copy_member
 from keras_rectifiers.files.zipcopy import patched_member
@@ -39,11 +40,8 @@ def _copy(source, target, last=None, change=None):
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-@pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "python"])
-def test_members_are_copied_as_they_are(tmp_path, compression, kernel, monkeypatch):
-    """Packed or not, with or without the kernel's help: the same packed bytes."""
-    if not kernel:
-        monkeypatch.delattr(os, "copy_file_range")
+def test_members_are_copied_as_they_are(tmp_path, compression):
+    """Packed or not: the same packed bytes."""
     source = _make(tmp_path / "old", compression)
 
     _copy(source, tmp_path / "new")
@@ -54,19 +52,6 @@ def test_members_are_copied_as_they_are(tmp_path, compression, kernel, monkeypat
         for before, after in zip(old.infolist(), new.infolist(), strict=True):
             for field in ("CRC", "compress_size", "compress_type", "date_time"):
                 assert getattr(before, field) == getattr(after, field)
-
-
-def test_a_kernel_that_cannot_copy_here_is_no_error(tmp_path, monkeypatch):
-    """Between some file systems the bytes go through Python after all."""
-
-    def refuse(*args):
-        raise OSError("not between these")
-
-    monkeypatch.setattr(os, "copy_file_range", refuse)
-    _copy(_make(tmp_path / "old", zipfile.ZIP_STORED), tmp_path / "new")
-
-    with zipfile.ZipFile(tmp_path / "new") as new:
-        assert new.read("a") == _CONTENT["a"]
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -100,6 +85,73 @@ def test_a_member_with_another_sum_is_refused(tmp_path):
         _copy(source, tmp_path / "new")
     with pytest.raises(ArchiveError, match="checksum"):
         _copy(source, tmp_path / "new", "a", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda packed: packed[:-3],
+        lambda packed: packed + b"more",
+        lambda packed: packed[:9] + b"\xff" * 9 + packed[18:],
+    ],
+    ids=["cut off", "more behind", "damaged"],
+)
+def test_packed_bytes_that_do_not_unpack_are_refused(tmp_path, change):
+    """They are unpacked on the way, for their sum alone."""
+    source = _make(tmp_path / "old", zipfile.ZIP_DEFLATED)
+    content = source.read_bytes()
+    with zipfile.ZipFile(source) as archive:
+        info = archive.getinfo("a")
+    start = content.index(b"a", 30) + 1
+    packed = change(content[start : start + info.compress_size])
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(content[:start] + packed + b"\0" * 99)
+    info.compress_size = len(packed)
+
+    with (
+        damaged.open("rb") as file,
+        zipfile.ZipFile(tmp_path / "new", "w") as new,
+        pytest.raises(ArchiveError, match="checksum"),
+    ):
+        copy_member(file, new, info)
+
+
+@pytest.mark.parametrize("name", ["changed", "copied"])
+def test_a_large_member_is_read_once(tmp_path, name):
+    """While it is copied, and only what was changed of it afterwards."""
+    content = os.urandom(20 << 20)
+    source = tmp_path / "old"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr("large", content)
+        info = archive.getinfo("large")
+    with (
+        _Counting(source) as file,
+        _Counting(tmp_path / "new", "w+") as made,
+    ):
+        with zipfile.ZipFile(made, "w") as new:
+            if name == "copied":
+                copy_member(file, new, info)
+            else:
+                with patched_member(file, new, info) as window:
+                    window.seek(9)
+                    window.write(b"X")
+        assert file.count < len(content) + 100
+        assert made.count <= (BLOCK if name == "changed" else 0)
+    if name == "changed":
+        content = content[:9] + b"X" + content[10:]
+    with zipfile.ZipFile(tmp_path / "new") as new:
+        assert new.read("large") == content
+
+
+class _Counting(io.FileIO):
+    """A file that counts what is read from it."""
+
+    count = 0
+
+    def readinto(self, buffer):
+        done = super().readinto(buffer)
+        self.count += done
+        return done
 
 
 def test_a_member_that_is_not_where_it_should_be_is_refused(tmp_path):

@@ -18,7 +18,7 @@ from keras_rectifiers.layers import PReLU
 from keras_rectifiers.legacy.dialects.modernize import Modern
 from keras_rectifiers.legacy.weights import shapes
 from keras_rectifiers.legacy.weights.owners import owners
-from keras_rectifiers.legacy.weights.structure import faults
+from keras_rectifiers.surgery.structure import faults
 from tests.backends import some_by_default
 
 #: (how to make a layer out of a library's layers, shape of the input)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_rectifiers.legacy.weights.shapes import fits
+from keras_rectifiers.graph.variables.shapes import fits
 from keras_rectifiers.surgery.optimizer_layout import ACCUMULATED
 from keras_rectifiers.surgery.optimizer_layout import AVERAGE
 from keras_rectifiers.surgery.optimizer_layout import Layout

@@ -36,10 +36,10 @@ from keras_rectifiers.legacy.containers.saved import Slots
 from keras_rectifiers.legacy.dialects.keras3 import RMS_SCALING
 from keras_rectifiers.legacy.dialects.keras3 import leaves_open
 from keras_rectifiers.legacy.weights.owners import Owner
-from keras_rectifiers.legacy.weights.structure import OUTSIDE
-from keras_rectifiers.legacy.weights.structure import RANDOM
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.marks import MARK
+from keras_rectifiers.surgery.structure import OUTSIDE
+from keras_rectifiers.surgery.structure import RANDOM
 
 Group = tuple[str, ...]
 OldPath = tuple[str, ...]

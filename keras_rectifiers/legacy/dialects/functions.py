@@ -18,10 +18,10 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.dialects.registry import Context
-from keras_rectifiers.legacy.dialects.registry import Handed
 from keras_rectifiers.legacy.dialects.registry import entry_rule
 from keras_rectifiers.legacy.dialects.registry import function
 from keras_rectifiers.legacy.dialects.registry import layer_rule
+from keras_rectifiers.surgery.handed import Handed
 
 #: What Keras calls a function without a name, and its code.
 NAMELESS = "<lambda>"

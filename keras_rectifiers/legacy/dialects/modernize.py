@@ -19,14 +19,14 @@ from keras_rectifiers.graph.document import wrapped
 from keras_rectifiers.graph.graph import layer_order
 from keras_rectifiers.legacy.dialects.registry import ENTRY_RULES
 from keras_rectifiers.legacy.dialects.registry import MODEL_RULES
-from keras_rectifiers.legacy.dialects.registry import NO_FUNCTIONS
 from keras_rectifiers.legacy.dialects.registry import TWINS
 from keras_rectifiers.legacy.dialects.registry import WAS
 from keras_rectifiers.legacy.dialects.registry import Context
-from keras_rectifiers.legacy.dialects.registry import Functions
 from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.dialects.registry import Was
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.surgery.handed import NO_FUNCTIONS
+from keras_rectifiers.surgery.handed import Functions
 
 #: What the parts of an entry are, in any version of Keras.
 _KINDS = {

@@ -8,9 +8,7 @@ never imported, and nothing that a file names is.
 from __future__ import annotations
 
 import dataclasses
-import types
 from collections.abc import Callable
-from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
@@ -22,6 +20,8 @@ from keras_rectifiers.graph.wellformed import MALFORMED
 from keras_rectifiers.graph.wellformed import reason
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.repairs import Repair
+from keras_rectifiers.surgery.handed import NO_FUNCTIONS
+from keras_rectifiers.surgery.handed import Functions
 
 #: Key under which an entry remembers what it was, until it is collected.
 WAS = "__was__"
@@ -59,26 +59,6 @@ class Was:
     class_name: str
     conversion: str = ""
     twins: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Handed:
-    """A function that the user hands over.
-
-    Attributes:
-        name: By which Keras finds it.
-        registered: Whether it does so once its module is imported; else it must be
-            given as a custom object.
-    """
-
-    name: str
-    registered: bool = False
-
-
-#: What a function is for (its name, or its layer) -> the function.
-Functions = Mapping[str, Handed]
-#: None at all.
-NO_FUNCTIONS: Functions = types.MappingProxyType({})
 
 
 class Context:

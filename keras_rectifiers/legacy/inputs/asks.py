@@ -10,8 +10,8 @@ from typing import Any
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import config_of
+from keras_rectifiers.graph.variables.shapes import fits
 from keras_rectifiers.legacy.weights.arrange import Placed
-from keras_rectifiers.legacy.weights.shapes import fits
 
 #: Axes of a layer's arrays by name, as `Variable.shape` names them -> their lengths.
 Lengths = dict[str, int]

@@ -7,12 +7,8 @@ so it is done elsewhere.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -24,6 +20,7 @@ from keras_rectifiers.legacy.array_views import InMemory
 from keras_rectifiers.legacy.dialects import known
 from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.shapes import listed
+from keras_rectifiers.surgery import handed
 
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.containers.saved import Array
@@ -42,30 +39,6 @@ class Built(InMemory):
 
 
 Share = tuple[Owner, Sequence["Array"]]
-#: (document, layers with their arrays in order) -> what Keras 3 stores of each; None
-#: where it knows not all of their classes.
-Builder = Callable[[Entry, Sequence[Share]], list[list[Built]] | None]
-
-_BUILDER: ContextVar[Builder | None] = ContextVar("builder", default=None)
-
-
-@contextlib.contextmanager
-def building(builder: Builder) -> Iterator[None]:
-    """Let layers of custom classes be built inside the block, where it takes that.
-
-    Args:
-        builder: Builds them.
-    """
-    token = _BUILDER.set(builder)
-    try:
-        yield
-    finally:
-        _BUILDER.reset(token)
-
-
-def is_building() -> bool:
-    """Whether something builds layers already."""
-    return _BUILDER.get() is not None
 
 
 def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
@@ -82,7 +55,7 @@ def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
     found: list[list[Any]] = [list(arrays) for _, arrays in shares]
     if not deep:
         return found
-    builder = _BUILDER.get()
+    builder = handed.builder()
     made = builder and builder(document, [shares[number] for number in deep])
     if made is None:
         owner, arrays = shares[deep[0]]

@@ -19,12 +19,12 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.graph.document import Address
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_model
+from keras_rectifiers.graph.variables.shapes import fits
 from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.legacy.weights import names
 from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.owners import Spot
 from keras_rectifiers.legacy.weights.shapes import described
-from keras_rectifiers.legacy.weights.shapes import fits
 from keras_rectifiers.legacy.weights.shapes import listed
 
 if TYPE_CHECKING:

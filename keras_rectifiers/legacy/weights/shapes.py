@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.graph.variables.shapes import fits
+from keras_rectifiers.graph.variables.shapes import shape_text
 from keras_rectifiers.graph.variables.variable import Variable
 
 if TYPE_CHECKING:
@@ -16,32 +17,6 @@ if TYPE_CHECKING:
     from keras_rectifiers.legacy.weights.owners import Owner
 
 _MOST = 8
-
-
-def fits(
-    expected: tuple[int | str | None, ...] | None,
-    shape: tuple[int, ...],
-    lengths: dict[str, int] | None = None,
-) -> bool:
-    """Whether a shape is what is expected.
-
-    Args:
-        expected: As in `Variable.shape`.
-        shape: The shape of an array.
-        lengths: Axes known by name, from other arrays of the layer; updated.
-    """
-    if expected is None:
-        return True
-    if len(expected) != len(shape):
-        return False
-    known = {} if lengths is None else lengths
-    for axis, length in zip(expected, shape, strict=True):
-        if isinstance(axis, str):
-            if known.setdefault(axis, length) != length:
-                return False
-        elif axis is not None and axis != length:
-            return False
-    return True
 
 
 def check_shapes(
@@ -81,20 +56,6 @@ def listed(arrays: Sequence[Array]) -> str:
     texts = _some([f"{each.name!r} {_shape(each.shape).strip()}" for each in arrays])
     count = "1 array" if len(arrays) == 1 else f"{len(arrays)} arrays"
     return f"{count} ({texts})" if arrays else "no arrays"
-
-
-def shape_text(
-    shape: Sequence[int | str | None] | None, lengths: Mapping[str, int] | None = None
-) -> str:
-    """A shape for people: `(3, 3, in, 8)`.
-
-    Args:
-        shape: As in `Variable.shape`.
-        lengths: Axes known by name.
-    """
-    known = lengths or {}
-    axes = [known.get(str(axis), axis) for axis in shape or ()]
-    return f"({', '.join('?' if axis is None else str(axis) for axis in axes)})"
 
 
 def _shape(shape: Sequence[int | str | None] | None) -> str:

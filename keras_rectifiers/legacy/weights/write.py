@@ -1,7 +1,4 @@
-"""Write a `.keras` file as Keras 3 does, without Keras, one array at a time.
-
-What was written is checked before it is put in place.
-"""
+"""Write a `.keras` file as Keras 3 does, without Keras, one array at a time."""
 
 from __future__ import annotations
 
@@ -22,14 +19,11 @@ import numpy as np
 
 from keras_rectifiers.files import members
 from keras_rectifiers.files import zipcopy
-from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.graph.layout import stored
 from keras_rectifiers.legacy.array_views import Readable
-from keras_rectifiers.legacy.weights import structure
 from keras_rectifiers.legacy.weights.arrange import Placed
-from keras_rectifiers.surgery import archive
 from keras_rectifiers.surgery import weights_file
 from keras_rectifiers.surgery.optimizer_layout import SCALER_COUNTERS
 from keras_rectifiers.surgery.optimizer_layout import inner_of
@@ -83,42 +77,6 @@ def write_archive(
             if rewritten is not None and weights_file.needs_edit(document, rewritten):
                 weights_file.edit(file, document, rewritten)
         members.write_packed(new, beside)
-
-
-def check_written(
-    written: Path,
-    document: Entry,
-    made_from: Path,
-    source: archive.Archive | None = None,
-) -> None:
-    """Refuse a `.keras` file that Keras would not open; see `structure.check`.
-
-    Args:
-        written: The file, where it is until it is put in place.
-        document: Its config.
-        made_from: What it was made from, for messages.
-        source: The file of Keras 3 that it was made from: arrays that belonged to no
-            layer there may be there still.
-
-    Raises:
-        ArchiveError: Names the first layer, and what is wrong there.
-    """
-    before = None
-    if source is not None:
-        before = lambda: (source.document, _arrays(source.path))  # noqa: E731
-    with wellformed.reading(made_from, "config.json"):
-        structure.check(document, _arrays(written), str(made_from), before)
-
-
-def check_converted(written: Path, source: archive.Archive, document: Entry) -> None:
-    """The same for the conversion of a file of Keras 3, as `archive.apply` asks it."""
-    check_written(written, document, source.path, source)
-
-
-def _arrays(path: Path) -> structure.Arrays:
-    """The shape of each array of a `.keras` file, by its group."""
-    shapes = archive.weights_shapes(path)
-    return {tuple(name.split("/")): shape for name, shape in shapes.items()}
 
 
 def architecture_text(document: Entry) -> str:

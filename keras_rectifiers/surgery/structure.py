@@ -19,14 +19,14 @@ from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import Place
 from keras_rectifiers.graph.document import is_layer
 from keras_rectifiers.graph.document import walk
+from keras_rectifiers.graph.variables.shapes import fits
+from keras_rectifiers.graph.variables.shapes import shape_text
 from keras_rectifiers.graph.variables.table import variables_of
 from keras_rectifiers.graph.variables.variable import Variable
-from keras_rectifiers.legacy.weights.builds import builds
-from keras_rectifiers.legacy.weights.builds import stated_inputs
-from keras_rectifiers.legacy.weights.lengths import lengths_of
-from keras_rectifiers.legacy.weights.lengths import slopes_shape
-from keras_rectifiers.legacy.weights.shapes import fits
-from keras_rectifiers.legacy.weights.shapes import shape_text
+from keras_rectifiers.surgery.builds import builds
+from keras_rectifiers.surgery.builds import stated_inputs
+from keras_rectifiers.surgery.lengths import lengths_of
+from keras_rectifiers.surgery.lengths import slopes_shape
 from keras_rectifiers.surgery.marks import MARK
 
 Group = tuple[str, ...]

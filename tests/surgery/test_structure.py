@@ -17,7 +17,7 @@ from keras_rectifiers import fold_file
 from keras_rectifiers import upgrade_file
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.files import hdf5
-from keras_rectifiers.legacy.weights import structure
+from keras_rectifiers.surgery import structure
 
 
 def _convolutions():
