@@ -16,7 +16,7 @@ from keras_rectifiers.calibration.absorption import Absorption
 from keras_rectifiers.calibration.absorption import absorption
 from keras_rectifiers.calibration.forward import CalibrationPass
 from keras_rectifiers.calibration.forward import PassResult
-from keras_rectifiers.calibration.samples import Samples
+from keras_rectifiers.calibration.samples import Batches
 from keras_rectifiers.calibration.search import Choice
 from keras_rectifiers.calibration.search import search
 from keras_rectifiers.calibration.trial import Trial
@@ -41,7 +41,7 @@ class Bench:
     """
 
     def __init__(
-        self, trial: Trial, samples: Samples, measure: str | None, *, correcting: bool
+        self, trial: Trial, samples: Batches, measure: str | None, *, correcting: bool
     ) -> None:
         self._trial = trial
         self._samples = samples
@@ -135,7 +135,7 @@ class Bench:
         )
 
 
-def _measure(model: Any, samples: Samples, measure: str | None) -> str:
+def _measure(model: Any, samples: Batches, measure: str | None) -> str:
     possible = objective.can_measure_loss(model, samples)
     if measure is None:
         return objective.LOSS if possible else objective.OUTPUTS

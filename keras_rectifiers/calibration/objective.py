@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.calibration.forward import PassResult
-from keras_rectifiers.calibration.samples import Samples
+from keras_rectifiers.calibration.samples import Batches
 from keras_rectifiers.errors import DataError
 
 #: Ways of measuring a change.
@@ -63,14 +63,14 @@ def change_of_outputs(before: Any, after: Any) -> float:
     return found if np.isfinite(found) else float("inf")
 
 
-def can_measure_loss(model: Any, samples: Samples) -> bool:
+def can_measure_loss(model: Any, samples: Batches) -> bool:
     """Whether a model is compiled with a loss, and the samples have labels."""
     return bool(
         samples.labeled and model.compiled and getattr(model, "loss", None) is not None
     )
 
 
-def metrics(model: Any, samples: Samples) -> dict[str, float]:
+def metrics(model: Any, samples: Batches) -> dict[str, float]:
     """Loss and metrics of a model, by Keras' names; empty where it has none.
 
     Args:
@@ -94,7 +94,7 @@ def metrics(model: Any, samples: Samples) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _once(samples: Samples) -> Iterator[tuple[Any, ...]]:
+def _once(samples: Batches) -> Iterator[tuple[Any, ...]]:
     """The batches as Keras takes them."""
     for x, y, weight in samples.batches:
         yield (x, y) if weight is None else (x, y, weight)

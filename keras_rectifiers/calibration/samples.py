@@ -14,7 +14,7 @@ from keras_rectifiers.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Samples:
+class Batches:
     """Batches in memory."""
 
     #: `(x, y, sample_weight)` each; `y` and `sample_weight` may be None.
@@ -36,7 +36,7 @@ class Samples:
         return [x for x, _, _ in self.batches]
 
 
-def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Samples:
+def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Batches:
     """The first batches of a data set, or evenly spaced samples of arrays.
 
     Args:
@@ -66,7 +66,7 @@ def held(model: Any, data: Any, *, samples: int, batch_size: int) -> Samples:
     for x, _, _ in found:
         data_sets.check_fits(model, x)
         _check_finite(x)
-    return Samples(tuple(found))
+    return Batches(tuple(found))
 
 
 def _labeled(data: Any, samples: int, batch_size: int) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_rectifiers.callbacks import state
-from keras_rectifiers.callbacks.state import Snapshot
+from keras_rectifiers.callbacks.state import MonitorState
 
 EPOCH = "epoch"
 
@@ -42,7 +42,7 @@ class Backup:
         self._batches = 0
         self._last_batch = 0
 
-    def resume(self, step: int, paths: list[str]) -> Snapshot | None:
+    def resume(self, step: int, paths: list[str]) -> MonitorState | None:
         """The snapshot from which a run resumes, if there is one.
 
         Args:
@@ -78,7 +78,7 @@ class Backup:
         """Batches are counted from 0 again."""
         self._last_batch = 0
 
-    def save(self, snapshot: Snapshot) -> None:
+    def save(self, snapshot: MonitorState) -> None:
         """Write a snapshot; the one of an earlier step is kept.
 
         Args:

@@ -15,7 +15,7 @@ from keras_rectifiers.callbacks.figures import figures_of
 from keras_rectifiers.callbacks.sources import ExactSource
 from keras_rectifiers.callbacks.sources import Source
 from keras_rectifiers.callbacks.sources import source_of
-from keras_rectifiers.callbacks.state import Snapshot
+from keras_rectifiers.callbacks.state import MonitorState
 from keras_rectifiers.callbacks.thresholds import Streaks
 from keras_rectifiers.callbacks.thresholds import Threshold
 from keras_rectifiers.callbacks.weights import WeightHistory
@@ -316,9 +316,9 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         for threshold, crossed in self._streaks.due(every_layer):
             threshold.act(crossed, self, diagnosis)
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self) -> MonitorState:
         source = self._source
-        return Snapshot(
+        return MonitorState(
             step=steps_taken(self.model),
             epoch=self._epoch or 0,
             history=self.history,
@@ -331,7 +331,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
             paths=self._paths,
         )
 
-    def _restore(self, snapshot: Snapshot) -> None:
+    def _restore(self, snapshot: MonitorState) -> None:
         self.history = snapshot.history
         self.timeline = snapshot.timeline
         self._figures = snapshot.figures

@@ -28,7 +28,7 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(UnitStatistics))
 
 
 @dataclasses.dataclass
-class Snapshot:
+class MonitorState:
     """All that a monitor must know to go on."""
 
     #: Steps of the optimizer, by which a snapshot is found.
@@ -53,7 +53,7 @@ class Snapshot:
     paths: list[str]
 
 
-def write(path: Path, snapshot: Snapshot, *, keep: bool) -> None:
+def write(path: Path, snapshot: MonitorState, *, keep: bool) -> None:
     """Write a snapshot, whole or not at all.
 
     Args:
@@ -89,7 +89,7 @@ def write(path: Path, snapshot: Snapshot, *, keep: bool) -> None:
             path.replace(earlier(path))
 
 
-def read(path: Path) -> Snapshot:
+def read(path: Path) -> MonitorState:
     """A snapshot.
 
     Args:
@@ -113,7 +113,7 @@ def read(path: Path) -> Snapshot:
                 str(name): _statistics(f"{part}/{place}", named)
                 for place, name in enumerate(header[part])
             }
-        return Snapshot(**header)
+        return MonitorState(**header)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise _foreign(path, str(error)) from error
 
@@ -127,7 +127,7 @@ def earlier(path: Path) -> Path:
     return path.with_name(f"{path.stem}.earlier{path.suffix}")
 
 
-def find(path: Path, step: int, paths: list[str]) -> tuple[Snapshot | None, bool]:
+def find(path: Path, step: int, paths: list[str]) -> tuple[MonitorState | None, bool]:
     """The snapshot that was taken at a step of the same model, if there is one.
 
     Args:

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from keras_rectifiers.diagnosis.evidence.data import LayerChange
 from keras_rectifiers.diagnosis.evidence.gather import Evidence
-from keras_rectifiers.diagnosis.evidence.gather import WeightChange
 from keras_rectifiers.diagnosis.evidence.gather import WeightWatch
 from keras_rectifiers.diagnosis.result import Diagnosis
 
@@ -23,7 +23,7 @@ class WeightHistory:
 
     def __init__(self, model: Any) -> None:
         self._watch = WeightWatch(model)
-        self._changes: list[tuple[int, Mapping[str, WeightChange]]] = []
+        self._changes: list[tuple[int, Mapping[str, LayerChange]]] = []
 
     def added_to(self, diagnosis: Diagnosis, step: int) -> Diagnosis:
         """The diagnosis with the changes up to now in its evidence.

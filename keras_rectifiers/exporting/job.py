@@ -38,7 +38,7 @@ from keras_rectifiers.exporting.task import Task
 _FEW = 16
 
 
-class Progress(Protocol):
+class ProgressReceiver(Protocol):
     """Receives the steps; see `child`."""
 
     def stage(self, name: str) -> None:
@@ -62,7 +62,7 @@ class _Written:
     size: int
 
 
-def run(request: Request, progress: Progress) -> None:
+def run(request: Request, progress: ProgressReceiver) -> None:
     """Write the file of a request and report on it.
 
     Args:
@@ -119,7 +119,9 @@ def _check_axes(sign: signature.Signature, request: Request) -> None:
         )
 
 
-def _written(task: Task, given: samples.Samples, progress: Progress) -> _Written:
+def _written(
+    task: Task, given: samples.Samples, progress: ProgressReceiver
+) -> _Written:
     """Write a file, look into it, run it, and compare."""
     title = formats.FORMATS[task.request.format].title
     expected = _expected(task, given)
@@ -207,7 +209,7 @@ def _result(
 
 
 def _twin(
-    written: _Written, given: samples.Samples, progress: Progress
+    written: _Written, given: samples.Samples, progress: ProgressReceiver
 ) -> tuple[Twin | None, list[str]]:
     """The plain ReLU twin in the same format, and both timed; or why there is none."""
     task = written.task
@@ -236,7 +238,7 @@ def _twin(
 class _Silent:
     """Checks the log, and leaves the stage what it is."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ProgressReceiver) -> None:
         self._progress = progress
 
     def stage(self, name: str) -> None:

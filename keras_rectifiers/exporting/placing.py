@@ -57,7 +57,7 @@ def check(
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Workspace:
     """Where a child process writes."""
 
     #: Folder for everything that is needed on the way.
@@ -100,7 +100,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Place]:
+def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Workspace]:
     """A folder next to the target, which is removed at the end with its contents.
 
     If this process is killed, the next one with the same target removes it.
@@ -117,7 +117,7 @@ def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Place
     with new_folder(path) as folder:
         out = folder / "out"
         out.mkdir()
-        yield Place(folder.resolve(), out / path.name, path, form, overwrite)
+        yield Workspace(folder.resolve(), out / path.name, path, form, overwrite)
 
 
 def _all(path: Path, form: Format) -> tuple[Path, ...]:

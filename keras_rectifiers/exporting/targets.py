@@ -34,7 +34,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Target:
+class Device:
     """One device, or one runtime, and its conditions."""
 
     #: As `device=` and `--target` name it.
@@ -63,7 +63,7 @@ class Target:
     source: str
 
 
-_EDGE_TPU = Target(
+_EDGE_TPU = Device(
     name="edgetpu",
     title="the Edge TPU",
     precisions=(formats.INT8,),
@@ -90,7 +90,7 @@ _EDGE_TPU = Target(
     source="https://coral.ai/docs/edgetpu/models-intro/",
 )
 
-_TFLITE_MICRO = Target(
+_TFLITE_MICRO = Device(
     name="tflite-micro",
     title="LiteRT for Microcontrollers",
     precisions=(formats.FLOAT32, formats.INT8),
@@ -115,7 +115,7 @@ _TFLITE_MICRO = Target(
     source="tflite-micro 0.dev20261023182759",
 )
 
-_ETHOS_U = Target(
+_ETHOS_U = Device(
     name="ethos-u",
     title="the Ethos-U",
     precisions=(formats.INT8,),
@@ -202,7 +202,7 @@ def refusal(name: str, nodes: Sequence[Operation]) -> str:
     )
 
 
-def _problem(target: Target, node: Operation) -> tuple[str, str] | None:
+def _problem(target: Device, node: Operation) -> tuple[str, str] | None:
     """How an operation that a device does not run is named, and the remedy."""
     if node.at_edge and node.name in target.at_edges:
         return None

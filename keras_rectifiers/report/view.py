@@ -41,7 +41,7 @@ ORDER = (*verdicts.VERDICTS[1:], verdicts.VERDICTS[0])
 
 
 @dataclasses.dataclass(frozen=True)
-class Share:
+class VerdictShare:
     """The units with one verdict."""
 
     word: str
@@ -69,7 +69,7 @@ class LayerView:
     dead_fraction: float
     silent: int
     #: Verdicts that occur.
-    shares: tuple[Share, ...]
+    shares: tuple[VerdictShare, ...]
     #: Rate below which a unit that never fired does fire, 0..1.
     bound: float
     #: Whether anything but alive and linear units was found.
@@ -91,12 +91,14 @@ class Group:
     layers: tuple[LayerView, ...]
 
 
-def shares(diagnosis: Diagnosis | LayerDiagnosis) -> tuple[Share, ...]:
+def shares(diagnosis: Diagnosis | LayerDiagnosis) -> tuple[VerdictShare, ...]:
     """The verdicts that occur, with their counts."""
     counts = {word: diagnosis.count(word) for word in ORDER}
     total = max(diagnosis.units, 1)
     return tuple(
-        Share(word, count, count / total) for word, count in counts.items() if count
+        VerdictShare(word, count, count / total)
+        for word, count in counts.items()
+        if count
     )
 
 

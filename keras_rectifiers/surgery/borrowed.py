@@ -29,7 +29,7 @@ from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.shadow import shadowed
 from keras_rectifiers.surgery import shared
 from keras_rectifiers.surgery.twin import FromClass
-from keras_rectifiers.surgery.twin import Twin
+from keras_rectifiers.surgery.twin import TwinBuilder
 
 #: What a function's name in a document begins with.
 PREFIX = "python>"
@@ -112,7 +112,7 @@ class Borrowed:
             if original is None or known_class:
                 continue
             entry["registered_name"] = f"{PREFIX}layer {number}"
-            known[entry["registered_name"]] = Twin(
+            known[entry["registered_name"]] = TwinBuilder(
                 original, place.path, self._functions
             )
         self._point(document)
@@ -141,7 +141,7 @@ class Borrowed:
         for name, thing in self._objects.items():
             known[name] = thing
             if isinstance(thing, keras.layers.Lambda):
-                known[name] = Twin(thing, thing.name, functions)
+                known[name] = TwinBuilder(thing, thing.name, functions)
             elif isinstance(thing, type):
                 known.setdefault(thing.__name__, thing)
                 if issubclass(thing, keras.layers.Layer):

@@ -33,7 +33,7 @@ class FromClass:
         return _with_functions(self._class.from_config(config), self._functions)
 
 
-class Twin:
+class TwinBuilder:
     """Builds the twin of one layer.
 
     Args:

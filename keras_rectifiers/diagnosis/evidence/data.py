@@ -182,7 +182,7 @@ class RectifierEvidence:
 
 
 @dataclasses.dataclass(frozen=True)
-class WeightChange:
+class LayerChange:
     """How far the weights of one layer went between two measurements."""
 
     #: Norm of the kernel now.
@@ -238,7 +238,7 @@ class Evidence:
     #: None for a model without optimizer.
     training: Training | None = None
     #: `(step, {rectifier: change})` for each measurement in a training run.
-    history: tuple[tuple[int, Mapping[str, WeightChange]], ...] = ()
+    history: tuple[tuple[int, Mapping[str, LayerChange]], ...] = ()
     #: Why the batch could not be looked at; empty if it could.
     problem: str = ""
 

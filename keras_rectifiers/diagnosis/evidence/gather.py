@@ -23,7 +23,6 @@ from keras_rectifiers.diagnosis.evidence.data import ModelInput
 from keras_rectifiers.diagnosis.evidence.data import NormalizationEvidence
 from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
 from keras_rectifiers.diagnosis.evidence.data import RectifierEvidence
-from keras_rectifiers.diagnosis.evidence.data import WeightChange
 from keras_rectifiers.diagnosis.evidence.moving import OnBatch
 from keras_rectifiers.diagnosis.evidence.moving import look_on_batch
 from keras_rectifiers.diagnosis.evidence.optimizer import training
@@ -41,7 +40,7 @@ from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.live.upstream import Upstream
 
-__all__ = ["Evidence", "WeightChange", "WeightWatch", "collect", "update_ratio"]
+__all__ = ["Evidence", "WeightWatch", "collect", "update_ratio"]
 
 #: Most samples of the batch that are looked at.
 SAMPLES = 64

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_rectifiers.diagnosis.evidence.data import LayerChange
 from keras_rectifiers.diagnosis.evidence.data import ProducerEvidence
-from keras_rectifiers.diagnosis.evidence.data import WeightChange
 from keras_rectifiers.diagnosis.statistics import Values
 from keras_rectifiers.graph import traits
 from keras_rectifiers.live.rectifiers import find
@@ -101,7 +101,7 @@ class WeightWatch:
         }
         self._before: dict[int, tuple[Columns, Columns]] = {}
 
-    def measure(self) -> dict[str, WeightChange]:
+    def measure(self) -> dict[str, LayerChange]:
         """The change since the last measurement, by the rectifier's path."""
         synchronize(self._model)
         now = {id(layer): _copied(layer) for layer in self._layers.values()}
@@ -201,8 +201,8 @@ def _copied(layer: Any) -> tuple[Columns, Columns]:
 
 def _change(
     before: tuple[Columns, Columns], after: tuple[Columns, Columns]
-) -> WeightChange:
-    return WeightChange(
+) -> LayerChange:
+    return LayerChange(
         norm=float(np.linalg.norm(after[0])),
         ratio=update_ratio(before[0], after[0]),
         bias_norm=float(np.linalg.norm(after[1])),

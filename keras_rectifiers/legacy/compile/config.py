@@ -13,7 +13,7 @@ from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.legacy.compile import moved
 from keras_rectifiers.legacy.compile.losses import modern_loss
 from keras_rectifiers.legacy.compile.losses import modern_metric
-from keras_rectifiers.legacy.compile.notes import Notes
+from keras_rectifiers.legacy.compile.notes import CompileNotes
 from keras_rectifiers.legacy.compile.notes import named
 from keras_rectifiers.legacy.compile.notes import settings_of
 from keras_rectifiers.legacy.compile.optimizers import modern_optimizer
@@ -43,7 +43,7 @@ def modern_compile_config(
     old = training.get("optimizer_config", training.get("optimizer"))
     if "optimizer_config" not in training and origin.version >= _MODERN:
         return _of_keras_3(training)
-    notes = Notes()
+    notes = CompileNotes()
     optimizer = modern_optimizer(old, notes)
     if optimizer is None:
         return None, notes.made
@@ -104,7 +104,9 @@ class _Outputs:
     def __init__(self, names: tuple[str, ...] | None) -> None:
         self._names = names
 
-    def compiled(self, training: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+    def compiled(
+        self, training: Mapping[str, Any], notes: CompileNotes
+    ) -> dict[str, Any]:
         """Losses, their weights and metrics as Keras 3 writes them."""
         loss = self._sorted(training.get("loss"))
         loss = _map(loss, lambda each: modern_loss(each, notes))
@@ -173,7 +175,7 @@ class _Outputs:
             return [values.get(name) for name in names] if known else values
         return values
 
-    def _weights(self, weights: Any, loss: Any, notes: Notes) -> Any:
+    def _weights(self, weights: Any, loss: Any, notes: CompileNotes) -> Any:
         """The losses' weights, in the losses' form."""
         if weights is None or weights in ([], {}):
             return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.legacy.compile import known
-from keras_rectifiers.legacy.compile.notes import Notes
+from keras_rectifiers.legacy.compile.notes import CompileNotes
 from keras_rectifiers.legacy.compile.notes import class_name_of
 from keras_rectifiers.legacy.compile.notes import named
 from keras_rectifiers.legacy.compile.notes import settings_of
@@ -26,7 +26,7 @@ _CROSSENTROPIES = {
 _MAX_DEPTH = 4
 
 
-def modern_loss(entry: Any, notes: Notes) -> str | Entry | None:
+def modern_loss(entry: Any, notes: CompileNotes) -> str | Entry | None:
     """A loss as Keras 3 writes it, None where it does not have it.
 
     Args:
@@ -56,7 +56,7 @@ def modern_loss(entry: Any, notes: Notes) -> str | Entry | None:
     return None
 
 
-def modern_metric(entry: Any, loss: Any, notes: Notes) -> str | Entry | None:
+def modern_metric(entry: Any, loss: Any, notes: CompileNotes) -> str | Entry | None:
     """A metric as Keras 3 writes it, None where it does not have it.
 
     Args:
@@ -114,7 +114,7 @@ def _function(name: str, config: Mapping[str, Any]) -> str:
 def _kept(
     config: Mapping[str, Any],
     arguments: tuple[str, ...],
-    notes: Notes,
+    notes: CompileNotes,
     what: tuple[str, str],
 ) -> dict[str, Any]:
     """What Keras 3 takes of a config, its name first."""
@@ -132,7 +132,7 @@ def _kept(
     return kept
 
 
-def _reduction(reduction: Any, notes: Notes) -> str:
+def _reduction(reduction: Any, notes: CompileNotes) -> str:
     if isinstance(reduction, str) and reduction in _REDUCTIONS:
         return reduction
     if reduction == "auto":

@@ -10,7 +10,7 @@ from keras_rectifiers.repairs import Repair
 _LONGEST = 60
 
 
-class Notes:
+class CompileNotes:
     """The repairs of one compile config."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.legacy.compile import known
-from keras_rectifiers.legacy.compile.notes import Notes
+from keras_rectifiers.legacy.compile.notes import CompileNotes
 from keras_rectifiers.legacy.compile.notes import class_name_of
 from keras_rectifiers.legacy.compile.notes import named
 from keras_rectifiers.legacy.compile.notes import settings_of
@@ -37,7 +37,7 @@ class Unknown(Exception):  # noqa: N818 (control flow: never leaves this package
     """An optimizer that Keras 3 does not have; says which and why."""
 
 
-def modern_optimizer(entry: Any, notes: Notes) -> Entry | None:
+def modern_optimizer(entry: Any, notes: CompileNotes) -> Entry | None:
     """An optimizer as Keras 3 writes it, None where it does not have it.
 
     Args:
@@ -67,7 +67,7 @@ def is_legacy(config: Mapping[str, Any]) -> bool:
     return "jit_compile" not in config and "use_ema" not in config
 
 
-def _optimizer(entry: Any, notes: Notes) -> Entry:
+def _optimizer(entry: Any, notes: CompileNotes) -> Entry:
     name, config = class_name_of(entry), settings_of(entry)
     prefix, _, plain = name.rpartition(">")
     own = prefix in ("", "Keras") or (prefix == "Custom" and not is_legacy(config))
@@ -93,7 +93,9 @@ class _Old:
         notes: Takes the repairs.
     """
 
-    def __init__(self, class_name: str, config: dict[str, Any], notes: Notes) -> None:
+    def __init__(
+        self, class_name: str, config: dict[str, Any], notes: CompileNotes
+    ) -> None:
         self._class = class_name
         self._config = config
         self._notes = notes
@@ -209,7 +211,7 @@ class _Old:
             )
 
 
-def _scaled(config: dict[str, Any], notes: Notes) -> Entry:
+def _scaled(config: dict[str, Any], notes: CompileNotes) -> Entry:
     """An optimizer that scales the loss, for training in float16."""
     inner = _optimizer(config.get("inner_optimizer", config.get("optimizer")), notes)
     scale = config.get("loss_scale")

@@ -6,9 +6,9 @@ import pytest
 from keras_rectifiers.diagnosis.causes import rules
 from keras_rectifiers.diagnosis.causes.case import Setting
 from keras_rectifiers.diagnosis.causes.case import ramp
+from keras_rectifiers.diagnosis.evidence.data import LayerChange
 from keras_rectifiers.diagnosis.evidence.data import Spread
 from keras_rectifiers.diagnosis.evidence.data import Training
-from keras_rectifiers.diagnosis.evidence.data import WeightChange
 from tests.diagnosis.causes import cases
 
 
@@ -159,8 +159,8 @@ def test_the_optimizer_itself_speaks(training, score):
 def test_the_history_of_a_run_counts_by_the_step(step, score):
     """The same way in one step is too long, in five hundred it is not."""
     history = (
-        (0, {"a": WeightChange(1.0, 0.0, 0.0, 0.0)}),
-        (step, {"a": WeightChange(1.0, 0.4, 0.0, 0.0)}),
+        (0, {"a": LayerChange(1.0, 0.0, 0.0, 0.0)}),
+        (step, {"a": LayerChange(1.0, 0.4, 0.0, 0.0)}),
     )
 
     scores = _scores("learning_rate", cases.rectifier("a"), history=history)
