@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Collection
-from importlib import metadata
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -36,6 +35,8 @@ def command(extra: str, modules: Collection[str] = (), *, upgrade: bool = False)
 
 def _packages(extra: str) -> list[str]:
     """Names of the packages that an extra needs; empty where nothing is known."""
+    from importlib import metadata  # noqa: PLC0415 (loads the parser of mail)
+
     try:
         required = metadata.requires("keras_rectifiers") or []
     except metadata.PackageNotFoundError:
@@ -46,6 +47,8 @@ def _packages(extra: str) -> list[str]:
 
 
 def _installed(package: str) -> bool:
+    from importlib import metadata  # noqa: PLC0415 (loads the parser of mail)
+
     try:
         metadata.version(package)
     except metadata.PackageNotFoundError:  # or another distribution has the module

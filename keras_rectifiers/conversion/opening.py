@@ -12,7 +12,6 @@ from keras_rectifiers import portability
 from keras_rectifiers.conversion.targets import ARCHITECTURE
 from keras_rectifiers.files import members
 from keras_rectifiers.graph import forms
-from keras_rectifiers.legacy.containers import hdf5_model
 from keras_rectifiers.surgery.marks import dicts
 
 
@@ -30,6 +29,8 @@ def _config(path: Path) -> Any:
     if path.suffix in ARCHITECTURE:
         return json.loads(path.read_text(encoding="utf-8"))
     if h5py.is_hdf5(path):
+        from keras_rectifiers.legacy.containers import hdf5_model  # noqa: PLC0415 (old)
+
         with h5py.File(path) as file:
             return json.loads(file.attrs[hdf5_model.CONFIG])
     with members.open_file(path) as file, members.open_zip(file, path) as zipped:
