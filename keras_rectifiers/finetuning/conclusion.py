@@ -7,7 +7,6 @@ from typing import Any
 
 from keras_rectifiers.diagnosis.causes.explain import explain
 from keras_rectifiers.diagnosis.causes.explanation import Explanation
-from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning import findings
@@ -111,7 +110,7 @@ def conclude(
         notes: What was said.
         done: What was done before the treatment.
     """
-    units = diagnose(made.model, look.probe, batch_size=256, explain=False)
+    units = findings.units_of(made.model, look.probe, explain=False)
     before = {**look.measured, **findings.fractions(look.found.diagnosis)}
     measured = evaluated(made.model, parts.evaluation())
     after = {**measured, **findings.fractions(units)}
@@ -181,5 +180,5 @@ def _all_dead(diagnosis: Diagnosis) -> tuple[str, ...]:
 
 def _explained(model: Any, probe: Any) -> Explanation | None:
     """Why units of a model are silent; None where none is."""
-    found = diagnose(model, probe, batch_size=256)
+    found = findings.units_of(model, probe)
     return explain(found) if found.layers else None

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers.callbacks.sampling import UNCOMPILED
 from keras_rectifiers.diagnosis.causes.explain import explain
 from keras_rectifiers.diagnosis.causes.explanation import Cause
-from keras_rectifiers.diagnosis.diagnose import diagnose
+from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.files.data import Data
@@ -92,7 +93,7 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
         seed: Of the deals.
     """
     outputs = predictions(model, sample.x)
-    diagnosis = diagnose(model, probe, batch_size=256)
+    diagnosis = units_of(model, probe)
     return Findings(
         diagnosis,
         skill(model, sample, outputs, seed),
@@ -101,6 +102,20 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
         explain(diagnosis).causes,
         dead_outputs(diagnosis),
     )
+
+
+def units_of(model: Any, probe: Any, *, explain: bool = True) -> Diagnosis:
+    """The diagnosis of a network that is looked at once or twice.
+
+    Args:
+        model: A compiled model; not changed.
+        probe: Inputs on which units are watched.
+        explain: Whether to look up what silenced units.
+    """
+    observer = Diagnostician(
+        model, batch_size=256, explain=explain, uncompiled=UNCOMPILED
+    )
+    return observer.diagnose(probe)
 
 
 def dead_outputs(diagnosis: Diagnosis) -> dict[str, np.ndarray]:
