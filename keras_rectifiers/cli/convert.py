@@ -22,13 +22,14 @@ from keras_rectifiers.cli.options import portable_option
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import weights_option
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import Target
 
 
-@click.command("convert", short_help="Replace ReLU in a saved model.")
-@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
-@click.argument(
-    "target", metavar="DST", type=click.Path(path_type=Path), required=False
-)
+@click.command("convert", cls=Command, short_help="Replace ReLU in a saved model.")
+@click.argument("source", metavar="SRC", type=Source())
+@click.argument("target", metavar="DST", type=Target(), required=False)
 @click.option(
     "--to",
     type=click.Choice(TARGETS),
@@ -52,7 +53,7 @@ from keras_rectifiers.cli.options import weights_option
 )
 @click.option(
     "--manifest",
-    type=click.Path(path_type=Path),
+    type=Target(),
     metavar="FILE",
     help="Also write the plan as JSON to FILE.",
 )

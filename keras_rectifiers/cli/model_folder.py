@@ -31,6 +31,7 @@ from keras_rectifiers.conversion.opening import opens
 from keras_rectifiers.conversion.targets import MODEL
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
+from keras_rectifiers.files import remote
 from keras_rectifiers.files.writing import check_model_target
 from keras_rectifiers.files.writing import replacing
 
@@ -218,10 +219,12 @@ def _rivals(tasks: Sequence[Task]) -> dict[str, str]:
 
 def _refusal(task: Task, asked: Asked) -> str:
     """Why a task is not begun; empty where it is."""
-    if task.target is None or not task.target.exists():
+    target = task.target
+    if target is None or not (target.exists() or remote.target_of(target)):
         return ""
     try:
-        check_model_target(task.source, task.target, overwrite=asked.force)
+        with _made(target.parent):
+            check_model_target(task.source, target, overwrite=asked.force)
     except RectifierError as error:
         return str(error)
     return ""

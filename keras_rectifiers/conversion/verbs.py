@@ -21,6 +21,7 @@ from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.write import with_repairs
 from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import ArgumentError
+from keras_rectifiers.files import remote
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.surgery.plan import Plan
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.result import Diagnosis
 
 
+@remote.urls("model", "weights")
 @with_registered
 def plan(
     model: Any,
@@ -216,6 +218,7 @@ def convert(
     return opened.apply_in_place(made)
 
 
+@remote.urls("source", "weights", targets=("target",))
 @with_registered
 def convert_file(
     source: str | os.PathLike[str],
@@ -321,6 +324,7 @@ def convert_file(
         )
 
 
+@remote.urls("path", "weights")
 def load_model(
     path: str | os.PathLike[str],
     *,

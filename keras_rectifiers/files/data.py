@@ -19,6 +19,7 @@ import numpy as np
 
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files import arrays
+from keras_rectifiers.files import remote
 from keras_rectifiers.files.fitting import Shape
 from keras_rectifiers.files.fitting import check_lengths
 from keras_rectifiers.files.fitting import fitted
@@ -27,6 +28,8 @@ from keras_rectifiers.files.structures import as_arrays
 from keras_rectifiers.files.structures import kind_of
 from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.files.structures import mapped
+from keras_rectifiers.files.urls import is_url
+from keras_rectifiers.files.urls import shown
 
 #: `package.module:function`.
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -113,8 +116,8 @@ def load(
     Args:
         spec: A `.npz` (`x`, `y` or `x_train`, `y_train`, `x_test`, `y_test`, or the
             names of the model's inputs and outputs; with `sample_weight`), a `.npy`,
-            a folder of images (one folder for each class, or flat), or
-            `package.module:function`.
+            a folder of images (one folder for each class, or flat), the URL of one of
+            these, or `package.module:function`.
         model: The `keras.Model` that the data are for, or None for no check.
         scale: Factor for the inputs; 1 leaves them, and their dtype, as they are.
         limit: At most this many samples, evenly spaced; None for all.
@@ -123,6 +126,11 @@ def load(
     Raises:
         DataError: The data cannot be read, lack labels, or do not fit the model.
     """
+    if is_url(spec):
+        with remote.places() as here:
+            local = str(here.source(spec))
+            data = load(local, model, scale=scale, limit=limit, labels=labels)
+        return dataclasses.replace(data, source=shown(spec))
     inputs = _inputs(model)
     path = Path(spec)
     if path.is_dir():
