@@ -23,6 +23,7 @@ from keras_rectifiers.files import remote
 from keras_rectifiers.files.fitting import Shape
 from keras_rectifiers.files.fitting import check_lengths
 from keras_rectifiers.files.fitting import fitted
+from keras_rectifiers.files.rows import Rows
 from keras_rectifiers.files.structures import are_arrays
 from keras_rectifiers.files.structures import as_arrays
 from keras_rectifiers.files.structures import kind_of
@@ -91,6 +92,31 @@ class Data:
         return dataclasses.replace(
             self, x=rows(self.x), y=rows(self.y), sample_weight=rows(self.sample_weight)
         )
+
+    def subset(self, index: np.ndarray) -> Data:
+        """The same as `taken`, but what is on the disk is not read.
+
+        Args:
+            index: Numbers of the samples.
+        """
+
+        def rows(value: Any) -> Any:
+            return mapped(
+                lambda array: (
+                    array.subset(index) if isinstance(array, Rows) else array[index]
+                ),
+                value,
+            )
+
+        return dataclasses.replace(
+            self, x=rows(self.x), y=rows(self.y), sample_weight=rows(self.sample_weight)
+        )
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether some of the arrays are on the disk, and read in parts."""
+        parts = (self.x, self.y, self.sample_weight)
+        return any(isinstance(leaf, Rows) for part in parts for leaf in leaves(part))
 
     def limited(self, limit: int | None) -> Data:
         """At most `limit` samples, evenly spaced (files are often sorted by class).
@@ -368,6 +394,8 @@ def _scaled(data: Data, scale: float) -> Data:
         )
 
     def times(x: Any) -> Any:
+        if isinstance(x, Rows):
+            return x.scaled(scale)
         return np.asarray(x, "float32") * np.float32(scale)
 
     return dataclasses.replace(

@@ -88,8 +88,8 @@ class Places:
         path = local_path(value)
         if path is not None:
             return path
+        upload.check_kind(str(value))
         place = place_of(str(value))
-        upload.check_kind(place)
         stand_in = self._stand_in(place.url)
         _TARGETS[stand_in] = place
         return stand_in

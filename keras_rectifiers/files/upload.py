@@ -10,6 +10,7 @@ from pathlib import Path
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.files.urls import Place
+from keras_rectifiers.files.urls import shown
 from keras_rectifiers.files.urls import unwritable
 
 #: Protocols that are only read.
@@ -25,19 +26,19 @@ _WHOLE = {
 }
 
 
-def check_kind(place: Place) -> None:
+def check_kind(url: str) -> None:
     """Refuse a file system that is only read.
 
     Args:
-        place: The target.
+        url: The target.
 
     Raises:
-        ArchiveError: It names the protocol.
+        ArchiveError: It is one.
     """
-    if _protocols(place) & _READ_ONLY:
+    if url.partition(":")[0].lower() in _READ_ONLY:
         raise ArchiveError(
             "The target must be in a file system that can be written. Received: "
-            f"{place.shown!r}, which is only read. Choose another one, or a local file."
+            f"{shown(url)!r}, which is only read. Choose another one, or a local file."
         )
 
 
@@ -51,7 +52,6 @@ def check(place: Place, *, overwrite: bool) -> None:
     Raises:
         ArchiveError: Says what to name instead.
     """
-    check_kind(place)
     with _failing(place):
         folder = place.system.isdir(place.path)
         taken = not overwrite and place.system.exists(place.path)
