@@ -36,7 +36,7 @@ from keras_rectifiers.files.urls import shown
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-#: Stand-in -> the URL that it stands for.
+#: Stand-in -> its URL.
 _URLS: dict[Path, str] = {}
 #: Stand-in of a target -> the target. Files next to it or in it go there, too, but for
 #: those in hidden folders.
@@ -145,7 +145,7 @@ def _name_urls(error: RectifierError) -> None:
 
 
 def url_of(path: str | os.PathLike[str] | None) -> str | None:
-    """The URL that a path stands for, or None.
+    """The URL of a stand-in, or None.
 
     Args:
         path: A path, or None.
@@ -172,7 +172,7 @@ def target_of(path: Path) -> Place | None:
 
 
 def named(text: str) -> str:
-    """A text with URLs in place of the paths that stand for them.
+    """A text with URLs in place of the paths of stand-ins.
 
     Args:
         text: Any text.

@@ -85,7 +85,7 @@ def check_target(
 def _check_url(
     source: str | os.PathLike[str] | None, path: Path, *, overwrite: bool
 ) -> None:
-    """Check the target that a path stands for, if it stands for one."""
+    """Check the target of a path that is a stand-in."""
     place = remote.target_of(path)
     if place is None:
         return
