@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 
 import keras
 import numpy as np
@@ -82,6 +83,18 @@ def test_each_model_is_converted_to_its_place(run, folder, made, tmp_path):
     before = keras.saving.load_model(made / "model.keras").predict(x, verbose=0)
     after = keras.saving.load_model(tmp_path / "out" / "model.keras")
     np.testing.assert_array_equal(before, after.predict(x, verbose=0))
+
+
+def test_a_folder_that_is_a_model_becomes_a_file(run, made, tmp_path):
+    """An unpacked model in the folder is one model, named after its folder."""
+    with zipfile.ZipFile(made / "model.keras") as archive:
+        archive.extractall(tmp_path / "models" / "deep" / "net.v2")
+
+    result = run("convert", "models", "out")
+
+    assert result.exit_code == 0, result.output
+    assert "deep/net.v2: 2 of 2 rectifiers replaced" in result.stdout
+    assert _files(tmp_path / "out") == ["deep/net.v2.keras"]
 
 
 def test_a_folder_is_as_its_models_one_by_one(run, folder, tmp_path):
