@@ -14,6 +14,7 @@ from typing import TypeGuard
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from keras_rectifiers import installing
 from keras_rectifiers.errors import ArchiveError
 
 #: A scheme has two letters at least: `C:` is a drive.
@@ -122,7 +123,7 @@ def place_of(url: str) -> Place:
     except ImportError as error:
         raise ArchiveError(
             f"A URL can only be opened with fsspec. Received: {shown(url)!r}, but "
-            'fsspec is not installed. Run: pip install "keras_rectifiers[remote]".'
+            f"fsspec is not installed. Run: {installing.command('remote', ['fsspec'])}"
         ) from error
     try:
         system, path = fsspec.core.url_to_fs(url)
