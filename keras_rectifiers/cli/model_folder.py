@@ -32,8 +32,9 @@ from keras_rectifiers.conversion.targets import MODEL
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.files import remote
+from keras_rectifiers.files.leftovers import new_folder
 from keras_rectifiers.files.writing import check_model_target
-from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.files.writing import put_in_place
 
 CONVERTED, UNCHANGED, FAILED = "converted", "unchanged", "failed"
 
@@ -147,13 +148,8 @@ def _stage(target: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="keras-rectifiers-") as name:
             yield Path(name)
         return
-    with (
-        _made(target),
-        tempfile.TemporaryDirectory(
-            prefix=".keras-rectifiers-", dir=target, ignore_cleanup_errors=True
-        ) as name,
-    ):
-        yield Path(name)
+    with _made(target), new_folder(target / "models") as folder:
+        yield folder
 
 
 @contextlib.contextmanager
@@ -235,11 +231,8 @@ def _placed(task: Task, report: Report, asked: Asked, ctx: click.Context) -> Rep
     if task.staged is None or task.target is None or report.outcome == FAILED:
         return report
     try:
-        with (
-            _made(task.target.parent),
-            replacing(task.target, overwrite=asked.force) as temporary,
-        ):
-            task.staged.replace(temporary)
+        with _made(task.target.parent):
+            put_in_place(task.staged, task.target, overwrite=asked.force)
     except (RectifierError, OSError) as error:
         return dataclasses.replace(report, outcome=FAILED, said=sentence(error, ctx))
     return report
