@@ -114,7 +114,6 @@ def command(
     Where the layers of SRC are made in Python code, --import names the module of
     their classes: Keras then loads SRC and saves DST, whose classes stay the same.
     """
-    from keras_rectifiers.cli.model_folder import convert_folder
     from keras_rectifiers.conversion.model_folder import is_folder_of_models
 
     if target is None and not dry_run:
@@ -145,6 +144,8 @@ def command(
     if is_folder_of_models(source):
         single = {"--manifest": manifest, "--weights": asked.weights}
         _check_folder([name for name, value in single.items() if value is not None])
+        from keras_rectifiers.cli.model_folder import convert_folder
+
         written = None if dry_run else target
         if not convert_folder(
             ctx, source, written, asked, jobs=jobs or 1, as_json=as_json

@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from keras_rectifiers.cli.screen import say
-from keras_rectifiers.files import remote
 from keras_rectifiers.files.urls import is_url
 
 
@@ -54,6 +52,9 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Download the sources, and run the command, which uploads the targets."""
+        from keras_rectifiers.cli.screen import say
+        from keras_rectifiers.files import remote
+
         with remote.places(say) as here:
             for kind, resolve in ((Target, here.target), (Source, here.source)):
                 for param in self.params:

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 from typing import TypeGuard
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from keras_rectifiers import installing
 from keras_rectifiers.errors import ArchiveError
 
 #: A scheme has two letters at least: `C:` is a drive.
@@ -84,6 +82,8 @@ def local_path(value: str | os.PathLike[str]) -> Path | None:
     if not is_url(value):
         return Path(value)
     if _LOCAL.match(value) and "::" not in value:
+        from urllib.request import url2pathname  # noqa: PLC0415 (it takes long)
+
         return Path(url2pathname(value.partition("://")[2]))
     return None
 
@@ -121,6 +121,8 @@ def place_of(url: str) -> Place:
     try:
         import fsspec  # noqa: PLC0415 (an extra)
     except ImportError as error:
+        from keras_rectifiers import installing  # noqa: PLC0415 (it takes long)
+
         raise ArchiveError(
             f"A URL can only be opened with fsspec. Received: {shown(url)!r}, but "
             f"fsspec is not installed. Run: {installing.command('remote', ['fsspec'])}"
