@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from keras_rectifiers.cli.calibrated import calibrated
 from keras_rectifiers.cli.calibrated import calibration_options
 from keras_rectifiers.cli.calibrated import check_options
+from keras_rectifiers.cli.converting import Asked
+from keras_rectifiers.cli.converting import Done
+from keras_rectifiers.cli.converting import carry_out
 from keras_rectifiers.cli.options import TARGETS
 from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import force_option
@@ -17,20 +19,17 @@ from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import portable_option
-from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
-from keras_rectifiers.cli.options import slopes
 from keras_rectifiers.cli.options import weights_option
-from keras_rectifiers.cli.own_code import OwnCode
-from keras_rectifiers.repairs import OPTIMIZER_STATE
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import Target
 
 
-@click.command("convert", short_help="Replace ReLU in a saved model.")
-@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
-@click.argument(
-    "target", metavar="DST", type=click.Path(path_type=Path), required=False
-)
+@click.command("convert", cls=Command, short_help="Replace ReLU in a saved model.")
+@click.argument("source", metavar="SRC", type=Source())
+@click.argument("target", metavar="DST", type=Target(), required=False)
 @click.option(
     "--to",
     type=click.Choice(TARGETS),
@@ -54,7 +53,7 @@ from keras_rectifiers.repairs import OPTIMIZER_STATE
 )
 @click.option(
     "--manifest",
-    type=click.Path(path_type=Path),
+    type=Target(),
     metavar="FILE",
     help="Also write the plan as JSON to FILE.",
 )
@@ -68,6 +67,12 @@ from keras_rectifiers.repairs import OPTIMIZER_STATE
     help="Run both models on the same inputs before DST is put in place: every "
     "weight must be the same, and with a slope of 0 every output, bit for bit.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Convert this many models of a folder at the same time (default: 1).",
+)
 @keep_state_option
 @weights_option
 @input_shape_option
@@ -77,29 +82,19 @@ from keras_rectifiers.repairs import OPTIMIZER_STATE
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     source: Path,
     target: Path | None,
-    to: str,
-    negative_slope: float | None,
-    alpha: float | None,
-    of: tuple[str, ...],
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    roles: tuple[str, ...],
-    spec: str | None,
-    budget_change: float | None,
-    scale: float | None,
-    portable: bool,
-    as_functional: bool,
     manifest: Path | None,
     dry_run: bool,
     verified: bool,
-    keep_training_state: bool,
-    weights: Path | None,
-    input_shape: tuple[int | None, ...] | None,
     force: bool,
-    code: OwnCode,
+    jobs: int | None,
     as_json: bool,
+    spec: str | None,
+    budget_change: float | None,
+    scale: float | None,
+    **options: Any,
 ) -> None:
     """Replace the ReLUs of SRC and write the result to DST.
 
@@ -110,16 +105,16 @@ def command(
     they are. What an old SRC needs is repaired first, and listed. SRC is never
     changed.
 
+    Where SRC is a folder of models, all .keras and .h5 files and SavedModels in it
+    and in its folders are converted, each in a separate process, to the same places
+    under the folder DST, as .keras files. Models without a rectifier are copied, so
+    that DST is complete. A model that fails costs only itself; the exit code is then
+    1.
+
     Where the layers of SRC are made in Python code, --import names the module of
     their classes: Keras then loads SRC and saves DST, whose classes stay the same.
     """
-    from keras_rectifiers.cli.backend import prepare_backend
-    from keras_rectifiers.cli.models import custom_classes
-    from keras_rectifiers.cli.models import own_objects
-    from keras_rectifiers.conversion.verbs import plan
-    from keras_rectifiers.files.writing import check_target
-    from keras_rectifiers.files.writing import replacing
-    from keras_rectifiers.surgery.training_state import check_kept
+    from keras_rectifiers.conversion.model_folder import is_folder_of_models
 
     if target is None and not dry_run:
         raise click.UsageError("Missing argument 'DST' (or use --dry-run).")
@@ -129,169 +124,82 @@ def command(
         spec,
         {"--budget-change": budget_change, "--scale": scale},
         {
-            "--negative-slope": negative_slope,
-            "--alpha": alpha,
-            "--of": of,
-            "--portable": portable,
-            "--as-functional": as_functional,
+            "--negative-slope": options["negative_slope"],
+            "--alpha": options["alpha"],
+            "--of": options["of"],
+            "--portable": options["portable"],
+            "--as-functional": options["as_functional"],
             "--verify": verified,
-            "--keep-training-state": keep_training_state,
+            "--keep-training-state": options["keep_training_state"],
         },
     )
-    objects = own_objects(code)
-    ctx.with_resource(custom_classes(objects))
-    if as_functional:
-        prepare_backend()
-    selected = selection(of, include, exclude, roles)
-    choice = {
-        **selected,
-        **slopes(to, negative_slope, alpha),
-        "portable": portable,
-        "weights": weights,
-        "input_shape": input_shape,
-        "custom_objects": objects,
-        "as_functional": as_functional,
-    }
-    if manifest is not None:
-        check_target(source, manifest, overwrite=force)
-    verification = calibration = None
-    if spec is not None:
-        calibration = calibrated(
-            source,
-            None if dry_run else target,
-            spec,
-            to=to,
-            budget=budget_change,
-            scale=scale,
-            force=force,
-            code=code,
-            weights=weights,
-            input_shape=input_shape,
-            **selected,
-        )
-        made = calibration.plan
-    elif target is None or dry_run:
-        made = plan(source, to, **choice)
-        if keep_training_state:
-            check_kept(made.repairs, source)
-    else:
-        made, verification = _convert(
-            source,
-            target,
-            to,
-            {**choice, "keep_training_state": keep_training_state},
-            force=force,
-            verified=verified,
-            code=code,
-        )
-    kept = verification is None or promise_kept(verification, made, choice)
-    kept = kept and (calibration is None or calibration.fits)
-    if manifest is not None and (kept or calibration is None):
-        with replacing(manifest, overwrite=force) as temporary:
-            temporary.write_text(made.to_json(), encoding="utf-8")
-    written = None if dry_run or not kept else target
-    _show(made, verification, calibration, written, as_json=as_json)
-    if not kept:
-        ctx.exit(1)
+    asked = Asked(
+        spec=spec,
+        budget_change=budget_change,
+        scale=scale,
+        verified=verified,
+        force=force,
+        **options,
+    )
+    if is_folder_of_models(source):
+        single = {"--manifest": manifest, "--weights": asked.weights}
+        _check_folder([name for name, value in single.items() if value is not None])
+        from keras_rectifiers.cli.model_folder import convert_folder
+
+        written = None if dry_run else target
+        if not convert_folder(
+            ctx, source, written, asked, jobs=jobs or 1, as_json=as_json
+        ):
+            ctx.exit(1)
+        return
+    if jobs is not None:
+        raise click.UsageError("--jobs can only be used with a folder of models.")
+    _convert_one(
+        source, None if dry_run else target, asked, manifest=manifest, as_json=as_json
+    )
 
 
-def _convert(
+def _check_folder(single: list[str]) -> None:
+    if single:
+        raise click.UsageError(
+            f"{' and '.join(single)} can only be used with one model, not with a "
+            "folder of models (--json has the plan of each)."
+        )
+
+
+def _convert_one(
     source: Path,
-    target: Path,
-    to: str,
-    choice: dict[str, Any],
-    *,
-    force: bool,
-    verified: bool,
-    code: OwnCode,
-) -> tuple[Any, Any]:
-    """Convert; with `verified`, put the target in place only if it is right."""
-    from keras_rectifiers.conversion.verbs import convert_file
-    from keras_rectifiers.files.leftovers import new_folder
-    from keras_rectifiers.files.writing import check_model_target
-    from keras_rectifiers.files.writing import put_in_place
-
-    if not verified:
-        return convert_file(source, target, to, overwrite=force, **choice), None
-    check_model_target(source, target, overwrite=force)
-    from keras_rectifiers.cli.backend import prepare_backend
-
-    prepare_backend()
-    from keras_rectifiers.cli.models import load_model
-    from keras_rectifiers.surgery.verify import verify
-
-    original = load_model(source, code, choice["weights"], choice["input_shape"])
-    with new_folder(target) as folder:
-        trial = folder / "trial.keras"
-        made = convert_file(source, trial, to, **choice)
-        verification = verify(original, trial, custom_objects=choice["custom_objects"])
-        if promise_kept(verification, made, choice):
-            put_in_place(trial, target, overwrite=force)
-    return made, verification
-
-
-def promise_kept(verification: Any, plan: Any, choice: dict[str, Any]) -> bool:
-    """Whether a conversion kept what it promises.
-
-    Every weight must be kept, and the state of the optimizer, unless the plan
-    says that it is dropped. Outputs must be bit-equal, and penalties equal, where
-    the replacements compute the function of what they replace: slopes of 0 in place
-    of ReLU.
-
-    Args:
-        verification: What `verify` found.
-        plan: The plan that was applied.
-        choice: The arguments of that plan.
-    """
-    dropped = any(each.rule == OPTIMIZER_STATE for each in plan.repairs)
-    if not verification.variables_kept or (
-        verification.slots_differing and not dropped
-    ):
-        return False
-    same = verification.bit_equal and verification.losses_equal
-    return same or not preserves_function(plan, choice)
-
-
-def preserves_function(plan: Any, choice: dict[str, Any]) -> bool:
-    """Whether a plan promises the same outputs, bit for bit."""
-    if not plan.steps:
-        return True
-    if any(step.site.kind != "relu" for step in plan.steps):
-        return False
-    if plan.to == "prelu":
-        return choice.get("alpha", 0.0) == 0
-    return choice.get("negative_slope") == 0
-
-
-def _show(
-    plan: Any,
-    verification: Any,
-    calibration: Any,
     target: Path | None,
+    asked: Asked,
     *,
+    manifest: Path | None,
     as_json: bool,
 ) -> None:
-    from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import show_json
+    from keras_rectifiers.files.writing import check_target
+    from keras_rectifiers.files.writing import replacing
+
+    if manifest is not None:
+        check_target(source, manifest, overwrite=asked.force)
+    done = carry_out(source, target, asked)
+    if manifest is not None and (not done.refusal or done.calibration is None):
+        with replacing(manifest, overwrite=asked.force) as temporary:
+            temporary.write_text(done.plan.to_json(), encoding="utf-8")
+    if as_json:
+        show_json(done.to_dict())
+    else:
+        _show(done)
+    if done.refusal:
+        click.get_current_context().exit(1)
+
+
+def _show(done: Done) -> None:
+    from keras_rectifiers.cli.screen import show
     from keras_rectifiers.cli.screen import written
 
-    if as_json:
-        result = {
-            "plan": plan.to_dict(),
-            "target": None if target is None else str(target),
-            "verification": verification and verification.to_dict(),
-        }
-        if calibration is not None:
-            result["calibration"] = calibration.to_dict()
-        show_json(result)
-        return
-    lines = [each for each in (verification, calibration) if each is not None]
-    if target is not None:
-        lines += written(target)
-    elif verification is not None:
-        lines.append("Verification failed. Nothing was written.")
-    elif calibration is not None and not calibration.fits:
-        lines.append("The change is above --budget-change. Nothing was written.")
+    lines = [each for each in (done.verification, done.calibration) if each is not None]
+    if done.target is not None:
+        lines += written(done.target)
     else:
-        lines.append("Nothing was written (--dry-run).")
-    show([*plan.parts(done=target is not None), *lines])
+        lines.append(done.refusal or "Nothing was written (--dry-run).")
+    show([*done.plan.parts(done=done.target is not None), *lines])

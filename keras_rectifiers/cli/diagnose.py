@@ -21,6 +21,9 @@ from keras_rectifiers.cli.options import input_shape_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.own_code import OwnCode
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import Target
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.shares import percent
@@ -30,13 +33,15 @@ if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.gate import Gate
 
 
-@click.command("diagnose", short_help="Find the dead units of a model on your data.")
+@click.command(
+    "diagnose", cls=Command, short_help="Find the dead units of a model on your data."
+)
 @click.argument(
     "models",
     metavar="MODEL...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path),
+    type=Source(),
 )
 @data_options
 @limit_option(
@@ -52,7 +57,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=Target(),
     metavar="FILE.html",
     help="Write the diagnosis as one self-contained HTML file, too.",
 )

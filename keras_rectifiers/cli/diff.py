@@ -9,11 +9,15 @@ import click
 from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.own_code import OwnCode
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
 
 
-@click.command("diff", short_help="Say what differs between two saved models.")
-@click.argument("a", metavar="A", type=click.Path(path_type=Path))
-@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.command(
+    "diff", cls=Command, short_help="Say what differs between two saved models."
+)
+@click.argument("a", metavar="A", type=Source())
+@click.argument("b", metavar="B", type=Source())
 @code_options
 @json_option
 @click.pass_context

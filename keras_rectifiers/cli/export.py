@@ -16,13 +16,18 @@ from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.own_code import OwnCode
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import Target
 from keras_rectifiers.exporting.formats import FORMATS
 from keras_rectifiers.exporting.targets import TARGETS
 
 
-@click.command("export", short_help="Write a model for another runtime, verified.")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.command(
+    "export", cls=Command, short_help="Write a model for another runtime, verified."
+)
+@click.argument("model", type=Source())
+@click.argument("target", type=Target())
 @click.option(
     "--format",
     "name",

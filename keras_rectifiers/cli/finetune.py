@@ -21,19 +21,25 @@ from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import slopes
 from keras_rectifiers.cli.own_code import OwnCode
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import LocalFolder
+from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import Target
 
 #: Metrics that Keras chooses by the loss, when a model is compiled.
 _SHORT = ("accuracy", "acc", "crossentropy", "ce")
 
 
-@click.command("finetune", short_help="Bring dead units back, training on your data.")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.command(
+    "finetune", cls=Command, short_help="Bring dead units back, training on your data."
+)
+@click.argument("model", type=Source())
 @data_options
 @click.option(
     "--out",
     "target",
     required=True,
-    type=click.Path(path_type=Path),
+    type=Target(),
     metavar="DST",
     help="The .keras file to write.",
 )
@@ -135,7 +141,7 @@ _SHORT = ("accuracy", "acc", "crossentropy", "ce")
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalFolder(),
     metavar="DIR",
     help="Keep the state in this folder after each epoch; after a kill, the same "
     "command resumes from it. It is removed once DST is written.",

@@ -18,13 +18,18 @@ from keras_rectifiers.cli.options import path_options
 from keras_rectifiers.cli.options import portable_option
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.own_code import OwnCode
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import Target
 
 _BATCH = 32
 
 
-@click.command("fold", short_help="Give a saved model its plain ReLUs back.")
-@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
-@click.argument("target", metavar="DST", type=click.Path(path_type=Path))
+@click.command(
+    "fold", cls=Command, short_help="Give a saved model its plain ReLUs back."
+)
+@click.argument("source", metavar="SRC", type=Source())
+@click.argument("target", metavar="DST", type=Target())
 @click.option(
     "--tolerance",
     type=Finite(0),

@@ -15,10 +15,14 @@ from keras_rectifiers.cli.options import selection
 from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.own_code import OwnCode
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
 
 
-@click.command("inspect", short_help="List the rectifiers of a saved model.")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.command(
+    "inspect", cls=Command, short_help="List the rectifiers of a saved model."
+)
+@click.argument("model", type=Source())
 @selection_options
 @click.option(
     "--estimate",

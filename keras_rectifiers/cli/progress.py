@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -35,6 +37,22 @@ def counted(items: Any, total: int | None) -> Iterator[Any]:
         return
     with _progress() as progress:
         yield _counting(items, progress, progress.add_task("batches", total=total))
+
+
+@contextlib.contextmanager
+def bar(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal while lines of results are printed.
+
+    Args:
+        label: What is counted.
+        total: Number of all.
+
+    Yields:
+        A function that counts one more.
+    """
+    with _progress(redirect_stdout=sys.stdout.isatty()) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda: progress.advance(task)
 
 
 def _counting(items: Iterable[Any], progress: Progress, task: Any) -> Iterator[Any]:
@@ -115,7 +133,7 @@ def epochs_shown(
         yield Shown()
 
 
-def _progress() -> Progress:
+def _progress(*, redirect_stdout: bool = True) -> Progress:
     screen = console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -125,4 +143,5 @@ def _progress() -> Progress:
         console=screen,
         transient=True,
         disable=not screen.is_terminal,
+        redirect_stdout=redirect_stdout,
     )

@@ -12,14 +12,19 @@ from keras_rectifiers.cli.options import force_option
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.own_code import OwnCode
+from keras_rectifiers.cli.places import Command
+from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import Target
 
 
-@click.command("revert", short_help="Undo the conversion of a saved model.")
-@click.argument("source", metavar="CONVERTED", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.command(
+    "revert", cls=Command, short_help="Undo the conversion of a saved model."
+)
+@click.argument("source", metavar="CONVERTED", type=Source())
+@click.argument("target", metavar="OUT", type=Target())
 @click.option(
     "--manifest",
-    type=click.Path(path_type=Path),
+    type=Source(),
     metavar="FILE",
     help="The plan that convert --manifest wrote. Needed where Keras saved the model "
     "since, which leaves out the plan that is in the file.",

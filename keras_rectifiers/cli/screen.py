@@ -14,6 +14,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from keras_rectifiers.files import remote
 from keras_rectifiers.json_values import plain
 from keras_rectifiers.results import Result
 from keras_rectifiers.tables import Part
@@ -51,7 +52,7 @@ def show(parts: Iterable[Part | Result]) -> None:
         elif isinstance(part, Table):
             out.print(part.rich(framed=out.is_terminal))
         else:
-            _show_text(out, part)
+            _show_text(out, remote.named(part))
 
 
 def _show_text(out: Console, text: str) -> None:
@@ -97,12 +98,13 @@ def show_json(value: Any) -> None:
     """
     if isinstance(value, str):
         value = json.loads(value)
-    click.echo(json.dumps(plain(value), indent=2, allow_nan=False, default=str))
+    text = json.dumps(plain(value), indent=2, allow_nan=False, default=str)
+    click.echo(remote.named(text))
 
 
 def say(message: str) -> None:
     """Tell something that is not the result: one line on stderr."""
-    click.echo(message, err=True)
+    click.echo(remote.named(message), err=True)
 
 
 def tame_warnings() -> None:

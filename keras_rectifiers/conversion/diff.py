@@ -20,6 +20,7 @@ from keras_rectifiers.conversion.registered import with_registered
 from keras_rectifiers.conversion.sides import Read
 from keras_rectifiers.conversion.sides import Side
 from keras_rectifiers.conversion.sides import side
+from keras_rectifiers.files import remote
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import at
 from keras_rectifiers.graph.document import is_model
@@ -36,6 +37,7 @@ _OF_LAYER = ("module", "class_name", "config", "registered_name", "build_config"
 _LEFT_OUT = ("config", "layers")
 
 
+@remote.urls("a", "b")
 @with_registered
 def diff(
     a: Any, b: Any, *, custom_objects: Mapping[str, Any] | None = None

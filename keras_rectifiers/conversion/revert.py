@@ -21,6 +21,7 @@ from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import members
+from keras_rectifiers.files import remote
 from keras_rectifiers.graph import forms
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import config_of
@@ -120,6 +121,7 @@ def revert(model: Any, plan: Plan | None = None) -> Any:
     return revert_live.revert(model, plan)
 
 
+@remote.urls("source", "plan", targets=("target",))
 @with_registered
 def revert_file(
     source: StrPath,

@@ -17,6 +17,7 @@ from keras_rectifiers.conversion.targets import check_form
 from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.errors import HiddenLayersError
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import remote
 from keras_rectifiers.files.writing import replacing
 from keras_rectifiers.graph.document import name_of
 from keras_rectifiers.legacy.weights.write import architecture_text
@@ -87,6 +88,7 @@ class Upgrade(Result):
         return [f"{self.model}: {self.summary}", *repairs(self.repairs)]
 
 
+@remote.urls("source", "weights", targets=("target",))
 @with_registered
 def upgrade_file(
     source: StrPath,

@@ -21,6 +21,7 @@ from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.write import with_repairs
 from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import ArgumentError
+from keras_rectifiers.files import remote
 from keras_rectifiers.graph.roles import HIDDEN
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.surgery.plan import Plan
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from keras_rectifiers.diagnosis.result import Diagnosis
 
 
+@remote.urls("model", "weights")
 @with_registered
 def plan(
     model: Any,
@@ -54,9 +56,9 @@ def plan(
 
     Args:
         model: A live `keras.Model`, or the path of a saved one: `.keras`, `.h5`, a
-            SavedModel folder, the JSON of an architecture. A saved one is read without
-            importing Keras, and nothing in it runs, unless `custom_objects` has
-            classes.
+            SavedModel folder, the JSON of an architecture; or the URL of one of these
+            (extra `remote`). A saved one is read without importing Keras, and nothing
+            in it runs, unless `custom_objects` has classes.
         to: `"prelu"`, `"leaky_relu"`, a Keras layer used as a template, or a callable
             that takes a `Site` and returns a layer, a name or None.
         of: Kinds of rectifier to replace: `"relu"`, `"leaky_relu"`, `"prelu"`.
@@ -216,6 +218,7 @@ def convert(
     return opened.apply_in_place(made)
 
 
+@remote.urls("source", "weights", targets=("target",))
 @with_registered
 def convert_file(
     source: str | os.PathLike[str],
@@ -253,7 +256,8 @@ def convert_file(
 
     Args:
         source: A `.keras` or `.h5` file of Keras 1, 2 or 3, a SavedModel folder of
-            Keras 2, or the JSON of an architecture.
+            Keras 2, or the JSON of an architecture. This and the target may be URLs
+            (extra `remote`).
         target: The file to write: `.keras`; `.json` for an architecture without
             weights; or `.h5`, if the source is an `.h5` that Keras 3 opens: only the
             attributes and the slopes change.
@@ -321,6 +325,7 @@ def convert_file(
         )
 
 
+@remote.urls("path", "weights")
 def load_model(
     path: str | os.PathLike[str],
     *,

@@ -12,6 +12,9 @@ import keras
 import numpy as np
 
 from keras_rectifiers.errors import DataError
+from keras_rectifiers.files.grain_data import few_ahead
+from keras_rectifiers.files.rows import Rows
+from keras_rectifiers.files.rows import rows_of
 
 _KINDS = (
     "an array, a tuple (x, y), a dict or list of arrays, a tf.data.Dataset, a "
@@ -81,14 +84,14 @@ def evenly_spaced(data: Any, count: int) -> Any:
             first samples would not do.
     """
     leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
-    if not all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves):
+    if not all(isinstance(leaf, np.ndarray | Rows) and leaf.ndim for leaf in leaves):
         return data
     lengths = {len(leaf) for leaf in leaves}
     if len(lengths) != 1 or max(lengths) <= count:
         return data
     rows = np.linspace(0, lengths.pop() - 1, count).astype(int)
     return keras.tree.map_structure(
-        lambda leaf: None if leaf is None else leaf[rows], data
+        lambda leaf: None if leaf is None else rows_of(leaf)[rows], data
     )
 
 
@@ -163,6 +166,7 @@ def _raw_batches(data: Any, batch_size: int, steps: int | None) -> Iterator[Any]
     leaves = keras.tree.flatten(data)
     if leaves and all(_is_array(leaf) for leaf in leaves):
         return _from_arrays(data, leaves, batch_size)
+    data = few_ahead(data)
     if isinstance(data, Iterable) and not isinstance(data, _NO_BATCHES):
         return iter(data)
     raise _not_data(data)
@@ -206,7 +210,8 @@ def _from_arrays(data: Any, leaves: list[Any], batch_size: int) -> Iterator[Any]
 
 
 def _sliceable(leaf: Any) -> Any:
-    """Data frames are cut by columns; everything else is cut by rows."""
+    """Data frames are cut by columns, everything else by rows; maps are not kept."""
+    leaf = rows_of(leaf)
     return leaf.to_numpy() if hasattr(leaf, "to_numpy") else leaf
 
 

@@ -37,6 +37,7 @@ from keras_rectifiers.estimation.moments import SUM
 from keras_rectifiers.estimation.result import Estimate
 from keras_rectifiers.estimation.sources import LiveSource
 from keras_rectifiers.estimation.sources import PlacedSource
+from keras_rectifiers.files import remote
 from keras_rectifiers.graph import traits
 from keras_rectifiers.graph import wellformed
 from keras_rectifiers.graph.document import name_of
@@ -51,6 +52,7 @@ LEVEL = 1e-4
 MAX_UNITS = 1 << 23
 
 
+@remote.urls("model", "weights")
 @with_registered
 def estimate(
     model: Any,

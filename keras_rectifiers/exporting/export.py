@@ -23,6 +23,7 @@ from keras_rectifiers.exporting import targets
 from keras_rectifiers.exporting.request import Request
 from keras_rectifiers.exporting.result import ExportResult
 from keras_rectifiers.files import data as data_sets
+from keras_rectifiers.files import remote
 
 StrPath = str | os.PathLike[str]
 
@@ -31,6 +32,7 @@ _LIMIT = 500
 _DEFAULT_BACKEND = "tensorflow"
 
 
+@remote.urls("model", "weights", targets=("target",))
 def export(
     model: Any,
     target: StrPath,

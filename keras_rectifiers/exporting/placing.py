@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.exporting.formats import Format
+from keras_rectifiers.files import remote
 from keras_rectifiers.files.leftovers import new_folder
 from keras_rectifiers.files.writing import check_target
 from keras_rectifiers.files.writing import put_in_place
@@ -35,6 +36,11 @@ def check(
         ArchiveError: Says what to name instead.
     """
     path = Path(target)
+    if not form.suffix and remote.target_of(path) is not None:
+        raise ArchiveError(
+            "A format that is a folder must be written to the local disk. Received: "
+            f"the target {str(path)!r}. Choose a local folder, and copy it."
+        )
     if source is not None and not Path(source).exists():
         raise ArchiveError(
             f"The source must exist. Received: {str(source)!r}, which does not."

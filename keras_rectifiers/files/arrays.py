@@ -16,9 +16,19 @@ from typing import Any
 import numpy as np
 
 from keras_rectifiers.errors import DataError
+from keras_rectifiers.files.rows import Rows
+from keras_rectifiers.files.rows import rows_of
 
 #: Deflate cannot compress further than this: a larger ratio is a forged size.
 MAX_EXPANSION = 1100
+
+#: Bytes from which on an array stays on the disk.
+MAPPED_FROM = 1 << 28
+
+_HEADERS: dict[tuple[int, int], Any] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 #: What the readers raise on a file that is damaged, encrypted or of another kind.
 _DAMAGE = (
@@ -47,8 +57,10 @@ def names(path: Path) -> list[str]:
         raise _damaged(path, error) from error
 
 
-def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
+def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, Any]:
     """Some arrays of an `.npz`, whose declared sizes are checked first.
+
+    A large array that is not compressed stays on the disk, as `Rows`.
 
     Args:
         path: The file.
@@ -74,11 +86,36 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 
-    def read() -> dict[str, np.ndarray]:
+    def read() -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in wanted}
+            return {name: _member(path, archive, name) for name in wanted}
 
     return _read(read, path)
+
+
+def _member(path: Path, archive: Any, name: str) -> Any:
+    mapped = _mapped_member(path, name)
+    return archive[name] if mapped is None else mapped
+
+
+def _mapped_member(path: Path, name: str) -> Rows | None:
+    """A large array of an `.npz` on the disk; None for one that has to be read."""
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo(f"{name}.npy")
+        stored = member.compress_type == zipfile.ZIP_STORED
+        if not stored or member.file_size < MAPPED_FROM:
+            return None
+        with archive.open(member) as opened:
+            version = np.lib.format.read_magic(opened)
+            shape, fortran, dtype = _HEADERS[version](opened)
+            header = opened.tell()
+    with path.open("rb") as file:
+        file.seek(member.header_offset + 26)
+        lengths = np.frombuffer(file.read(4), "<u2")  # of the name and the extra field
+    start = member.header_offset + 30 + int(lengths.sum()) + header
+    if fortran or not shape:
+        return None
+    return Rows(np.memmap(path, dtype, "r", start, shape))
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
@@ -88,26 +125,31 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def read_npy(path: Path) -> np.ndarray:
+def read_npy(path: Path) -> Any:
     """The array of an `.npy`, whose declared size is checked first.
+
+    A large one stays on the disk, as `Rows`.
 
     Raises:
         DataError: The file is damaged or forged, or the array is not of numbers.
     """
     with path.open("rb") as file:
         _check_header(file, path.stat().st_size, str(path))
-    return _read(lambda: np.load(path, allow_pickle=False), path)
+    size = path.stat().st_size
+
+    def read() -> Any:
+        if size < MAPPED_FROM:
+            return np.load(path, allow_pickle=False)
+        return rows_of(np.load(path, mmap_mode="r", allow_pickle=False))
+
+    return _read(read, path)
 
 
 def _check_header(file: Any, size: int, name: str) -> None:
     """Hold what an array's header declares against the bytes that are there."""
     try:
         version = np.lib.format.read_magic(file)
-        header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
+        header = _HEADERS.get(version, np.lib.format.read_array_header_2_0)
         shape, _, dtype = header(file)
     except _DAMAGE as error:
         raise DataError(

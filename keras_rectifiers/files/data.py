@@ -19,14 +19,18 @@ import numpy as np
 
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files import arrays
+from keras_rectifiers.files import remote
 from keras_rectifiers.files.fitting import Shape
 from keras_rectifiers.files.fitting import check_lengths
 from keras_rectifiers.files.fitting import fitted
+from keras_rectifiers.files.rows import Rows
 from keras_rectifiers.files.structures import are_arrays
 from keras_rectifiers.files.structures import as_arrays
 from keras_rectifiers.files.structures import kind_of
 from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.files.structures import mapped
+from keras_rectifiers.files.urls import is_url
+from keras_rectifiers.files.urls import shown
 
 #: `package.module:function`.
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -89,6 +93,31 @@ class Data:
             self, x=rows(self.x), y=rows(self.y), sample_weight=rows(self.sample_weight)
         )
 
+    def subset(self, index: np.ndarray) -> Data:
+        """The same as `taken`, but what is on the disk is not read.
+
+        Args:
+            index: Numbers of the samples.
+        """
+
+        def rows(value: Any) -> Any:
+            return mapped(
+                lambda array: (
+                    array.subset(index) if isinstance(array, Rows) else array[index]
+                ),
+                value,
+            )
+
+        return dataclasses.replace(
+            self, x=rows(self.x), y=rows(self.y), sample_weight=rows(self.sample_weight)
+        )
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether some of the arrays are on the disk, and read in parts."""
+        parts = (self.x, self.y, self.sample_weight)
+        return any(isinstance(leaf, Rows) for part in parts for leaf in leaves(part))
+
     def limited(self, limit: int | None) -> Data:
         """At most `limit` samples, evenly spaced (files are often sorted by class).
 
@@ -113,8 +142,8 @@ def load(
     Args:
         spec: A `.npz` (`x`, `y` or `x_train`, `y_train`, `x_test`, `y_test`, or the
             names of the model's inputs and outputs; with `sample_weight`), a `.npy`,
-            a folder of images (one folder for each class, or flat), or
-            `package.module:function`.
+            a folder of images (one folder for each class, or flat), the URL of one of
+            these, or `package.module:function`.
         model: The `keras.Model` that the data are for, or None for no check.
         scale: Factor for the inputs; 1 leaves them, and their dtype, as they are.
         limit: At most this many samples, evenly spaced; None for all.
@@ -123,6 +152,11 @@ def load(
     Raises:
         DataError: The data cannot be read, lack labels, or do not fit the model.
     """
+    if is_url(spec):
+        with remote.places() as here:
+            local = str(here.source(spec))
+            data = load(local, model, scale=scale, limit=limit, labels=labels)
+        return dataclasses.replace(data, source=shown(spec))
     inputs = _inputs(model)
     path = Path(spec)
     if path.is_dir():
@@ -360,6 +394,8 @@ def _scaled(data: Data, scale: float) -> Data:
         )
 
     def times(x: Any) -> Any:
+        if isinstance(x, Rows):
+            return x.scaled(scale)
         return np.asarray(x, "float32") * np.float32(scale)
 
     return dataclasses.replace(

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_rectifiers.files.rows import Rows
+from keras_rectifiers.files.rows import is_mapped
+from keras_rectifiers.files.rows import rows_of
+
 
 def named_leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Every leaf with its name: that of a dict's key, or the place in a list.
@@ -66,6 +70,8 @@ def is_tensorflow(value: Any) -> bool:
 def as_arrays(value: Any) -> Any:
     """The same structure with NumPy arrays; a list of numbers is one array.
 
+    Memory maps become `Rows`.
+
     Args:
         value: Arrays of NumPy, TensorFlow, JAX, torch, pandas or SciPy, numbers, or
             a structure of them.
@@ -89,7 +95,11 @@ def _holds_arrays(value: Any) -> bool:
     return value is None or getattr(value, "shape", ()) != ()
 
 
-def _as_array(value: Any) -> np.ndarray:
+def _as_array(value: Any) -> Any:
+    if isinstance(value, Rows):
+        return value
+    if is_mapped(value):
+        return rows_of(value)
     if hasattr(value, "detach"):  # torch, also where it records gradients
         value = value.detach().cpu()
     for method in ("to_numpy", "toarray"):  # pandas; SciPy's sparse matrices

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.files import leftovers
+from keras_rectifiers.files import remote
+from keras_rectifiers.files import upload
 
 
 def check_model_target(
@@ -43,6 +45,7 @@ def check_target(
             folder does not exist or cannot be written.
     """
     path = Path(target)
+    _check_url(source, path, overwrite=overwrite)
     try:
         same = source is not None and path.samefile(source)
     except FileNotFoundError:
@@ -50,10 +53,7 @@ def check_target(
     except (OSError, ValueError) as error:  # a name too long, or with a null byte
         raise ArchiveError(_unwritable(path, error)) from error
     if same:
-        raise ArchiveError(
-            f"The target must not be the source file. Received: {str(path)!r} for "
-            "both. Choose a new file."
-        )
+        raise _is_the_source(str(path))
     if path.is_dir():
         raise ArchiveError(
             f"The target must be a file. Received: the folder {str(path)!r}. Choose a "
@@ -82,6 +82,25 @@ def check_target(
         )
 
 
+def _check_url(
+    source: str | os.PathLike[str] | None, path: Path, *, overwrite: bool
+) -> None:
+    """Check the target of a path that is a stand-in."""
+    place = remote.target_of(path)
+    if place is None:
+        return
+    if remote.url_of(source) == place.url:
+        raise _is_the_source(place.shown)
+    upload.check(place, overwrite=overwrite)
+
+
+def _is_the_source(name: str) -> ArchiveError:
+    return ArchiveError(
+        f"The target must not be the source file. Received: {name!r} for both. "
+        "Choose a new file."
+    )
+
+
 @contextlib.contextmanager
 def replacing(
     target: str | os.PathLike[str],
@@ -93,8 +112,8 @@ def replacing(
     """A temporary file next to the target that becomes the target at the end.
 
     Where the block raises, the temporary file goes and the target stays as it
-    was. The bytes are on the disk before the name is. What killed runs left for the
-    same target goes, too.
+    was. The bytes are on the disk before the name is, and at the URL, if the target is
+    the stand-in of one. What killed runs left for the same target goes, too.
 
     Args:
         target: The file to write.
@@ -117,7 +136,7 @@ def replacing(
         raise ArchiveError(_unwritable(path, error)) from error
     try:
         yield temporary.path
-        _finish(temporary.path)
+        _finish(temporary.path, path, overwrite=overwrite)
         temporary.become(path, overwrite=overwrite)
         _sync(path.parent)
     except OSError as error:
@@ -141,7 +160,7 @@ def put_in_place(
     """
     path = Path(target)
     try:
-        _finish(made)
+        _finish(made, path, overwrite=overwrite)
         _rename(made, path, overwrite=overwrite)
         _sync(path.parent)
     except OSError as error:
@@ -230,12 +249,18 @@ def _path_of(handle: int) -> Path:
     return Path(f"/proc/self/fd/{handle}")
 
 
-def _finish(made: Path) -> None:
-    """Bring a file to the disk, with the permissions that open() would have given."""
+def _finish(made: Path, target: Path, *, overwrite: bool) -> None:
+    """Bring a file to the disk, with the permissions that open() would have given.
+
+    If the target is the stand-in of a URL, it is uploaded, too.
+    """
     mask = os.umask(0)
     os.umask(mask)
     made.chmod(0o666 & ~mask)
     _sync(made)
+    place = remote.target_of(target)
+    if place is not None:
+        upload.upload(made, place, overwrite=overwrite)
 
 
 def _rename(made: Path, target: Path, *, overwrite: bool) -> None:

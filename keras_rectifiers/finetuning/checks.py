@@ -16,6 +16,7 @@ from keras_rectifiers.diagnosis.finite import broken_weights
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.rows import blocks
 from keras_rectifiers.files.structures import are_arrays
 from keras_rectifiers.files.structures import mapped
 from keras_rectifiers.files.structures import named_leaves
@@ -180,8 +181,15 @@ def _check_array(name: str, array: Any, source: str, *, text: bool) -> None:
         raise DataError(
             f"{name} of {source!r} must hold samples. Received: shape {array.shape}."
         )
-    if array.dtype.kind in "fc" and not np.isfinite(array).all():
-        rows = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if array.dtype.kind in "fc" and not all(
+        np.isfinite(block).all() for block in blocks(array)
+    ):
+        rows = np.concatenate(
+            [
+                ~np.isfinite(block).reshape(len(block), -1).all(axis=1)
+                for block in blocks(array)
+            ]
+        )
         raise DataError(
             f"{name} of {source!r} must hold finite numbers. Received: NaN or infinity "
             f"in {int(rows.sum())} of {len(array)} samples, sample "

@@ -12,16 +12,23 @@ import numpy as np
 
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files.data import Data
+from keras_rectifiers.files.grain_data import few_ahead
+from keras_rectifiers.files.rows import Rows
 from keras_rectifiers.files.structures import kind_of
 from keras_rectifiers.files.structures import leaves
+from keras_rectifiers.files.structures import mapped
 from keras_rectifiers.finetuning import streams
 from keras_rectifiers.finetuning.class_weights import for_stream
 from keras_rectifiers.finetuning.class_weights import in_loss
+from keras_rectifiers.finetuning.disk_batches import DiskBatches
 from keras_rectifiers.finetuning.measured import GIVEN
 from keras_rectifiers.finetuning.measured import TEST
 from keras_rectifiers.finetuning.measured import TRAINING
 from keras_rectifiers.finetuning.measured import VALIDATION
 from keras_rectifiers.live.placement import batch_parts
+
+#: Labels on the disk that are looked at before training.
+_LABELS = 1024
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,12 +55,20 @@ class Parts:
     weights: Any = None
     #: Class -> weight, for a data set object.
     class_weight: Any = None
+    #: Of the order of samples that are on the disk.
+    seed: int = 0
 
     def training(self) -> dict[str, Any]:
         """Arguments of `keras.Model.fit`."""
-        arguments = self._arguments(self.train)
-        if self.weights is not None:
-            arguments["sample_weight"] = self.weights
+        if self.train.is_on_disk:
+            weights = self.train.sample_weight if self.weights is None else self.weights
+            train = dataclasses.replace(self.train, sample_weight=weights)
+            batches = DiskBatches(train, self.batch_size, seed=self.seed)
+            arguments: dict[str, Any] = {"x": batches, "shuffle": False}
+        else:
+            arguments = self._arguments(self.train)
+            if self.weights is not None:
+                arguments["sample_weight"] = self.weights
         if self.class_weight is not None:
             arguments["class_weight"] = self.class_weight
         if self.steps_per_epoch is not None:
@@ -62,7 +77,7 @@ class Parts:
             arguments["shuffle"] = False  # Keras warns that it has no effect
         watched = self.validation or self.test
         if watched is not None:
-            arguments["validation_data"] = _fed(watched)
+            arguments["validation_data"] = _fed(watched, self.batch_size)
         return arguments
 
     def evaluation(self) -> dict[str, Any]:
@@ -105,9 +120,16 @@ class Parts:
         return [np.asarray([self.steps, *leaf.shape[1:]]) for leaf in found]
 
     def in_memory(self) -> list[Data]:
-        """The data that are arrays, what is measured first."""
+        """The data that are arrays, what is measured first.
+
+        Of labels on the disk these are some.
+        """
         parts = (self.test, self.validation, self.train)
-        return [part for part in parts if part is not None and not part.is_stream]
+        return [
+            dataclasses.replace(part, y=mapped(_some, part.y))
+            for part in parts
+            if part is not None and not part.is_stream
+        ]
 
     @property
     def steps(self) -> int:
@@ -141,6 +163,11 @@ class Parts:
         """
         if class_weight is None:
             return self
+        if any(isinstance(leaf, Rows) for leaf in leaves(self.train.y)):
+            batches = DiskBatches(self.train, self.batch_size)
+            stream = dataclasses.replace(self.train, x=batches)
+            passed = for_stream(class_weight, stream, streams.as_numpy(batches[0]))
+            return dataclasses.replace(self, class_weight=passed)
         if not self.train.is_stream:
             found = in_loss(class_weight, self.train, model, loss)
             return dataclasses.replace(self, weights=found)
@@ -157,8 +184,8 @@ class Parts:
         return arguments
 
     def _arguments(self, data: Data) -> dict[str, Any]:
-        if data.is_stream:
-            return {"x": _fed(data)}
+        if data.is_stream or data.is_on_disk:
+            return {"x": _fed(data, self.batch_size)}
         arguments = {"x": data.x, "y": data.y, "batch_size": self.batch_size}
         if data.sample_weight is not None:
             arguments["sample_weight"] = data.sample_weight
@@ -213,7 +240,7 @@ def split(
     train = dataclasses.replace(data, x_test=None, y_test=None, sample_weight_test=None)
     kept = None if validation is None else _counted(validation, "validation_data")
     evaluated_on = measured_on(data, share, validation=kept is not None)
-    parts = Parts(train, test or kept, evaluated_on, batch_size, kept, steps)
+    parts = Parts(train, test or kept, evaluated_on, batch_size, kept, steps, seed=seed)
     if data.is_stream:
         return _streaming(parts)
     if data.y is None and labels:
@@ -229,9 +256,9 @@ def split(
     # Keras' own validation_split takes the last samples: in a file that is sorted
     # by class those are one class.
     order = np.random.default_rng(seed).permutation(samples)
-    out = train.taken(np.sort(order[:held_out]))
-    rest = train.taken(np.sort(order[held_out:]))
-    return Parts(rest, out, VALIDATION, batch_size, out, steps)
+    out = train.subset(np.sort(order[:held_out]))
+    rest = train.subset(np.sort(order[held_out:]))
+    return Parts(rest, out, VALIDATION, batch_size, out, steps, seed=seed)
 
 
 def _check_shared(parts: Parts) -> None:
@@ -266,10 +293,17 @@ def _streaming(parts: Parts) -> Parts:
     found = streams.length(stream, steps, "data", data.source)
     return dataclasses.replace(
         parts,
-        train=dataclasses.replace(data, x=stream, counted=found.samples),
+        train=dataclasses.replace(data, x=few_ahead(stream), counted=found.samples),
         ends=found.ends,
         batches=found.batches,
     )
+
+
+def _some(labels: Any) -> Any:
+    if not isinstance(labels, Rows):
+        return labels
+    count = min(_LABELS, len(labels))
+    return labels[np.linspace(0, len(labels) - 1, count).astype(int)]
 
 
 def _test_of(data: Data) -> Data | None:
@@ -296,11 +330,13 @@ def _counted(data: Data, name: str) -> Data:
         )
     streams.check_kind(data.x, name, data.source)
     found = streams.length(data.x, None, name, data.source)
-    return dataclasses.replace(data, counted=found.samples)
+    return dataclasses.replace(data, x=few_ahead(data.x), counted=found.samples)
 
 
-def _fed(data: Data) -> Any:
+def _fed(data: Data, batch_size: int) -> Any:
     """Data as Keras takes them in one argument."""
+    if data.is_on_disk:
+        return DiskBatches(data, batch_size)
     if isinstance(data.x, streams.Generator):
         return (batch for batch in data.x)
     if data.is_stream:

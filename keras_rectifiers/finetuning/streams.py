@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_rectifiers.errors import DataError
+from keras_rectifiers.files.grain_data import few_ahead
 from keras_rectifiers.files.structures import are_arrays
 from keras_rectifiers.files.structures import as_arrays
 from keras_rectifiers.files.structures import is_tensorflow
@@ -137,7 +138,7 @@ def batches(stream: Any) -> Iterator[Any]:
         return (
             stream[i] for i in (itertools.count() if count is None else range(count))
         )
-    return iter(stream)
+    return iter(few_ahead(stream))
 
 
 def first_samples(stream: Any, limit: int) -> tuple[Any, Any, Any]:

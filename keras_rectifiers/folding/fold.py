@@ -22,6 +22,7 @@ from keras_rectifiers.conversion.targets import check_target_for
 from keras_rectifiers.conversion.verbs import load_model
 from keras_rectifiers.conversion.write import write
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.files import remote
 from keras_rectifiers.files.leftovers import new_folder
 from keras_rectifiers.files.writing import put_in_place
 from keras_rectifiers.folding import change
@@ -148,6 +149,7 @@ def fold(
     return FoldResult(folded, plan, sites, inputs, measured)
 
 
+@remote.urls("source", "weights", targets=("target",))
 @with_registered
 def fold_file(
     source: StrPath,

@@ -21,6 +21,7 @@ from keras_rectifiers.diagnosis import headlines
 from keras_rectifiers.diagnosis import verdicts
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.errors import ArchiveError
+from keras_rectifiers.files import remote
 from keras_rectifiers.files import writing as files
 from keras_rectifiers.report import view
 from keras_rectifiers.report.advice import advice
@@ -36,6 +37,7 @@ _SHOWN = 12
 _ALWAYS = 0.99
 
 
+@remote.urls(targets=("path",))
 def write_report(
     diagnosis: Diagnosis,
     path: str | os.PathLike[str],

@@ -15,6 +15,7 @@ import numpy as np
 from keras_rectifiers.errors import ArgumentError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.errors import VerificationError
+from keras_rectifiers.files import remote
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.results import Result
 from keras_rectifiers.surgery import loading
@@ -181,6 +182,7 @@ class Verification(Result):
         )
 
 
+@remote.urls("original", "converted")
 def verify(
     original: Any,
     converted: Any,

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.cli.convert import preserves_function
-from keras_rectifiers.cli.convert import promise_kept
+from keras_rectifiers.cli.converting import preserves_function
+from keras_rectifiers.cli.converting import promise_kept
 from keras_rectifiers.conversion.verbs import plan
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
@@ -88,7 +88,9 @@ def test_a_model_without_relu_is_copied(run, made, tmp_path):
 def test_a_broken_promise_writes_nothing(run, made, tmp_path, monkeypatch):
     """If verification fails, the exit code is 1 and an old target stays."""
     (tmp_path / "out.keras").write_text("old")
-    monkeypatch.setattr("keras_rectifiers.cli.convert.promise_kept", lambda *_: False)
+    monkeypatch.setattr(
+        "keras_rectifiers.cli.converting.promise_kept", lambda *_: False
+    )
 
     result = run("convert", made / "model.keras", "out.keras", "--verify", "--force")
 

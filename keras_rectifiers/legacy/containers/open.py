@@ -56,6 +56,20 @@ def open_saved(path: Path, weights: Path | None = None) -> Iterator[Saved]:
         yield dataclasses.replace(found, container=f"{saved.container} with weights")
 
 
+def is_model_folder(path: Path) -> bool:
+    """Whether a folder is one model: a SavedModel, or an unpacked `.keras` file.
+
+    Args:
+        path: The folder.
+    """
+    unpacked = (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
+    return unpacked or _has_graph(path)
+
+
+def _has_graph(path: Path) -> bool:
+    return any((path / name).is_file() for name in _GRAPHS)
+
+
 def _open(path: Path, stack: contextlib.ExitStack) -> Saved:
     if os.path.isdir(path):  # noqa: PTH112 (which raises nothing)
         return _open_folder(path, stack)
@@ -82,12 +96,12 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Saved:
 
 
 def _open_folder(path: Path, stack: contextlib.ExitStack) -> Saved:
-    if any((path / name).is_file() for name in _GRAPHS):
+    if _has_graph(path):
         from keras_rectifiers.legacy.containers.savedmodel.read import read  # noqa: PLC0415
 
         return stack.enter_context(read(path))
     config, weights = path / CONFIG, path / WEIGHTS
-    if not (config.is_file() and weights.is_file()):
+    if not is_model_folder(path):
         raise ArchiveError(
             "A folder must be a SavedModel, or an unpacked .keras file. Received: "
             f"{str(path)!r}, which holds neither saved_model.pb nor {CONFIG} with "
