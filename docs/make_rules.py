@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_rectifiers.legacy.dialects.registry import ENTRY_RULES
 from keras_rectifiers.legacy.dialects.registry import MODEL_RULES
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
 
 _PAGE = Path(__file__).with_name("upgrade.md")
 _BLOCK = re.compile(r"(?<=<!-- rules -->\n).*?(?=<!-- end of rules -->)", re.DOTALL)

@@ -42,17 +42,17 @@ class UnknownClassError(UnsupportedModelError):
     """A model names a class or a function that is not registered.
 
     Args:
-        fact: The rule and what was received, in whole sentences.
+        fact: The rule, what was received, and what to do before the class is handed
+            over, in whole sentences.
         name: The name of the class or the function, as the file has it.
-        remedy: What to do about it; empty for what helps with every class.
 
     Attributes:
         fact: The same.
         name: The same.
     """
 
-    def __init__(self, fact: str, name: str, remedy: str = "") -> None:
-        super().__init__(f"{fact} {remedy or _handed_over(name)}")
+    def __init__(self, fact: str, name: str) -> None:
+        super().__init__(f"{fact} {_handed_over(name)}")
         self.fact = fact
         self.name = name
 

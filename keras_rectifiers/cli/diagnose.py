@@ -29,8 +29,8 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.shares import percent
 
 if TYPE_CHECKING:
+    from keras_rectifiers.diagnosis.ci_gate import Gate
     from keras_rectifiers.diagnosis.document import Entry
-    from keras_rectifiers.diagnosis.gate import Gate
 
 
 @click.command(
@@ -110,7 +110,7 @@ def command(
     from keras_rectifiers.cli.models import own_objects
     from keras_rectifiers.cli.screen import show_json
     from keras_rectifiers.diagnosis import document
-    from keras_rectifiers.diagnosis.gate import Gate
+    from keras_rectifiers.diagnosis.ci_gate import Gate
 
     asked = _Asked(report=report, force=force, **options)
     if units and not as_json:

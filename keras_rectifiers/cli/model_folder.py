@@ -27,8 +27,8 @@ from keras_rectifiers.cli.workers import Crash
 from keras_rectifiers.cli.workers import results
 from keras_rectifiers.conversion.model_folder import models_in
 from keras_rectifiers.conversion.model_folder import name_of_target
-from keras_rectifiers.conversion.opening import opens
 from keras_rectifiers.conversion.targets import MODEL
+from keras_rectifiers.conversion.where_it_opens import opens
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.files import remote

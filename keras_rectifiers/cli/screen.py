@@ -82,7 +82,7 @@ def written(target: Path, what: str = "", *, option: bool = True) -> list[str]:
         option: Whether the command has the option `--portable`.
         what: What it holds, in a few words, where that is not clear.
     """
-    from keras_rectifiers.conversion.opening import opens
+    from keras_rectifiers.conversion.where_it_opens import opens
 
     return [
         f"Written: {target}{f' ({what})' if what else ''}",

@@ -18,7 +18,7 @@ from keras_rectifiers.graph.document import is_functional
 from keras_rectifiers.graph.document import is_model
 from keras_rectifiers.graph.document import layers_of
 from keras_rectifiers.graph.document import wrapped
-from keras_rectifiers.graph.traits import table
+from keras_rectifiers.graph.traits import keras_classes
 from keras_rectifiers.graph.wellformed import MALFORMED
 from keras_rectifiers.graph.wellformed import not_of_an_entry
 from keras_rectifiers.surgery.marks import MARK
@@ -41,7 +41,13 @@ _DEEPEST = 32
 _MODELS = (("Functional", "keras.src.models.functional"), ("Sequential", "keras"))
 _LAYERS = "keras.layers"
 #: Keras' own layers; those without traits hold other layers, data or code.
-_KNOWN = {*table.LAYERS, "InputLayer", "Lambda", "Pipeline", "TimeDistributed"} - {
+_KNOWN = {
+    *keras_classes.LAYERS,
+    "InputLayer",
+    "Lambda",
+    "Pipeline",
+    "TimeDistributed",
+} - {
     # Of this package, or under the names of older releases.
     *("NReLU", "RReLU", "GroupedQueryAttention", "SyncBatchNormalization"),
     "ThresholdedReLU",

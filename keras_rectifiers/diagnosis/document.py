@@ -9,16 +9,16 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from keras_rectifiers.diagnosis import gate
-from keras_rectifiers.diagnosis.gate import Gate
-from keras_rectifiers.diagnosis.gate import Judgement
+from keras_rectifiers.diagnosis import ci_gate
+from keras_rectifiers.diagnosis.ci_gate import Gate
+from keras_rectifiers.diagnosis.ci_gate import Judgement
 from keras_rectifiers.json_values import plain
 
 #: Number of the form; it rises where a reader of the last one could not read it.
 FORMAT = 1
 
 #: The outcomes, the one that counts most first.
-_ORDER = (gate.ERROR, gate.FAILED, gate.PASSED, gate.NONE)
+_ORDER = (ci_gate.ERROR, ci_gate.FAILED, ci_gate.PASSED, ci_gate.NONE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Entry:
             file: Its path.
             sentence: What is wrong.
         """
-        return cls(file, Judgement(gate.ERROR, (sentence,)))
+        return cls(file, Judgement(ci_gate.ERROR, (sentence,)))
 
     def to_dict(self, *, rows: bool) -> dict[str, Any]:
         """The model as plain data.

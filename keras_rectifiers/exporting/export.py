@@ -130,11 +130,11 @@ def export(
         ... )
         >>> result = keras_rectifiers.export(model, "m.tflite")  # doctest: +SKIP
     """
-    form = formats.wanted(format, Path(target))
-    precision = _precision(form, int8=int8, float16=float16, dynamic=dynamic)
+    file_format = formats.wanted(format, Path(target))
+    precision = _precision(file_format, int8=int8, float16=float16, dynamic=dynamic)
     if device is not None:
-        targets.check(device, form, precision)
-    _check_onnx(form, opset=opset, arithmetic=arithmetic)
+        targets.check(device, file_format, precision)
+    _check_onnx(file_format, opset=opset, arithmetic=arithmetic)
     _check_numbers(opset, batch, tolerance, limit, timeout)
     if precision == formats.INT8 and data is None:
         raise ArgumentError(
@@ -142,12 +142,12 @@ def export(
             "representative inputs as data= (--data)."
         )
     source = model if isinstance(model, str | os.PathLike) else None
-    placing.check(source, target, form, overwrite=overwrite)
+    placing.check(source, target, file_format, overwrite=overwrite)
     in_use = _backend_in_use()
-    backend = formats.backend_for(form, in_use)
-    with placing.placing(target, form, overwrite=overwrite) as place:
+    backend = formats.backend_for(file_format, in_use)
+    with placing.placing(target, file_format, overwrite=overwrite) as place:
         request = Request(
-            format=form.name,
+            format=file_format.name,
             target=str(place.path),
             precision=precision,
             opset=opset,
@@ -167,7 +167,7 @@ def export(
         )
         request.write(place.folder / processes.REQUEST)
         found = processes.run(place.folder, backend, timeout)
-        result = _result(found, form, in_use)
+        result = _result(found, file_format, in_use)
         if result.refusal and not force:
             raise ExportTargetError(result)
         if not result.holds and not force:
@@ -176,7 +176,9 @@ def export(
     return dataclasses.replace(result, target=str(target))
 
 
-def _result(found: dict[str, Any], form: formats.Format, in_use: str) -> ExportResult:
+def _result(
+    found: dict[str, Any], file_format: formats.Format, in_use: str
+) -> ExportResult:
     """What the child found, with what only the parent knows."""
     lost = found.pop("lost")
     result = ExportResult.from_dict(found)
@@ -184,7 +186,7 @@ def _result(found: dict[str, Any], form: formats.Format, in_use: str) -> ExportR
     if result.backend != in_use:
         notes.append(
             f"The Keras backend {result.backend!r} writes the file, because "
-            f"{in_use!r} cannot write {form.title} here."
+            f"{in_use!r} cannot write {file_format.title} here."
         )
     if lost:
         notes.append(
@@ -194,7 +196,7 @@ def _result(found: dict[str, Any], form: formats.Format, in_use: str) -> ExportR
 
 
 def _precision(
-    form: formats.Format, *, int8: bool, float16: bool, dynamic: bool
+    file_format: formats.Format, *, int8: bool, float16: bool, dynamic: bool
 ) -> str:
     given = {formats.INT8: int8, formats.FLOAT16: float16, formats.DYNAMIC: dynamic}
     asked = [name for name, is_asked in given.items() if is_asked]
@@ -205,23 +207,26 @@ def _precision(
         )
     if not asked:
         return formats.FLOAT32
-    if asked[0] not in form.precisions:
+    if asked[0] not in file_format.precisions:
         able = [each.name for each in formats.FORMATS.values()]
         able = [n for n in able if asked[0] in formats.FORMATS[n].precisions]
         raise ArgumentError(
             f"{asked[0]} is only available for the formats {', '.join(able)}. "
-            f"Received: format={form.name!r}. Remove it, or choose another format."
+            f"Received: format={file_format.name!r}. Remove it, or choose another "
+            "format."
         )
     return asked[0]
 
 
-def _check_onnx(form: formats.Format, *, opset: int | None, arithmetic: bool) -> None:
+def _check_onnx(
+    file_format: formats.Format, *, opset: int | None, arithmetic: bool
+) -> None:
     given = {"opset": opset, "arithmetic": arithmetic or None}
     for name, value in given.items():
-        if value is not None and not form.has_opset:
+        if value is not None and not file_format.has_opset:
             raise ArgumentError(
                 f"{name} is only available for the format onnx. Received: "
-                f"{name}={value} and format={form.name!r}. Remove it."
+                f"{name}={value} and format={file_format.name!r}. Remove it."
             )
 
 

@@ -135,35 +135,36 @@ def wanted(name: str | None, target: Path) -> Format:
     return found
 
 
-def backend_for(form: Format, current: str) -> str:
+def backend_for(file_format: Format, current: str) -> str:
     """The Keras backend by which a format is written.
 
     Args:
-        form: The format.
+        file_format: The format.
         current: The backend in use; it is kept if it can write the format.
 
     Raises:
         ExportError: What the format needs is not installed.
     """
-    order = sorted(form.backends, key=lambda name: name != current)
+    order = sorted(file_format.backends, key=lambda name: name != current)
     for backend in order:
-        if not missing(form, backend):
+        if not missing(file_format, backend):
             return backend
-    lacking = missing(form, order[0])
+    lacking = missing(file_format, order[0])
     raise ExportError(
-        f"{form.title} needs modules that are not installed: {', '.join(lacking)} "
-        f"(Keras backend {order[0]!r}). Install them with `{form.install(lacking)}`."
+        f"{file_format.title} needs modules that are not installed: "
+        f"{', '.join(lacking)} (Keras backend {order[0]!r}). "
+        f"Install them with `{file_format.install(lacking)}`."
     )
 
 
-def missing(form: Format, backend: str) -> list[str]:
+def missing(file_format: Format, backend: str) -> list[str]:
     """The modules that a backend needs for a format and that are not installed.
 
     Args:
-        form: The format.
+        file_format: The format.
         backend: One of its backends.
     """
-    return [each for each in form.backends[backend] if not _installed(each)]
+    return [each for each in file_format.backends[backend] if not _installed(each)]
 
 
 def _installed(module: str) -> bool:

@@ -28,6 +28,7 @@ from keras_rectifiers.exporting import signature
 from keras_rectifiers.exporting import targets
 from keras_rectifiers.exporting import verification
 from keras_rectifiers.exporting.inspectors.found import Inspection
+from keras_rectifiers.exporting.rectifier_form import rectifier_form
 from keras_rectifiers.exporting.request import Request
 from keras_rectifiers.exporting.result import Differences
 from keras_rectifiers.exporting.result import ExportResult
@@ -89,7 +90,7 @@ def run(request: Request, progress: ProgressReceiver) -> None:
             model,
             sign,
             request,
-            prepare.form_for(model, request),
+            rectifier_form(model, request),
             given.x if given.training is None else given.training,
             Path(folder),
             Path(request.target),
@@ -157,10 +158,10 @@ def _check_operations(inspection: Inspection, title: str) -> None:
 
 
 def _size(task: Task) -> int:
-    form = formats.FORMATS[task.request.format]
+    file_format = formats.FORMATS[task.request.format]
     if task.target.is_dir():
         return sum(each.stat().st_size for each in task.target.rglob("*"))
-    paths = (task.target, *map(task.target.with_suffix, form.beside))
+    paths = (task.target, *map(task.target.with_suffix, file_format.beside))
     return sum(each.stat().st_size for each in paths)
 
 
@@ -252,8 +253,8 @@ class _Silent:
 
 
 def _versions(name: str, package: str) -> dict[str, str]:
-    form = formats.FORMATS[name]
-    modules = form.backends[keras.backend.backend()]
+    file_format = formats.FORMATS[name]
+    modules = file_format.backends[keras.backend.backend()]
     made = {"keras_rectifiers": __version__, "keras": keras.__version__}
     for each in (*modules, package):
         try:

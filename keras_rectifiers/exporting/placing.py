@@ -22,21 +22,21 @@ _SAVED_MODEL = "saved_model.pb"
 
 
 def check(
-    source: StrPath | None, target: StrPath, form: Format, *, overwrite: bool
+    source: StrPath | None, target: StrPath, file_format: Format, *, overwrite: bool
 ) -> None:
     """Refuse a target that cannot or must not be written, before any work.
 
     Args:
         source: The path of the model; None for a live one.
         target: What is to be written.
-        form: Its format.
+        file_format: Its format.
         overwrite: Whether an existing target may be replaced.
 
     Raises:
         ArchiveError: Says what to name instead.
     """
     path = Path(target)
-    if not form.suffix and remote.target_of(path) is not None:
+    if not file_format.suffix and remote.target_of(path) is not None:
         raise ArchiveError(
             "A format that is a folder must be written to the local disk. Received: "
             f"the target {str(path)!r}. Choose a local folder, and copy it."
@@ -45,8 +45,8 @@ def check(
         raise ArchiveError(
             f"The source must exist. Received: {str(source)!r}, which does not."
         )
-    if form.suffix or not path.is_dir():
-        for each in _all(path, form):
+    if file_format.suffix or not path.is_dir():
+        for each in _all(path, file_format):
             check_target(source, each, overwrite=overwrite)
         return
     if source is not None and path.samefile(source):
@@ -71,7 +71,7 @@ class Workspace:
     #: The file or folder to write, with the name that it is to have.
     path: Path
     target: Path
-    form: Format
+    file_format: Format
     overwrite: bool
 
     def keep(self) -> None:
@@ -80,12 +80,14 @@ class Workspace:
         Raises:
             ArchiveError: It cannot be had, or appeared meanwhile.
         """
-        if not self.form.suffix:
+        if not self.file_format.suffix:
             self._keep_folder()
             return
         # The file that is named comes last: where it is, all is.
         pairs = zip(
-            _all(self.path, self.form), _all(self.target, self.form), strict=True
+            _all(self.path, self.file_format),
+            _all(self.target, self.file_format),
+            strict=True,
         )
         for made, target in reversed(list(pairs)):
             put_in_place(made, target, overwrite=self.overwrite)
@@ -106,14 +108,16 @@ class Workspace:
 
 
 @contextlib.contextmanager
-def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Workspace]:
+def placing(
+    target: StrPath, file_format: Format, *, overwrite: bool
+) -> Iterator[Workspace]:
     """A folder next to the target, which is removed at the end with its contents.
 
     If this process is killed, the next one with the same target removes it.
 
     Args:
         target: What is to be written.
-        form: Its format.
+        file_format: Its format.
         overwrite: Whether an existing target may be replaced.
 
     Yields:
@@ -123,8 +127,8 @@ def placing(target: StrPath, form: Format, *, overwrite: bool) -> Iterator[Works
     with new_folder(path) as folder:
         out = folder / "out"
         out.mkdir()
-        yield Workspace(folder.resolve(), out / path.name, path, form, overwrite)
+        yield Workspace(folder.resolve(), out / path.name, path, file_format, overwrite)
 
 
-def _all(path: Path, form: Format) -> tuple[Path, ...]:
-    return (path, *map(path.with_suffix, form.beside))
+def _all(path: Path, file_format: Format) -> tuple[Path, ...]:
+    return (path, *map(path.with_suffix, file_format.beside))

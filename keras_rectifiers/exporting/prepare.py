@@ -21,7 +21,6 @@ from keras_rectifiers.exporting.request import Request
 from keras_rectifiers.exporting.task import Task
 from keras_rectifiers.folding.fold import fold
 from keras_rectifiers.graph.roles import ROLES
-from keras_rectifiers.layers.tracing import Form
 from keras_rectifiers.live import layers
 from keras_rectifiers.live import rectifiers
 from keras_rectifiers.live import state
@@ -256,15 +255,3 @@ def known_trouble(task: Task) -> str:
             "converter crash (use float32, --dynamic, or onnx)"
         )
     return ""
-
-
-def form_for(model: Any, request: Request) -> Form:
-    """The form in which the rectifiers are traced: see `layers.tracing`.
-
-    Args:
-        model: The model.
-        request: The request.
-    """
-    fits = all((slopes_of(each) <= 1).all() for each in with_slopes(model))
-    integer = request.precision == formats.INT8 and request.format == "litert"
-    return "sum" if fits and (integer or request.arithmetic) else "prelu"

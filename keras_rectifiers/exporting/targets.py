@@ -139,12 +139,12 @@ _ETHOS_U = Device(
 TARGETS = {each.name: each for each in (_EDGE_TPU, _TFLITE_MICRO, _ETHOS_U)}
 
 
-def check(name: str, form: formats.Format, precision: str) -> None:
+def check(name: str, file_format: formats.Format, precision: str) -> None:
     """Refuse a device that cannot run what is asked for, before anything is done.
 
     Args:
         name: The device.
-        form: The format to write.
+        file_format: The format to write.
         precision: How numbers will be stored.
 
     Raises:
@@ -157,10 +157,10 @@ def check(name: str, form: formats.Format, precision: str) -> None:
             f"{name!r}."
         )
     target = TARGETS[name]
-    if form.name != "litert":
+    if file_format.name != "litert":
         raise ArgumentError(
             f"{_capital(target.title)} needs a LiteRT file. Received: "
-            f"format={form.name!r}. Write a .tflite file."
+            f"format={file_format.name!r}. Write a .tflite file."
         )
     if precision not in target.precisions:
         hint = "Pass int8=True and data= (--int8 --data)."

@@ -28,7 +28,7 @@ _INFINITE, _UNKNOWN = -1, -2
 
 
 @dataclasses.dataclass(frozen=True)
-class Length:
+class StreamLength:
     """How long an epoch of a data set object is."""
 
     #: Batches of an epoch.
@@ -93,7 +93,7 @@ def check_kind(stream: Any, name: str, source: str) -> None:
     )
 
 
-def length(stream: Any, steps: int | None, name: str, source: str) -> Length:
+def length(stream: Any, steps: int | None, name: str, source: str) -> StreamLength:
     """How long an epoch is.
 
     Args:
@@ -114,7 +114,7 @@ def length(stream: Any, steps: int | None, name: str, source: str) -> Length:
     if first is None:
         raise _empty(f"{kind_of(stream)} in {name} from {source!r}")
     found = steps or known
-    return Length(found, found * _size(first), known != _INFINITE)
+    return StreamLength(found, found * _size(first), known != _INFINITE)
 
 
 def endless(stream: Any, name: str, source: str) -> DataError:
@@ -230,7 +230,7 @@ def _batches(stream: Any) -> int:
         return _INFINITE
 
 
-def _counted(stream: Any, name: str, source: str) -> Length:
+def _counted(stream: Any, name: str, source: str) -> StreamLength:
     samples = count = 0
     for batch in itertools.islice(batches(stream), MOST_COUNTED + 1):
         samples += _size(batch)
@@ -239,4 +239,4 @@ def _counted(stream: Any, name: str, source: str) -> Length:
         raise endless(stream, name, source)
     if not count:
         raise _empty(f"{kind_of(stream)} in {name} from {source!r}")
-    return Length(count, samples, ends=True)
+    return StreamLength(count, samples, ends=True)

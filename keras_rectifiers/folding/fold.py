@@ -25,7 +25,7 @@ from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.files import remote
 from keras_rectifiers.files.leftovers import new_folder
 from keras_rectifiers.files.writing import put_in_place
-from keras_rectifiers.folding import change
+from keras_rectifiers.folding import effect
 from keras_rectifiers.folding.decide import Decision
 from keras_rectifiers.folding.decide import check_tolerance
 from keras_rectifiers.folding.decide import decide
@@ -318,15 +318,15 @@ def _bound(site: Site, decision: Decision, estimated: Any) -> tuple[float, str]:
     layer = next((each for each in known if each.layer == site.path), None)
     if layer is None:
         return np.inf, "Python code calls it"
-    bound = change.bound(site, decision, layer.lower)
+    bound = effect.bound(site, decision, layer.lower)
     return bound, "" if np.isfinite(bound) else layer.blocked
 
 
-def _measured(model: Any, folded: Any, decided: _Decided, data: Any) -> change.Change:
+def _measured(model: Any, folded: Any, decided: _Decided, data: Any) -> effect.Change:
     from keras_rectifiers.diagnosis import data as feed  # noqa: PLC0415 (loads Keras)
 
     batches = feed.batches(data, batch_size=_BATCH, steps=None)
-    return change.measure(model, folded, decided, _fitting(model, batches))
+    return effect.measure(model, folded, decided, _fitting(model, batches))
 
 
 def _fitting(model: Any, batches: Iterator[Any]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 from typing import ClassVar
 
-from keras_rectifiers.folding.change import Change
+from keras_rectifiers.folding.effect import Change
 from keras_rectifiers.json_values import plain
 from keras_rectifiers.results import Result
 from keras_rectifiers.shares import percent

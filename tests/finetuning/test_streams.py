@@ -6,7 +6,7 @@ import pytest
 
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.finetuning import streams
-from keras_rectifiers.finetuning.streams import Length
+from keras_rectifiers.finetuning.streams import StreamLength
 
 X, Y = np.arange(40.0).reshape(20, 2), np.arange(20)
 
@@ -43,14 +43,14 @@ def _loader(iterable=False):
 @pytest.mark.parametrize(
     ("make", "steps", "wanted"),
     [
-        (lambda: _Batches(3), None, Length(3, 24, ends=True)),
-        (lambda: _Batches(3), 5, Length(5, 40, ends=True)),
-        (lambda: _Batches(None), 5, Length(5, 40, ends=False)),
-        (_tf, None, Length(3, 24, ends=True)),
-        (lambda: _tf().repeat(), 4, Length(4, 32, ends=False)),
-        (lambda: _tf().filter(lambda x, y: True), None, Length(3, 20, ends=True)),
-        (_loader, None, Length(3, 24, ends=True)),
-        (lambda: _loader(iterable=True), None, Length(3, 20, ends=True)),
+        (lambda: _Batches(3), None, StreamLength(3, 24, ends=True)),
+        (lambda: _Batches(3), 5, StreamLength(5, 40, ends=True)),
+        (lambda: _Batches(None), 5, StreamLength(5, 40, ends=False)),
+        (_tf, None, StreamLength(3, 24, ends=True)),
+        (lambda: _tf().repeat(), 4, StreamLength(4, 32, ends=False)),
+        (lambda: _tf().filter(lambda x, y: True), None, StreamLength(3, 20, ends=True)),
+        (_loader, None, StreamLength(3, 24, ends=True)),
+        (lambda: _loader(iterable=True), None, StreamLength(3, 20, ends=True)),
     ],
 )
 def test_the_length_of_an_epoch_is_known(make, steps, wanted):

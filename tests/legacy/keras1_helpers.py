@@ -9,7 +9,7 @@ from keras_rectifiers.graph.document import walk
 from keras_rectifiers.legacy.dialects.modernize import Modern
 from keras_rectifiers.legacy.dialects.modernize import modernize
 from keras_rectifiers.legacy.dialects.registry import Origin
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
 
 
 def entry(class_name, name, **config):

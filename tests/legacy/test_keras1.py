@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import UnsupportedModelError
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
 from tests.legacy.keras1_helpers import drawn
 from tests.legacy.keras1_helpers import entry
 from tests.legacy.keras1_helpers import loaded

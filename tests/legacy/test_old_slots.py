@@ -16,8 +16,8 @@ from keras_rectifiers.legacy.compile.slots import carry
 from keras_rectifiers.legacy.containers.saved import Slots
 from keras_rectifiers.legacy.dialects.registry import serialized
 from keras_rectifiers.legacy.weights.arrange import Placed
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
-from keras_rectifiers.legacy.weights.conversions import Conversion
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import Conversion
 from keras_rectifiers.legacy.weights.owners import Owner
 
 MODELS = Path(__file__).parents[3] / "shared" / "models"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_rectifiers.legacy.weights import shapes
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
 
 UNITS, INPUTS, STEPS = 3, 5, 4
 

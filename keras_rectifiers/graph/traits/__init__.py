@@ -18,15 +18,15 @@ from keras_rectifiers.graph.traits.channels import into_step
 from keras_rectifiers.graph.traits.channels import out_of_step
 from keras_rectifiers.graph.traits.channels import slope_axis
 from keras_rectifiers.graph.traits.channels import whole
-from keras_rectifiers.graph.traits.table import LAYERS
-from keras_rectifiers.graph.traits.table import OPERATIONS
-from keras_rectifiers.graph.traits.table import UNKNOWN
-from keras_rectifiers.graph.traits.table import Channels
-from keras_rectifiers.graph.traits.table import Traits
-from keras_rectifiers.graph.traits.table import Weight
-from keras_rectifiers.graph.traits.table import function
-from keras_rectifiers.graph.traits.table import of
-from keras_rectifiers.graph.traits.table import of_entry
+from keras_rectifiers.graph.traits.keras_classes import LAYERS
+from keras_rectifiers.graph.traits.keras_classes import OPERATIONS
+from keras_rectifiers.graph.traits.keras_classes import UNKNOWN
+from keras_rectifiers.graph.traits.keras_classes import Channels
+from keras_rectifiers.graph.traits.keras_classes import Traits
+from keras_rectifiers.graph.traits.keras_classes import Weight
+from keras_rectifiers.graph.traits.keras_classes import function
+from keras_rectifiers.graph.traits.keras_classes import of
+from keras_rectifiers.graph.traits.keras_classes import of_entry
 
 __all__ = [
     "LAST",

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from keras_rectifiers.graph.traits.table import Channels
-from keras_rectifiers.graph.traits.table import Traits
+from keras_rectifiers.graph.traits.keras_classes import Channels
+from keras_rectifiers.graph.traits.keras_classes import Traits
 
 Axis = int | None
 #: The axis of the channels in a tensor, and its number of axes; None: unknown.

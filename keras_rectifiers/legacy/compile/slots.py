@@ -23,7 +23,7 @@ from keras_rectifiers.legacy.compile.state import variable_state
 from keras_rectifiers.legacy.compile.weights import Trained
 from keras_rectifiers.legacy.compile.weights import TrainedWeights
 from keras_rectifiers.legacy.compile.weights import path_of
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
 from keras_rectifiers.repairs import OPTIMIZER_STATE
 from keras_rectifiers.repairs import Repair
 from keras_rectifiers.surgery.optimizer_layout import OWN_VALUE

@@ -10,7 +10,7 @@ from keras_rectifiers.legacy.dialects.keras1 import merge
 from keras_rectifiers.legacy.dialects.keras1 import theano_padding
 from keras_rectifiers.legacy.dialects.keras1 import rules
 from keras_rectifiers.legacy.dialects.keras1 import convolution
-from keras_rectifiers.legacy.dialects.keras1 import theano_kernels
+from keras_rectifiers.legacy.dialects.keras1 import theano_mirroring
 from keras_rectifiers.legacy.dialects import structure
 from keras_rectifiers.legacy.dialects import classes
 from keras_rectifiers.legacy.dialects import shared

@@ -15,7 +15,7 @@ from keras_rectifiers.legacy.array_views import Around
 from keras_rectifiers.legacy.array_views import InMemory
 from keras_rectifiers.legacy.weights import nested
 from keras_rectifiers.legacy.weights.config_from_weights import complete
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
 from keras_rectifiers.legacy.weights.order import by_order
 from keras_rectifiers.legacy.weights.owners import Owner
 from keras_rectifiers.legacy.weights.owners import owners

@@ -63,10 +63,9 @@ def placed(document: Entry, shares: Sequence[Share]) -> list[list[Any]]:
             "The weights of a custom layer must be its own variables, or its class "
             f"must be registered. Received: {listed(arrays)} for "
             f"{owner.place.path!r}, a {class_of(owner)} that contains other layers; "
-            "only that class knows where Keras 3 stores their weights.",
+            "only that class knows where Keras 3 stores their weights. Port it to "
+            "Keras 3 first.",
             class_of(owner),
-            f"Port the class to Keras 3, register it as {class_of(owner)!r}, and "
-            "import its module first: on the command line, with --import MODULE.",
         )
     for number, arrays in zip(deep, made, strict=True):
         found[number] = arrays

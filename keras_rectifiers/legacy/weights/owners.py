@@ -16,7 +16,7 @@ from keras_rectifiers.graph.variables.variable import Variable
 from keras_rectifiers.graph.wellformed import MALFORMED
 from keras_rectifiers.graph.wellformed import reason
 from keras_rectifiers.legacy.dialects.registry import Was
-from keras_rectifiers.legacy.weights.conversions import CONVERSIONS
+from keras_rectifiers.legacy.weights.old_layouts import CONVERSIONS
 
 if TYPE_CHECKING:
     from keras_rectifiers.legacy.dialects.modernize import Modern

@@ -4,11 +4,11 @@ import types
 
 import pytest
 
+from keras_rectifiers.diagnosis import ci_gate
 from keras_rectifiers.diagnosis import document
-from keras_rectifiers.diagnosis import gate
+from keras_rectifiers.diagnosis.ci_gate import Gate
+from keras_rectifiers.diagnosis.ci_gate import Judgement
 from keras_rectifiers.diagnosis.document import Entry
-from keras_rectifiers.diagnosis.gate import Gate
-from keras_rectifiers.diagnosis.gate import Judgement
 
 
 def _diagnosis(*shares, not_finite=""):
@@ -96,4 +96,5 @@ def test_the_outcome_of_several_is_the_gravest(outcomes, expected):
     entries = [Entry("m", Judgement(each)) for each in outcomes]
 
     assert document.outcome(entries) == expected
-    assert set(outcomes) <= {gate.ERROR, gate.FAILED, gate.PASSED, gate.NONE}
+    known = {ci_gate.ERROR, ci_gate.FAILED, ci_gate.PASSED, ci_gate.NONE}
+    assert set(outcomes) <= known

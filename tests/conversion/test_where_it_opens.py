@@ -3,7 +3,7 @@ import pytest
 
 import keras_rectifiers
 from keras_rectifiers import portability
-from keras_rectifiers.conversion.opening import opens
+from keras_rectifiers.conversion.where_it_opens import opens
 
 _ALONE = "Keras opens it without keras_rectifiers."
 
