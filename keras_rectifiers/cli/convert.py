@@ -23,13 +23,13 @@ from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import slope_options
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
-from keras_rectifiers.cli.places import Target
+from keras_rectifiers.cli.places import SourcePath
+from keras_rectifiers.cli.places import TargetPath
 
 
 @click.command("convert", cls=Command, short_help="Replace ReLU in a saved model.")
-@click.argument("source", metavar="SRC", type=Source())
-@click.argument("target", metavar="DST", type=Target(), required=False)
+@click.argument("source", metavar="SRC", type=SourcePath())
+@click.argument("target", metavar="DST", type=TargetPath(), required=False)
 @click.option(
     "--to",
     type=click.Choice(TARGETS),
@@ -53,7 +53,7 @@ from keras_rectifiers.cli.places import Target
 )
 @click.option(
     "--manifest",
-    type=Target(),
+    type=TargetPath(),
     metavar="FILE",
     help="Also write the plan as JSON to FILE.",
 )

@@ -22,8 +22,8 @@ from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
-from keras_rectifiers.cli.places import Target
+from keras_rectifiers.cli.places import SourcePath
+from keras_rectifiers.cli.places import TargetPath
 from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnsupportedModelError
 from keras_rectifiers.shares import percent
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     metavar="MODEL...",
     nargs=-1,
     required=True,
-    type=Source(),
+    type=SourcePath(),
 )
 @data_options
 @limit_option(
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--report",
-    type=Target(),
+    type=TargetPath(),
     metavar="FILE.html",
     help="Write the diagnosis as one self-contained HTML file, too.",
 )

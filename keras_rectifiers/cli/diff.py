@@ -10,14 +10,14 @@ from keras_rectifiers.cli.options import code_options
 from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import SourcePath
 
 
 @click.command(
     "diff", cls=Command, short_help="Say what differs between two saved models."
 )
-@click.argument("a", metavar="A", type=Source())
-@click.argument("b", metavar="B", type=Source())
+@click.argument("a", metavar="A", type=SourcePath())
+@click.argument("b", metavar="B", type=SourcePath())
 @code_options
 @json_option
 @click.pass_context

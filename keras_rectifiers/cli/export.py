@@ -17,8 +17,8 @@ from keras_rectifiers.cli.options import limit_option
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
-from keras_rectifiers.cli.places import Target
+from keras_rectifiers.cli.places import SourcePath
+from keras_rectifiers.cli.places import TargetPath
 from keras_rectifiers.exporting.formats import FORMATS
 from keras_rectifiers.exporting.targets import TARGETS
 
@@ -26,8 +26,8 @@ from keras_rectifiers.exporting.targets import TARGETS
 @click.command(
     "export", cls=Command, short_help="Write a model for another runtime, verified."
 )
-@click.argument("model", type=Source())
-@click.argument("target", type=Target())
+@click.argument("model", type=SourcePath())
+@click.argument("target", type=TargetPath())
 @click.option(
     "--format",
     "name",

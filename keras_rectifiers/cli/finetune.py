@@ -23,8 +23,8 @@ from keras_rectifiers.cli.options import slopes
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
 from keras_rectifiers.cli.places import LocalFolder
-from keras_rectifiers.cli.places import Source
-from keras_rectifiers.cli.places import Target
+from keras_rectifiers.cli.places import SourcePath
+from keras_rectifiers.cli.places import TargetPath
 
 #: Metrics that Keras chooses by the loss, when a model is compiled.
 _SHORT = ("accuracy", "acc", "crossentropy", "ce")
@@ -33,13 +33,13 @@ _SHORT = ("accuracy", "acc", "crossentropy", "ce")
 @click.command(
     "finetune", cls=Command, short_help="Bring dead units back, training on your data."
 )
-@click.argument("model", type=Source())
+@click.argument("model", type=SourcePath())
 @data_options
 @click.option(
     "--out",
     "target",
     required=True,
-    type=Target(),
+    type=TargetPath(),
     metavar="DST",
     help="The .keras file to write.",
 )

@@ -19,8 +19,8 @@ from keras_rectifiers.cli.options import portable_option
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
-from keras_rectifiers.cli.places import Target
+from keras_rectifiers.cli.places import SourcePath
+from keras_rectifiers.cli.places import TargetPath
 
 _BATCH = 32
 
@@ -28,8 +28,8 @@ _BATCH = 32
 @click.command(
     "fold", cls=Command, short_help="Give a saved model its plain ReLUs back."
 )
-@click.argument("source", metavar="SRC", type=Source())
-@click.argument("target", metavar="DST", type=Target())
+@click.argument("source", metavar="SRC", type=SourcePath())
+@click.argument("target", metavar="DST", type=TargetPath())
 @click.option(
     "--tolerance",
     type=Finite(0),

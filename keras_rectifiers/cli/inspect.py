@@ -16,13 +16,13 @@ from keras_rectifiers.cli.options import selection_options
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import SourcePath
 
 
 @click.command(
     "inspect", cls=Command, short_help="List the rectifiers of a saved model."
 )
-@click.argument("model", type=Source())
+@click.argument("model", type=SourcePath())
 @selection_options
 @click.option(
     "--estimate",

@@ -40,7 +40,7 @@ CONVERTED, UNCHANGED, FAILED = "converted", "unchanged", "failed"
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class Job:
     """One model of a folder."""
 
     #: Its path in the folder.
@@ -66,7 +66,7 @@ class Report:
     #: Lines for stderr.
     messages: tuple[str, ...] = ()
 
-    def to_dict(self, task: Task) -> dict[str, Any]:
+    def to_dict(self, task: Job) -> dict[str, Any]:
         """The model's object in `--json`."""
         failed = self.outcome == FAILED
         nothing = {"plan": None, "verification": None}
@@ -167,16 +167,20 @@ def _made(folder: Path) -> Iterator[None]:
 
 def _task(
     source: Path, target: Path | None, stage: Path, name: Path, number: int
-) -> Task:
+) -> Job:
     if target is None:
-        return Task(name.as_posix(), source / name, None, None)
+        return Job(name.as_posix(), source / name, None, None)
     made = name_of_target(name)
     staged = stage / str(number) / made.name
-    return Task(name.as_posix(), source / name, target / made, staged)
+    return Job(name.as_posix(), source / name, target / made, staged)
 
 
 def _reports(
-    ctx: click.Context, tasks: Sequence[Task], asked: Asked, jobs: int, stage: Path
+    ctx: click.Context,
+    tasks: Sequence[Job],
+    asked: Asked,
+    jobs: int,
+    stage: Path,
 ) -> Iterator[tuple[int, Report]]:
     """What became of each task, as it becomes known."""
     todo = []
@@ -197,7 +201,7 @@ def _reports(
             yield number, _placed(tasks[number], found, asked, ctx)
 
 
-def _rivals(tasks: Sequence[Task]) -> dict[str, str]:
+def _rivals(tasks: Sequence[Job]) -> dict[str, str]:
     """What is wrong with models that would become the same file as another one."""
     taken: dict[Path, str] = {}
     wrong = {}
@@ -213,7 +217,7 @@ def _rivals(tasks: Sequence[Task]) -> dict[str, str]:
     return wrong
 
 
-def _refusal(task: Task, asked: Asked) -> str:
+def _refusal(task: Job, asked: Asked) -> str:
     """Why a task is not begun; empty where it is."""
     target = task.target
     if target is None or not (target.exists() or remote.target_of(target)):
@@ -226,7 +230,7 @@ def _refusal(task: Task, asked: Asked) -> str:
     return ""
 
 
-def _placed(task: Task, report: Report, asked: Asked, ctx: click.Context) -> Report:
+def _placed(task: Job, report: Report, asked: Asked, ctx: click.Context) -> Report:
     """Give what a process wrote its name."""
     if task.staged is None or task.target is None or report.outcome == FAILED:
         return report
@@ -238,7 +242,7 @@ def _placed(task: Task, report: Report, asked: Asked, ctx: click.Context) -> Rep
     return report
 
 
-def convert_one(asked: Asked, given: Sequence[str], stage: Path, task: Task) -> Report:
+def convert_one(asked: Asked, given: Sequence[str], stage: Path, task: Job) -> Report:
     """Convert one model, in another process.
 
     Args:
@@ -257,7 +261,7 @@ def convert_one(asked: Asked, given: Sequence[str], stage: Path, task: Task) -> 
     return dataclasses.replace(report, messages=tuple(lines))
 
 
-def _converted(task: Task, asked: Asked, ctx: click.Context) -> Report:
+def _converted(task: Job, asked: Asked, ctx: click.Context) -> Report:
     try:
         if task.staged is not None:
             task.staged.parent.mkdir()
@@ -277,12 +281,12 @@ def _converted(task: Task, asked: Asked, ctx: click.Context) -> Report:
     return Report(outcome, said, done.to_dict(), opening)
 
 
-def _named(text: str, task: Task) -> str:
+def _named(text: str, task: Job) -> str:
     return text.replace(str(task.staged), str(task.target)) if task.staged else text
 
 
 def _shown(
-    tasks: Sequence[Task], reports: Iterator[tuple[int, Report]], *, as_json: bool
+    tasks: Sequence[Job], reports: Iterator[tuple[int, Report]], *, as_json: bool
 ) -> list[Report]:
     """Show one line for each model in the order of their names, once it is known."""
     found: dict[int, Report] = {}
@@ -297,7 +301,7 @@ def _shown(
     return [found[number] for number in range(len(tasks))]
 
 
-def _show(task: Task, report: Report, *, as_json: bool) -> None:
+def _show(task: Job, report: Report, *, as_json: bool) -> None:
     for line in report.messages:
         say(f"{task.name}: {line}")
     if as_json:

@@ -11,7 +11,7 @@ import click
 
 from keras_rectifiers.cli.own_code import CustomObject
 from keras_rectifiers.cli.own_code import OwnCode
-from keras_rectifiers.cli.places import Source
+from keras_rectifiers.cli.places import SourcePath
 
 #: Roles of a rectifier that can be selected.
 ROLES = ("hidden", "gate", "output", "guard", "recurrent", "custom")
@@ -310,7 +310,7 @@ def weights_option(function: Decorated) -> Decorated:
     """`--weights`."""
     return click.option(
         "--weights",
-        type=Source(),
+        type=SourcePath(),
         metavar="FILE",
         help="File of the weights (.h5, .weights.h5, .weights.json), where the model "
         "is the JSON of an architecture.",

@@ -24,11 +24,11 @@ class _Place(click.Path):
         return value if is_url(value) else super().convert(value, param, ctx)
 
 
-class Source(_Place):
+class SourcePath(_Place):
     """What a command reads."""
 
 
-class Target(_Place):
+class TargetPath(_Place):
     """What a command writes."""
 
 
@@ -56,7 +56,7 @@ class Command(click.Command):
         from keras_rectifiers.files import remote
 
         with remote.places(say) as here:
-            for kind, resolve in ((Target, here.target), (Source, here.source)):
+            for kind, resolve in ((TargetPath, here.target), (SourcePath, here.source)):
                 for param in self.params:
                     if isinstance(param.type, kind) and param.name is not None:
                         value = ctx.params[param.name]

@@ -13,18 +13,18 @@ from keras_rectifiers.cli.options import json_option
 from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
-from keras_rectifiers.cli.places import Target
+from keras_rectifiers.cli.places import SourcePath
+from keras_rectifiers.cli.places import TargetPath
 
 
 @click.command(
     "revert", cls=Command, short_help="Undo the conversion of a saved model."
 )
-@click.argument("source", metavar="CONVERTED", type=Source())
-@click.argument("target", metavar="OUT", type=Target())
+@click.argument("source", metavar="CONVERTED", type=SourcePath())
+@click.argument("target", metavar="OUT", type=TargetPath())
 @click.option(
     "--manifest",
-    type=Source(),
+    type=SourcePath(),
     metavar="FILE",
     help="The plan that convert --manifest wrote. Needed where Keras saved the model "
     "since, which leaves out the plan that is in the file.",

@@ -16,15 +16,15 @@ from keras_rectifiers.cli.options import keep_state_option
 from keras_rectifiers.cli.options import weights_option
 from keras_rectifiers.cli.own_code import OwnCode
 from keras_rectifiers.cli.places import Command
-from keras_rectifiers.cli.places import Source
-from keras_rectifiers.cli.places import Target
+from keras_rectifiers.cli.places import SourcePath
+from keras_rectifiers.cli.places import TargetPath
 
 
 @click.command(
     "upgrade", cls=Command, short_help="Write an old saved model as Keras 3 does."
 )
-@click.argument("source", metavar="OLD", type=Source())
-@click.argument("target", metavar="NEW", type=Target())
+@click.argument("source", metavar="OLD", type=SourcePath())
+@click.argument("target", metavar="NEW", type=TargetPath())
 @weights_option
 @input_shape_option
 @click.option(

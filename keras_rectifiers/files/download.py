@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
-from keras_rectifiers.files.urls import Place
+from keras_rectifiers.files.urls import RemotePlace
 from keras_rectifiers.files.urls import unreadable
 
 _CHUNK = 1 << 22
@@ -18,7 +18,7 @@ _RESERVE = 1 << 26
 _MOST_FILES = 100_000
 
 
-def size_of(place: Place) -> int | None:
+def size_of(place: RemotePlace) -> int | None:
     """Bytes of a file, or of all files of a folder; None where nobody knows.
 
     Args:
@@ -31,7 +31,7 @@ def size_of(place: Place) -> int | None:
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def download(place: Place, target: Path) -> None:
+def download(place: RemotePlace, target: Path) -> None:
     """Copy a file, or a folder with all that is in it.
 
     Args:
@@ -51,7 +51,7 @@ def download(place: Place, target: Path) -> None:
         _copy(place, info, copy)
 
 
-def _files(place: Place) -> dict[str, dict[str, Any]]:
+def _files(place: RemotePlace) -> dict[str, dict[str, Any]]:
     """What fsspec says about each file, by its path in the folder; `""` for a file."""
     system = place.system
     try:
@@ -70,7 +70,7 @@ def _files(place: Place) -> dict[str, dict[str, Any]]:
     return {_inside(place, root, path): each for path, each in listed.items()}
 
 
-def _inside(place: Place, root: PurePosixPath, path: str) -> str:
+def _inside(place: RemotePlace, root: PurePosixPath, path: str) -> str:
     """The path of a file in its folder; it never leaves it."""
     full = PurePosixPath("/", path)
     if ".." in full.parts or "\\" in path or not full.is_relative_to(root):
@@ -86,7 +86,7 @@ def _size(info: dict[str, Any]) -> int | None:
     return int(size) if size is not None else None
 
 
-def _check_room(place: Place, size: int, folder: Path) -> None:
+def _check_room(place: RemotePlace, size: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free - _RESERVE
     if size > free:
         raise ArchiveError(
@@ -96,7 +96,7 @@ def _check_room(place: Place, size: int, folder: Path) -> None:
         )
 
 
-def _copy(place: Place, info: dict[str, Any], copy: Path) -> None:
+def _copy(place: RemotePlace, info: dict[str, Any], copy: Path) -> None:
     """Copy one file, up to the size that it declares, or while there is room."""
     declared = _size(info)
     received = 0
@@ -121,7 +121,7 @@ def _copy(place: Place, info: dict[str, Any], copy: Path) -> None:
         )
 
 
-def _opened(place: Place, path: str) -> Any:
+def _opened(place: RemotePlace, path: str) -> Any:
     """A stream of a file; over HTTP one answer, since not all servers cut files."""
     if type(place.system).__name__ == "HTTPFileSystem":
         return place.system.open(path, "rb", block_size=0)

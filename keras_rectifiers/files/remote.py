@@ -26,7 +26,7 @@ from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.files import upload
 from keras_rectifiers.files.download import download
 from keras_rectifiers.files.download import size_of
-from keras_rectifiers.files.urls import Place
+from keras_rectifiers.files.urls import RemotePlace
 from keras_rectifiers.files.urls import is_url
 from keras_rectifiers.files.urls import local_path
 from keras_rectifiers.files.urls import name_of
@@ -40,7 +40,7 @@ _Result = TypeVar("_Result")
 _URLS: dict[Path, str] = {}
 #: Stand-in of a target -> the target. Files next to it or in it go there, too, but for
 #: those in hidden folders.
-_TARGETS: dict[Path, Place] = {}
+_TARGETS: dict[Path, RemotePlace] = {}
 
 
 class Places:
@@ -153,7 +153,7 @@ def url_of(path: str | os.PathLike[str] | None) -> str | None:
     return None if path is None else _URLS.get(Path(path))
 
 
-def target_of(path: Path) -> Place | None:
+def target_of(path: Path) -> RemotePlace | None:
     """Where a file has to be uploaded, or None.
 
     Args:

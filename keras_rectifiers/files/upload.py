@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import RectifierError
-from keras_rectifiers.files.urls import Place
+from keras_rectifiers.files.urls import RemotePlace
 from keras_rectifiers.files.urls import shown
 from keras_rectifiers.files.urls import unwritable
 
@@ -42,7 +42,7 @@ def check_kind(url: str) -> None:
         )
 
 
-def check(place: Place, *, overwrite: bool) -> None:
+def check(place: RemotePlace, *, overwrite: bool) -> None:
     """Refuse a target that cannot or must not be written, before any work.
 
     Args:
@@ -67,7 +67,7 @@ def check(place: Place, *, overwrite: bool) -> None:
         )
 
 
-def upload(source: Path, place: Place, *, overwrite: bool) -> None:
+def upload(source: Path, place: RemotePlace, *, overwrite: bool) -> None:
     """Copy a local file to a URL.
 
     It is written under a temporary name and then moved, but where the file appears
@@ -96,7 +96,7 @@ def upload(source: Path, place: Place, *, overwrite: bool) -> None:
             place.system.mv(temporary.path, place.path)
 
 
-def _put(source: Path, place: Place, *, new: bool) -> None:
+def _put(source: Path, place: RemotePlace, *, new: bool) -> None:
     """Write a file and compare its size; on failure it is removed, if it is new."""
     system = place.system
     with _removed_on_failure(place) if new else contextlib.nullcontext():
@@ -108,7 +108,7 @@ def _put(source: Path, place: Place, *, new: bool) -> None:
 
 
 @contextlib.contextmanager
-def _removed_on_failure(place: Place) -> Iterator[None]:
+def _removed_on_failure(place: RemotePlace) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -118,7 +118,7 @@ def _removed_on_failure(place: Place) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _failing(place: Place) -> Iterator[None]:
+def _failing(place: RemotePlace) -> Iterator[None]:
     """Turn what a file system raises into one sentence."""
     try:
         yield
@@ -128,6 +128,6 @@ def _failing(place: Place) -> Iterator[None]:
         raise unwritable(place, error) from error
 
 
-def _protocols(place: Place) -> set[str]:
+def _protocols(place: RemotePlace) -> set[str]:
     named = place.system.protocol
     return {named} if isinstance(named, str) else set(named)

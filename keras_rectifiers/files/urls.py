@@ -25,7 +25,7 @@ _NAMELESS = "model"
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class RemotePlace:
     """A file or folder in some file system."""
 
     url: str
@@ -44,7 +44,7 @@ class Place:
         """The path of its folder."""
         return str(self.system._parent(self.path))  # noqa: SLF001 (fsspec's own users do)
 
-    def sibling(self, name: str) -> Place:
+    def sibling(self, name: str) -> RemotePlace:
         """A file of another name in the same folder.
 
         Args:
@@ -52,16 +52,16 @@ class Place:
         """
         before, slash, _ = self.url.rpartition("/")
         path = f"{self.parent.rstrip('/')}/{name}"
-        return Place(f"{before}{slash}{name}", self.system, path)
+        return RemotePlace(f"{before}{slash}{name}", self.system, path)
 
-    def inside(self, name: str) -> Place:
+    def inside(self, name: str) -> RemotePlace:
         """A file in this folder or in one of its folders.
 
         Args:
             name: Its path in this folder, with slashes.
         """
         url = f"{self.url.rstrip('/')}/{name}"
-        return Place(url, self.system, f"{self.path.rstrip('/')}/{name}")
+        return RemotePlace(url, self.system, f"{self.path.rstrip('/')}/{name}")
 
 
 def is_url(value: object) -> TypeGuard[str]:
@@ -108,7 +108,7 @@ def name_of(url: str) -> str:
     return path.rstrip("/").rpartition("/")[2] or _NAMELESS
 
 
-def place_of(url: str) -> Place:
+def place_of(url: str) -> RemotePlace:
     """Open the file system that a URL names.
 
     Args:
@@ -140,7 +140,7 @@ def place_of(url: str) -> Place:
             f"{shown(url)!r}, which failed with {type(error).__name__}: "
             f"{_sentence(error)}"
         ) from error
-    return Place(url, system, str(path))
+    return RemotePlace(url, system, str(path))
 
 
 def _sentence(error: Exception) -> str:
@@ -148,7 +148,7 @@ def _sentence(error: Exception) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def unreadable(place: Place, error: Exception) -> ArchiveError:
+def unreadable(place: RemotePlace, error: Exception) -> ArchiveError:
     """The error for a URL that cannot be read.
 
     Args:
@@ -166,7 +166,7 @@ def unreadable(place: Place, error: Exception) -> ArchiveError:
     )
 
 
-def unwritable(place: Place, error: Exception) -> ArchiveError:
+def unwritable(place: RemotePlace, error: Exception) -> ArchiveError:
     """The error for a URL that cannot be written.
 
     Args:
