@@ -1,5 +1,7 @@
 """PReLU's slopes: their shape, their axes, and what is refused."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -226,3 +228,31 @@ def test_dead_unit_wakes_up(rng):
     model.fit(x, x.sum(axis=1), epochs=2, verbose=0)
 
     assert (ops.convert_to_numpy(model.layers[0].alpha) != 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="torch's own compiler")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, of itself
+def test_torch_compiles_it_with_its_gradients():
+    """Compiled as in eager mode, also at -inf and at slope 0."""
+    import torch
+
+    x = torch.randn((4, 6, 6, 3))
+    x[0, 0, 0], x[1, 1, 1] = -torch.inf, 0.0
+    x.requires_grad_()
+    layer = PReLU(alpha_initializer=keras.initializers.Constant(0.25))
+    layer.build(x.shape)
+    alpha = layer.alpha.value
+    upstream = torch.randn(x.shape)
+    upstream[0, 0, 0] = 0.0
+    with torch.no_grad():
+        alpha[0] = 0.0
+
+    compiled = torch.compile(layer)(x)
+    found = (compiled, *torch.autograd.grad(compiled, [x, alpha], upstream))
+    eager = layer(x)
+    expected = (eager, *torch.autograd.grad(eager, [x, alpha], upstream))
+
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
