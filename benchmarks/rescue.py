@@ -14,6 +14,7 @@ import argparse
 import collections
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -41,14 +42,22 @@ def _options():
     from rescue_families import families
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20, help="seeds 0..N-1")
+    parser.add_argument(
+        "--seeds", type=int, help="seeds 0..N-1; 20, and for --table all that there are"
+    )
     parser.add_argument("--first", type=int, default=0, help="the first seed, 0")
     parser.add_argument("--families", default=",".join(families.ALL))
     parser.add_argument("--arms", default=",".join(arms.ALL))
     parser.add_argument("--out", type=Path, help="JSON file; gone on with if there")
     parser.add_argument("--quick", action="store_true", help="two seeds, fast families")
-    parser.add_argument("--table", action="store_true", help="print, and run nothing")
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="print, and run nothing; the mark is that of the twins of all seeds",
+    )
     options = parser.parse_args()
+    if options.seeds is None:
+        options.seeds = sys.maxsize if options.table else 20
     options.families = options.families.split(",")
     options.arms = options.arms.split(",")
     for wanted, known in (
@@ -125,13 +134,23 @@ def _print(results, options):
         for name in options.families
         if grouped.get((name, FAMILY_HEALTH)) and grouped.get((name, "twin"))
     ]
-    _print_summary(shown, grouped, options.arms)
+    least = {family.name: _least(family, grouped) for family in shown}
+    if options.table:
+        grouped = {
+            place: {
+                seed: cell
+                for seed, cell in cells.items()
+                if options.first <= seed < options.seeds
+            }
+            for place, cells in grouped.items()
+        }
+    _print_summary(shown, grouped, options.arms, least)
     for family in shown:
         print(f"\n### {family.name}: {family.dies}\n")
-        _print_family(family, grouped, options.arms)
+        _print_family(family, grouped, options.arms, least[family.name])
 
 
-def _print_summary(shown, grouped, arms):
+def _print_summary(shown, grouped, arms, least):
     """How many networks each arm rescued in each family, and in all of them."""
     from rescue_families.rates import clopper_pearson
 
@@ -141,7 +160,7 @@ def _print_summary(shown, grouped, arms):
     for arm in arms:
         counts = [
             (
-                sum(cell["score"] >= _least(family, grouped) for cell in cells),
+                sum(cell["score"] >= least[family.name] for cell in cells),
                 len(cells),
             )
             for family in shown
@@ -168,12 +187,11 @@ def _is_regression(family):
     return family.greatest_mse is not None or family.mse_margin is not None
 
 
-def _print_family(family, grouped, arms):
+def _print_family(family, grouped, arms, least):
     from rescue_families.rates import clopper_pearson
     from rescue_families.rates import mean_interval
 
     dying = grouped[family.name, FAMILY_HEALTH]
-    least = _least(family, grouped)
     unit = "MSE" if _is_regression(family) else "accuracy"
     before, _ = mean_interval([cell["score"] for cell in dying.values()])
     dead, _ = mean_interval([cell["dead"] for cell in dying.values()])
