@@ -134,6 +134,12 @@ def _check_folders(source: Path, target: Path) -> None:
             "A folder of models must be converted into a folder. Received: the file "
             f"{str(target)!r}. Choose a new folder."
         )
+    if target.suffix in (".keras", ".h5", ".hdf5") and not target.exists():
+        raise ArchiveError(
+            "A folder of models must be converted into a folder. Received: "
+            f"{str(target)!r}, the name of a file. Choose a name without "
+            f"{target.suffix}."
+        )
     if target.exists() and target.samefile(source):
         raise ArchiveError(
             f"The target must not be the source folder. Received: {str(target)!r} for "
@@ -277,6 +283,8 @@ def _converted(task: Job, asked: Asked, ctx: click.Context) -> Report:
     outcome = CONVERTED if done.plan.steps else UNCHANGED
     if outcome == UNCHANGED and written:
         said = f"{said} Copied."
+    if done.verification is not None:
+        said = f"{said} Verified: {done.verification.headline}"
     opening = "" if done.target is None else opens(done.target)
     return Report(outcome, said, done.to_dict(), opening)
 

@@ -90,7 +90,7 @@ def _bound(diagnosis: Diagnosis) -> str:
     never = float(verdicts.upper_bound(0, samples, confidence))
     criterion = diagnosis.layers[0].criterion
     if criterion.name == NEVER_POSITIVE.name:
-        meaning = f"Dead: never positive on {samples:,} samples, and no slope."
+        meaning = f"Dead: never positive on {samples:,} samples, and its slope is 0."
     else:
         meaning = f"Dead by {criterion.name!r} ({criterion.reference})."
         flagged = [layer.layer for layer in diagnosis.layers if layer.flagged]

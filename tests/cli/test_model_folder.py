@@ -109,6 +109,16 @@ def test_a_folder_is_as_its_models_one_by_one(run, folder, tmp_path):
     assert (tmp_path / "out" / "model.keras").read_bytes() == one
 
 
+def test_each_model_is_verified_in_words(run, folder):
+    """Whoever asks for it sees it beside each model."""
+    result = run("convert", folder, "out", "--verify")
+
+    lines = result.output.splitlines()
+    verified = [line for line in lines if "Verified: " in line]
+    assert len(verified) == 3
+    assert all("bit-equal" in line for line in verified)
+
+
 def test_a_damaged_model_costs_itself(run, folder, made, tmp_path):
     """The others are converted; the exit code is 1, and nothing half made is left."""
     shutil.copy(made / "cut.keras", folder / "broken.keras")
@@ -216,6 +226,7 @@ def test_the_output_is_no_input(run, folder, tmp_path):
         (("models", "models"), "must not be the source folder"),
         (("empty", "out"), "holds none"),
         (("models", "models/notes.txt"), "must be converted into a folder"),
+        (("models", "out.keras"), "the name of a file"),
         (("models", "out", "--manifest", "m.json"), "--manifest can only be used"),
         (("models/model.keras", "out.keras", "--jobs", "2"), "--jobs can only"),
     ],
