@@ -137,8 +137,8 @@ def test_printed_diagnosis_is_a_table_of_layers():
         "all layers      2     1        0        0       0      1       50.0%",
         "",
         (
-            "Dead: never positive on 10 samples, and its slope is 0. With this many samples, "
-            "a unit that never fired fires on fewer than 25.9% of inputs (95% "
+            "Dead: never positive on 10 samples, and its slope is 0. With this many "
+            "samples, a unit that never fired fires on fewer than 25.9% of inputs (95% "
             "confidence)."
         ),
         "Next step: keras_rectifiers.finetune(model, (x, y))",
