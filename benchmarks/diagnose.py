@@ -60,8 +60,10 @@ def main():
         if isinstance(layer, keras.layers.ReLU) or layer.name == "hidden"
     ]
     outputs = keras.Model(model.input, rectifiers)
-    observer = Diagnostician(model, batch_size=options.batch_size, explain=False)
-    explaining = Diagnostician(model, batch_size=options.batch_size)
+    observer = Diagnostician(
+        model, batch_size=options.batch_size, explain=False, uncompiled=0
+    )
+    explaining = Diagnostician(model, batch_size=options.batch_size, uncompiled=0)
     batch = options.batch_size
     ways = {
         "predict": lambda: model.predict(data, batch_size=batch, verbose=0),

@@ -101,8 +101,11 @@ class CalibrationPass(Probe):
         by_path = {path: tuple(each) for path, each in moments.items()}
         return PassResult(tuple(outputs), loss, by_path, tuple(sizes))
 
-    def reductions(self, forward: Any, loss: Any, batch: Any) -> Raw:
+    def reductions(
+        self, forward: Any, loss: Any, batch: Any, *, on_host: bool = False
+    ) -> Raw:
         """Run a forward pass, correct and reduce on the way; see `Probe`."""
+        del on_host  # each pass is compiled
         x = batch["x"]
         sees = Collector(x).sees
         moments: dict[str, list[Any]] = {}

@@ -230,9 +230,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         self._streaks = Streaks(self.thresholds)
 
     def _source_for(self, rectifiers: tuple[LiveRectifier, ...]) -> Source:
-        observer = Diagnostician(
-            self.model, **self._options, uncompiled=sampling.UNCOMPILED
-        )
+        observer = Diagnostician(self.model, **self._options)
         size = self.probe_samples
         if size == AUTO:
             size = sampling.sample_size((self.params or {}).get("steps"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_rectifiers.callbacks.sampling import UNCOMPILED
 from keras_rectifiers.callbacks.sources import ProbeSource
 from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
@@ -27,11 +26,7 @@ class LaggingStatistics:
         self._model = source.observer.model
         self._probe = source.probe
         norms = any(each.trainable for each in batch_norms(self._model))
-        self._observer = (
-            Diagnostician(self._model, **observation, uncompiled=UNCOMPILED)
-            if norms
-            else None
-        )
+        self._observer = Diagnostician(self._model, **observation) if norms else None
 
     def lag(self, training: Diagnosis) -> bool:
         """Whether they silence units that fire in training.

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from keras_rectifiers.callbacks.lagging import LaggingStatistics
 from keras_rectifiers.callbacks.pace import Pace
-from keras_rectifiers.callbacks.sampling import UNCOMPILED
 from keras_rectifiers.callbacks.sampling import sample_size
 from keras_rectifiers.callbacks.sources import ProbeSource
 from keras_rectifiers.callbacks.sources import Source
@@ -222,12 +221,7 @@ class ReviveDeadUnits(keras.callbacks.Callback):
         self._begin_anew()
         self._dead_after = before  # one `fit` after the other is one training
         self._wiring = LiveWiring(self.model)
-        observer = Diagnostician(
-            self.model,
-            **self._observation,
-            batch_statistics=True,
-            uncompiled=UNCOMPILED,
-        )
+        observer = Diagnostician(self.model, **self._observation, batch_statistics=True)
         samples = self.samples or sample_size(
             (self.params or {}).get("steps"), share=_SHARE, fewest=_FEWEST
         )

@@ -14,9 +14,6 @@ MOST = 512
 #: Samples of a batch if unknown: the Keras default. With larger batches the probe costs
 #: less than thought.
 _BATCH = 32
-#: Batches that a measurement while a model trains runs uncompiled: compiling costs as
-#: much as these together, and short runs have no more.
-UNCOMPILED = 8
 #: Of a training step, in forward passes, and of a probe with all that is done at a
 #: measurement.
 _STEP_COST = 3.0

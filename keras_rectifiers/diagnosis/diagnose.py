@@ -21,6 +21,7 @@ from keras_rectifiers.diagnosis.evidence import gather
 from keras_rectifiers.diagnosis.finite import broken_samples
 from keras_rectifiers.diagnosis.finite import broken_weights
 from keras_rectifiers.diagnosis.layer_diagnosis import LayerDiagnosis
+from keras_rectifiers.diagnosis.probe import UNCOMPILED
 from keras_rectifiers.diagnosis.probe import Probe
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.sample import Sample
@@ -95,6 +96,7 @@ def diagnose(
         gradients=gradients,
         unit_axes=unit_axes,
         explain=explain,
+        uncompiled=0,
     )
     return observer.diagnose(data)
 
@@ -110,7 +112,7 @@ class Diagnostician:
         batch_statistics: Whether normalizations that are trained use the statistics
             of the batch, as in training.
         uncompiled: Batches that run before the model is compiled for a diagnosis, see
-            `Probe`. Default 0.
+            `Probe`. Default 8.
     """
 
     def __init__(
@@ -126,7 +128,7 @@ class Diagnostician:
         unit_axes: tuple[int, ...] | None = None,
         explain: bool = True,
         batch_statistics: bool = False,
-        uncompiled: int = 0,
+        uncompiled: int = UNCOMPILED,
     ) -> None:
         if not isinstance(model, keras.Model):
             raise TypeError(

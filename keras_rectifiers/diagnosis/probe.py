@@ -37,6 +37,10 @@ from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.live.state import to_numpy
 from keras_rectifiers.live.tap import tap
 
+#: Batches that those who look again and again run uncompiled: compiling costs as much
+#: as these together, and short runs have no more.
+UNCOMPILED = 8
+
 
 class Probe:
     """Measure the units of a model on batches of input.
@@ -76,7 +80,6 @@ class Probe:
             else []
         )
         self._uncompiled = uncompiled if _runs_well_uncompiled(self) else 0
-        self._on_host = False
         self._functions: dict[bool, Callable[[Any], Raw]] = {}
 
     def measure(
@@ -107,7 +110,6 @@ class Probe:
     def _step(self, batch: Any) -> Raw:
         compiled = not self._uncompiled
         self._uncompiled -= not compiled
-        self._on_host = not compiled
         if compiled not in self._functions:
             made = _COMPILERS[keras.backend.backend()](self, compiled)
             self._functions[compiled] = made
@@ -115,7 +117,12 @@ class Probe:
             return self._functions[compiled](batch)
 
     def reductions(
-        self, forward: Callable[[Any], Any], loss: Callable[..., Any], batch: Any
+        self,
+        forward: Callable[[Any], Any],
+        loss: Callable[..., Any],
+        batch: Any,
+        *,
+        on_host: bool = False,
     ) -> Raw:
         """Run a forward pass under the tap and reduce what it shows.
 
@@ -123,6 +130,7 @@ class Probe:
             forward: The model as a function of its input.
             loss: The model's loss as a function of `(x, y, y_pred, sample_weight)`.
             batch: One batch.
+            on_host: Whether to reduce with numpy, see `Collector`.
         """
         if self.gradients:
             x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
@@ -131,9 +139,7 @@ class Probe:
                 lambda: Collector(x, self._unit_axes, self.shapes),
                 lambda: loss(x, y, forward(x), weight),
             )
-        collector = Collector(
-            batch, self._unit_axes, self.shapes, on_host=self._on_host
-        )
+        collector = Collector(batch, self._unit_axes, self.shapes, on_host=on_host)
         with contextlib.ExitStack() as stack:
             stack.enter_context(tap(self.rectifiers, collector.receive))
             if self._norms:
@@ -202,7 +208,7 @@ def _with_tensorflow(probe: Probe, compiled: bool) -> Callable[[Any], Raw]:
     import tensorflow as tf  # noqa: PLC0415 - only the backend in use is there
 
     def eager(x: Any) -> Raw:
-        return probe.reductions(*_calls(probe), x)
+        return probe.reductions(*_calls(probe), x, on_host=not compiled)
 
     if probe.model.run_eagerly or not compiled:
         return eager
@@ -252,7 +258,7 @@ def _with_jax(probe: Probe, compiled: bool) -> Callable[[Any], Raw]:
                 trainable, others, metrics, **values, training=False
             )[0]
 
-        return probe.reductions(forward, loss, batch)
+        return probe.reductions(forward, loss, batch, on_host=not compiled)
 
     if compiled and not model.run_eagerly:
         stateless = jax.jit(stateless)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_rectifiers.callbacks.sampling import UNCOMPILED
 from keras_rectifiers.diagnosis.causes.explain import explain
 from keras_rectifiers.diagnosis.causes.explanation import Cause
 from keras_rectifiers.diagnosis.diagnose import Diagnostician
@@ -112,10 +111,7 @@ def units_of(model: Any, probe: Any, *, explain: bool = True) -> Diagnosis:
         probe: Inputs on which units are watched.
         explain: Whether to look up what silenced units.
     """
-    observer = Diagnostician(
-        model, batch_size=256, explain=explain, uncompiled=UNCOMPILED
-    )
-    return observer.diagnose(probe)
+    return Diagnostician(model, batch_size=256, explain=explain).diagnose(probe)
 
 
 def dead_outputs(diagnosis: Diagnosis) -> dict[str, np.ndarray]:
