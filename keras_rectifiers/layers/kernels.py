@@ -145,10 +145,7 @@ def _below_cap(dy: Any, y: Any, max_value: float | None) -> Any:
 
 def _slope_gradient(x: Any, alpha: Any, dy: Any) -> Any:
     """Sum of `dy * min(x, 0)` over the axes that share a slope."""
-    negative = primitives.at_most(x, 0.0)
-    if keras.backend.standardize_dtype(dy.dtype) in _HALF:
-        # Thousands of positions share a slope: a half float would saturate.
-        negative, dy = ops.cast(negative, "float32"), ops.cast(dy, "float32")
+    negative, dy = _wide(primitives.at_most(x, 0.0), dy)
     return _summed(primitives.product(negative, dy), alpha)
 
 
@@ -157,8 +154,17 @@ def _quick_gradients(x: Any, alpha: Any, dy: Any) -> tuple[Any, Any] | None:
     quick = primitives.quick_prelu_gradients(dy, x, ops.cast(alpha, x.dtype))
     if quick is None:
         return None
-    total = _summed(quick[1], alpha)
-    return (quick[0], total) if primitives.is_finite(total) else None
+    dx, below = quick
+    below, x = _wide(below, x)
+    total = _summed(below * x, alpha)
+    return (dx, total) if primitives.is_finite(total) else None
+
+
+def _wide(*tensors: Any) -> tuple[Any, ...]:
+    """Half floats as float32: they saturate where thousands share a slope."""
+    if keras.backend.standardize_dtype(tensors[0].dtype) not in _HALF:
+        return tensors
+    return tuple(ops.cast(each, "float32") for each in tensors)
 
 
 def _summed(terms: Any, alpha: Any) -> Any:

@@ -84,10 +84,10 @@ def prelu_gradient(dy: Any, x: Any, alpha: Any, slope: Any) -> Any:
 
 
 def quick_prelu_gradients(dy: Any, x: Any, alpha: Any) -> tuple[Any, Any] | None:
-    """`prelu_gradient`, and the terms of the gradient for `alpha`, in fewer passes.
+    """`prelu_gradient`, and `dy` where `x` is not above 0, in fewer passes.
 
-    Both are right where the sums of the terms are finite; where an infinity or a NaN
-    in `dy` or `x` makes one of them wrong, a sum is not.
+    Both are right where the sums of the latter times `x` are finite; where an infinity
+    or a NaN in `dy` or `x` makes one of them wrong, a sum is not.
 
     Args:
         dy: Gradient of the value.
@@ -102,11 +102,7 @@ def quick_prelu_gradients(dy: Any, x: Any, alpha: Any) -> tuple[Any, Any] | None
         return None
     positive = torch.ops.aten.threshold_backward(dy, x, 0)
     negative = dy - positive
-    dx = torch.addcmul(positive, negative, alpha)
-    if x.dtype in (torch.float16, torch.bfloat16):
-        # Thousands of positions share a slope: a half float would saturate.
-        negative, x = negative.float(), x.float()
-    return dx, negative * x
+    return torch.addcmul(positive, negative, alpha), negative
 
 
 def is_finite(total: Any) -> bool:
