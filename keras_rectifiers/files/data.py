@@ -11,6 +11,7 @@ import difflib
 import importlib
 import re
 import sys
+from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,7 @@ class Data:
         Args:
             index: Numbers of the samples, or a slice.
         """
-
-        def rows(value: Any) -> Any:
-            return mapped(lambda array: array[index], value)
-
-        return dataclasses.replace(
-            self, x=rows(self.x), y=rows(self.y), sample_weight=rows(self.sample_weight)
-        )
+        return self._with_each(lambda array: array[index])
 
     def subset(self, index: np.ndarray) -> Data:
         """The same as `taken`, but what is on the disk is not read.
@@ -99,17 +94,19 @@ class Data:
         Args:
             index: Numbers of the samples.
         """
-
-        def rows(value: Any) -> Any:
-            return mapped(
-                lambda array: (
-                    array.subset(index) if isinstance(array, Rows) else array[index]
-                ),
-                value,
+        return self._with_each(
+            lambda array: (
+                array.subset(index) if isinstance(array, Rows) else array[index]
             )
+        )
 
+    def _with_each(self, rows: Callable[[Any], Any]) -> Data:
+        """The same data with a function of each array of what is not kept apart."""
         return dataclasses.replace(
-            self, x=rows(self.x), y=rows(self.y), sample_weight=rows(self.sample_weight)
+            self,
+            x=mapped(rows, self.x),
+            y=mapped(rows, self.y),
+            sample_weight=mapped(rows, self.sample_weight),
         )
 
     @property

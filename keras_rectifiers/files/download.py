@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,32 +19,26 @@ _RESERVE = 1 << 26
 _MOST_FILES = 100_000
 
 
-def size_of(place: RemotePlace) -> int | None:
-    """Bytes of a file, or of all files of a folder; None where nobody knows.
-
-    Args:
-        place: The file or folder.
-
-    Raises:
-        ArchiveError: It cannot be read.
-    """
-    sizes = [_size(info) for info in _files(place).values()]
-    return None if None in sizes else sum(size or 0 for size in sizes)
-
-
-def download(place: RemotePlace, target: Path) -> None:
+def download(
+    place: RemotePlace, target: Path, tell: Callable[[str], None] | None = None
+) -> None:
     """Copy a file, or a folder with all that is in it.
 
     Args:
         place: The file or folder.
         target: The local file or folder, which does not exist.
+        tell: Called with a sentence before anything is copied.
 
     Raises:
         ArchiveError: It cannot be read, has another size than it declares, or does
             not fit on the disk.
     """
     found = _files(place)
-    known = sum(_size(info) or 0 for info in found.values())
+    sizes = [_size(info) for info in found.values()]
+    known = sum(size or 0 for size in sizes)
+    if tell is not None:
+        size = "" if None in sizes else f" ({known:,} bytes)"
+        tell(f"Downloading {place.shown}{size}")
     _check_room(place, known, target.parent)
     for name, info in found.items():
         copy = target / name if name else target

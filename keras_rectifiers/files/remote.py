@@ -25,7 +25,6 @@ from keras_rectifiers.errors import RectifierError
 from keras_rectifiers.errors import UnknownClassError
 from keras_rectifiers.files import upload
 from keras_rectifiers.files.download import download
-from keras_rectifiers.files.download import size_of
 from keras_rectifiers.files.urls import RemotePlace
 from keras_rectifiers.files.urls import is_url
 from keras_rectifiers.files.urls import local_path
@@ -69,11 +68,7 @@ class Places:
             return path
         place = place_of(str(value))
         stand_in = self._stand_in(place.url)
-        if self._tell is not None:
-            size = size_of(place)
-            known = "" if size is None else f" ({size:,} bytes)"
-            self._tell(f"Downloading {place.shown}{known}")
-        download(place, stand_in)
+        download(place, stand_in, self._tell)
         return stand_in
 
     def target(self, value: str | os.PathLike[str]) -> Path:

@@ -264,7 +264,9 @@ def split(
 def _check_shared(parts: Parts) -> None:
     """Refuse arrays whose last batch Keras cannot divide among devices."""
     devices = batch_parts()
-    for data in parts.in_memory():
+    for data in (parts.test, parts.validation, parts.train):
+        if data is None or data.is_stream:
+            continue
         if (data.samples or 0) % devices or parts.batch_size % devices:
             raise DataError(
                 f"Keras divides each batch among {devices} devices, so the number of "
