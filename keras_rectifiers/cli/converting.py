@@ -98,21 +98,21 @@ def carry_out(source: Path, target: Path | None, asked: Asked) -> Done:
             "as_functional": asked.as_functional,
         }
         verification = calibration = None
+        refusal = ""
         if asked.spec is not None:
             calibration = _calibrated(source, target, asked, selected)
             made = calibration.plan
+            if not calibration.fits:
+                refusal = OVER_BUDGET
         elif target is None:
             made = plan(source, asked.to, **choice)
             if asked.keep_training_state:
                 check_kept(made.repairs, source)
         else:
             given = {**choice, "keep_training_state": asked.keep_training_state}
-            made, verification = _convert(source, target, asked, given)
-        refusal = ""
-        if verification is not None and not promise_kept(verification, made, choice):
-            refusal = BROKEN_PROMISE
-        if calibration is not None and not calibration.fits:
-            refusal = OVER_BUDGET
+            made, verification, kept = _convert(source, target, asked, given)
+            if not kept:
+                refusal = BROKEN_PROMISE
         written = None if refusal else target
         return Done(made, verification, calibration, written, refusal)
 
@@ -140,8 +140,12 @@ def _convert(
     target: Path,
     asked: Asked,
     choice: dict[str, Any],
-) -> tuple[Any, Any]:
-    """Convert; with `--verify`, put the target in place only if it is right."""
+) -> tuple[Any, Any, bool]:
+    """Convert; with `--verify`, put the target in place only if it is right.
+
+    Returns:
+        The plan, what `verify` found or None, and whether the file is there.
+    """
     from keras_rectifiers.conversion.verbs import convert_file
     from keras_rectifiers.files.leftovers import new_folder
     from keras_rectifiers.files.writing import check_model_target
@@ -150,7 +154,7 @@ def _convert(
     force = asked.force
     if not asked.verified:
         made = convert_file(source, target, asked.to, overwrite=force, **choice)
-        return made, None
+        return made, None, True
     check_model_target(source, target, overwrite=force)
     from keras_rectifiers.cli.backend import prepare_backend
 
@@ -163,9 +167,10 @@ def _convert(
         trial = folder / "trial.keras"
         made = convert_file(source, trial, asked.to, **choice)
         verification = verify(original, trial, custom_objects=choice["custom_objects"])
-        if promise_kept(verification, made, choice):
+        kept = promise_kept(verification, made, choice)
+        if kept:
             put_in_place(trial, target, overwrite=force)
-    return made, verification
+    return made, verification, kept
 
 
 def promise_kept(verification: Any, plan: Any, choice: dict[str, Any]) -> bool:

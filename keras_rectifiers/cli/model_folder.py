@@ -27,6 +27,7 @@ from keras_rectifiers.cli.workers import Crash
 from keras_rectifiers.cli.workers import results
 from keras_rectifiers.conversion.model_folder import models_in
 from keras_rectifiers.conversion.model_folder import name_of_target
+from keras_rectifiers.conversion.targets import HDF5
 from keras_rectifiers.conversion.targets import MODEL
 from keras_rectifiers.conversion.where_it_opens import opens
 from keras_rectifiers.errors import ArchiveError
@@ -129,16 +130,12 @@ def convert_folder(
 
 
 def _check_folders(source: Path, target: Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise ArchiveError(
-            "A folder of models must be converted into a folder. Received: the file "
-            f"{str(target)!r}. Choose a new folder."
-        )
-    if target.suffix in (".keras", ".h5", ".hdf5") and not target.exists():
+    is_file = target.exists() and not target.is_dir()
+    if is_file or (target.suffix in (*MODEL, *HDF5) and not target.exists()):
+        what = "the file" if is_file else "the name of a file,"
         raise ArchiveError(
             "A folder of models must be converted into a folder. Received: "
-            f"{str(target)!r}, the name of a file. Choose a name without "
-            f"{target.suffix}."
+            f"{what} {str(target)!r}. Choose a new folder."
         )
     if target.exists() and target.samefile(source):
         raise ArchiveError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keras_rectifiers.conversion.untouched import COMPILED
+from keras_rectifiers.conversion.untouched import KERAS_3
 from keras_rectifiers.files import members
 from keras_rectifiers.graph.document import Entry
 from keras_rectifiers.graph.document import give_names
@@ -18,8 +19,6 @@ from keras_rectifiers.legacy.dialects.registry import Origin
 from keras_rectifiers.legacy.dialects.structure import lacks_input
 from keras_rectifiers.surgery import marks
 from keras_rectifiers.surgery.handed import Functions
-
-_KERAS_3 = (3,)
 
 
 def needs_none(
@@ -46,7 +45,7 @@ def needs_none(
     bare = lacks_input(document) and _lacks_shapes(file, path, document)
     compiled = document.pop(COMPILED, None)
     give_names(document)
-    if version < _KERAS_3 or moved.is_moved(compiled, version):
+    if version < KERAS_3 or moved.is_moved(compiled, version):
         return False
     marks.complete(document)
     if bare or modernize(document, Origin(version), functions).repairs:

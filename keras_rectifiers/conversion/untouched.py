@@ -30,7 +30,7 @@ from keras_rectifiers.surgery.optimizer_layout import of_every_backend
 #: Where a document has what the model was compiled with.
 COMPILED = "compile_config"
 
-_KERAS_3 = (3,)
+KERAS_3 = (3,)
 #: Release that did not write which call of a layer is meant.
 _LOST_CALLS = (3, 2)
 #: Release from which Nadam stores its product last.
@@ -100,7 +100,7 @@ def is_untouched(document: Entry, version: tuple[int, ...]) -> bool:
         document: The config in a `.keras` file, with its compile config.
         version: Of the Keras that wrote it.
     """
-    if version < _KERAS_3 or version[:2] == _LOST_CALLS:
+    if version < KERAS_3 or version[:2] == _LOST_CALLS:
         return False
     model = {key: value for key, value in document.items() if key != COMPILED}
     try:
