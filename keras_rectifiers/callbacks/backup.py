@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_rectifiers.callbacks import state
 from keras_rectifiers.callbacks.state import MonitorState
+from keras_rectifiers.live.processes import is_first
 
 EPOCH = "epoch"
 
@@ -87,7 +88,9 @@ class Backup:
         Raises:
             ArchiveError: If the file cannot be written.
         """
-        state.write(self._path, snapshot, keep=self._saved not in (None, snapshot.step))
+        if is_first():
+            keep = self._saved not in (None, snapshot.step)
+            state.write(self._path, snapshot, keep=keep)
         self._saved = snapshot.step
 
     def _count(self, batch: int) -> bool:

@@ -26,6 +26,7 @@ from keras_rectifiers.diagnosis.diagnose import check_arguments
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.timeline import Timeline
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live.processes import is_first
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.state import steps_taken
 from keras_rectifiers.live.trace import seen
@@ -239,7 +240,7 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         )
 
     def _opened_events(self) -> Any:
-        if self.log_dir is None:
+        if self.log_dir is None or not is_first():
             return None
         from keras_rectifiers.callbacks import tensorboard  # noqa: PLC0415 - an extra
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_rectifiers.diagnosis import data as data_sets
+from keras_rectifiers.live import processes
 
 #: Bounds of the sample that is taken when none is asked for.
 FEWEST = 32
@@ -57,3 +59,34 @@ def sampled(probe: Any, size: int, *, batch_size: int, steps: int | None) -> Any
         if left <= 0:
             break
     return batches or probe
+
+
+def of_first(probe: Any, *, batch_size: int, steps: int | None) -> Any:
+    """The probe set of the first process, in every process that trains the model.
+
+    Args:
+        probe: Data as `diagnose` takes it.
+        batch_size: Samples in a batch of arrays.
+        steps: Most batches to take, None for all.
+
+    Returns:
+        Batches, kept in memory; the probe set itself where there is one process.
+    """
+    if processes.count() == 1:
+        return probe
+    batches = list(data_sets.batches(probe, batch_size=batch_size, steps=steps))
+    named = {
+        f"{place}/{number}": np.asarray(keras.ops.convert_to_numpy(leaf))
+        for place, batch in enumerate(batches)
+        for number, leaf in enumerate(keras.tree.flatten(batch))
+    }
+    first = processes.of_first(named)
+    leaves = len(keras.tree.flatten(batches[0]))
+    return [
+        (
+            keras.tree.pack_sequence_as(
+                batches[0], [first[f"{place}/{number}"] for number in range(leaves)]
+            ),
+        )
+        for place in range(len(first) // leaves)
+    ]

@@ -11,6 +11,8 @@ from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.statistics import Measured
 from keras_rectifiers.diagnosis.statistics import merged
+from keras_rectifiers.diagnosis.statistics_arrays import of_all_processes
+from keras_rectifiers.live import processes
 from keras_rectifiers.live.rectifiers import LiveRectifier
 
 
@@ -82,7 +84,10 @@ def source_of(
         data = sampling.sampled(
             data, samples, batch_size=observer.batch_size, steps=observer.steps
         )
-    return ProbeSource(observer, data)
+    shared = sampling.of_first(
+        data, batch_size=observer.batch_size, steps=observer.steps
+    )
+    return ProbeSource(observer, shared)
 
 
 class ExactSource(Source):
@@ -110,12 +115,14 @@ class ExactSource(Source):
 
     def stop(self) -> None:
         self._counter.stop()
+        if processes.count() > 1:  # later, who asks may be alone
+            self.end_window()
 
     def measure(self) -> Diagnosis:
         return self._observer.judge(self._rectifiers, self.window())
 
     def window(self) -> Measured:
-        return merged([self._before, self._counter.read()])
+        return merged([self._before, *of_all_processes(self._counter.read())])
 
     def end_window(self) -> None:
         self.total = merged([self.total, self.window()])
@@ -127,6 +134,5 @@ class ExactSource(Source):
 
     def everything(self) -> Diagnosis:
         """The diagnosis of all that was counted in the run."""
-        return self._observer.judge(
-            self._rectifiers, merged([self.total, self.window()])
-        )
+        parts = [self.total, self._before, self._counter.read()]
+        return self._observer.judge(self._rectifiers, merged(parts))

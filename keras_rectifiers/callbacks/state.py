@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from keras_rectifiers.diagnosis.statistics import Measured
-from keras_rectifiers.diagnosis.statistics import UnitStatistics
+from keras_rectifiers.diagnosis.statistics_arrays import from_arrays
+from keras_rectifiers.diagnosis.statistics_arrays import to_arrays
 from keras_rectifiers.diagnosis.timeline import Timeline
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files import arrays
 from keras_rectifiers.files.writing import replacing
 
 _KIND = "keras_rectifiers monitor 1"
-_FIELDS = tuple(field.name for field in dataclasses.fields(UnitStatistics))
 
 
 @dataclasses.dataclass
@@ -78,8 +77,7 @@ def write(path: Path, snapshot: MonitorState, *, keep: bool) -> None:
         "total": list(snapshot.total),
     }
     for part in ("window", "total"):
-        for place, found in enumerate(getattr(snapshot, part).values()):
-            named |= _statistics_arrays(f"{part}/{place}", found)
+        named |= to_arrays(part, getattr(snapshot, part))
     text = json.dumps(header, allow_nan=False).encode()
     named["header"] = np.frombuffer(text, np.uint8)
     with replacing(path, overwrite=True) as temporary:
@@ -109,10 +107,7 @@ def read(path: Path) -> MonitorState:
         _check(header)
         header["timeline"] = _timeline(header["timeline"], named)
         for part in ("window", "total"):
-            header[part] = {
-                str(name): _statistics(f"{part}/{place}", named)
-                for place, name in enumerate(header[part])
-            }
+            header[part] = from_arrays(part, header[part], named)
         return MonitorState(**header)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise _foreign(path, str(error)) from error
@@ -194,32 +189,6 @@ def _check(header: dict[str, Any]) -> None:
     for name, kind in _TYPES.items():
         if not isinstance(header[name], kind):
             raise TypeError(f"{name} is not of type {kind.__name__}")
-
-
-def _statistics_arrays(
-    prefix: str, found: UnitStatistics
-) -> dict[str, npt.NDArray[Any]]:
-    values = {name: getattr(found, name) for name in _FIELDS}
-    return {
-        f"{prefix}/{name}": np.asarray(value)
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def _statistics(prefix: str, named: Mapping[str, npt.NDArray[Any]]) -> UnitStatistics:
-    values: dict[str, Any] = {
-        name: named[f"{prefix}/{name}"]
-        for name in _FIELDS
-        if f"{prefix}/{name}" in named
-    }
-    for name in ("samples", "positions"):
-        values[name] = int(values[name])
-    found = UnitStatistics(**values)
-    for name in set(values) - {"samples", "positions"}:
-        if values[name].shape[:1] != (found.units,):
-            raise ValueError(f"{prefix}/{name} has a different number of units")
-    return found
 
 
 def _timeline_arrays(timeline: Timeline) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from keras_rectifiers.live.batch_statistics import batch_norms
 from keras_rectifiers.live.batch_statistics import on_batch_statistics
 from keras_rectifiers.live.layers import flat
 from keras_rectifiers.live.layers import is_keras
+from keras_rectifiers.live.processes import local
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.state import inference_mode
 from keras_rectifiers.live.state import synchronize
@@ -264,8 +265,8 @@ def _with_jax(probe: Probe, compiled: bool) -> Callable[[Any], Raw]:
         stateless = jax.jit(stateless)
 
     def step(x: Any) -> Raw:
-        trainable = [variable.value for variable in model.trainable_variables]
-        others = [variable.value for variable in model.non_trainable_variables]
+        trainable = [local(variable.value) for variable in model.trainable_variables]
+        others = [local(variable.value) for variable in model.non_trainable_variables]
         return stateless(trainable, others, x)
 
     return step

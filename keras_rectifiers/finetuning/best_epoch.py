@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_rectifiers.live import processes
+
 #: Metrics of which less is more; of every other, more is.
 _LESS = ("loss", "error", "entropy", "divergence", "perplexity", "hinge", "log_cosh")
 #: Key of the monitor's logs, and of what is reported before and after.
@@ -203,6 +205,8 @@ class KeepBest(keras.callbacks.Callback):
 class Budget(keras.callbacks.Callback):
     """Ends a run when its time is over, after the step that is at work.
 
+    Several processes end it together, by the clock of the first one, after the epoch.
+
     Args:
         seconds: Time from the beginning of the first training, > 0.
     """
@@ -216,13 +220,19 @@ class Budget(keras.callbacks.Callback):
             )
         self._seconds = seconds
         self._end = math.inf
+        self._alone = processes.count() == 1
 
     def on_train_begin(self, logs: Any = None) -> None:
         if math.isinf(self._end):  # a second fit has what the first one left
             self._end = time.monotonic() + self._seconds
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if time.monotonic() >= self._end:
+        if self._alone and time.monotonic() >= self._end:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        over = np.asarray(time.monotonic() >= self._end)
+        if not self._alone and processes.of_first({"over": over})["over"]:
             self.model.stop_training = True
 
 

@@ -25,6 +25,7 @@ from keras_rectifiers.finetuning.prescriptions import CONVERT
 from keras_rectifiers.finetuning.prescriptions import SLOPES
 from keras_rectifiers.finetuning.prescriptions import TREATMENTS
 from keras_rectifiers.finetuning.schedule import SCHEDULES
+from keras_rectifiers.live import processes
 
 #: What of a selection goes with slopes for dead units, which a diagnosis chooses.
 _OF_SLOPES = ("of", "include", "exclude", "roles", "alpha", "trainable")
@@ -33,15 +34,23 @@ _NUMBERS = "biufcV"
 
 
 def check_model(model: Any) -> None:
-    """Refuse what is not a model.
+    """Refuse what is not a model, or is trained where epochs cannot be compared.
 
     Raises:
         TypeError: It is something else.
+        UnsupportedModelError: Several processes of torch train together.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(
             f"model must be a keras.Model. Received: {type(model).__name__}. Load a "
             "file with keras_rectifiers.load_model(path) first."
+        )
+    if keras.backend.backend() == "torch" and processes.count() > 1:
+        raise UnsupportedModelError(
+            "finetune compares epochs by the metrics of all data. Received: process "
+            f"groups of torch.distributed with {processes.count()} processes, where "
+            "Keras gives each process the metrics of its own part. Run it in one "
+            "process, or use callbacks.ReviveDeadUnits, which decides alike in all."
         )
 
 

@@ -14,8 +14,8 @@ from keras_rectifiers.diagnosis.diagnose import Diagnostician
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.diagnosis.verdicts import DEAD
 from keras_rectifiers.files.data import Data
-from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.skill import skill
+from keras_rectifiers.live.outputs import outputs_of
 from keras_rectifiers.revival.norms import learning_norms
 
 #: Score from which on a cause is treated.
@@ -91,7 +91,7 @@ def find(model: Any, sample: Data, probe: Any, seed: int) -> Findings:
         probe: Inputs on which units are watched.
         seed: Of the deals.
     """
-    outputs = predictions(model, sample.x)
+    outputs = outputs_of(model, sample.x)
     diagnosis = units_of(model, probe)
     return Findings(
         diagnosis,

@@ -34,11 +34,12 @@ from keras_rectifiers.finetuning.prescriptions import prescribe
 from keras_rectifiers.finetuning.result import FinetuneResult
 from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
-from keras_rectifiers.finetuning.skill import predictions
+from keras_rectifiers.finetuning.split import check_processes
 from keras_rectifiers.finetuning.split import split
 from keras_rectifiers.finetuning.statistics import LAGGING
 from keras_rectifiers.finetuning.statistics import refreshed
 from keras_rectifiers.graph.sites import Site
+from keras_rectifiers.live.outputs import outputs_of
 from keras_rectifiers.surgery.selection import Names
 
 #: Steps that are enough to train units anew, and the epochs that may take.
@@ -226,6 +227,7 @@ def finetune(
         steps=steps_per_epoch,
         labels=not has_own_loss(model),
     ).weighted(class_weight, model, loss)
+    check_processes(parts)
     model = unbuilt.built(model, parts.sample(1).x)
     limits = [] if budget is None else [Budget(budget)]
     compiling = {"loss": loss, "metrics": metrics, "learning_rate": learning_rate}
@@ -269,7 +271,7 @@ def finetune(
         notes,
     )
     treated = [treat(order, each) for each in program.prescriptions]
-    outputs = [predictions(each.model, look.sample.x) for each in treated]
+    outputs = [outputs_of(each.model, look.sample.x) for each in treated]
     said = {
         "training": [program.epochs, schedule, batch_size, validation_split, seed],
         "given": [learning_rate, fold, class_weight],

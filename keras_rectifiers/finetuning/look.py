@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from keras_rectifiers.callbacks.sampling import of_first
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.finetuning import checks
 from keras_rectifiers.finetuning import findings
@@ -22,6 +23,7 @@ from keras_rectifiers.finetuning.split import Parts
 
 #: Samples on which units are watched, where no probe is given.
 PROBE_SAMPLES = 1024
+_BATCH = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +85,9 @@ def look_at(
     start = measured
     if parts.test is not parts.validation:
         start = evaluated(original, parts.choosing())
-    watched = sample.x if probe is None else probe
+    watched = sample.x
+    if probe is not None:
+        watched = of_first(probe, batch_size=_BATCH, steps=None)
     found = findings.find(original, sample, watched, seed)
     return Look(found, measured, start, sample, watched)
 

@@ -19,6 +19,7 @@ from keras_rectifiers.errors import ArchiveError
 from keras_rectifiers.errors import DataError
 from keras_rectifiers.files import arrays
 from keras_rectifiers.files.writing import replacing
+from keras_rectifiers.live import processes
 
 _KIND = "keras_rectifiers finetune 1"
 _NAME = "run-{}.npz"
@@ -120,7 +121,20 @@ def slots(
             f"The state of a run needs a folder. Received: {str(path)!r}, which "
             f"cannot be made: {error.strerror}."
         ) from error
-    return [RunFile(path / _NAME.format(i), mark) for i, mark in enumerate(marks)]
+    files = [RunFile(path / _NAME.format(i), mark) for i, mark in enumerate(marks)]
+    _check_seen_by_all(path, [each.path.exists() for each in files])
+    return list(files)
+
+
+def _check_seen_by_all(folder: Path, there: Sequence[bool]) -> None:
+    """Refuse a folder that processes which train together do not share."""
+    found = processes.gathered({"there": np.asarray(there)})
+    if any(not np.array_equal(each["there"], there) for each in found):
+        raise DataError(
+            "Processes that train together resume from one folder. Received: "
+            f"{str(folder)!r}, in which they do not see the same files. Give a folder "
+            "that all of them share, or an empty one."
+        )
 
 
 def remove(folder: str | os.PathLike[str]) -> None:

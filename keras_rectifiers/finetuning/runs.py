@@ -24,6 +24,7 @@ from keras_rectifiers.finetuning.resume import RunState
 from keras_rectifiers.finetuning.schedule import COSINE
 from keras_rectifiers.finetuning.schedule import WarmupCosine
 from keras_rectifiers.finetuning.split import Parts
+from keras_rectifiers.live.processes import is_first
 from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.live.state import to_numpy
 
@@ -74,7 +75,7 @@ class Run:
         self.model = treated.model
         self.epochs = training.epochs
         #: Samples that its scores are measured on, where that is known.
-        self.samples = training.parts.held_out or training.parts.train.samples
+        self.samples = training.parts.chosen_by_samples
         self.keeper = KeepBest(
             training.before,
             treated.start,
@@ -219,7 +220,7 @@ class _Record(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._run.record(logs or {})
-        if self._file is not None:
+        if self._file is not None and is_first():
             self._file.write(self._run.state())
 
 

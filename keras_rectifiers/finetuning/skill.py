@@ -12,6 +12,7 @@ from keras.src.backend.common import masking
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.files.structures import mapped
+from keras_rectifiers.live.outputs import outputs_of
 
 #: How often predictions are dealt out anew.
 _DEALS = 8
@@ -21,11 +22,6 @@ _ROUNDING = 1e-6
 #: from which on it is (of 8 deals, about one in a hundred by chance).
 _LOW, _SURE = 0.1, 3.0
 _BATCH = 256
-
-
-def predictions(model: Any, x: Any) -> Any:
-    """Outputs of a model in inference mode, as arrays."""
-    return model.predict(x, batch_size=_BATCH, verbose=0)
 
 
 def difference(before: Any, after: Any) -> float:
@@ -95,7 +91,7 @@ def at_chance(model: Any, sample: Data) -> bool:
         model: A compiled model.
         sample: Inputs, labels and weights.
     """
-    found = _figures(model, sample, predictions(model, sample.x), 0)
+    found = _figures(model, sample, outputs_of(model, sample.x), 0)
     return found is not None and found[0] <= _LOW and found[1] < _SURE
 
 

@@ -25,6 +25,7 @@ from keras_rectifiers.finetuning.measured import GIVEN
 from keras_rectifiers.finetuning.measured import TEST
 from keras_rectifiers.finetuning.measured import TRAINING
 from keras_rectifiers.finetuning.measured import VALIDATION
+from keras_rectifiers.live import processes
 from keras_rectifiers.live.placement import batch_parts
 
 #: Labels on the disk that are looked at before training.
@@ -99,14 +100,18 @@ class Parts:
         """At most `limit` samples in memory that the model does not train on."""
         if self.test is None or self.test.is_stream:
             return None
-        return self.test.limited(limit)
+        return _of_first(self.test.limited(limit))
 
     def sample(self, limit: int) -> Data:
-        """At most `limit` samples of the training data with labels, in memory."""
+        """At most `limit` samples of the training data with labels, in memory.
+
+        Of several processes, the first one's: all decide by the same samples.
+        """
         if not self.train.is_stream:
-            return self.train.limited(limit)
+            return _of_first(self.train.limited(limit))
         x, y, weight = streams.first_samples(self.train.x, limit)
-        return Data(x, y, source=self.train.source, sample_weight=weight)
+        found = Data(x, y, source=self.train.source, sample_weight=weight)
+        return _of_first(found)
 
     def identity(self, sample: Data) -> list[np.ndarray]:
         """What tells these data from others: values, for a stream shapes alone.
@@ -148,7 +153,16 @@ class Parts:
     @property
     def held_out(self) -> int | None:
         """Samples that choose the best epoch; test arrays choose nothing."""
-        return None if self.validation is None else self.validation.samples
+        if self.validation is None or self.validation.samples is None:
+            return None
+        return self.validation.samples * processes.count()
+
+    @property
+    def chosen_by_samples(self) -> int | None:
+        """Samples on which epochs are compared, those of all processes."""
+        if self.held_out is not None or self.train.samples is None:
+            return self.held_out
+        return self.train.samples * processes.count()
 
     def weighted(self, class_weight: Any, model: Any, loss: Any = None) -> Parts:
         """The same parts with weights of classes in training.
@@ -259,6 +273,38 @@ def split(
     out = train.subset(np.sort(order[:held_out]))
     rest = train.subset(np.sort(order[held_out:]))
     return Parts(rest, out, VALIDATION, batch_size, out, steps, seed=seed)
+
+
+def check_processes(parts: Parts) -> None:
+    """Refuse data that processes which train together cannot step through together.
+
+    Raises:
+        DataError: Their numbers of samples differ: one would wait for the others.
+    """
+    sets = (parts.train, parts.test, parts.validation)
+    sizes = [-1 if data is None else data.samples or 0 for data in sets]
+    sizes = [parts.steps, parts.batch_size, *sizes]
+    found = [
+        each["sizes"].tolist()
+        for each in processes.gathered({"sizes": np.asarray(sizes, np.int64)})
+    ]
+    if any(each != found[0] for each in found):
+        told = "; ".join(
+            f"process {i} has {steps} steps of {batch} and {samples} samples"
+            for i, (steps, batch, samples, *_) in enumerate(found)
+        )
+        raise DataError(
+            "Processes that train together take their steps together, so each must "
+            f"have the same number of samples, for tests too. Received: {told}. "
+            "Leave samples out where there are more."
+        )
+
+
+def _of_first(data: Data) -> Data:
+    """Samples of the first process, in every process."""
+    parts = (data.x, data.y, data.sample_weight)
+    x, y, weight = map(processes.as_first, parts)
+    return dataclasses.replace(data, x=x, y=y, sample_weight=weight)
 
 
 def _check_shared(parts: Parts) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from keras_rectifiers.errors import UnsupportedModelError
+from keras_rectifiers.live import processes
 
 
 @contextlib.contextmanager
@@ -105,10 +106,14 @@ def _is_current(mesh: Any) -> bool:
 
 
 def batch_parts() -> int:
-    """Parts into which `keras.distribution` divides each batch; 1 without it."""
+    """Parts into which `keras.distribution` divides what a process brings of a batch.
+
+    1 without it. Each process brings its own part of the batch.
+    """
     current = keras.distribution.distribution()
     if current is None or current.batch_dim_name is None:
         return 1
     mesh = current.device_mesh
     sizes = dict(zip(mesh.axis_names, mesh.shape, strict=True))
-    return int(sizes.get(current.batch_dim_name, 1))
+    parts = int(sizes.get(current.batch_dim_name, 1))
+    return max(1, parts // processes.count())

@@ -16,6 +16,7 @@ from keras_rectifiers.graph.roles import OUTPUT
 from keras_rectifiers.graph.units.parts import Producer
 from keras_rectifiers.graph.units.wire import producers
 from keras_rectifiers.live.layers import by_path
+from keras_rectifiers.live.outputs import outputs_of
 from keras_rectifiers.live.rectifiers import LiveRectifier
 from keras_rectifiers.live.rectifiers import find
 from keras_rectifiers.live.state import copy_of
@@ -173,7 +174,7 @@ def _features(model: Any, layer: Any, x: Any) -> Values | None:
     if not top or not getattr(model, "inputs", None):
         return None
     before = keras.Model(model.inputs, layer.input)
-    taken = before.predict(x, batch_size=256, verbose=0)
+    taken = outputs_of(before, x)
     return np.asarray(taken, np.float64).reshape(-1, taken.shape[-1])
 
 

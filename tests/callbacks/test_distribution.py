@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
+from tests import ports
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -167,7 +168,7 @@ def test_mirrored_strategy(mode, one):
 @_only("tensorflow")
 def test_workers_in_two_processes(one):
     """Each worker tells the statistics of all: those of one process."""
-    cluster = {"worker": [f"127.0.0.1:{_free_port()}" for _ in range(2)]}
+    cluster = {"worker": [f"127.0.0.1:{ports.free()}" for _ in range(2)]}
     workers = [
         _start(
             _WORKER,
@@ -188,9 +189,3 @@ def test_data_parallel_on_jax(one):
     flags = "--xla_force_host_platform_device_count=4"
 
     _same(_counts(_start(_DATA_PARALLEL, XLA_FLAGS=flags)), one)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

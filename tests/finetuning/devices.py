@@ -14,18 +14,32 @@ from keras_rectifiers.callbacks import DeadUnitMonitor
 from keras_rectifiers.callbacks import ReviveDeadUnits
 from keras_rectifiers.errors import DataError
 
-_X = np.random.default_rng(0).normal(size=(512, 8, 8, 1)).astype("float32")
-_Y = (_X.sum((1, 2, 3)) > 0).astype(int)
+X = np.random.default_rng(0).normal(size=(512, 8, 8, 1)).astype("float32")
+Y = (X.sum((1, 2, 3)) > 0).astype(int)
 
 
 def main(way):
     """Print what was found as JSON."""
     scope = _mirrored().scope if way == "mirrored" else contextlib.nullcontext
-    if way in ("data_parallel", "uneven"):
+    if way in ("data_parallel", "model_parallel", "uneven"):
         assert len(keras.distribution.list_devices("cpu")) == 4
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        divided = _model_parallel if way == "model_parallel" else _data_parallel
+        keras.distribution.set_distribution(divided())
     told = _uneven() if way == "uneven" else _found(scope)
     print(json.dumps(told))  # noqa: T201 - the parent reads it
+
+
+def _data_parallel():
+    return keras.distribution.DataParallel()
+
+
+def _model_parallel():
+    """Kernels and slopes by channel over two devices, samples over two."""
+    mesh = keras.distribution.DeviceMesh((2, 2), ["batch", "model"])
+    layout = keras.distribution.LayoutMap(mesh)
+    layout[".*conv.*kernel"] = (None, None, None, "model")
+    layout[".*hidden.*kernel"] = (None, "model")
+    return keras.distribution.ModelParallel(layout_map=layout, batch_dim_name="batch")
 
 
 def _mirrored():
@@ -38,34 +52,47 @@ def _mirrored():
 
 
 def _found(scope):
-    monitor, revive = DeadUnitMonitor(_X), ReviveDeadUnits(_X)
-    _fit(_dead(scope), monitor)
-    revived = _fit(_dead(scope), revive)
+    monitor, revive = DeadUnitMonitor(X), ReviveDeadUnits(X)
+    _fit(dead(scope=scope), monitor)
+    revived = _fit(dead(scope=scope), revive)
     with scope():
-        leaky = keras_rectifiers.convert(_dead(scope), "leaky_relu", negative_slope=0.1)
+        leaky = keras_rectifiers.convert(
+            dead(scope=scope), "leaky_relu", negative_slope=0.1
+        )
     _fit(leaky, AnnealSlope(0.0))
-    tuned = keras_rectifiers.finetune(_dead(scope), (_X, _Y), epochs=3)
+    given = dead(scope=scope)
+    tuned = keras_rectifiers.finetune(given, (X, Y), epochs=3)
     return {
-        "diagnose": keras_rectifiers.diagnose(_dead(scope), _X).dead_fraction,
+        "diagnose": keras_rectifiers.diagnose(dead(scope=scope), X).dead_fraction,
         "monitor": [each["dead_fraction"] for each in monitor.history],
-        "revived": keras_rectifiers.diagnose(revived, _X).dead_fraction,
+        "revived": keras_rectifiers.diagnose(revived, X).dead_fraction,
         "annealed": keras_rectifiers.fold(leaky).model is not None,
-        "calibrate": len(calibration.calibrate(_dead(scope), _X).rows),
+        "calibrate": len(calibration.calibrate(dead(scope=scope), X).rows),
         "finetune": {"treatment": tuned.treatment, "rescued": tuned.rescued},
+        "places kept": _places(tuned.model) == _places(given),
     }
 
 
-def _dead(scope):
+def _places(model):
+    """How each variable is divided among devices; None for all that is on one."""
+    shardings = [getattr(each.value, "sharding", None) for each in model.variables]
+    return [str(getattr(each, "spec", None)) for each in shardings]
+
+
+def dead(kind=keras.Sequential, scope=contextlib.nullcontext):
     """A compiled classifier whose hidden units are all dead."""
     keras.utils.set_random_seed(1)
-    low = keras.initializers.Constant(-9.0)
+    dying = {
+        "activation": "relu",
+        "bias_initializer": keras.initializers.Constant(-9.0),
+    }
     with scope():
-        model = keras.Sequential(
+        model = kind(
             [
                 keras.Input((8, 8, 1)),
-                layers.Conv2D(8, 3, activation="relu", bias_initializer=low),
+                layers.Conv2D(8, 3, name="conv", **dying),
                 layers.Flatten(),
-                layers.Dense(16, activation="relu", bias_initializer=low),
+                layers.Dense(16, name="hidden", **dying),
                 layers.Dense(2),
             ]
         )
@@ -75,13 +102,13 @@ def _dead(scope):
 
 
 def _fit(model, callback):
-    model.fit(_X, _Y, epochs=3, verbose=0, callbacks=[callback])
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=[callback])
     return model
 
 
 def _uneven():
     try:
-        keras_rectifiers.finetune(_dead(contextlib.nullcontext), (_X[:450], _Y[:450]))
+        keras_rectifiers.finetune(dead(), (X[:450], Y[:450]))
     except DataError as error:
         return str(error)
     return "no error"

@@ -14,21 +14,28 @@ from tests.finetuning import devices
 devices.main(sys.argv[1])
 """
 _BACKEND = keras.config.backend()
-_WAYS = {"tensorflow": "mirrored", "jax": "data_parallel"}
+_WAYS = {"tensorflow": ["mirrored"], "jax": ["data_parallel", "model_parallel"]}
 
 pytestmark = pytest.mark.skipif(
     _BACKEND not in _WAYS, reason="torch distributes models in user code only"
 )
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What is found on one device."""
+    return fresh.run(tmp_path_factory.mktemp("alone"), _START, "alone")
+
+
 @pytest.mark.slow
-def test_every_treatment_decides_as_on_one_device(tmp_path):
+@pytest.mark.parametrize("way", _WAYS.get(_BACKEND, []))
+def test_every_treatment_decides_as_on_one_device(way, alone, tmp_path):
     """Diagnosis, monitor, revival, annealing, calibration and fine-tuning."""
-    alone = fresh.run(tmp_path, _START, "alone")
-    together = fresh.run(tmp_path, _START, _WAYS[_BACKEND])
+    together = fresh.run(tmp_path, _START, way)
 
     assert alone["diagnose"] == 1.0
     assert alone["finetune"]["treatment"] == "restart"
+    assert together["places kept"]
     assert json.dumps(together, indent=1) == json.dumps(alone, indent=1)
 
 
