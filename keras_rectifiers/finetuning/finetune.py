@@ -125,9 +125,9 @@ def finetune(
             steps, 5 at least and 50 at most.
         learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
         schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
-            along a cosine; its peak is the optimizer's, with `"norms"`, and where whole
-            layers are among 30 % or more dead units, three times that, in a restart
-            five times. An optimizer's own schedule stays. Or `"constant"`.
+            along a cosine; its peak is the optimizer's; three times that with
+            `"norms"`, where moving statistics lagged, and where whole layers are among
+            30 % or more dead units; five times in a restart. An optimizer's own schedule stays. Or `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.
@@ -241,7 +241,12 @@ def finetune(
     notes.say_all((*done, *filter(None, [first.out_of_reach])))
     start = look if look.is_better_than(first) else first
     program = compare.program(
-        prescribe(asked, look.found, normalize=input_normalization),
+        prescribe(
+            asked,
+            look.found,
+            normalize=input_normalization,
+            lagged=base is not model,
+        ),
         epochs or _enough(parts.steps),
     )
     conversion = selection if to is None else {"to": to, **selection}

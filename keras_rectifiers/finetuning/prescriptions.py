@@ -38,6 +38,8 @@ _PEAKS = {RESTART: 5.0, NORMS: 3.0}
 #: The same where whole layers are revived: at the optimizer's own rate they do not
 #: learn enough in the time that is left for them.
 _PEAK_OF_LAYERS = 3.0
+#: The same where moving statistics lagged: such a model has been trained for few steps.
+_PEAK_OF_LAGGING = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Prescription:
     outputs: bool = False
     #: Whether the model gets a normalization of its inputs.
     normalize: bool = False
+    #: Whether its moving statistics lagged, and were estimated again.
+    lagged: bool = False
 
     @property
     def discards(self) -> bool:
@@ -67,13 +71,16 @@ class Prescription:
     @property
     def peak(self) -> float:
         """The highest rate of a schedule, in rates of the optimizer."""
+        peaks = [_PEAKS.get(self.treatment, 1.0)]
         if self.treatment == REVIVE and self.whole_layers:
-            return _PEAK_OF_LAYERS
-        return _PEAKS.get(self.treatment, 1.0)
+            peaks.append(_PEAK_OF_LAYERS)
+        if self.lagged:
+            peaks.append(_PEAK_OF_LAGGING)
+        return max(peaks)
 
 
 def prescribe(
-    treatment: str, found: Findings, *, normalize: bool = True
+    treatment: str, found: Findings, *, normalize: bool = True, lagged: bool = False
 ) -> tuple[Prescription, ...]:
     """The treatments to try; the one that is further after a trial goes on.
 
@@ -81,10 +88,12 @@ def prescribe(
         treatment: What was asked for; `"auto"` chooses.
         found: What was found in the model.
         normalize: Whether a model may get a normalization of its inputs.
+        lagged: Whether its moving statistics lagged, and were estimated again.
     """
     chosen = _chosen(found) if treatment == AUTO else (_asked(treatment, found),)
     unscaled = normalize and found.has_cause(INPUT_SCALE)
-    return tuple(_aided(each, found, unscaled=unscaled) for each in chosen)
+    aided = (_aided(each, found, unscaled=unscaled) for each in chosen)
+    return tuple(dataclasses.replace(each, lagged=lagged) for each in aided)
 
 
 def _aided(each: Prescription, found: Findings, *, unscaled: bool) -> Prescription:

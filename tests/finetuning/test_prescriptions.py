@@ -89,6 +89,18 @@ def test_the_rate_goes_by_how_much_has_to_be_learned(diagnoses, treatment, dead,
 
 
 @pytest.mark.parametrize(
+    ("treatment", "peak"), [("none", 3.0), ("revive", 3.0), ("restart", 5.0)]
+)
+def test_a_model_whose_statistics_lagged_learns_faster(diagnoses, treatment, peak):
+    """It was trained for few steps."""
+    found = Findings(diagnoses[0], 0.0, 1, None)
+
+    (given,) = prescribe(treatment, found, lagged=True)
+
+    assert given.peak == peak
+
+
+@pytest.mark.parametrize(
     ("dead", "treatments"),
     [
         ((0, 10), ["revive", "restart"]),  # the first layer has learned something

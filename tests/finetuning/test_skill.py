@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_rectifiers.files.data import Data
-from keras_rectifiers.finetuning.skill import predictions
 from keras_rectifiers.finetuning.skill import skill
+from keras_rectifiers.live.outputs import outputs_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 3)).astype("float32")
@@ -15,7 +15,7 @@ SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def _says(model, data):
-    return skill(model, data, predictions(model, data.x), 0)
+    return skill(model, data, outputs_of(model, data.x), 0)
 
 
 def _knowing(cls=keras.Model, outputs=1, loss=SPARSE, regularizer=None):
