@@ -49,7 +49,7 @@ def check_model(model: Any) -> None:
         raise UnsupportedModelError(
             "finetune compares epochs by the metrics of all data. Received: process "
             f"groups of torch.distributed with {processes.count()} processes, where "
-            "Keras gives each process the metrics of its own part. Run it in one "
+            "Keras gives each process the metrics of its part only. Run it in one "
             "process, or use callbacks.ReviveDeadUnits, which decides alike in all."
         )
 

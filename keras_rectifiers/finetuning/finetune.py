@@ -127,7 +127,8 @@ def finetune(
         schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
             along a cosine; its peak is the optimizer's; three times that with
             `"norms"`, where moving statistics lagged, and where whole layers are among
-            30 % or more dead units; five times in a restart. An optimizer's own schedule stays. Or `"constant"`.
+            30 % or more dead units; five times in a restart. An optimizer's own
+            schedule stays. Or `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.

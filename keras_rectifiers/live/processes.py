@@ -2,7 +2,7 @@
 
 Keras trains over several processes on JAX (`keras.distribution.initialize`); under
 torch each process of `torch.distributed` runs the user's own step. Each process has
-data of its own, so what is decided from data must be decided from the same data
+its own data, so what is decided from data must be decided from the same data
 everywhere: a unit that only one process revives would make their models differ.
 
 What exchanges arrays waits for the other processes: every process must call it.
@@ -87,7 +87,7 @@ def as_first(value: Any) -> Any:
 def local(value: Any) -> Any:
     """What this process has of a tensor that every process has alike.
 
-    A computation on it concerns no other process.
+    A computation on it does not involve another process.
 
     Args:
         value: A tensor; one that is divided among processes is given back as it is.

@@ -20,24 +20,37 @@ _START = "from tests.finetuning import processes; processes.main()"
 
 
 def _told(folder):
-    """What each process printed."""
+    """What each process found."""
     port = str(ports.free())
+    printed = _printed(
+        ["-c", _START, str(rank), str(_PROCESSES), port, folder]
+        for rank in range(_PROCESSES)
+    )
+    return [json.loads(each.splitlines()[-1]) for each in printed]
+
+
+def _printed(commands):
+    """What each of several programs of Python printed that run at one time."""
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", _START, str(rank), str(_PROCESSES), port, folder],
+            [sys.executable, *command],
             cwd=_ROOT,
-            env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(_ROOT),
+                "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank in range(_PROCESSES)
+        for command in commands
     ]
     found = []
     for each in running:
         out, error = each.communicate(timeout=500)
         assert each.returncode == 0, error[-3000:]
-        found.append(json.loads(out.splitlines()[-1]))
+        found.append(out)
     return found
 
 
@@ -61,6 +74,27 @@ def test_two_processes_of_jax_decide_alike(tmp_path):
     assert first["states"] == ["run-0.npz"]
     assert first["epochs_of_budget"] == 1
     assert "the same number of samples" in first["refused"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="this way to distribute is that of JAX"
+)
+def test_the_example_rescues_a_model_and_saves_it_once(tmp_path):
+    """The first process says so, and writes the file."""
+    target = tmp_path / "rescued.keras"
+    shared = ["--cpu", "--coordinator", f"127.0.0.1:{ports.free()}"]
+    shared += ["--processes", str(_PROCESSES), "--out", str(target)]
+
+    first, second = _printed(
+        ["examples/several_processes.py", *shared, "--process", str(rank)]
+        for rank in range(_PROCESSES)
+    )
+
+    assert "Rescued: accuracy" in first
+    assert "Written" in first
+    assert "Written" not in second
+    assert keras.saving.load_model(target).count_params() > 0
 
 
 @pytest.mark.slow
