@@ -165,6 +165,8 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         }
         self._backup = None if state_path is None else Backup(state_path, state_freq)
         self._source: Source | None = None
+        #: The model, its compiled step, and what observes the model.
+        self._observer: tuple[Any, Any, Diagnostician] | None = None
         self._events: Any = None
         self._begin_anew("")
         if every_steps is not None or state_path is not None:
@@ -231,7 +233,13 @@ class DeadUnitMonitor(keras.callbacks.Callback):
         self._streaks = Streaks(self.thresholds)
 
     def _source_for(self, rectifiers: tuple[LiveRectifier, ...]) -> Source:
-        observer = Diagnostician(self.model, **self._options)
+        # What was compiled serves the next `fit`, too, as long as Keras' own step does.
+        step = getattr(self.model, "train_function", None)
+        kept = self._observer
+        if kept is None or kept[0] is not self.model or kept[1] is not step:
+            kept = self.model, step, Diagnostician(self.model, **self._options)
+            self._observer = kept
+        observer = kept[2]
         size = self.probe_samples
         if size == AUTO:
             size = sampling.sample_size((self.params or {}).get("steps"))

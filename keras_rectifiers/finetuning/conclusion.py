@@ -59,6 +59,7 @@ def ship(run: Run, order: Order, fallback: Any, *, keep_best: bool) -> Made:
         fallback: The original, or its copy with better moving statistics.
         keep_best: Whether the best epoch is taken, and not the last one.
     """
+    run.end()
     if not keep_best:
         return _folded(run, None, order)
     if not run.keeper.best_epoch:

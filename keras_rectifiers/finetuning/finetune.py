@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
+from keras_rectifiers.callbacks import DeadUnitMonitor
 from keras_rectifiers.diagnosis.result import Diagnosis
 from keras_rectifiers.files.data import given as as_data
 from keras_rectifiers.finetuning import checks
@@ -22,6 +21,7 @@ from keras_rectifiers.finetuning.best_epoch import Budget
 from keras_rectifiers.finetuning.conclusion import conclude
 from keras_rectifiers.finetuning.conclusion import ship
 from keras_rectifiers.finetuning.look import PROBE_SAMPLES
+from keras_rectifiers.finetuning.look import Look
 from keras_rectifiers.finetuning.look import look_at
 from keras_rectifiers.finetuning.notes import Notes
 from keras_rectifiers.finetuning.optimizers import has_own_loss
@@ -36,10 +36,12 @@ from keras_rectifiers.finetuning.runs import Run
 from keras_rectifiers.finetuning.runs import RunSettings
 from keras_rectifiers.finetuning.split import check_processes
 from keras_rectifiers.finetuning.split import split
+from keras_rectifiers.finetuning.stage import seats
 from keras_rectifiers.finetuning.statistics import LAGGING
 from keras_rectifiers.finetuning.statistics import refreshed
 from keras_rectifiers.graph.sites import Site
 from keras_rectifiers.live.outputs import outputs_of
+from keras_rectifiers.live.seeding import seed_everything
 from keras_rectifiers.surgery.selection import Names
 
 #: Steps that are enough to train units anew, and the epochs that may take.
@@ -126,9 +128,9 @@ def finetune(
         learning_rate: Float > 0; None keeps the optimizer's, or 0.001 for Adam.
         schedule: `"cosine"`: the rate rises for a tenth of the run, then falls to 0
             along a cosine; its peak is the optimizer's; three times that with
-            `"norms"`, where moving statistics lagged, and where whole layers are among
-            30 % or more dead units; five times in a restart. An optimizer's own
-            schedule stays. Or `"constant"`.
+            `"norms"` and where moving statistics lagged; five times in a restart, and
+            where whole layers are among 30 % or more dead units. An optimizer's own
+            schedule stays, unless the optimizer starts again. Or `"constant"`.
         loss: Loss for a model that has none; replaces the optimizer too.
         metrics: Metrics where `loss` is given.
         batch_size: Samples in a step; a data set object has its own.
@@ -218,7 +220,7 @@ def finetune(
         checks.check_arrays(model, measured, "validation")
     if asked != RESTART:  # that one draws weights anew
         checks.check_weights(model)
-    keras.utils.set_random_seed(seed)
+    seed_everything(seed)
     parts = split(
         given,
         validation_split,
@@ -269,7 +271,7 @@ def finetune(
         program.epochs,
         start.chosen_by,
         schedule,
-        look.probe if look.found.diagnosis.layers else None,
+        _monitor(look),
         [*callbacks, *limits],
         {"verbose": verbose},
         seed,
@@ -277,7 +279,9 @@ def finetune(
         notes,
     )
     treated = [treat(order, each) for each in program.prescriptions]
-    outputs = [outputs_of(each.model, look.sample.x) for each in treated]
+    places = seats(look.copy, treated)
+    outputs = [outputs_of(each.model, look.sample.x) for each in places]
+    treated = [each.without_model() for each in treated]
     said = {
         "training": [program.epochs, schedule, batch_size, validation_split, seed],
         "given": [learning_rate, fold, class_weight],
@@ -286,7 +290,10 @@ def finetune(
         resume,
         [_mark(model, parts.identity(look.sample), said, each) for each in treated],
     )
-    runs = [Run(each, training, slot) for each, slot in zip(treated, kept, strict=True)]
+    runs = [
+        Run(each, place, training, slot)
+        for each, place, slot in zip(treated, places, kept, strict=True)
+    ]
     best, tried = compare.train(runs, program.trial, notes)
     best.require_finite()
     fallback = base if start is look else model
@@ -309,6 +316,12 @@ def _mark(model: Any, data: Any, said: Mapping[str, Any], treated: Treated) -> s
     made = None if treated.plan is None else treated.plan.to_json()
     told = {**said, "treatment": treated.prescription.treatment, "plan": made}
     return resuming.mark(model, data, told)
+
+
+def _monitor(look: Look) -> DeadUnitMonitor | None:
+    if not look.found.diagnosis.layers:
+        return None
+    return DeadUnitMonitor(look.probe, probe_samples="all", batch_size=256)
 
 
 def _enough(steps: int | None) -> int:

@@ -39,6 +39,8 @@ class Look:
     sample: Data
     #: Inputs on which units are watched.
     probe: Any
+    #: The compiled copy that was looked at.
+    copy: Any
 
     @functools.cached_property
     def out_of_reach(self) -> str:
@@ -89,7 +91,7 @@ def look_at(
     if probe is not None:
         watched = of_first(probe, batch_size=_BATCH, steps=None)
     found = findings.find(original, sample, watched, seed)
-    return Look(found, measured, start, sample, watched)
+    return Look(found, measured, start, sample, watched, original)
 
 
 def evaluated(model: Any, arguments: Mapping[str, Any]) -> dict[str, float]:

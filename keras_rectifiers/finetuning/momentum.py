@@ -19,11 +19,18 @@ class QuickStatistics(keras.callbacks.Callback):
     steps in an epoch, or right after a change of the weights, what is measured in
     inference mode is another function than the one that is trained. The momentum is
     what it was after training; one that is lower already stays.
+
+    A training step that was compiled meanwhile has it baked in: it serves the next
+    part of the run, and `forget` ends that.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._own: list[tuple[Any, float]] = []
+
+    def forget(self, model: Any) -> None:
+        """Have the training step of a model compiled with its own momentum again."""
+        model.train_function = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         steps = (self.params or {}).get("steps")
@@ -41,6 +48,4 @@ class QuickStatistics(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:
         for layer, momentum in self._own:
             layer.momentum = momentum
-        if self._own:
-            self.model.train_function = None  # it has the momentum baked in
         self._own = []

@@ -98,18 +98,19 @@ def renew(model: Any, learning_rate: float | None = None) -> str:
         What was done, in one sentence.
     """
     old = model.optimizer
-    fresh = optimizer_state.anew(old)
     usual = _usual_rate(inner_of(old))
+    rate = None
     if learning_rate is None and usual is not None:
         now = float(keras.ops.convert_to_numpy(old.learning_rate))
-        if has_schedule(fresh) or now > usual:
-            inner_of(fresh).learning_rate = min(now, usual)
+        if has_schedule(old) or now > usual:
+            rate = min(now, usual)
+    fresh = optimizer_state.anew(old, learning_rate=rate)
     exclude_from_weight_decay(fresh, model)
     fresh.build(model.trainable_variables)
     model.optimizer = fresh
     model.train_function = None
-    rate = float(keras.ops.convert_to_numpy(fresh.learning_rate))
-    return f"The optimizer starts again, at a rate of {rate:.3g}."
+    now = float(keras.ops.convert_to_numpy(fresh.learning_rate))
+    return f"The optimizer starts again, at a rate of {now:.3g}."
 
 
 def _usual_rate(optimizer: Any) -> float | None:

@@ -64,6 +64,21 @@ class Treated:
     #: Paths of rectifiers that have a slope for training only.
     lent: tuple[str, ...] = ()
 
+    @property
+    def only_numbers(self) -> bool:
+        """Whether the copy differs from the original in its variables alone."""
+        return self.plan is None and not self.lent and not self.prescription.normalize
+
+    @property
+    def quick(self) -> QuickStatistics | None:
+        """What has moving statistics keep up, where something does."""
+        found = (each for each in self.callbacks if isinstance(each, QuickStatistics))
+        return next(found, None)
+
+    def without_model(self) -> Treated:
+        """The same, so that a model which nobody needs any more is freed."""
+        return dataclasses.replace(self, model=None)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Order:

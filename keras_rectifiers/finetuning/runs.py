@@ -24,7 +24,9 @@ from keras_rectifiers.finetuning.resume import RunState
 from keras_rectifiers.finetuning.schedule import COSINE
 from keras_rectifiers.finetuning.schedule import WarmupCosine
 from keras_rectifiers.finetuning.split import Parts
+from keras_rectifiers.finetuning.stage import Seat
 from keras_rectifiers.live.processes import is_first
+from keras_rectifiers.live.seeding import seed_everything
 from keras_rectifiers.live.state import synchronize
 from keras_rectifiers.live.state import to_numpy
 
@@ -40,8 +42,8 @@ class RunSettings:
     before: Mapping[str, float]
     #: `"cosine"` or `"constant"`.
     schedule: str
-    #: Inputs on which units are watched; None where there are no units.
-    probe: Any
+    #: Watches units in each run, first of all callbacks; None where there are no units.
+    monitor: DeadUnitMonitor | None
     #: The user's, and such as end a run.
     callbacks: Sequence[Any]
     #: Of `keras.Model.fit`.
@@ -54,10 +56,11 @@ class RunSettings:
 
 
 class Run:
-    """The training of one treated model.
+    """The training of one treated model, which may be that of other runs, too.
 
     Args:
-        treated: The model.
+        treated: What was done to the model.
+        seat: Where the model is.
         training: What to train it with.
         file: Where its state is kept after each epoch; what is there already is
             gone on from. None keeps nothing.
@@ -69,10 +72,14 @@ class Run:
     """
 
     def __init__(
-        self, treated: Treated, training: RunSettings, file: RunFile | None = None
+        self,
+        treated: Treated,
+        seat: Seat,
+        training: RunSettings,
+        file: RunFile | None = None,
     ) -> None:
         self.treated = treated
-        self.model = treated.model
+        self._seat = seat
         self.epochs = training.epochs
         #: Samples that its scores are measured on, where that is known.
         self.samples = training.parts.chosen_by_samples
@@ -96,7 +103,7 @@ class Run:
         self._schedule = schedule
         self.dying = StopDying(self.keeper, schedule, training.notes)
         self._callbacks = [
-            *_monitors(training.probe),  # first: the others see its logs
+            *([] if training.monitor is None else [training.monitor]),
             *treated.callbacks,
             *([] if schedule is None else [schedule]),
             _StopWhereNotFinite(),
@@ -109,6 +116,11 @@ class Run:
         if state is not None:
             self._go_on_from(state)
 
+    @property
+    def model(self) -> Any:
+        """The model, with the variables of this run."""
+        return self._seat.model
+
     def train(self, until: int) -> None:
         """Train up to an epoch, unless a callback has ended the run before.
 
@@ -118,7 +130,7 @@ class Run:
         done = len(self.logs)
         if self._ended or done >= until:
             return
-        keras.utils.set_random_seed(self._training.seed + done)
+        seed_everything(self._training.seed + done)
         with warnings.catch_warnings():
             if until < self.epochs:  # a trial: the slopes go on later
                 warnings.filterwarnings("ignore", "AnnealSlope must reach its end")
@@ -129,6 +141,11 @@ class Run:
                 callbacks=list(self._callbacks),
                 **self._training.options,
             )
+
+    def end(self) -> None:
+        """Leave the model to others, compiled for no run."""
+        if self.treated.quick is not None:
+            self.treated.quick.forget(self.model)
 
     def record(self, logs: Mapping[str, Any]) -> None:
         """Note an epoch that is done."""
@@ -202,12 +219,6 @@ class Run:
                 f"{len(self.logs)} of {self.epochs}. Use a smaller learning rate "
                 "(--learning-rate), and look for NaN in the data."
             )
-
-
-def _monitors(probe: Any) -> list[Any]:
-    if probe is None:
-        return []
-    return [DeadUnitMonitor(probe, probe_samples="all", batch_size=256)]
 
 
 class _Record(keras.callbacks.Callback):

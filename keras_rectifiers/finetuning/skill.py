@@ -12,6 +12,7 @@ from keras.src.backend.common import masking
 from keras_rectifiers.files.data import Data
 from keras_rectifiers.files.structures import leaves
 from keras_rectifiers.files.structures import mapped
+from keras_rectifiers.live import layers
 from keras_rectifiers.live.outputs import outputs_of
 
 #: How often predictions are dealt out anew.
@@ -170,6 +171,8 @@ def _masks(model: Any, x: Any, outputs: Any) -> list[np.ndarray | None]:
     """The mask of each output: of padded sequences only what is there counts."""
     flat = keras.tree.flatten(outputs)
     none: list[np.ndarray | None] = [None] * len(flat)
+    if not any(map(_may_mask, layers.flat(model))):
+        return none
     try:
         first = _masks_of(model, _rows(x, slice(1)))
         if len(first) != len(flat) or all(mask is None for mask in first):
@@ -184,6 +187,13 @@ def _masks(model: Any, x: Any, outputs: Any) -> list[np.ndarray | None]:
         ]
     except Exception:  # noqa: BLE001 - `predict` is the user's own, the model is not
         return none
+
+
+def _may_mask(layer: Any) -> bool:
+    """Whether a layer may begin a mask; others at most pass one on."""
+    if not layers.is_keras(layer) or isinstance(layer, keras.layers.Masking):
+        return True
+    return bool(getattr(layer, "mask_zero", False))
 
 
 def _masks_of(model: Any, x: Any) -> list[np.ndarray | None]:

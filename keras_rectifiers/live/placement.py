@@ -44,6 +44,16 @@ def as_of(model: Any) -> Iterator[None]:
         yield
 
 
+def is_on_one_device(model: Any) -> bool:
+    """Whether no strategy and no distribution has divided or mirrored a model.
+
+    Args:
+        model: A Keras model.
+    """
+    mirrored = getattr(model, "_distribute_strategy", None) is not None
+    return not mirrored and _mesh_of(model) is None
+
+
 def give(variable: Any, source: Any) -> None:
     """Give a variable the value of another, and its place on the devices.
 

@@ -27,22 +27,35 @@ _PLAIN = (bool, int, float, str, type(None))
 _Pairs = Sequence[tuple[Any, Any]]
 
 
-def anew(optimizer: Any, pairs: _Pairs | None = None) -> Any:
+def anew(
+    optimizer: Any, pairs: _Pairs | None = None, learning_rate: float | None = None
+) -> Any:
     """An optimizer that is set as another is, without state.
 
     Args:
         optimizer: Any `keras.optimizers.Optimizer`.
         pairs: (old, new) variables, where the new optimizer is for another model.
+        learning_rate: A rate in the place of its rate or schedule; None keeps it.
     """
     inner = inner_of(optimizer)
     schedule = getattr(inner, "_learning_rate", None)
     known = {type(each).__name__: type(each) for each in (optimizer, inner, schedule)}
     with keras.saving.custom_object_scope(known):
-        fresh = type(optimizer).from_config(optimizer.get_config())
+        config = optimizer.get_config()
+        if learning_rate is not None:
+            _set_rate(config, learning_rate)
+        fresh = type(optimizer).from_config(config)
     _set_alike(optimizer, fresh, pairs)
     if inner is not optimizer:
         _set_alike(inner, fresh.inner_optimizer, pairs)
     return fresh
+
+
+def _set_rate(config: dict[str, Any], rate: float) -> None:
+    """Write a rate into the config of an optimizer, or of the one inside it."""
+    while "inner_optimizer" in config:
+        config = config["inner_optimizer"]["config"]
+    config["learning_rate"] = rate
 
 
 def carry(old: Any, new: Any, pairs: Iterable[tuple[Any, Any]]) -> None:

@@ -109,3 +109,25 @@ def test_an_optimizer_that_starts_anew_keeps_its_exclusions():
         if model.optimizer._use_weight_decay(each)
     ]
     assert decaying == ["kernel", "kernel"]
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_optimizer_that_starts_anew_follows_no_schedule(scaled):
+    """Its rate is that of now, and no higher than the default; its class stays."""
+    model = _model()
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
+    optimizer = keras.optimizers.Adam(schedule, beta_1=0.8)
+    if scaled:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    model.compile(optimizer, "mse")
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0)
+
+    said = renew(model)
+
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    assert said == "The optimizer starts again, at a rate of 0.001."
+    assert type(model.optimizer) is type(optimizer)
+    assert inner.beta_1 == 0.8
+    inner.learning_rate = 0.25  # it can be set
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0)
+    assert float(_array(inner.learning_rate)) == 0.25

@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_done(diagnoses, treatment, dead, fresh):
     [
         ("revive", 2, 1.0),
         ("revive", 8, 1.0),
-        ("revive", 10, 3.0),
+        ("revive", 10, 5.0),
         ("norms", 2, 3.0),
         ("restart", 0, 5.0),
         ("slopes", 8, 1.0),
