@@ -73,6 +73,7 @@ def _seconds(code, root, epochs):
         capture_output=True,
         text=True,
         check=True,
+        cwd=root,  # comes before the path
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     return float(done.stdout.splitlines()[-1])
