@@ -298,6 +298,7 @@ class Diagnostician:
             statistics=statistics,
             slopes=slopes,
             keeps_gradient=keeps_gradient,
+            learns=rectifier.learns,
             cap=rectifier.function.max_value,
             dormant_threshold=self.dormant_threshold,
             confidence=self.confidence,

@@ -58,6 +58,8 @@ class LayerDiagnosis:
     criterion: Criterion = NEVER_POSITIVE
     #: The units as an array: more than one axis where the user chose axes.
     unit_shape: tuple[int, ...] | None = None
+    #: Whether its slopes are trained: a PReLU.
+    learns: bool = False
     #: `"output"` where it makes an output of the model; None where it does not, or
     #: where that is not known.
     role: str | None = None

@@ -91,6 +91,12 @@ def _bound(diagnosis: Diagnosis) -> str:
     criterion = diagnosis.layers[0].criterion
     if criterion.name == NEVER_POSITIVE.name:
         meaning = f"Dead: never positive on {samples:,} samples, and its slope is 0."
+        learning = sum(each.dead for each in diagnosis.layers if each.learns)
+        if learning:
+            meaning += (
+                f" The slopes of {learning:,} dead units are 0 now and learn: training "
+                "can bring them back."
+            )
     else:
         meaning = f"Dead by {criterion.name!r} ({criterion.reference})."
         flagged = [layer.layer for layer in diagnosis.layers if layer.flagged]

@@ -96,6 +96,11 @@ class LiveRectifier:
         package = type(self.layer).__module__.partition(".")[0]
         return self.layer is not None and package == PACKAGE
 
+    @property
+    def learns(self) -> bool:
+        """Whether its slopes are weights that are trained."""
+        return self.function.kind == PRELU and bool(self.sloped.alpha.trainable)
+
     def slopes(
         self, units: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

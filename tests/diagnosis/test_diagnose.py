@@ -194,3 +194,15 @@ def test_numbers_out_of_range(option):
     """Each number names its range."""
     with pytest.raises(ValueError, match=next(iter(option))):
         diagnose(_dense(), _X, **option)
+
+
+@pytest.mark.parametrize(("trainable", "said"), [(True, True), (False, False)])
+def test_slopes_that_learn_are_named(trainable, said):
+    """Right after a conversion as many units are dead as before, but not for good."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), PReLU()])
+    model.layers[0].bias.assign([-90.0, -90.0, 90.0, 90.0])
+    model.layers[1].trainable = trainable
+
+    text = str(diagnose(model, np.ones((8, 3), "float32")))
+
+    assert ("The slopes of 2 dead units are 0 now and learn" in text) is said
