@@ -25,6 +25,7 @@ from keras_rectifiers.finetuning.schedule import COSINE
 from keras_rectifiers.finetuning.schedule import WarmupCosine
 from keras_rectifiers.finetuning.split import Parts
 from keras_rectifiers.finetuning.stage import Seat
+from keras_rectifiers.finetuning.stage import variables_of
 from keras_rectifiers.live.processes import is_first
 from keras_rectifiers.live.seeding import seed_everything
 from keras_rectifiers.live.state import synchronize
@@ -165,7 +166,8 @@ class Run:
             "peak": None if self._schedule is None else self._schedule.peak,
         }
         values = {
-            name: list(map(to_numpy, each)) for name, each in self._variables().items()
+            name: list(map(to_numpy, each))
+            for name, each in variables_of(self.model).items()
         }
         return RunState(facts, {**values, "kept": list(self.keeper.weights)})
 
@@ -176,15 +178,9 @@ class Run:
         self.dying.set_facts(state.facts["dying"])
         if self._schedule is not None:
             self._schedule.peak = float(state.facts["peak"])
-        for name, variables in self._variables().items():
+        for name, variables in variables_of(self.model).items():
             for variable, value in zip(variables, state.values[name], strict=True):
                 variable.assign(value)
-
-    def _variables(self) -> dict[str, Sequence[Any]]:
-        optimizer = self.model.optimizer
-        if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        return {"model": self.model.variables, "optimizer": optimizer.variables}
 
     def error(self, score: float) -> float:
         """Standard error of a score of this run, 0 or more.

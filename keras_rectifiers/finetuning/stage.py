@@ -57,7 +57,7 @@ class Stage:
             return
         if self._seat is not None:
             self._seat.values = values_of(self.model)
-        for variable, value in zip(_variables(self.model), seat.values, strict=True):
+        for variable, value in zip(_all_of(self.model), seat.values, strict=True):
             variable.assign(value)
         self._seat, seat.values = seat, []
 
@@ -101,14 +101,23 @@ def seats(model: Any, treated: Iterable[Treated]) -> list[Seat]:
 def values_of(model: Any) -> Values:
     """Copies of all variables of a compiled model and its optimizer."""
     synchronize(model)
-    return [copy_of(each) for each in _variables(model)]
+    return [copy_of(each) for each in _all_of(model)]
 
 
-def _variables(model: Any) -> list[Any]:
+def variables_of(model: Any) -> dict[str, list[Any]]:
+    """All variables of a compiled model, and those of its optimizer.
+
+    Args:
+        model: The model; its optimizer is built where it is not.
+    """
     optimizer = model.optimizer
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
-    return [*model.variables, *optimizer.variables]
+    return {"model": model.variables, "optimizer": optimizer.variables}
+
+
+def _all_of(model: Any) -> list[Any]:
+    return [each for part in variables_of(model).values() for each in part]
 
 
 def _optimizer_of(model: Any) -> Any:
