@@ -55,12 +55,19 @@ def _apart(_, treated):
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["adam", lambda: keras.optimizers.SGD(0.1, momentum=0.9)]
+    ("optimizer", "options"),
+    [
+        ("adam", {}),
+        pytest.param("adam", {"treatment": "revive"}, marks=pytest.mark.slow),
+        pytest.param("adam", {"fold": True}, marks=pytest.mark.slow),
+        pytest.param("momentum", {}, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("options", [{}, {"treatment": "revive"}, {"fold": True}])
 def test_sharing_changes_nothing(monkeypatch, optimizer, options):
     """History, choice and weights, bit for bit."""
-    model = _dying(optimizer if isinstance(optimizer, str) else optimizer())
+    if optimizer == "momentum":
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    model = _dying(optimizer)
     shared = finetune(model, (X, Y), epochs=5, **options)
     monkeypatch.setattr(Stage, "takes", _apart)
     apart = finetune(model, (X, Y), epochs=5, **options)
