@@ -39,9 +39,6 @@ _PEAKS = {RESTART: 5.0, NORMS: 3.0}
 #: learn enough in the time that is left for them. Of 3 and 5 times, on validation data,
 #: 5 was better in 14 of 22 seeds of three families, and worse in 3.
 _PEAK_OF_LAYERS = 5.0
-#: The same where the inputs are far from unit range, which makes every rate too high:
-#: a revival that gets ahead early wins the trial there, and ends behind a restart.
-_PEAK_OF_UNSCALED = 3.0
 #: The same where moving statistics lagged: such a model has been trained for few steps.
 _PEAK_OF_LAGGING = 3.0
 
@@ -66,8 +63,6 @@ class Prescription:
     normalize: bool = False
     #: Whether its moving statistics lagged, and were estimated again.
     lagged: bool = False
-    #: Whether the inputs are far from unit range.
-    unscaled: bool = False
 
     @property
     def discards(self) -> bool:
@@ -79,7 +74,7 @@ class Prescription:
         """The highest rate of a schedule, in rates of the optimizer."""
         peaks = [_PEAKS.get(self.treatment, 1.0)]
         if self.treatment == REVIVE and self.whole_layers:
-            peaks.append(_PEAK_OF_UNSCALED if self.unscaled else _PEAK_OF_LAYERS)
+            peaks.append(_PEAK_OF_LAYERS)
         if self.lagged:
             peaks.append(_PEAK_OF_LAGGING)
         return max(peaks)
@@ -97,11 +92,9 @@ def prescribe(
         lagged: Whether its moving statistics lagged, and were estimated again.
     """
     chosen = _chosen(found) if treatment == AUTO else (_asked(treatment, found),)
-    unscaled = found.has_cause(INPUT_SCALE)
-    aided = (_aided(each, found, unscaled=unscaled and normalize) for each in chosen)
-    return tuple(
-        dataclasses.replace(each, lagged=lagged, unscaled=unscaled) for each in aided
-    )
+    unscaled = normalize and found.has_cause(INPUT_SCALE)
+    aided = (_aided(each, found, unscaled=unscaled) for each in chosen)
+    return tuple(dataclasses.replace(each, lagged=lagged) for each in aided)
 
 
 def _aided(each: Prescription, found: Findings, *, unscaled: bool) -> Prescription:

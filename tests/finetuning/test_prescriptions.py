@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rectifiers.diagnosis.causes.explanation import Cause
 from keras_rectifiers.diagnosis.diagnose import diagnose
 from keras_rectifiers.finetuning.compare import program
 from keras_rectifiers.finetuning.findings import Findings
@@ -87,16 +86,6 @@ def test_the_rate_goes_by_how_much_has_to_be_learned(diagnoses, treatment, dead,
     (found,) = prescribe(treatment, Findings(diagnoses[dead], 0.0, 1, None))
 
     assert found.peak == peak
-
-
-def test_unscaled_inputs_keep_the_rate_of_whole_layers_lower(diagnoses):
-    """Whether or not they may be normalized."""
-    cause = Cause("input_scale", ("h",), 10, 1.0, (), "Scale it.")
-    found = Findings(diagnoses[10], 0.0, 1, None, (cause,))
-
-    for normalize in (False, True):
-        (given,) = prescribe("revive", found, normalize=normalize)
-        assert given.peak == 3.0
 
 
 @pytest.mark.parametrize(
