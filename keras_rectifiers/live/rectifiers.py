@@ -99,7 +99,7 @@ class LiveRectifier:
     @property
     def learns(self) -> bool:
         """Whether its slopes are weights that are trained."""
-        return self.function.kind == PRELU and bool(self.sloped.alpha.trainable)
+        return self.function.kind == PRELU and bool(self.sloped.trainable_weights)
 
     def slopes(
         self, units: int
