@@ -21,16 +21,12 @@ class QuickStatistics(keras.callbacks.Callback):
     what it was after training; one that is lower already stays.
 
     A training step that was compiled meanwhile has it baked in: it serves the next
-    part of the run, and `forget` ends that.
+    part of the run, and whoever ends the run removes it.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._own: list[tuple[Any, float]] = []
-
-    def forget(self, model: Any) -> None:
-        """Have the training step of a model compiled with its own momentum again."""
-        model.train_function = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         steps = (self.params or {}).get("steps")

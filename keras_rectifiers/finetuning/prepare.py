@@ -70,10 +70,9 @@ class Treated:
         return self.plan is None and not self.lent and not self.prescription.normalize
 
     @property
-    def quick(self) -> QuickStatistics | None:
-        """What has moving statistics keep up, where something does."""
-        found = (each for each in self.callbacks if isinstance(each, QuickStatistics))
-        return next(found, None)
+    def is_quick(self) -> bool:
+        """Whether the momentum of moving statistics is baked into its training step."""
+        return any(isinstance(each, QuickStatistics) for each in self.callbacks)
 
     def without_model(self) -> Treated:
         """The same, so that a model which nobody needs any more is freed."""

@@ -145,8 +145,8 @@ class Run:
 
     def end(self) -> None:
         """Leave the model to others, compiled for no run."""
-        if self.treated.quick is not None:
-            self.treated.quick.forget(self.model)
+        if self.treated.is_quick:
+            self.model.train_function = None
 
     def record(self, logs: Mapping[str, Any]) -> None:
         """Note an epoch that is done."""

@@ -38,18 +38,20 @@ class Stage:
 
     def takes(self, treated: Treated) -> bool:
         """Whether this model with the variables of a treated one is the same model."""
-        quick = treated.quick is not None
         return (
             treated.only_numbers
-            and self._quick in (None, quick)
+            and self._quick in (None, treated.is_quick)
             and is_on_one_device(self.model)
             and _optimizer_of(self.model) == _optimizer_of(treated.model)
         )
 
     def seat(self, treated: Treated) -> Seat:
-        """A seat for a run."""
-        self._quick = treated.quick is not None
-        return Seat(self, values_of(treated.model))
+        """A seat for a run; that of the model's own variables is taken already."""
+        self._quick = treated.is_quick
+        if treated.model is not self.model:
+            return Seat(self, values_of(treated.model))
+        self._seat = Seat(self, [])
+        return self._seat
 
     def enter(self, seat: Seat) -> None:
         """Put the variables of a seat into the model, and take out those in it."""

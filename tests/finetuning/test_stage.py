@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from keras_rectifiers import finetune
+from keras_rectifiers.finetuning.prepare import Treated
+from keras_rectifiers.finetuning.prescriptions import Prescription
 from keras_rectifiers.finetuning.stage import Stage
 
 _RNG = np.random.default_rng(3)
@@ -110,3 +112,18 @@ def test_the_original_is_not_changed():
     after = [*model.get_weights(), *map(np.array, model.optimizer.variables)]
     for mine, theirs in zip(before, after, strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_run_with_its_own_model_writes_nothing_into_it():
+    """Replicas of a mirrored model may differ: one value for all would change them."""
+    model = _dying("adam")
+    kernel = model.get_layer("a").kernel
+    before = keras.ops.convert_to_numpy(kernel)
+    own = Treated(Prescription("none", "asked for"), model, None, (), [], ())
+
+    seat = Stage(model).seat(own)
+    kernel.assign(before + 1)
+
+    assert seat.values == []
+    assert seat.model is model
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(kernel), before + 1)
